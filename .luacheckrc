@@ -1,0 +1,5 @@
+std = "lua54"
+max_line_length = 100
+exclude_files = { "build", "lua/types" }
+files["spec/**/*_spec.lua"].std = "+busted"
+files["rockspec"].std = "+rockspec"

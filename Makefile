@@ -1,0 +1,130 @@
+# kio: one shared object (kio/core.so) in several flavours, each below build/<flavour>/.
+
+ifeq ($(origin CC),default)
+CC    := gcc
+endif
+CLANG ?= clang
+JOBS  ?= $(shell nproc)
+
+LUA_CFLAGS := $(shell pkg-config --cflags lua5.4 2>/dev/null || echo -I/usr/include/lua5.4)
+WARNINGS   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes $(if $(WERROR),-Werror)
+# -iquote and not -I: csrc/sched.h must not stand in for the system's <sched.h>.
+KIO_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
+              -iquote csrc $(LUA_CFLAGS)
+KIO_LIBS   := -Wl,--as-needed -luring -pthread
+
+# What each flavour adds. kio_assert stays on in all of them; `lint` only compiles.
+FLAVOURS      := release test asan tsan hostile
+flags_release := -O2 -g
+flags_test    := -O1 -g -DKIO_TEST
+flags_asan    := -O1 -g -DKIO_TEST -fno-omit-frame-pointer -fsanitize=address,undefined \
+                 -fno-sanitize-recover=undefined
+flags_tsan    := -O1 -g -DKIO_TEST -fno-omit-frame-pointer -fsanitize=thread
+flags_hostile := -O1 -g -DKIO_TEST -DKIO_HOSTILE
+# Under a sanitizer the object stays mapped when Lua closes it, so that reports can name its lines.
+link_asan     := -Wl,-z,nodelete
+link_tsan     := -Wl,-z,nodelete
+flags_lint    := -O2 -g -DKIO_TEST -Werror
+
+# The simulated ring and the C test hooks are in every flavour but release.
+SOURCES      := $(wildcard csrc/*.c)
+TEST_SOURCES := $(wildcard csrc/ring_sim.c csrc/test_*.c)
+UNITS        := $(wildcard spec/c/*.c)
+sources       = $(if $(filter release,$1),$(filter-out $(TEST_SOURCES),$(SOURCES)),$(SOURCES))
+objects       = $(patsubst csrc/%.c,build/$1/obj/%.o,$(call sources,$1))
+units         = $(patsubst spec/c/%.c,build/$1/c/%,$(UNITS))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+help: ## list the targets
+	@sed -n 's/^\([a-z_.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 24
+
+# --- building ---------------------------------------------------------------------------------
+
+define flavour_rules
+build/$1/obj/%.o: csrc/%.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC) $$(KIO_CFLAGS) $$(flags_$1) $$(CFLAGS) -MMD -MP -c $$< -o $$@
+
+build/$1/kio/core.so: $(call objects,$1)
+	@mkdir -p $$(@D)
+	$$(CC) -shared $$(flags_$1) $$(link_$1) $$(LDFLAGS) $$^ $$(KIO_LIBS) -o $$@
+
+# A unit test takes from the archive only the objects that it uses.
+build/$1/libkio.a: $(call objects,$1)
+	@rm -f $$@
+	ar rcs $$@ $$^
+
+build/$1/c/%: spec/c/%.c build/$1/libkio.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(KIO_CFLAGS) $$(flags_$1) $$(CFLAGS) -MMD -MP $$< build/$1/libkio.a \
+	  $$(KIO_LIBS) -llua5.4 -lm -o $$@
+
+build-$1: build/$1/kio/core.so $(if $(filter release,$1),,$(call units,$1))
+.PHONY: build-$1
+-include $(patsubst %.o,%.d,$(call objects,$1)) $(addsuffix .d,$(call units,$1))
+endef
+$(foreach f,$(FLAVOURS) lint,$(eval $(call flavour_rules,$f)))
+
+all: build-release ## build the release flavour
+test-build: build-test ## build the test flavour, enough to run `busted` by hand
+
+compile_commands.json: Makefile $(SOURCES) $(UNITS) ## for clangd and other tools
+	@for f in $(SOURCES) $(UNITS); do \
+	  printf '{"directory":"%s","file":"%s","command":"%s"}\n' "$(CURDIR)" "$$f" \
+	    "$(CC) $(KIO_CFLAGS) $(flags_test) -c $$f"; \
+	done | sed -e '1s/^/[/' -e '$$!s/$$/,/' -e '$$s/$$/]/' > $@
+
+# --- checking ---------------------------------------------------------------------------------
+
+C_FILES  = $(wildcard csrc/*.[ch] spec/c/*.[ch] bench/*.[ch] bench/*/*.[ch])
+LUA_DIRS = $(wildcard lua spec examples bench rockspec)
+RUNNER   = lua5.4 spec/runner.lua --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
+
+setup: ## install what is missing for building and testing
+	@.ci/setup test
+
+test: setup ## the complete suite; ONLY=pattern FLAVOUR=name run a part
+	@$(RUNNER) $(if $(FLAVOUR),--flavour $(FLAVOUR))
+
+asan tsan hostile: setup
+	@$(RUNNER) --flavour $@
+asan: ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
+tsan: ## the suite under ThreadSanitizer
+hostile: ## the suite with hostile constants
+
+lint: setup ## formatting, luacheck, gcc and clang with warnings as errors
+	@$(if $(C_FILES),clang-format --dry-run -Werror $(C_FILES))
+	@luacheck --no-color --quiet $(LUA_DIRS)
+	@$(MAKE) -j$(JOBS) lint-gcc lint-clang
+
+lint-gcc: $(call objects,lint)
+lint-clang:
+	@$(if $(SOURCES)$(UNITS),$(CLANG) $(KIO_CFLAGS) -DKIO_TEST -fsyntax-only -Werror \
+	  $(SOURCES) $(UNITS))
+
+format: ## rewrite the C files in the project's format
+	$(if $(C_FILES),clang-format -i $(C_FILES))
+
+# --- running ----------------------------------------------------------------------------------
+
+demo: ## from a fresh clone to a running example, in one command
+	@.ci/setup demo
+	@$(MAKE) -j$(JOBS) all
+	LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' LUA_CPATH='./build/release/?.so;;' \
+	  lua5.4 examples/demo.lua
+
+bench: ## run the benchmarks (see bench/)
+	@.ci/setup bench
+	@$(MAKE) -j$(JOBS) all
+	@$(MAKE) bench-run
+
+clean: ## remove everything that was built
+	rm -rf build compile_commands.json kio csrc/*.o
+
+.PHONY: help all test-build setup test asan tsan hostile lint lint-gcc lint-clang format demo \
+        bench clean
+
+-include bench/build.mk

@@ -1,0 +1,37 @@
+# The benchmark's programs; they are built into build/bench, and the figures are written there too.
+# Included by the Makefile, whose target `bench` ends in `bench-run`; works alone as well, then with
+# whatever core is built:   make -f bench/build.mk
+
+BENCH_CC     ?= $(CC)
+BENCH_CFLAGS ?= -std=c11 -O2 -g -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
+BENCH_LUA    ?= lua5.4
+BENCH_OUT    := build/bench
+CORE_RELEASE ?= $(if $(SOURCES),build/release/kio/core.so)
+
+BENCH_URING    := $(addprefix $(BENCH_OUT)/,echo_uring echo_uring_oneshot)
+BENCH_SERVERS  := $(BENCH_URING) $(BENCH_OUT)/echo_epoll
+BENCH_PROGRAMS := $(BENCH_SERVERS) $(BENCH_OUT)/load
+
+# ARGS: scenarios and options of bench/run.lua, as in  make bench ARGS='50x64 --rounds 20'
+bench-run: bench-build $(CORE_RELEASE)
+	$(BENCH_LUA) bench/run.lua $(ARGS)
+
+bench-check: bench-build $(CORE_RELEASE) ## whether kio keeps its bounds; for a quiet machine
+	$(BENCH_LUA) bench/run.lua --check $(ARGS)
+
+bench-build: $(BENCH_PROGRAMS)
+
+.PHONY: bench-run bench-check bench-build
+
+$(BENCH_SERVERS): %: %.o $(BENCH_OUT)/echo_common.o
+$(BENCH_OUT)/load: $(addprefix $(BENCH_OUT)/,load.o load_client.o load_server.o)
+$(BENCH_URING): BENCH_LIBS := -luring
+
+$(BENCH_PROGRAMS):
+	$(BENCH_CC) $(BENCH_CFLAGS) -o $@ $^ $(BENCH_LIBS)
+
+$(BENCH_OUT)/%.o: bench/%.c bench/build.mk
+	@mkdir -p $(@D)
+	$(BENCH_CC) $(BENCH_CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(wildcard $(BENCH_OUT)/*.d)

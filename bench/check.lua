@@ -1,0 +1,48 @@
+-- The bounds that kio must keep, for a person to run on a quiet machine; never a timed test.
+local check = {}
+
+local RATIO_MAX <const> = 1.15         -- of the CPU of raw io_uring, at 50x64
+local INSTRUCTIONS_MAX <const> = 3000  -- in user space per echoed request
+local SPREAD_MAX <const> = 0.1         -- between the quartiles of the yardstick against itself
+
+-- What the check needs to have run.
+check.scenarios = { "50x64", "instructions" }
+check.servers = { "uring-again", "epoll", "kio" }
+check.rounds = 30
+
+local function ratio_of(figures, name)
+  local f = figures["50x64"][name]
+  return f and f.ratio and f.ratio.median
+end
+
+-- A sentence when the yardstick against itself scatters too much for the ratios to mean anything.
+function check.noise(figures)
+  local control = figures["50x64"]["uring-again"]
+  local r = control and control.ratio
+  if not r then return nil end
+  local quiet = r.high - r.low <= SPREAD_MAX and math.abs(r.median - 1) <= SPREAD_MAX / 2
+  if quiet then return nil end
+  return ("raw io_uring against itself is %.2f [%.2f-%.2f]: "
+    .. "too noisy now for the bounds on CPU"):format(r.median, r.low, r.high)
+end
+
+-- A list of sentences about the bounds that are not kept; empty when all is well.
+function check.failures(figures)
+  local kio, epoll = ratio_of(figures, "kio"), ratio_of(figures, "epoll")
+  local instructions = figures.instructions.kio
+  if not (kio and epoll and instructions) then
+    return { "kio, epoll or the instruction count could not be measured" }
+  end
+  local failures = {}
+  local function expect(ok, sentence, ...)
+    if not ok then failures[#failures + 1] = sentence:format(...) end
+  end
+  expect(kio <= RATIO_MAX, "kio's CPU per request is %.2f of raw io_uring's, above %.2f", kio,
+    RATIO_MAX)
+  expect(kio < epoll, "kio's CPU per request (%.2f) is not below epoll's (%.2f)", kio, epoll)
+  expect(instructions <= INSTRUCTIONS_MAX, "kio takes %.0f instructions per request, above %d",
+    instructions, INSTRUCTIONS_MAX)
+  return failures
+end
+
+return check

@@ -1,0 +1,39 @@
+-- The echo server as a user of kio writes it. See load.c for the contract.
+package.path = arg[0]:gsub("[^/]*$", "?.lua;") .. package.path
+local args = require "echo_args"
+local kio = require "kio"
+
+local options = args.parse(arg)
+
+local function echo_chunks(stream)
+  while true do
+    local data = stream:recv()
+    if not data then break end
+    if not stream:write(data) then break end
+  end
+end
+
+-- A handler that knows messages: one read and one write each; what it writes leaves gathered.
+local function echo_messages(stream)
+  while true do
+    local data = stream:read(options.message)
+    if not data then break end
+    if not stream:write(data) then break end
+  end
+end
+
+local echo = options.message and echo_messages or echo_chunks
+
+kio.run(function()
+  local listener = assert(kio.net.listen("127.0.0.1:0"))
+  local connections = args.counter(options.once, function() os.exit(true, true) end)
+  args.say_ready(listener:address():match ":(%d+)$")
+  for stream in listener:accepts() do
+    connections.opened()
+    kio.spawn(function()
+      echo(stream)
+      stream:close()
+      connections.closed()
+    end)
+  end
+end)

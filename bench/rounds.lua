@@ -1,0 +1,72 @@
+-- Timed runs in interleaved rounds: in every round each server runs once, in random order, and is
+-- compared with the yardstick of the same round, because the machine's speed drifts.
+local loader = require "loader"
+local servers = require "servers"
+local stats = require "stats"
+
+local rounds = {}
+
+local METRICS <const> = { "rps", "cpu_ns", "p50_us", "p99_us", "p999_us", "busy", "switches",
+  "rss_kib", "conn_bytes", "threads" }
+
+local function run_once(plan, scenario, server)
+  local options = { conns = scenario.conns, size = scenario.size, depth = scenario.depth,
+    seconds = plan.seconds, ["warm-seconds"] = plan.warm_seconds }
+  local contract = scenario.message and { "message=" .. scenario.message } or {}
+  return loader.run(plan.root, server, options, contract)
+end
+
+-- One round: the figures by server name.
+local function run_round(plan, scenario, number)
+  local results = {}
+  for _, server in ipairs(stats.shuffled(plan.servers)) do
+    local result, message = run_once(plan, scenario, server)
+    if result then
+      results[server.name] = result
+      plan.record(("round=%d scenario=%s server=%s %s\n"):format(number, scenario.name,
+        server.name, result.line))
+    else
+      plan.note(("%s: %s failed: %s"):format(scenario.name, server.name, message))
+    end
+  end
+  return results
+end
+
+local function collect(samples, results)
+  local best = results[servers.yardstick]
+  for name, result in pairs(results) do
+    local sample = samples[name] or { ratio = {} }
+    samples[name] = sample
+    for _, metric in ipairs(METRICS) do
+      sample[metric] = sample[metric] or {}
+      table.insert(sample[metric], result[metric])
+    end
+    if best then table.insert(sample.ratio, result.cpu_ns / best.cpu_ns) end
+  end
+end
+
+local function summary(sample)
+  local figures = { ratio = stats.quartiles(sample.ratio) }
+  for _, metric in ipairs(METRICS) do figures[metric] = stats.quantile(sample[metric], 0.5) end
+  return figures
+end
+
+-- Runs the scenarios plan.rounds times. plan: root, servers, seconds, warm_seconds, record(line),
+-- note(line). Gives figures[scenario name][server name]: medians, `ratio` with its quartiles.
+function rounds.run(plan, list)
+  local samples, figures = {}, {}
+  for _, scenario in ipairs(list) do samples[scenario.name] = {} end
+  for number = 1, plan.rounds do
+    plan.note(("round %d of %d"):format(number, plan.rounds))
+    for _, scenario in ipairs(list) do
+      collect(samples[scenario.name], run_round(plan, scenario, number))
+    end
+  end
+  for name, by_server in pairs(samples) do
+    figures[name] = {}
+    for server, sample in pairs(by_server) do figures[name][server] = summary(sample) end
+  end
+  return figures
+end
+
+return rounds

@@ -1,0 +1,148 @@
+-- Runs the benchmarks and prints tables; draws charts into build/bench. What the figures mean is
+-- in bench/README.md.
+--
+--   lua5.4 bench/run.lua [scenario...|all] [--rounds N] [--seconds S] [--servers a,b,...]
+--                        [--core DIR] [--check]
+local root = arg[0]:match "^(.*)bench/run%.lua$" or error("run as: lua5.4 bench/run.lua", 0)
+package.path = root .. "bench/?.lua;" .. package.path
+
+local check = require "check"
+local counts = require "counts"
+local loader = require "loader"
+local report = require "report"
+local rounds = require "rounds"
+local scenarios = require "scenarios"
+local servers = require "servers"
+
+local ROUNDS <const> = 11
+local SECONDS <const> = 0.25
+local WARM_SECONDS <const> = 0.1
+
+local function words_of(text)
+  local words = {}
+  for word in text:gmatch "[^,]+" do words[#words + 1] = word end
+  return words
+end
+
+local function parse_options(list)
+  local options = { names = {}, seconds = SECONDS, core = root .. "build/release" }
+  local i = 1
+  local function value()
+    i = i + 1
+    return list[i] or error(list[i - 1] .. " needs a value", 0)
+  end
+  local take = {
+    ["--rounds"] = function() options.rounds = math.tointeger(tonumber(value())) end,
+    ["--seconds"] = function() options.seconds = tonumber(value()) end,
+    ["--servers"] = function() options.servers = words_of(value()) end,
+    ["--core"] = function() options.core = value() end,
+    ["--check"] = function() options.check = true end,
+  }
+  while list[i] do
+    local word = list[i]
+    if take[word] then take[word]()
+    elseif word:match "^%-" then error("unknown option " .. word, 0)
+    else table.insert(options.names, word) end
+    i = i + 1
+  end
+  return options
+end
+
+-- What is not said on the command line, and all that a run needs to know.
+local function make_plan(options)
+  local all = servers.list(root, options.core)
+  local names = options.names
+  if #names == 0 then names = options.check and check.scenarios or { "all" } end
+  local wanted = options.servers or options.check and check.servers
+  return {
+    root = root,
+    out = root .. "build/bench",
+    rounds = options.rounds or options.check and check.rounds or ROUNDS,
+    seconds = options.seconds,
+    warm_seconds = WARM_SECONDS,
+    scenarios = scenarios.select(names),
+    servers = wanted and servers.select(all, wanted) or all,
+    note = function(line) io.stderr:write("bench: ", line, "\n") end,
+  }
+end
+
+-- Leaves out what does not work here, and says why.
+local function probe(plan)
+  local working, apart = {}, true
+  for _, server in ipairs(plan.servers) do
+    local result, message = loader.probe(plan.root, server)
+    if result then
+      working[#working + 1] = server
+      apart = apart and result.pinned == 1
+    else
+      print(("skipped: %s: %s"):format(server.label, message))
+    end
+  end
+  if not apart then print "void: server and load share a CPU; read the counts only" end
+  plan.servers = working
+end
+
+local function write_file(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  print("wrote " .. path)
+end
+
+local function by_kind(list, kind)
+  local chosen = {}
+  for _, scenario in ipairs(list) do
+    if scenario.kind == kind then chosen[#chosen + 1] = scenario end
+  end
+  return chosen
+end
+
+local function measure(plan)
+  local figures = rounds.run(plan, by_kind(plan.scenarios, "load"))
+  for _, scenario in ipairs(by_kind(plan.scenarios, "counts")) do
+    figures[scenario.name], scenario.tool = counts.run(plan, scenario)
+  end
+  return figures
+end
+
+local function show(plan, figures)
+  local timed, counted = by_kind(plan.scenarios, "load"), by_kind(plan.scenarios, "counts")
+  for _, scenario in ipairs(timed) do
+    io.write(report.details(scenario, plan.servers, figures[scenario.name]))
+  end
+  io.write(report.overview(plan.scenarios, plan.servers, figures), "\n")
+  for _, scenario in ipairs(counted) do
+    print(("%s: %s, by %s"):format(scenario.name, scenario.title, scenario.tool))
+  end
+  local function draw(name, title, list)
+    local chart = report.chart(title .. " (shorter is better)", list, plan.servers, figures)
+    write_file(("%s/%s.svg"):format(plan.out, name), chart)
+  end
+  if #timed > 0 then
+    draw("cpu", "Server CPU per request, ratio to raw io_uring, line: quartiles", timed)
+  end
+  for _, scenario in ipairs(counted) do draw(scenario.name, scenario.title, { scenario }) end
+end
+
+local function main()
+  io.stdout:setvbuf "line"
+  local options = parse_options(arg)
+  local plan = make_plan(options)
+  local log = io.open(plan.out .. "/runs.txt", "w")
+  if not log then error("nothing is built in " .. plan.out .. ": run make bench-build", 0) end
+  probe(plan)
+  plan.record = function(line) log:write(line) end
+  local figures = measure(plan)
+  log:close()
+  show(plan, figures)
+  if not options.check then return true end
+  local failures, noise = check.failures(figures), check.noise(figures)
+  if noise then print("check doubtful: " .. noise) end
+  for _, sentence in ipairs(failures) do print("check failed: " .. sentence) end
+  if #failures == 0 then print "check passed" end
+  return #failures == 0
+end
+
+local ok, result = pcall(main)
+if not ok then io.stderr:write("bench: ", tostring(result), "\n") end
+os.exit(ok and result)

@@ -1,0 +1,43 @@
+-- What can be run, in the order in which it is shown.
+--   kind "load":   interleaved rounds of timed runs; conns, size, depth (messages in flight per
+--                  connection) and message (servers send once per so many bytes, not per chunk)
+--   kind "counts": one long and one short run under a counting wrapper, see counts.lua
+local scenarios = {
+  { name = "50x64", kind = "load", title = "50 connections, 64 bytes",
+    conns = 50, size = 64, depth = 1 },
+  { name = "500x64", kind = "load", title = "500 connections, 64 bytes",
+    conns = 500, size = 64, depth = 1 },
+  { name = "50x4096", kind = "load", title = "50 connections, 4 KiB",
+    conns = 50, size = 4096, depth = 1 },
+  { name = "50x64x16", kind = "load", title = "50 connections, 64 bytes, 16 in flight",
+    conns = 50, size = 64, depth = 16 },
+  { name = "1x64", kind = "load", title = "1 connection, 64 bytes",
+    conns = 1, size = 64, depth = 1 },
+  { name = "messages", kind = "load", title = "as 50x64x16, one write per message", extra = true,
+    conns = 50, size = 64, depth = 16, message = 64 },
+  { name = "instructions", kind = "counts", counter = "instructions",
+    title = "user-space instructions per request, 50x64",
+    skip = { ["uring-again"] = true } },
+  { name = "entries", kind = "counts", counter = "entries",
+    title = "kernel entries (system calls) per request, 50x64",
+    skip = { ["uring-again"] = true } },
+}
+
+for _, scenario in ipairs(scenarios) do scenarios[scenario.name] = scenario end
+
+-- The scenarios called `names`; "all" is everything that is not `extra`. Raises at a wrong name.
+function scenarios.select(names)
+  local chosen = {}
+  for _, name in ipairs(names) do
+    if name == "all" then
+      for _, scenario in ipairs(scenarios) do
+        if not scenario.extra then chosen[#chosen + 1] = scenario end
+      end
+    else
+      chosen[#chosen + 1] = scenarios[name] or error("no scenario is called " .. name, 0)
+    end
+  end
+  return chosen
+end
+
+return scenarios

@@ -1,0 +1,52 @@
+-- The servers that are compared, in the order in which they are shown.
+local servers = {}
+
+-- The most negative index of the program's `arg` is the interpreter that runs us.
+local function interpreter()
+  local i = 0
+  while arg[i - 1] do i = i - 1 end
+  return arg[i]
+end
+
+local lua <const> = interpreter()
+
+-- What every comparison is relative to.
+servers.yardstick = "uring"
+
+-- name, label, the words of the command without the arguments of the contract (load.c), and the
+-- words before it that set its environment.
+function servers.list(root, core)
+  local kio_path = ("LUA_PATH=%slua/?.lua;%slua/?/init.lua;;"):format(root, root)
+  local kio_cpath = ("LUA_CPATH=%s/?.so;;"):format(core)
+  local function program(name) return { root .. "build/bench/" .. name } end
+  local function script(name) return { lua, root .. "bench/" .. name .. ".lua" } end
+  return {
+    { name = "uring", label = "raw io_uring, best (C)", command = program "echo_uring" },
+    -- The same program a second time: how far it is from 1.00 is the noise of the run.
+    { name = "uring-again", label = "raw io_uring, best, again", command = program "echo_uring" },
+    { name = "uring-oneshot", label = "raw io_uring, one-shot (C)",
+      command = program "echo_uring_oneshot" },
+    { name = "epoll", label = "epoll (C)", command = program "echo_epoll" },
+    { name = "kio", label = "kio (Lua)", command = script "echo_kio",
+      environment = { "env", kio_path, kio_cpath } },
+    { name = "luv", label = "luv, callbacks (Lua)", command = script "echo_luv" },
+    { name = "cqueues", label = "cqueues (Lua)", command = script "echo_cqueues" },
+    { name = "copas", label = "copas (Lua)", command = script "echo_copas" },
+  }
+end
+
+-- Keeps those called `names`, and always the yardstick; raises at a name that is not there.
+function servers.select(list, names)
+  local wanted, chosen = { [servers.yardstick] = true }, {}
+  for _, name in ipairs(names) do wanted[name] = true end
+  for _, server in ipairs(list) do
+    if wanted[server.name] then
+      chosen[#chosen + 1] = server
+      wanted[server.name] = nil
+    end
+  end
+  if next(wanted) then error("no server is called " .. next(wanted), 0) end
+  return chosen
+end
+
+return servers

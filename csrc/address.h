@@ -1,0 +1,18 @@
+/* Socket addresses as text and back: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80",
+   "localhost:80" (127.0.0.1, RFC 6761), "unix:/path", "unix:@abstract". Never asks a name server;
+   any thread may call it. */
+#ifndef KIO_ADDRESS_H
+#define KIO_ADDRESS_H
+
+#include "request.h"
+
+enum { KIO_ADDRESS_TEXT_MAX = 128 }; /* longest text of an address, end included */
+
+/* Reads an address. NULL on success, else what is wrong with the text (a constant). */
+const char *kio_address_parse(const char *text, size_t size, kio_sockaddr *out);
+/* Writes an address; how many bytes (an abstract name may contain zero bytes). */
+size_t kio_address_format(const kio_sockaddr *address, char text[KIO_ADDRESS_TEXT_MAX]);
+/* Makes room for the kernel to fill in an address. */
+void kio_address_blank(kio_sockaddr *address);
+
+#endif

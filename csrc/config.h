@@ -1,0 +1,34 @@
+/* Every limit of kio, with its reason. KIO_HOSTILE shrinks them so that the rare paths run often. */
+#ifndef KIO_CONFIG_H
+#define KIO_CONFIG_H
+
+#ifdef KIO_HOSTILE
+#define KIO_RING_ENTRIES 2       /* every batch overfills the submission queue */
+#define KIO_RING_CQ_ENTRIES 4    /* completions overflow all the time */
+#define KIO_SLAB_CHUNK 2         /* the slab grows at every second request */
+#define KIO_BUFFER_MIN 23        /* every read comes in scraps */
+#define KIO_BUFFER_MAX 92        /* no read is larger */
+#define KIO_BUFFER_CACHE 1       /* buffers hardly ever come from the cache */
+#define KIO_HIGH_WATER 46        /* writers wait at once */
+#define KIO_SNAPSHOT_NS 1000     /* the ready queue is cut short nearly every turn */
+#else
+#define KIO_RING_ENTRIES 256     /* 28 KiB of locked memory; 97 rings fit into the usual 8 MiB */
+#define KIO_RING_CQ_ENTRIES 4096 /* completions may come in bursts of many turns */
+#define KIO_SLAB_CHUNK 64        /* requests per chunk: one chunk is about 16 KiB */
+#define KIO_BUFFER_MIN 4096      /* the first receive of a stream: one page */
+#define KIO_BUFFER_MAX 262144    /* the largest a stream's receive buffer grows to */
+#define KIO_BUFFER_CACHE 64      /* freed buffers kept per size, for the next connection */
+#define KIO_HIGH_WATER 65536     /* output a stream gathers before its writer waits */
+#define KIO_SNAPSHOT_NS 5000000  /* tasks may run 5 ms before the kernel is looked at again */
+#endif
+
+#define KIO_RING_ENTRIES_MAX 32768  /* the kernel's IORING_MAX_ENTRIES */
+#define KIO_IOWQ_BOUNDED 4          /* kernel threads for file work, per ring */
+#define KIO_IOWQ_UNBOUNDED 8        /* and for what may block for ever; the default is 96365 */
+#define KIO_FD_MAX (1 << 20)        /* beyond the kernel's default fs.nr_open no descriptor exists */
+#define KIO_IO_MAX 0x7ffff000       /* the most the kernel moves in one call (MAX_RW_COUNT) */
+#define KIO_IOV_MAX 1024            /* the kernel's UIO_MAXIOV */
+#define KIO_QUARANTINE 256          /* freed buffers watched for late kernel writes, in test builds */
+#define KIO_SHUTDOWN_TIMEOUT_S 30.0 /* how long a run may take to unwind its tasks */
+
+#endif

@@ -1,0 +1,118 @@
+/* Owns the table. Invariant: a request is in the list of each descriptor it works on from before
+   it is queued until it is complete. Called by the scheduler's thread only. */
+#include "desc.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "config.h"
+#include "memory.h"
+
+void kio_descs_init(kio_descs *descs) {
+  *descs = (kio_descs){0};
+}
+
+void kio_descs_fini(kio_descs *descs) {
+  for (size_t i = 0; i < descs->count; i++) kio_memory_free(descs->rows[i]);
+  kio_memory_free(descs->rows);
+  kio_descs_init(descs);
+}
+
+static kio_desc *look(const kio_descs *descs, int fd) {
+  size_t row = (size_t)fd / KIO_DESC_ROW;
+  if (fd < 0 || row >= descs->count || !descs->rows[row]) return NULL;
+  return &descs->rows[row][fd % KIO_DESC_ROW];
+}
+
+static bool grow(kio_descs *descs, size_t row) {
+  size_t count = descs->count ? descs->count : 1;
+  while (count <= row) count *= 2;
+  kio_desc **rows = kio_memory_resize(descs->rows, count * sizeof *rows);
+  if (!rows) return false;
+  memset(rows + descs->count, 0, (count - descs->count) * sizeof *rows);
+  descs->rows = rows;
+  descs->count = count;
+  return true;
+}
+
+static kio_desc *new_row(size_t row_size) {
+  kio_desc *row = kio_memory_new(row_size * sizeof *row);
+  for (size_t i = 0; row && i < row_size; i++) kio_list_init(&row[i].requests);
+  return row;
+}
+
+/* The entry of fd, made when it is not there; NULL when memory is out. */
+static kio_desc *make(kio_descs *descs, int fd) {
+  size_t row = (size_t)fd / KIO_DESC_ROW;
+  if (row >= descs->count && !grow(descs, row)) return NULL;
+  if (!descs->rows[row]) descs->rows[row] = new_row(KIO_DESC_ROW);
+  return look(descs, fd);
+}
+
+int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot) {
+  kio_assert(slot == 0 || slot == 1);
+  if (fd < 0) return 0; /* AT_FDCWD and the like: nothing to guard */
+  if (fd >= KIO_FD_MAX) return -EBADF;
+  kio_desc *desc = make(descs, fd);
+  if (!desc) return -ENOMEM;
+  if (desc->closing) return -EBADF;
+  request->fd_ref[slot].request = request;
+  kio_list_push(&desc->requests, &request->fd_ref[slot].link);
+  return 0;
+}
+
+void *kio_desc_leave(kio_descs *descs, kio_request *request, int slot) {
+  kio_link *link = &request->fd_ref[slot].link;
+  if (!kio_link_linked(link)) return NULL;
+  kio_link_remove(link);
+  kio_desc *desc = look(descs, slot == 0 ? request->fd : request->arg.splice.in);
+  kio_assert(desc);
+  if (!desc->closer || !kio_list_empty(&desc->requests)) return NULL;
+  void *closer = desc->closer;
+  desc->closer = NULL;
+  return closer;
+}
+
+bool kio_desc_busy(const kio_descs *descs, int fd) {
+  const kio_desc *desc = look(descs, fd);
+  return desc && !kio_list_empty(&desc->requests);
+}
+
+bool kio_desc_closing(const kio_descs *descs, int fd) {
+  const kio_desc *desc = look(descs, fd);
+  return desc && desc->closing;
+}
+
+int kio_desc_close(kio_descs *descs, int fd) {
+  if (fd < 0 || fd >= KIO_FD_MAX) return -EBADF;
+  kio_desc *desc = make(descs, fd);
+  if (!desc) return -ENOMEM;
+  if (desc->closing) return -EBADF;
+  desc->closing = true;
+  return 0;
+}
+
+void kio_desc_await(kio_descs *descs, int fd, void *task) {
+  kio_desc *desc = look(descs, fd);
+  kio_assert(desc && desc->closing && !desc->closer && !kio_list_empty(&desc->requests));
+  desc->closer = task;
+}
+
+void kio_desc_reopen(kio_descs *descs, int fd) {
+  kio_desc *desc = look(descs, fd);
+  kio_assert(desc && desc->closing && kio_list_empty(&desc->requests));
+  desc->closing = false;
+}
+
+int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags) {
+  kio_desc *desc = look(descs, fd);
+  int count = 0;
+  if (!desc) return 0;
+  KIO_LIST_EACH(&desc->requests, link) {
+    kio_request *request = KIO_CONTAINER(link, kio_fd_ref, link)->request;
+    request->flags |= flags;
+    kio_ring_cancel(ring, request, false);
+    count++;
+  }
+  return count;
+}

@@ -1,0 +1,8 @@
+/* The names of errno values, as users compare them ("ECONNRESET"). Any thread may call it. */
+#ifndef KIO_ERRNAME_H
+#define KIO_ERRNAME_H
+
+/* The name of a positive errno; "EUNKNOWN" for one that has none here. */
+const char *kio_errname(int err);
+
+#endif

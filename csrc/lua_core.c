@@ -1,0 +1,34 @@
+/* The module's door: luaopen_kio_core registers every room's functions. Opening it again, also in
+   another Lua state, is harmless: all it makes lies in the registry of the state at hand. */
+#include "lua_core.h"
+
+#include "lua_stream.h"
+#include "ops.h"
+#include "task.h"
+
+static void register_all(lua_State *L) {
+  static const luaL_Reg *const rooms[] = {
+      kio_file_ops, kio_path_ops, kio_socket_ops, kio_wait_ops, kio_plain_ops,
+      kio_task_ops, kio_run_ops,  kio_net_ops,
+#ifdef KIO_TEST
+      kio_test_ops,
+#endif
+  };
+  for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) luaL_setfuncs(L, rooms[i], 0);
+}
+
+int luaopen_kio_core(lua_State *L) {
+  luaL_checkversion(L);
+  lua_createtable(L, 0, 64);
+  register_all(L);
+  kio_task_open(L);
+  lua_setfield(L, -2, "Cancelled");
+  kio_task_open_methods(L);
+  kio_run_open(L);
+  kio_stream_open(L);
+  kio_listener_open(L);
+  lua_setfield(L, -2, "listener_methods");
+  kio_constants_open(L);
+  kio_coroutine_open(L);
+  return 1;
+}

@@ -1,0 +1,290 @@
+/* Connecting and listening. Addresses are text (address.h); names other than localhost are resolved
+   above this layer. Called in a task, but for listen, which never waits. */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "lua_stream.h"
+#include "op.h"
+#include "ops.h"
+#include "socket.h"
+
+#define LISTENER_TYPE "kio.Listener"
+
+/* ---- options ---- */
+
+static int check_number(lua_State *L, const char *name, lua_Number max) {
+  luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER, 2,
+                lua_pushfstring(L, "option '%s' must be a number", name));
+  lua_Number value = lua_tonumber(L, -1);
+  luaL_argcheck(L, value >= 0 && value <= max, 2,
+                lua_pushfstring(L, "option '%s' is out of range", name));
+  return (int)ceil(value);
+}
+
+static void read_number(lua_State *L, const char *name, int *out) {
+  int top = lua_gettop(L);
+  if (lua_getfield(L, 2, name) != LUA_TNIL) *out = check_number(L, name, 0x7fffffff);
+  lua_settop(L, top);
+}
+
+static void read_flag(lua_State *L, const char *name, bool *out) {
+  if (lua_getfield(L, 2, name) != LUA_TNIL) {
+    luaL_argcheck(L, lua_isboolean(L, -1), 2,
+                  lua_pushfstring(L, "option '%s' must be true or false", name));
+    *out = lua_toboolean(L, -1);
+  }
+  lua_pop(L, 1);
+}
+
+/* Reads the options at index 2, if any; `known` names those that make sense here. */
+static kio_socket_options read_options(lua_State *L, const char *const *known) {
+  kio_socket_options options = kio_socket_defaults;
+  if (lua_isnoneornil(L, 2)) return options;
+  kio_check_options(L, 2, known);
+  read_number(L, "backlog", &options.backlog);
+  read_number(L, "send_buffer", &options.send_buffer);
+  read_number(L, "receive_buffer", &options.receive_buffer);
+  read_number(L, "keepalive", &options.keepalive_s);
+  read_flag(L, "nodelay", &options.nodelay);
+  read_flag(L, "reuseaddr", &options.reuseaddr);
+  read_flag(L, "reuseport", &options.reuseport);
+  read_flag(L, "v6only", &options.v6only);
+  return options;
+}
+
+/* Reads the address at index 1. False after pushing nil, message, code. */
+static bool read_address(lua_State *L, const char *what, kio_sockaddr *address) {
+  size_t size;
+  luaL_checktype(L, 1, LUA_TSTRING);
+  const char *text = lua_tolstring(L, 1, &size);
+  const char *wrong = kio_address_parse(text, size, address);
+  if (wrong) kio_fail_text(L, "EINVAL", what, text, wrong);
+  return !wrong;
+}
+
+/* ---- connect ---- */
+
+enum { CONNECT_STREAM = 3 }; /* where the userdata to be filled waits on the frame */
+
+static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
+  kio_request *request = kio_op_result(ctx);
+  const kio_task *task = kio_sched_current()->current;
+  const char *subject = lua_tostring(L, 1);
+  int fd = request->fd, err = kio_op_error(task, request);
+  kio_sockaddr peer = request->arg.address;
+  (void)status;
+  kio_op_release(request);
+  if (err == 0) {
+    if (!kio_stream_fill(L, CONNECT_STREAM, fd, &peer)) return kio_fail(L, ENOMEM, "connect", subject);
+    lua_settop(L, CONNECT_STREAM);
+    return 1;
+  }
+  close(fd);
+  if (err == ECANCELED && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  return kio_fail(L, err, "connect", subject);
+}
+
+static int64_t connect_timeout(lua_State *L) {
+  int64_t timeout = KIO_NEVER;
+  if (lua_isnoneornil(L, 2)) return timeout;
+  if (lua_getfield(L, 2, "timeout") != LUA_TNIL) {
+    luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) >= 0, 2,
+                  "option 'timeout' must be a number of 0 or more");
+    timeout = kio_seconds_to_ns(lua_tonumber(L, -1));
+  }
+  lua_pop(L, 1);
+  return timeout;
+}
+
+/* net_connect(address [, options]) -> stream */
+static int l_connect(lua_State *L) {
+  static const char *const known[] = {"timeout", "nodelay", "keepalive", "send_buffer",
+                                      "receive_buffer", NULL};
+  kio_sockaddr address;
+  if (!read_address(L, "connect", &address)) return 3;
+  kio_socket_options options = read_options(L, known);
+  int64_t timeout = connect_timeout(L);
+  kio_task *task = kio_op_begin(L);
+  lua_settop(L, 2);
+  kio_stream_push_empty(L);
+  int fd = kio_socket_new(&address, &options);
+  if (fd < 0) return kio_fail(L, -fd, "connect", lua_tostring(L, 1));
+  kio_request *request;
+  int err = kio_sched_request(task->sched, KIO_OP_CONNECT, fd, task, kio_op_wake_owner, &request);
+  if (err) {
+    close(fd);
+    return kio_fail(L, -err, "connect", lua_tostring(L, 1));
+  }
+  request->arg.address = address;
+  request->flags |= KIO_REQUEST_OWNS_FD;
+  return kio_op_submit(L, task, request, timeout, l_connectk);
+}
+
+/* ---- listeners ---- */
+
+typedef struct listener {
+  int fd;          /* -1: closed */
+  kio_sched *sched; /* where its accepts are in flight; only compared */
+  kio_sockaddr address;
+} listener;
+
+/* net_listen(address [, options]) -> listener */
+static int l_listen(lua_State *L) {
+  static const char *const known[] = {"backlog",        "nodelay",   "keepalive", "send_buffer",
+                                      "receive_buffer", "reuseaddr", "reuseport", "v6only",
+                                      NULL};
+  kio_sockaddr address;
+  if (!read_address(L, "listen", &address)) return 3;
+  kio_socket_options options = read_options(L, known);
+  listener *l = lua_newuserdatauv(L, sizeof *l, 0);
+  *l = (listener){.fd = -1, .address = address};
+  luaL_setmetatable(L, LISTENER_TYPE);
+  l->fd = kio_socket_listen(&address, &options);
+  if (l->fd < 0) return kio_fail(L, -l->fd, "listen", lua_tostring(L, 1));
+  kio_socket_local(l->fd, &l->address); /* tells the port when 0 was asked for */
+  return 1;
+}
+
+static listener *check_listener(lua_State *L) {
+  return luaL_checkudata(L, 1, LISTENER_TYPE);
+}
+
+static const char *address_text(const listener *l, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
+  text[kio_address_format(&l->address, text)] = 0;
+  return text;
+}
+
+static int fail(lua_State *L, const listener *l, const char *what, int err) {
+  char text[KIO_ADDRESS_TEXT_MAX + 1];
+  address_text(l, text);
+  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, "the listener is closed");
+  return kio_fail(L, err, what, text);
+}
+
+enum { ACCEPT_STREAM = 2 }; /* where the userdata to be filled waits on the frame */
+
+static int l_acceptk(lua_State *L, int status, lua_KContext ctx) {
+  char text[KIO_ADDRESS_TEXT_MAX];
+  kio_request *request = kio_op_result(ctx);
+  const kio_task *task = kio_sched_current()->current;
+  int fd = request->result, err = kio_op_error(task, request);
+  kio_sockaddr peer = request->arg.address;
+  (void)status;
+  kio_op_release(request);
+  if (err == ECANCELED && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  if (err) return fail(L, check_listener(L), "accept", err);
+  if (!kio_stream_fill(L, ACCEPT_STREAM, fd, &peer)) {
+    return fail(L, check_listener(L), "accept", ENOMEM);
+  }
+  lua_settop(L, ACCEPT_STREAM);
+  lua_pushlstring(L, text, kio_address_format(&peer, text));
+  return 2;
+}
+
+/* listener:accept([options]) -> stream, the peer's address */
+static int l_accept(lua_State *L) {
+  listener *l = check_listener(L);
+  int64_t timeout = kio_op_timeout(L, 2);
+  kio_task *task = kio_op_begin(L);
+  if (l->fd < 0) return fail(L, l, "accept", EBADF);
+  lua_settop(L, 1);
+  kio_stream_push_empty(L);
+  kio_request *request;
+  int err = kio_sched_request(task->sched, KIO_OP_ACCEPT, l->fd, task, kio_op_wake_owner, &request);
+  if (err) return fail(L, l, "accept", -err);
+  kio_address_blank(&request->arg.address);
+  l->sched = task->sched;
+  return kio_op_submit(L, task, request, timeout, l_acceptk);
+}
+
+static int close_done(lua_State *L, int fd) {
+  close(fd);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int l_close_cutk(lua_State *L, int status, lua_KContext fd) {
+  (void)status;
+  kio_desc_reopen(&kio_sched_current()->descs, (int)fd);
+  return close_done(L, (int)fd);
+}
+
+/* Ends the accepts under way; where Lua cannot yield they end by themselves: the shutdown wakes
+   them, and the number stays ours until close(2) below. */
+static int close_listener(lua_State *L, listener *l, bool may_wait) {
+  kio_sched *sched = kio_sched_current();
+  int fd = l->fd;
+  l->fd = -1;
+  if (fd < 0) return (lua_pushboolean(L, true), 1);
+  if (!sched || l->sched != sched || !kio_desc_busy(&sched->descs, fd)) return close_done(L, fd);
+  shutdown(fd, SHUT_RDWR);
+  kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
+  if (!may_wait) return close_done(L, fd);
+  int err = kio_desc_close(&sched->descs, fd);
+  if (err) return close_done(L, fd); /* closed by number meanwhile */
+  kio_desc_await(&sched->descs, fd, sched->current);
+  return kio_task_park(L, sched->current, NULL, fd, l_close_cutk);
+}
+
+/* listener:close() -> true; every accept under way fails with EBADF */
+static int l_close(lua_State *L) {
+  kio_sched *sched = kio_sched_current();
+  bool may_wait = sched && sched->leaf == L && !sched->stuck && lua_isyieldable(L);
+  return close_listener(L, check_listener(L), may_wait);
+}
+
+static int l_gc(lua_State *L) {
+  return close_listener(L, check_listener(L), false);
+}
+
+/* listener:address() -> the address it is bound to */
+static int l_address(lua_State *L) {
+  char text[KIO_ADDRESS_TEXT_MAX];
+  lua_pushlstring(L, text, kio_address_format(&check_listener(L)->address, text));
+  return 1;
+}
+
+/* listener:fd() -> its descriptor's number, nil when closed */
+static int l_fd(lua_State *L) {
+  int fd = check_listener(L)->fd;
+  if (fd >= 0) lua_pushinteger(L, fd);
+  else lua_pushnil(L);
+  return 1;
+}
+
+static int l_tostring(lua_State *L) {
+  char text[KIO_ADDRESS_TEXT_MAX + 1];
+  listener *l = check_listener(L);
+  lua_pushfstring(L, LISTENER_TYPE " (fd %d, %s, %s)", l->fd, l->fd < 0 ? "closed" : "open",
+                  address_text(l, text));
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"accept", l_accept}, {"close", l_close}, {"address", l_address},
+    {"fd", l_fd},         {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__gc", l_gc}, {"__close", l_close}, {"__tostring", l_tostring}, {NULL, NULL},
+};
+
+/* Leaves the table of listener methods on the stack: kio.net adds those written in Lua. */
+void kio_listener_open(lua_State *L) {
+  luaL_newmetatable(L, LISTENER_TYPE);
+  luaL_setfuncs(L, metamethods, 0);
+  luaL_newlib(L, methods);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__index");
+  lua_remove(L, -2);
+}
+
+const luaL_Reg kio_net_ops[] = {
+    {"net_listen", l_listen},
+    {"net_connect", l_connect},
+    {NULL, NULL},
+};

@@ -1,0 +1,232 @@
+/* kio.run and what tells about it. Owns the life of a scheduler: its userdata lies on the stack of
+   kio.run, and its finalizer ends it even when lua_close or os.exit comes from within a task. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "config.h"
+#include "diagnose.h"
+#include "op.h"
+#include "ops.h"
+
+#define SCHED_TYPE "kio.Scheduler"
+
+/* ---- options ---- */
+
+enum { OPTIONS = 2 }; /* where they are on kio.run's stack */
+
+static lua_Number number_option(lua_State *L, const char *name, lua_Number otherwise,
+                                lua_Number min, lua_Number max) {
+  lua_Number value = otherwise;
+  if (lua_getfield(L, OPTIONS, name) != LUA_TNIL) {
+    luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER, OPTIONS,
+                  lua_pushfstring(L, "option '%s' must be a number", name));
+    value = lua_tonumber(L, -1);
+    luaL_argcheck(L, value >= min && value <= max, OPTIONS,
+                  lua_pushfstring(L, "option '%s' is out of range", name));
+    lua_pop(L, 1);
+    return value;
+  }
+  lua_pop(L, 1);
+  return value;
+}
+
+static unsigned entries_option(lua_State *L, const char *name, unsigned otherwise) {
+  lua_Number value = number_option(L, name, otherwise, 1, KIO_RING_ENTRIES_MAX * 2);
+  luaL_argcheck(L, value == (lua_Number)(unsigned)value, OPTIONS,
+                lua_pushfstring(L, "option '%s' must be an integer", name));
+  return (unsigned)value;
+}
+
+/* sqpoll = true: the kernel's default idle time of 1 s; a number: that many seconds. */
+static int64_t sqpoll_option(lua_State *L) {
+  int type = lua_getfield(L, OPTIONS, "sqpoll");
+  bool on = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  if (!on) return -1;
+  if (type == LUA_TBOOLEAN) return 1000;
+  return (int64_t)(number_option(L, "sqpoll", 1, 0.001, 3600) * 1000);
+}
+
+static const kio_ring_backend *backend_named(lua_State *L, const char *name) {
+  if (strcmp(name, "uring") == 0) return &kio_ring_uring;
+#ifdef KIO_TEST
+  if (strcmp(name, "sim") == 0) return &kio_ring_sim;
+#endif
+  luaL_argerror(L, OPTIONS, lua_pushfstring(L, "there is no backend '%s' in this build", name));
+  return NULL;
+}
+
+static const kio_ring_backend *backend_option(lua_State *L) {
+  const char *name = getenv("KIO_BACKEND");
+  if (lua_getfield(L, OPTIONS, "backend") != LUA_TNIL) {
+    luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, OPTIONS, "option 'backend' must be a string");
+    name = lua_tostring(L, -1);
+  }
+  const kio_ring_backend *backend = backend_named(L, name && *name ? name : "uring");
+  lua_pop(L, 1);
+  return backend;
+}
+
+static kio_sched_config read_config(lua_State *L) {
+  static const char *const known[] = {"entries", "cq_entries", "sqpoll", "busy_poll",
+                                      "shutdown_timeout", "backend", NULL};
+  kio_check_options(L, OPTIONS, known);
+  return (kio_sched_config){
+      .backend = backend_option(L),
+      .ring.entries = entries_option(L, "entries", KIO_RING_ENTRIES),
+      .ring.cq_entries = entries_option(L, "cq_entries", KIO_RING_CQ_ENTRIES),
+      .ring.sqpoll_ms = sqpoll_option(L),
+      .busy_poll_ns = kio_seconds_to_ns(number_option(L, "busy_poll", 0, 0, 3600)),
+      .shutdown_ns = kio_seconds_to_ns(
+          number_option(L, "shutdown_timeout", KIO_SHUTDOWN_TIMEOUT_S, 0, 1e9)),
+  };
+}
+
+/* ---- running ---- */
+
+/* A write to a pipe nobody reads must be an error, not the end of the process; a program that has
+   set its own handler keeps it. */
+static void ignore_sigpipe(void) {
+  struct sigaction now;
+  if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
+}
+
+static int l_start(lua_State *L) {
+  kio_sched *sched = lua_touserdata(L, 1);
+  lua_remove(L, 1);
+  sched->main = kio_task_new(L, sched, 0);
+  sched->main->observed = true; /* kio.run itself raises its error */
+  return 0;
+}
+
+/* The error of a task that nobody took: strings carry the traceback, other values stay as they
+   are. */
+static int raise_error_of(lua_State *L, kio_task *task) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  kio_task_push_result(L, task, 0);
+  if (lua_type(L, -1) == LUA_TSTRING &&
+      lua_getiuservalue(L, -2, KIO_TASK_UV_TRACE) == LUA_TSTRING) {
+    lua_pushfstring(L, "%s\n%s", lua_tostring(L, -2), lua_tostring(L, -1));
+  }
+  return lua_error(L);
+}
+
+static void forget(lua_State *L, const kio_task *task) {
+  if (!task) return;
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, task);
+}
+
+static int l_results(lua_State *L) {
+  const kio_sched *sched = lua_touserdata(L, 1);
+  kio_task *main = sched->main;
+  if (sched->failed) return raise_error_of(L, sched->failed);
+  if (sched->trouble) return luaL_error(L, "kio.run: %s", sched->trouble);
+  if (main->status != KIO_TASK_DONE) return raise_error_of(L, main);
+  int count = kio_task_result_count(main);
+  luaL_checkstack(L, count, "too many results");
+  for (int i = 0; i < count; i++) kio_task_push_result(L, main, i);
+  return count;
+}
+
+/* Runs f under a protected call with the scheduler and, from `extra` values, its arguments. */
+static int protected(lua_State *L, lua_CFunction f, kio_sched *sched, int extra) {
+  lua_pushcfunction(L, f);
+  lua_insert(L, -(extra + 1));
+  lua_pushlightuserdata(L, sched);
+  lua_insert(L, -(extra + 1));
+  return lua_pcall(L, extra + 1, LUA_MULTRET, 0);
+}
+
+static kio_sched *new_sched(lua_State *L) {
+  kio_sched *sched = lua_newuserdatauv(L, sizeof *sched, 0);
+  memset(sched, 0, sizeof *sched);
+  luaL_setmetatable(L, SCHED_TYPE);
+  return sched;
+}
+
+/* run(main [, options]) -> main's results; raises its error. nil, message, code when this machine
+   gives no ring. */
+static int l_run(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  if (kio_sched_current()) return luaL_error(L, "kio.run within kio.run: use kio.spawn");
+  if (lua_isnoneornil(L, OPTIONS)) {
+    lua_settop(L, 1);
+    lua_newtable(L);
+  }
+  kio_sched_config config = read_config(L);
+  lua_settop(L, OPTIONS);
+  kio_sched *sched = new_sched(L);
+  int err = kio_sched_init(sched, L, &config);
+  if (err) return kio_diagnose_push(L, -err, &config.ring);
+  ignore_sigpipe();
+  lua_pushvalue(L, 1);
+  int status = protected(L, l_start, sched, 1);
+  if (status == LUA_OK) kio_sched_run(sched);
+  kio_sched_fini(sched);
+  int base = lua_gettop(L) - (status != LUA_OK);
+  if (status == LUA_OK) status = protected(L, l_results, sched, 0);
+  forget(L, sched->main);
+  forget(L, sched->failed);
+  return status == LUA_OK ? lua_gettop(L) - base : lua_error(L);
+}
+
+static int l_gc(lua_State *L) {
+  kio_sched_fini(luaL_checkudata(L, 1, SCHED_TYPE));
+  return 0;
+}
+
+/* ---- what is going on ---- */
+
+static void set_count(lua_State *L, const char *name, uint64_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_ops(lua_State *L, const kio_ring_stats *ring) {
+  lua_createtable(L, 0, KIO_OP_COUNT);
+  for (int op = 0; op < KIO_OP_COUNT; op++) {
+    if (ring->ops[op] > 0) set_count(L, kio_op_name((kio_op)op), ring->ops[op]);
+  }
+  lua_setfield(L, -2, "ops");
+}
+
+/* stats() -> a table of counters of this thread's run */
+static int l_stats(lua_State *L) {
+  const kio_sched *sched = kio_sched_current();
+  if (!sched) return luaL_error(L, "kio.stats outside kio.run");
+  const kio_ring_stats *ring = &sched->ring.stats;
+  lua_createtable(L, 0, 16);
+  set_count(L, "turns", sched->stats.turns);
+  set_count(L, "resumes", sched->stats.resumes);
+  set_count(L, "spawned", sched->stats.spawned);
+  set_count(L, "timers", sched->timers.count);
+  set_count(L, "ready", sched->ready_count);
+  set_count(L, "pending", sched->ring.pending);
+  set_count(L, "enters", ring->enters);
+  set_count(L, "completions", ring->completions);
+  set_count(L, "ignored", ring->ignored);
+  set_count(L, "stale", ring->stale);
+  set_count(L, "overflows", ring->overflows);
+  set_count(L, "held_back", ring->held_back);
+  set_count(L, "buffers", sched->buffers.lent);
+  lua_pushnumber(L, (lua_Number)sched->stats.longest_turn_ns / (lua_Number)KIO_NS_PER_SEC);
+  lua_setfield(L, -2, "longest_turn");
+  set_ops(L, ring);
+  return 1;
+}
+
+void kio_run_open(lua_State *L) {
+  luaL_newmetatable(L, SCHED_TYPE);
+  lua_pushcfunction(L, l_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
+const luaL_Reg kio_run_ops[] = {
+    {"run", l_run},
+    {"stats", l_stats},
+    {"check", kio_diagnose_check},
+    {NULL, NULL},
+};

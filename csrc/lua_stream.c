@@ -1,0 +1,421 @@
+/* Streams as Lua sees them. A call that can be answered at once (unread bytes, room for output)
+   never yields. The userdata holds a pointer to the stream, NULL until it is connected. */
+#include "lua_stream.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "config.h"
+#include "memory.h"
+#include "op.h"
+#include "socket.h"
+
+#define STREAM_TYPE "kio.Stream"
+
+/* ---- the userdata ---- */
+
+typedef struct handle {
+  kio_stream *stream;  /* NULL: never connected */
+  int64_t timeout_ns;  /* of operations that name none */
+} handle;
+
+void kio_stream_push_empty(lua_State *L) {
+  handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  *h = (handle){NULL, KIO_NEVER};
+  luaL_setmetatable(L, STREAM_TYPE);
+}
+
+bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
+  handle *h = lua_touserdata(L, index);
+  h->stream = kio_stream_new(fd, peer);
+  if (!h->stream) close(fd);
+  return h->stream != NULL;
+}
+
+static handle *check_handle(lua_State *L) {
+  handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
+  luaL_argcheck(L, h->stream, 1, "a stream that was never connected");
+  return h;
+}
+
+static kio_stream *stream_at(lua_State *L) {
+  return ((handle *)lua_touserdata(L, 1))->stream;
+}
+
+static const char *peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX]) {
+  text[kio_address_format(&stream->peer, text)] = 0;
+  return text;
+}
+
+static int64_t due_of(lua_State *L, const handle *h, kio_sched *sched, int options) {
+  int64_t timeout = kio_op_timeout(L, options);
+  return kio_sched_due(sched, timeout == KIO_NEVER ? h->timeout_ns : timeout);
+}
+
+/* nil, "what peer: message", code */
+static int fail(lua_State *L, const kio_stream *stream, const char *what, int err) {
+  char text[KIO_ADDRESS_TEXT_MAX + 1];
+  peer_text(stream, text);
+  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, "the stream is closed");
+  return kio_fail(L, err, what, text);
+}
+
+/* What the end of a wait means: raises Cancelled, or the errno of an early end, or `err`. */
+static int early_end(lua_State *L, int err) {
+  const kio_task *task = kio_sched_current()->current;
+  bool cut = err == 0 || err == ECANCELED || err == EINTR;
+  if (cut && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  return cut && task->wake == KIO_WAKE_TIMEOUT ? ETIMEDOUT : err;
+}
+
+/* ---- receiving ---- */
+
+static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
+  size_t size = kio_min_size(max, kio_stream_unread(stream));
+  lua_pushlstring(L, stream->in.data + stream->in_at, size);
+  kio_stream_consume(stream, size);
+  return 1;
+}
+
+static int l_recvk(lua_State *L, int status, lua_KContext max) {
+  kio_stream *stream = stream_at(L);
+  (void)status;
+  if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
+  if (stream->in_err) {
+    int err = -stream->in_err;
+    stream->in_err = 0;
+    return fail(L, stream, "recv", early_end(L, err));
+  }
+  lua_pushnil(L); /* the peer has ended */
+  return 1;
+}
+
+/* stream:recv([max [, options]]) -> what has arrived next, at most max bytes | nil at the end */
+static int l_recv(lua_State *L) {
+  handle *h = check_handle(L);
+  kio_stream *stream = h->stream;
+  lua_Integer max = luaL_optinteger(L, 2, KIO_IO_MAX);
+  luaL_argcheck(L, max > 0, 2, "must be at least 1 byte");
+  kio_task *task = kio_op_begin(L);
+  kio_sched *sched = task->sched;
+  int64_t due = due_of(L, h, sched, 3);
+  if (stream->state != KIO_STREAM_OPEN) return fail(L, stream, "recv", EBADF);
+  if (stream->reader) return luaL_error(L, "another task is reading from this stream");
+  kio_stream_attach(stream, sched);
+  if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
+  if (stream->ended) return (lua_pushnil(L), 1);
+  if (!kio_sched_timer(sched, task, due)) return fail(L, stream, "recv", ENOMEM);
+  int err = kio_stream_receive(stream, task);
+  if (err) {
+    kio_timer_stop(&sched->timers, &task->timer);
+    return fail(L, stream, "recv", -err);
+  }
+  task->subject = stream;
+  return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)max, l_recvk);
+}
+
+/* ---- writing ---- */
+
+/* A failed write also tells how many of its bytes were taken over before. */
+static int write_failed(lua_State *L, kio_stream *stream, const char *what, int err, size_t at) {
+  fail(L, stream, what, err);
+  lua_pushinteger(L, (lua_Integer)at);
+  return 4;
+}
+
+static int park_writer(lua_State *L, kio_stream *stream, bool drained, lua_KContext ctx,
+                       lua_KFunction k) {
+  kio_task *task = kio_sched_current()->current;
+  if (!kio_sched_timer(task->sched, task, stream->write_due_ns)) {
+    return fail(L, stream, "write", ENOMEM);
+  }
+  kio_stream_await_output(stream, task, drained);
+  task->subject = stream;
+  return kio_task_park(L, task, kio_stream_abandon_write, ctx, k);
+}
+
+/* The error that stops output now; 0 for none. */
+static int output_error(const kio_stream *stream) {
+  return stream->state != KIO_STREAM_OPEN ? EBADF : stream->out_err;
+}
+
+static int l_flushk(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = stream_at(L);
+  bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
+  (void)ctx;
+  int err = output_error(stream);
+  if (err) return fail(L, stream, "flush", err);
+  if (ended_early) return fail(L, stream, "flush", early_end(L, 0));
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int flush(lua_State *L, kio_stream *stream) {
+  bool wait = output_error(stream) == 0 && stream->sched && !kio_stream_drained(stream);
+  if (wait) return park_writer(L, stream, true, 0, l_flushk);
+  return l_flushk(L, LUA_OK, 0);
+}
+
+/* What write and send differ in. */
+enum { THEN_RETURN = 0, THEN_FLUSH = 1 };
+
+static int write_on(lua_State *L, kio_stream *stream, size_t at, int then);
+
+static int l_writek(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = stream_at(L);
+  size_t at = (size_t)ctx >> 1;
+  (void)status;
+  int err = output_error(stream);
+  if (!err && kio_sched_current()->current->wake != KIO_WAKE_DONE) err = early_end(L, 0);
+  if (err) return write_failed(L, stream, "write", err, at);
+  return write_on(L, stream, at, (int)(ctx & 1));
+}
+
+/* Gathers the string at index 2 from `at` on, waiting for room as often as it takes. */
+static int write_on(lua_State *L, kio_stream *stream, size_t at, int then) {
+  size_t size;
+  const char *data = lua_tolstring(L, 2, &size);
+  int64_t taken = kio_stream_gather(stream, data + at, size - at);
+  if (taken < 0) return write_failed(L, stream, "write", (int)-taken, at);
+  at += (size_t)taken;
+  if (at < size) return park_writer(L, stream, false, (lua_KContext)(at << 1) | then, l_writek);
+  if (then == THEN_FLUSH) return flush(L, stream);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* Replaces the arguments from 2 to `last` by one string at 2: strings, numbers, lists of them. */
+static void join_arguments(lua_State *L, int last) {
+  luaL_Buffer joined;
+  luaL_buffinit(L, &joined);
+  for (int i = 2; i <= last; i++) {
+    lua_Integer count = lua_istable(L, i) ? (lua_Integer)lua_rawlen(L, i) : 0;
+    for (lua_Integer n = 1; n <= count; n++) {
+      int type = lua_rawgeti(L, i, n);
+      luaL_argcheck(L, type == LUA_TSTRING || type == LUA_TNUMBER, i, "a list of strings expected");
+      luaL_addvalue(&joined);
+    }
+    if (lua_istable(L, i)) continue;
+    luaL_argexpected(L, lua_isstring(L, i), i, "string or list of strings");
+    lua_pushvalue(L, i);
+    luaL_addvalue(&joined);
+  }
+  luaL_pushresult(&joined);
+  lua_replace(L, 2);
+  lua_settop(L, 2);
+}
+
+static int start_write(lua_State *L, int then) {
+  size_t size;
+  handle *h = check_handle(L);
+  kio_stream *stream = h->stream;
+  if (lua_gettop(L) != 2 || lua_type(L, 2) != LUA_TSTRING) join_arguments(L, lua_gettop(L));
+  kio_check_data(L, 2, &size);
+  kio_task *task = kio_op_task(L);
+  if (task->cancelled) return kio_task_raise_cancelled(L);
+  int err = output_error(stream);
+  if (err) return write_failed(L, stream, "write", err, 0);
+  if (stream->writer) return luaL_error(L, "another task is writing to this stream");
+  kio_stream_attach(stream, task->sched);
+  bool waits = then == THEN_FLUSH || stream->out_size + size > KIO_HIGH_WATER;
+  if (waits) kio_op_begin(L); /* may raise: nothing is gathered yet */
+  if (waits) stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
+  return write_on(L, stream, 0, then);
+}
+
+/* stream:write(string | number | list, ...) -> stream; waits only past the high-water mark */
+static int l_write(lua_State *L) {
+  return start_write(L, THEN_RETURN);
+}
+
+/* stream:send(string | number | list, ...) -> stream, when the kernel has taken every byte */
+static int l_send(lua_State *L) {
+  return start_write(L, THEN_FLUSH);
+}
+
+/* stream:flush([options]) -> stream, when all output has left */
+static int l_flush(lua_State *L) {
+  handle *h = check_handle(L);
+  kio_task *task = kio_op_begin(L);
+  int64_t due = due_of(L, h, task->sched, 2);
+  if (h->stream->writer) return luaL_error(L, "another task is writing to this stream");
+  lua_settop(L, 1);
+  h->stream->write_due_ns = due;
+  return flush(L, h->stream);
+}
+
+/* ---- ending ---- */
+
+static int shut(lua_State *L, kio_stream *stream, int how) {
+  if (shutdown(stream->fd, how) != 0) return fail(L, stream, "shutdown", errno);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int l_shutdownk(lua_State *L, int status, lua_KContext how) {
+  kio_stream *stream = stream_at(L);
+  bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
+  int err = output_error(stream);
+  if (err) return fail(L, stream, "shutdown", err);
+  if (ended_early) return fail(L, stream, "shutdown", early_end(L, 0));
+  return shut(L, stream, (int)how);
+}
+
+/* stream:shutdown(["read" | "write" | "both"]) -> true; output leaves before writing ends */
+static int l_shutdown(lua_State *L) {
+  static const char *const names[] = {"read", "write", "both", NULL};
+  handle *h = check_handle(L);
+  kio_stream *stream = h->stream;
+  int how = luaL_checkoption(L, 2, "both", names); /* in the order of SHUT_RD, _WR, _RDWR */
+  kio_task *task = kio_op_begin(L);
+  if (stream->state != KIO_STREAM_OPEN) return fail(L, stream, "shutdown", EBADF);
+  if (how == SHUT_RD) return shut(L, stream, how);
+  if (stream->writer) return luaL_error(L, "another task is writing to this stream");
+  stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
+  if (kio_stream_drained(stream)) return l_shutdownk(L, LUA_OK, how);
+  return park_writer(L, stream, true, how, l_shutdownk);
+}
+
+static int close_done(lua_State *L, kio_stream *stream) {
+  kio_stream_finish(stream);
+  if (stream->out_err) return fail(L, stream, "close", stream->out_err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int l_close_cutk(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = stream_at(L);
+  (void)status;
+  (void)ctx;
+  kio_desc_reopen(&stream->sched->descs, stream->fd);
+  return close_done(L, stream);
+}
+
+/* Ends what is still in flight, waits for it, and closes. */
+static int cut(lua_State *L, kio_stream *stream) {
+  kio_sched *sched = stream->sched;
+  if (!sched || !kio_desc_busy(&sched->descs, stream->fd)) return close_done(L, stream);
+  int err = kio_desc_close(&sched->descs, stream->fd);
+  kio_assert(err == 0); /* it is busy, so it has an entry; only this task may close it */
+  shutdown(stream->fd, SHUT_RDWR);
+  kio_desc_cancel(&sched->descs, &sched->ring, stream->fd, KIO_REQUEST_CLOSED);
+  kio_desc_await(&sched->descs, stream->fd, sched->current);
+  return kio_task_park(L, sched->current, NULL, 0, l_close_cutk);
+}
+
+static int l_close_flushedk(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = stream_at(L);
+  const kio_task *task = kio_sched_current()->current;
+  (void)status;
+  (void)ctx;
+  if (task->wake == KIO_WAKE_TIMEOUT) stream->out_err = ETIMEDOUT;
+  if (task->wake == KIO_WAKE_CANCEL) stream->out_err = ECANCELED;
+  return cut(L, stream);
+}
+
+/* Closes without waiting: outside a task, or where Lua cannot yield. */
+static int close_without_waiting(lua_State *L, kio_stream *stream) {
+  kio_stream_close_later(stream);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* stream:close([options]) -> true; output leaves first. Never refused to a cancelled task, which
+   does not wait for output. A second close does nothing. */
+static int l_close(lua_State *L) {
+  handle *h = check_handle(L);
+  kio_stream *stream = h->stream;
+  if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1);
+  kio_sched *sched = kio_sched_current();
+  if (!sched || sched->leaf != L || sched->stuck || !lua_isyieldable(L)) {
+    return close_without_waiting(L, stream);
+  }
+  kio_task *task = kio_op_begin_closing(L);
+  stream->write_due_ns = due_of(L, h, sched, 2);
+  stream->state = KIO_STREAM_CLOSING;
+  kio_stream_dismiss_writer(stream);
+  bool wait = stream->sched && !task->cancelled && !kio_stream_drained(stream);
+  if (wait) return park_writer(L, stream, true, 0, l_close_flushedk);
+  return cut(L, stream);
+}
+
+static int l_close_value(lua_State *L) {
+  lua_settop(L, 1); /* the second argument is the error that unwinds, or nil */
+  return l_close(L);
+}
+
+static int l_gc(lua_State *L) {
+  handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
+  if (h->stream) kio_stream_drop(h->stream);
+  h->stream = NULL;
+  return 0;
+}
+
+/* ---- the rest ---- */
+
+static int push_address(lua_State *L, const kio_sockaddr *address) {
+  char text[KIO_ADDRESS_TEXT_MAX];
+  lua_pushlstring(L, text, kio_address_format(address, text));
+  return 1;
+}
+
+/* stream:peer() -> the other end's address */
+static int l_peer(lua_State *L) {
+  return push_address(L, &check_handle(L)->stream->peer);
+}
+
+/* stream:address() -> this end's address */
+static int l_address(lua_State *L) {
+  kio_sockaddr address;
+  kio_stream *stream = check_handle(L)->stream;
+  int err = kio_socket_local(stream->fd, &address);
+  return err ? fail(L, stream, "address", -err) : push_address(L, &address);
+}
+
+/* stream:fd() -> its descriptor's number, nil when closed */
+static int l_fd(lua_State *L) {
+  kio_stream *stream = check_handle(L)->stream;
+  if (stream->fd >= 0) lua_pushinteger(L, stream->fd);
+  else lua_pushnil(L);
+  return 1;
+}
+
+/* stream:set_timeout(seconds | nil): for operations that name none */
+static int l_set_timeout(lua_State *L) {
+  handle *h = check_handle(L);
+  h->timeout_ns = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_check_seconds(L, 2);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int l_tostring(lua_State *L) {
+  static const char *const states[] = {"open", "closing", "closed"};
+  char text[KIO_ADDRESS_TEXT_MAX + 1];
+  handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
+  if (!h->stream) return (lua_pushliteral(L, STREAM_TYPE " (not connected)"), 1);
+  lua_pushfstring(L, STREAM_TYPE " (fd %d, %s, peer %s)", h->stream->fd, states[h->stream->state],
+                  peer_text(h->stream, text));
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"recv", l_recv},         {"write", l_write}, {"send", l_send},
+    {"flush", l_flush},       {"close", l_close}, {"shutdown", l_shutdown},
+    {"address", l_address},   {"peer", l_peer},   {"fd", l_fd},
+    {"set_timeout", l_set_timeout}, {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__gc", l_gc}, {"__close", l_close_value}, {"__tostring", l_tostring}, {NULL, NULL},
+};
+
+void kio_stream_open(lua_State *L) {
+  luaL_newmetatable(L, STREAM_TYPE);
+  luaL_setfuncs(L, metamethods, 0);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,137 @@
+/* Tasks as Lua sees them: spawn, await, join, cancel, status. */
+#include <errno.h>
+
+#include "op.h"
+#include "ops.h"
+
+static const char *const status_names[] = {"ready", "waiting", "done", "failed", "cancelled"};
+
+/* spawn(f, ...) -> task */
+static int l_spawn(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  kio_task *task = kio_op_task(L);
+  if (task->cancelled) return kio_task_raise_cancelled(L);
+  kio_task_new(L, task->sched, lua_gettop(L) - 1);
+  return 1;
+}
+
+/* ---- waiting for another task ---- */
+
+static void abandon_await(kio_task *task) {
+  kio_link_remove(&task->wait_link);
+  kio_task_wake(task);
+}
+
+static int push_results(lua_State *L, kio_task *target) {
+  int count = kio_task_result_count(target);
+  luaL_checkstack(L, count + 2, "too many results");
+  for (int i = 0; i < count; i++) kio_task_push_result(L, target, i);
+  return count;
+}
+
+/* Remembers whose error this is, so that the traceback of both can be told, and raises it. */
+static int raise_again(lua_State *L, kio_task *target) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, kio_sched_current()->current);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, KIO_TASK_UV_CAUSE);
+  kio_task_push_result(L, target, 0);
+  return lua_error(L);
+}
+
+static int await_ended(lua_State *L, kio_task *target) {
+  if (target->status != KIO_TASK_DONE) return raise_again(L, target);
+  return push_results(L, target);
+}
+
+static int join_ended(lua_State *L, kio_task *target) {
+  lua_pushboolean(L, target->status == KIO_TASK_DONE);
+  if (target->status == KIO_TASK_DONE) return 1 + push_results(L, target);
+  kio_task_push_result(L, target, 0);
+  lua_getiuservalue(L, 1, KIO_TASK_UV_TRACE);
+  return 3;
+}
+
+typedef int (*ended_fn)(lua_State *L, kio_task *target);
+
+static int l_awaitk(lua_State *L, int status, lua_KContext ctx) {
+  kio_task *task = kio_sched_current()->current;
+  kio_task *target = kio_task_check(L, 1);
+  (void)status;
+  if (task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  if (task->wake == KIO_WAKE_TIMEOUT) return kio_fail(L, ETIMEDOUT, "join", "task");
+  return ctx ? join_ended(L, target) : await_ended(L, target);
+}
+
+static int wait_for(lua_State *L, bool join) {
+  kio_task *target = kio_task_check(L, 1);
+  int64_t timeout = kio_op_timeout(L, 2);
+  kio_task *task = kio_op_begin(L);
+  lua_settop(L, 1);
+  target->observed = true;
+  if (kio_task_ended(target)) return join ? join_ended(L, target) : await_ended(L, target);
+  if (target == task) return luaL_error(L, "a task cannot wait for itself");
+  if (!kio_sched_timer(task->sched, task, kio_sched_due(task->sched, timeout))) {
+    return luaL_error(L, "not enough memory");
+  }
+  kio_list_push(&target->waiters, &task->wait_link);
+  return kio_task_park(L, task, abandon_await, join, l_awaitk);
+}
+
+/* task:await() -> results; raises the task's error */
+static int l_await(lua_State *L) {
+  return wait_for(L, false);
+}
+
+/* task:join() -> true, results... | false, error, traceback */
+static int l_join(lua_State *L) {
+  return wait_for(L, true);
+}
+
+/* ---- the rest ---- */
+
+/* task:cancel() -> whether it was still alive */
+static int l_cancel(lua_State *L) {
+  kio_task *task = kio_task_check(L, 1);
+  lua_pushboolean(L, !kio_task_ended(task));
+  kio_task_cancel(task);
+  return 1;
+}
+
+static int l_status(lua_State *L) {
+  lua_pushstring(L, status_names[kio_task_check(L, 1)->status]);
+  return 1;
+}
+
+static int l_tostring(lua_State *L) {
+  kio_task *task = kio_task_check(L, 1);
+  lua_pushfstring(L, "kio.Task (%s): %p", status_names[task->status], task);
+  return 1;
+}
+
+/* is_cancelled(err) -> boolean */
+static int l_is_cancelled(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, luaL_testudata(L, 1, KIO_CANCELLED_TYPE) != NULL);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"await", l_await},   {"join", l_join}, {"cancel", l_cancel},
+    {"status", l_status}, {NULL, NULL},
+};
+
+/* Fills the metatable kio_task_open made. Leaves the stack as it was. */
+void kio_task_open_methods(lua_State *L) {
+  luaL_getmetatable(L, KIO_TASK_TYPE);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, l_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pop(L, 1);
+}
+
+const luaL_Reg kio_task_ops[] = {
+    {"spawn", l_spawn},
+    {"is_cancelled", l_is_cancelled},
+    {NULL, NULL},
+};

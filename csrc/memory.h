@@ -1,0 +1,19 @@
+/* C memory: one door, so that test builds can count it and make the n-th allocation fail. */
+#ifndef KIO_MEMORY_H
+#define KIO_MEMORY_H
+
+#include "base.h"
+
+/* All of these may be called from any thread. A NULL result means out of memory. */
+void *kio_memory_new(size_t size);                /* zeroed */
+void *kio_memory_resize(void *ptr, size_t size);  /* as realloc; the old block stays on failure */
+void kio_memory_free(void *ptr);                  /* NULL is allowed */
+
+#ifdef KIO_TEST
+/* Test builds, calling thread only: the n-th allocation from now fails (0: none does). */
+void kio_memory_fail_at(long n);
+/* Blocks allocated and not yet freed by the calling thread. */
+long kio_memory_live(void);
+#endif
+
+#endif

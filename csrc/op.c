@@ -1,0 +1,181 @@
+/* Owns nothing; holds the one path down (begin, request, submit) and the one path up (result,
+   failed, release) of every operation. A task's request is remembered in task->request from submit
+   to release, so that an error in between (memory, say) loses nothing: the next operation, or the
+   task's end, gives it back. */
+#include "op.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "errname.h"
+
+/* ---- may it start? ---- */
+
+static int cancelledk(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  return kio_task_raise_cancelled(L);
+}
+
+/* A cancelled task raises at every operation; it lets the loop turn first, so that one that
+   catches and tries for ever cannot hold the others up. */
+static void raise_after_turn(lua_State *L, kio_task *task) {
+  kio_sched_ready(task->sched, task);
+  kio_task_yield_marked(L, 0, cancelledk);
+}
+
+kio_task *kio_op_task(lua_State *L) {
+  kio_sched *sched = kio_sched_current();
+  if (!sched || !sched->current) {
+    luaL_error(L, "operation outside a task: call it in a function run by kio.run or kio.spawn");
+  }
+  if (L != sched->leaf) {
+    luaL_error(L, "operation in a coroutine kio does not run: its resume was taken from the "
+                  "coroutine library before kio was loaded, or it belongs to another task");
+  }
+  return sched->current;
+}
+
+kio_task *kio_op_begin_closing(lua_State *L) {
+  kio_task *task = kio_op_task(L);
+  if (!lua_isyieldable(L) || task->sched->stuck) {
+    luaL_error(L, "operation where Lua cannot yield (within table.sort, string.gsub, require, a "
+                  "metamethod called from C, or coroutine.close)");
+  }
+  if (task->request) { /* an error cut its operation off after the result had come */
+    kio_sched_release(task->sched, task->request);
+    task->request = NULL;
+  }
+  return task;
+}
+
+kio_task *kio_op_begin(lua_State *L) {
+  kio_task *task = kio_op_begin_closing(L);
+  if (task->cancelled) raise_after_turn(L, task);
+  return task;
+}
+
+/* ---- down ---- */
+
+kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd) {
+  kio_request *request;
+  int err = kio_sched_request(task->sched, op, fd, task, kio_op_wake_owner, &request);
+  if (err == 0) return request;
+  kio_fail_fd(L, -err, kio_op_name(op), fd);
+  return NULL;
+}
+
+void kio_op_wake_owner(kio_request *request) {
+  kio_task *task = request->owner;
+  kio_assert(task->request == request);
+  kio_task_wake(task);
+}
+
+bool kio_op_buffer(lua_State *L, kio_request *request, size_t size) {
+  kio_sched *sched = kio_sched_current();
+  request->buffer = kio_buffer_take(&sched->buffers, size > 0 ? size : 1);
+  if (request->buffer.data) return true;
+  request->result = -ENOMEM;
+  kio_op_failed(L, request);
+  return false;
+}
+
+static void abandon_request(kio_task *task) {
+  bool try_once = task->wake == KIO_WAKE_TIMEOUT; /* a timeout of 0 still tries */
+  kio_ring_cancel(&task->sched->ring, task->request, try_once);
+}
+
+int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t timeout_ns,
+                  lua_KFunction k) {
+  kio_sched *sched = task->sched;
+  kio_assert(!task->request && request->owner == task);
+  if (!kio_sched_timer(sched, task, kio_sched_due(sched, timeout_ns))) {
+    request->result = -ENOMEM;
+    return kio_op_failed(L, request);
+  }
+  task->request = request;
+  kio_ring_queue(&sched->ring, request);
+  return kio_task_park(L, task, abandon_request, (lua_KContext)request, k);
+}
+
+/* ---- up ---- */
+
+kio_request *kio_op_result(lua_KContext ctx) {
+  kio_request *request = (kio_request *)ctx; /* NOLINT: it was one when it went down */
+  kio_assert(request->state == KIO_REQUEST_DONE);
+  return request;
+}
+
+void kio_op_release(kio_request *request) {
+  kio_sched *sched = kio_sched_current();
+  if (sched->current->request == request) sched->current->request = NULL;
+  kio_sched_release(sched, request);
+}
+
+int kio_op_error(const kio_task *task, const kio_request *request) {
+  int err = request->result < 0 ? -request->result : 0;
+  bool closed = request->flags & KIO_REQUEST_CLOSED;
+  if (closed && (err || (request->op == KIO_OP_RECV && request->result == 0))) return EBADF;
+  bool cut = err == ECANCELED || err == EINTR;
+  return cut && task->wake == KIO_WAKE_TIMEOUT ? ETIMEDOUT : err;
+}
+
+int kio_op_failed(lua_State *L, kio_request *request) {
+  kio_task *task = kio_sched_current()->current;
+  kio_assert(request->result < 0);
+  int err = kio_op_error(task, request);
+  bool cut = err == ECANCELED || err == EINTR;
+  if (cut && task->wake == KIO_WAKE_CANCEL && task->cancelled) {
+    kio_op_release(request);
+    return kio_task_raise_cancelled(L);
+  }
+  bool named = request->op >= KIO_OP_OPENAT && request->op <= KIO_OP_STATX;
+  if (named && request->arg.path.name) {
+    kio_fail(L, err, kio_op_name(request->op), request->arg.path.name);
+  } else {
+    kio_fail_fd(L, err, kio_op_name(request->op), request->fd);
+  }
+  kio_op_release(request);
+  return 3;
+}
+
+int kio_op_donek(lua_State *L, int status, lua_KContext ctx) {
+  kio_request *request = kio_op_result(ctx);
+  (void)status;
+  if (request->result < 0) return kio_op_failed(L, request);
+  kio_op_release(request);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+int kio_op_countk(lua_State *L, int status, lua_KContext ctx) {
+  kio_request *request = kio_op_result(ctx);
+  (void)status;
+  if (request->result < 0) return kio_op_failed(L, request);
+  lua_pushinteger(L, request->result);
+  kio_op_release(request);
+  return 1;
+}
+
+int kio_fail_text(lua_State *L, const char *code, const char *what, const char *subject,
+                  const char *text) {
+  lua_pushnil(L);
+  lua_pushfstring(L, "%s %s: %s", what, subject, text);
+  lua_pushstring(L, code);
+  return 3;
+}
+
+int kio_fail_fd(lua_State *L, int err, const char *what, int fd) {
+  char subject[32];
+  snprintf(subject, sizeof subject, "fd %d", fd);
+  return kio_fail(L, err, what, subject);
+}
+
+int kio_fail(lua_State *L, int err, const char *what, const char *subject) {
+  char text[128];
+  snprintf(text, sizeof text, "%s", strerror(err));
+  /* Messages go on in the middle of a sentence; abbreviations keep their capitals. */
+  if (text[0] && !isupper((unsigned char)text[1])) text[0] = (char)tolower((unsigned char)text[0]);
+  return kio_fail_text(L, kio_errname(err), what, subject, text);
+}

@@ -1,0 +1,78 @@
+/* What every operation does alike: check that it may start, hand a request down and park, take the
+   result up, tell failures. An operation is a C function `l_x` that ends in kio_op_submit, and a
+   continuation `l_xk` that turns the finished request into Lua values.
+   All of these are called in the running task, and may raise. */
+#ifndef KIO_OP_H
+#define KIO_OP_H
+
+#include "request.h"
+#include "sched.h"
+#include "task.h"
+
+/* The running task, when an operation may start in L. Raises outside a task, where Lua cannot
+   yield, and in a coroutine kio does not drive; in a cancelled task it raises Cancelled, after
+   letting the loop turn once (so it may yield L: call it before anything that must be undone). */
+kio_task *kio_op_begin(lua_State *L);
+/* The same, not refused to a cancelled task: for `close`, which must always close. */
+kio_task *kio_op_begin_closing(lua_State *L);
+/* The running task, for calls that never park. Raises outside a task only. */
+kio_task *kio_op_task(lua_State *L);
+/* The `timeout` of an options table at `index` (nil or none: no options), in nanoseconds;
+   KIO_NEVER when there is none. Raises on another key, a wrong type, a negative number. */
+int64_t kio_op_timeout(lua_State *L, int index);
+/* A request of the running task on fd. NULL after pushing nil, message, code: then return 3. */
+kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd);
+/* Gives it a buffer of `size` bytes. False after pushing nil, message, code, the request given
+   back: then return 3. */
+bool kio_op_buffer(lua_State *L, kio_request *request, size_t size);
+/* The `done` of a request whose owner is a task: wakes it. */
+void kio_op_wake_owner(kio_request *request);
+/* Queues the request, parks the task until it is done; then `k` runs with the request as context.
+   Never returns, but for 3 pushed values when memory is out. */
+int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t timeout_ns,
+                  lua_KFunction k);
+/* The request a continuation was given; its result is final. */
+kio_request *kio_op_result(lua_KContext ctx);
+/* Gives back the request of the running task; its results must have been taken. */
+void kio_op_release(kio_request *request);
+/* For a result below 0: gives the request back and raises Cancelled, or pushes nil, message, code
+   and returns 3. */
+int kio_op_failed(lua_State *L, kio_request *request);
+/* A continuation for operations whose only result is success: true, or the failure. */
+int kio_op_donek(lua_State *L, int status, lua_KContext ctx);
+/* One whose result is the number the kernel gave. */
+int kio_op_countk(lua_State *L, int status, lua_KContext ctx);
+
+/* The errno a finished request means for its waiting task: ETIMEDOUT and EBADF in place of the
+   ECANCELED they were brought about by; 0 for success. */
+int kio_op_error(const kio_task *task, const kio_request *request);
+/* Pushes nil, "what subject: message", code; returns 3. */
+int kio_fail(lua_State *L, int err, const char *what, const char *subject);
+
+/* The same about a descriptor: "what fd N: message". */
+int kio_fail_fd(lua_State *L, int err, const char *what, int fd);
+/* The same with words of our own instead of an errno's. */
+int kio_fail_text(lua_State *L, const char *code, const char *what, const char *subject,
+                  const char *text);
+
+/* Argument checks; each raises an argument error that names what is wrong. */
+int kio_check_fd(lua_State *L, int index);
+size_t kio_check_size(lua_State *L, int index);         /* how many bytes, within one kernel call */
+uint64_t kio_check_offset(lua_State *L, int index);     /* 0 or more */
+const char *kio_check_data(lua_State *L, int index, size_t *size); /* a string to write */
+const char *kio_check_path(lua_State *L, int index);    /* without a zero byte */
+int64_t kio_check_seconds(lua_State *L, int index);     /* 0 or more, as nanoseconds */
+int kio_check_int(lua_State *L, int index);             /* an integer that fits an int */
+/* The length of the list at `index`: 1 to KIO_IOV_MAX. */
+unsigned kio_check_list(lua_State *L, int index);
+/* Pushes the strings of the list at `index`, so that the frame keeps them alive whatever happens to
+   the table; raises when one is no string, or their sum is 2 GiB or more. */
+void kio_push_strings(lua_State *L, int index, unsigned count);
+/* Points iovecs at `count` strings on the stack, from `first`. */
+void kio_fill_iovecs(lua_State *L, int first, unsigned count, struct iovec *iov);
+/* Seconds to nanoseconds; infinity and what is out of range give KIO_NEVER. */
+int64_t kio_seconds_to_ns(lua_Number seconds);
+/* Raises when the table at `index` has a key that is not in the NULL-ended list. */
+void kio_check_options(lua_State *L, int index, const char *const *known);
+
+#endif

@@ -1,0 +1,26 @@
+/* What each room brings to the module: its table of Lua functions, and what must be made once in
+   each Lua state. lua_core.c puts them together. */
+#ifndef KIO_OPS_H
+#define KIO_OPS_H
+
+#include <lauxlib.h>
+
+extern const luaL_Reg kio_file_ops[];   /* op_file.c: open descriptors */
+extern const luaL_Reg kio_path_ops[];   /* op_path.c: names in directories */
+extern const luaL_Reg kio_socket_ops[]; /* op_socket.c: sockets by descriptor */
+extern const luaL_Reg kio_wait_ops[];   /* op_wait.c: time, readiness, close, cancel */
+extern const luaL_Reg kio_plain_ops[];  /* lua_plain.c: calls that never wait */
+extern const luaL_Reg kio_task_ops[];   /* lua_task.c: tasks */
+extern const luaL_Reg kio_run_ops[];    /* lua_run.c: run, stats, check */
+extern const luaL_Reg kio_net_ops[];    /* lua_net.c: connect and listen */
+#ifdef KIO_TEST
+extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
+#endif
+
+void kio_task_open_methods(lua_State *L); /* lua_task.c: the methods of tasks */
+void kio_run_open(lua_State *L);          /* lua_run.c: the scheduler's finalizer */
+void kio_listener_open(lua_State *L);     /* lua_net.c: pushes the table of listener methods */
+void kio_constants_open(lua_State *L);    /* lua_plain.c: the field `const` of the table on top */
+void kio_coroutine_open(lua_State *L);    /* lua_coroutine.c: replaces Lua's coroutine functions */
+
+#endif

@@ -1,0 +1,97 @@
+/* Owns the three lists every backend shares: queued, cancels, completed. Invariant: a request
+   is in `queued` exactly when it is QUEUED, and `pending` counts the QUEUED and INFLIGHT ones; what
+   nobody owns (cancels, wake-ups) is never counted. Called by the scheduler's thread only. */
+#include "ring.h"
+
+#include <errno.h>
+
+int kio_ring_open(kio_ring *ring, const kio_ring_backend *backend, const kio_ring_config *config) {
+  *ring = (kio_ring){0};
+  kio_slab_init(&ring->slab);
+  kio_list_init(&ring->queued);
+  kio_list_init(&ring->cancels);
+  kio_list_init(&ring->completed);
+  int err = backend->open(ring, config);
+  if (err == 0) ring->backend = backend;
+  return err;
+}
+
+void kio_ring_close(kio_ring *ring) {
+  if (!ring->backend) return;
+  ring->backend->close(ring);
+  ring->backend = NULL;
+  if (ring->pending == 0) kio_slab_fini(&ring->slab);
+}
+
+void kio_ring_queue(kio_ring *ring, kio_request *request) {
+  kio_assert(request->state == KIO_REQUEST_IDLE && request->done);
+  request->state = KIO_REQUEST_QUEUED;
+  kio_list_push(&ring->queued, &request->link);
+  ring->pending++;
+  ring->stats.ops[request->op]++;
+}
+
+void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once) {
+  if (request->state >= KIO_REQUEST_COMPLETE || request->flags & KIO_REQUEST_CANCELLING) return;
+  if (request->state == KIO_REQUEST_QUEUED && !try_once) {
+    kio_link_remove(&request->link);
+    kio_ring_complete(ring, request, -ECANCELED);
+    return;
+  }
+  request->flags |= KIO_REQUEST_CANCELLING;
+  kio_list_push(&ring->cancels, &request->cancel_link);
+}
+
+void kio_ring_enter(kio_ring *ring, int64_t wait_ns) {
+  kio_assert(wait_ns >= 0);
+  /* A cancel of a queued request completes without the kernel: then there is no need to wait. */
+  ring->backend->enter(ring, kio_list_empty(&ring->completed) ? wait_ns : 0);
+}
+
+bool kio_ring_wants_enter(kio_ring *ring) {
+  return !kio_list_empty(&ring->queued) || !kio_list_empty(&ring->cancels) ||
+         ring->backend->wants_enter(ring);
+}
+
+kio_request *kio_ring_pop(kio_ring *ring) {
+  kio_link *link = kio_list_pop(&ring->completed);
+  if (!link) return NULL;
+  kio_request *request = KIO_CONTAINER(link, kio_request, link);
+  kio_assert(request->state == KIO_REQUEST_COMPLETE);
+  request->state = KIO_REQUEST_DONE;
+  return request;
+}
+
+int64_t kio_ring_now_ns(kio_ring *ring) {
+  return ring->backend->now_ns(ring);
+}
+
+kio_request *kio_ring_next_queued(kio_ring *ring) {
+  kio_link *link = kio_list_pop(&ring->queued);
+  if (!link) return NULL;
+  kio_request *request = KIO_CONTAINER(link, kio_request, link);
+  kio_assert(request->state == KIO_REQUEST_QUEUED);
+  request->state = KIO_REQUEST_INFLIGHT;
+  return request;
+}
+
+kio_request *kio_ring_next_cancel(kio_ring *ring) {
+  KIO_LIST_EACH(&ring->cancels, link) {
+    kio_request *request = KIO_CONTAINER(link, kio_request, cancel_link);
+    if (request->state == KIO_REQUEST_QUEUED) continue; /* it must reach the kernel first */
+    kio_link_remove(link);
+    return request;
+  }
+  return NULL;
+}
+
+void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
+  kio_assert(request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT);
+  kio_assert(ring->pending > 0);
+  request->state = KIO_REQUEST_COMPLETE;
+  request->result = result;
+  if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);
+  kio_list_push(&ring->completed, &request->link);
+  ring->pending--;
+  ring->stats.completions++;
+}

@@ -1,0 +1,87 @@
+/* The seam: one submission/completion engine, whichever it is. Above it nobody has heard of
+   io_uring; behind it stand ring_uring.c (the real one) and, in test builds, ring_sim.c.
+   A ring belongs to one thread. Data goes down as queue -> enter, and up as complete -> pop. */
+#ifndef KIO_RING_H
+#define KIO_RING_H
+
+#include "base.h"
+#include "list.h"
+#include "request.h"
+
+typedef struct kio_ring kio_ring;
+
+typedef struct kio_ring_config {
+  unsigned entries;     /* submission queue; it does not limit how much may be in flight */
+  unsigned cq_entries;  /* completion queue; 0: the default */
+  int64_t sqpoll_ms;    /* the kernel thread's idle time before it sleeps; negative: no SQPOLL */
+} kio_ring_config;
+
+/* Counters since the ring was opened; nothing here is reset. */
+typedef struct kio_ring_stats {
+  uint64_t enters;                /* calls into the kernel */
+  uint64_t completions;           /* requests completed */
+  uint64_t ignored;               /* completions nobody owns: cancels */
+  uint64_t stale;                 /* completions whose request had ended: dropped */
+  uint64_t overflows;             /* times the completion queue was full */
+  uint64_t held_back;             /* requests that found the submission queue full and waited */
+  uint64_t ops[KIO_OP_COUNT];     /* requests queued, by operation */
+} kio_ring_stats;
+
+typedef struct kio_ring_backend {
+  const char *name;
+  /* Sets ring->impl up; 0 or a negative errno, nothing left behind then. */
+  int (*open)(kio_ring *ring, const kio_ring_config *config);
+  /* Frees ring->impl. Nothing may be in flight, or the kernel may still write. */
+  void (*close)(kio_ring *ring);
+  /* Submits what is queued, then waits up to wait_ns for a completion, collects all there are. */
+  void (*enter)(kio_ring *ring, int64_t wait_ns);
+  /* Whether an enter that does not wait would bring something. */
+  bool (*wants_enter)(kio_ring *ring);
+  /* The clock deadlines are told by. */
+  int64_t (*now_ns)(kio_ring *ring);
+  /* Writes what was granted, as words: "SINGLE_ISSUER DEFER_TASKRUN ...". */
+  void (*describe)(kio_ring *ring, char *text, size_t size);
+} kio_ring_backend;
+
+struct kio_ring {
+  const kio_ring_backend *backend; /* NULL: not open */
+  void *impl;                      /* the backend's own */
+  kio_slab slab;                   /* every request of this ring */
+  kio_list queued;                 /* requests the kernel has not seen, in order */
+  kio_list cancels;                /* requests whose cancel has not been sent, by cancel_link */
+  kio_list completed;              /* requests with a result nobody has popped */
+  size_t pending;                  /* queued or in flight */
+  kio_ring_stats stats;
+};
+
+/* Opens a ring on `backend`. 0 or a negative errno, as the kernel refused it. */
+int kio_ring_open(kio_ring *ring, const kio_ring_backend *backend, const kio_ring_config *config);
+/* Closes it. If something is still pending the slab is left to the kernel, on purpose. */
+void kio_ring_close(kio_ring *ring);
+
+/* Queues an IDLE request. It will complete exactly once, never within this call. */
+void kio_ring_queue(kio_ring *ring, kio_request *request);
+/* Asks to end a request early. Its own completion stays the truth: it may still succeed. One that
+   the kernel has not seen completes with -ECANCELED, except when `try_once` is set: then it is
+   submitted first and cancelled behind. */
+void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once);
+/* One kernel entry: submit, wait up to wait_ns (0: not at all, KIO_NEVER: no bound), collect. */
+void kio_ring_enter(kio_ring *ring, int64_t wait_ns);
+/* Whether kio_ring_enter(ring, 0) has anything to do. */
+bool kio_ring_wants_enter(kio_ring *ring);
+/* The next completed request, which now belongs to the caller; NULL when there is none. */
+kio_request *kio_ring_pop(kio_ring *ring);
+int64_t kio_ring_now_ns(kio_ring *ring);
+
+/* For backends only. */
+kio_request *kio_ring_next_queued(kio_ring *ring);  /* takes it; NULL: none. Now INFLIGHT */
+kio_request *kio_ring_next_cancel(kio_ring *ring);  /* one INFLIGHT whose cancel is to be sent */
+void kio_ring_complete(kio_ring *ring, kio_request *request, int result);
+
+/* The real ring. Test builds also have kio_ring_sim. */
+extern const kio_ring_backend kio_ring_uring;
+#ifdef KIO_TEST
+extern const kio_ring_backend kio_ring_sim;
+#endif
+
+#endif

@@ -1,0 +1,325 @@
+/* Owns the loop and all that one thread's tasks share. Invariants: `current` is set exactly while a
+   task runs; whatever is alive can still be woken by the ready queue, a timer or the ring, else the
+   loop says so and unwinds. Called by the scheduler's thread only. */
+#include "sched.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "config.h"
+
+static _Thread_local kio_sched *sched_current __attribute__((tls_model("initial-exec")));
+
+kio_sched *kio_sched_current(void) {
+  return sched_current;
+}
+
+/* ---- opening ---- */
+
+int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *config) {
+  kio_assert(!sched_current);
+  *sched = (kio_sched){.L = L, .config = *config, .stop_ns = KIO_NEVER};
+  kio_timers_init(&sched->timers);
+  kio_descs_init(&sched->descs);
+  kio_buffers_init(&sched->buffers);
+  kio_list_init(&sched->ready);
+  kio_list_init(&sched->tasks);
+  kio_list_init(&sched->members);
+  kio_list_init(&sched->dirty);
+  int err = kio_ring_open(&sched->ring, config->backend, &config->ring);
+  if (err) return err;
+  sched->now_ns = kio_ring_now_ns(&sched->ring);
+  sched_current = sched;
+  return 0;
+}
+
+/* ---- requests ---- */
+
+int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done_fn done,
+                      kio_request **out) {
+  kio_request *request = kio_slab_take(&sched->ring.slab);
+  if (!request) return -ENOMEM;
+  request->op = (uint8_t)op;
+  request->fd = fd;
+  request->owner = owner;
+  request->done = done;
+  int err = kio_desc_enter(&sched->descs, request, fd, 0);
+  if (err) kio_slab_give(&sched->ring.slab, request);
+  else *out = request;
+  return err;
+}
+
+/* The last request to leave a closing descriptor wakes the task that closes it. */
+static void leave_descs(kio_sched *sched, kio_request *request) {
+  for (int slot = 0; slot < 2; slot++) {
+    kio_task *closer = kio_desc_leave(&sched->descs, request, slot);
+    if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
+  }
+}
+
+void kio_sched_release(kio_sched *sched, kio_request *request) {
+  leave_descs(sched, request);
+  kio_buffer_give(&sched->buffers, request->buffer);
+  request->buffer = (kio_buffer){NULL, 0};
+  kio_slab_give(&sched->ring.slab, request);
+}
+
+/* Nobody will receive this result: what it brought is let go. */
+static void dispose(kio_sched *sched, kio_request *request) {
+  bool brought_fd = request->op == KIO_OP_ACCEPT || request->op == KIO_OP_OPENAT;
+  if (brought_fd && request->result >= 0) close(request->result);
+  if (request->flags & KIO_REQUEST_OWNS_FD) close(request->fd);
+  kio_sched_release(sched, request);
+}
+
+/* Nobody waits for this request any more; NULL is allowed. */
+static void orphan(kio_sched *sched, kio_request *request) {
+  if (!request) return;
+  if (request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE) {
+    dispose(sched, request);
+    return;
+  }
+  request->flags |= KIO_REQUEST_ORPHAN;
+  kio_ring_cancel(&sched->ring, request, false);
+}
+
+/* Tells the owners. They may queue more and cancel, which is why the list is popped, not walked. */
+static void tell_owners(kio_sched *sched) {
+  kio_request *request;
+  while ((request = kio_ring_pop(&sched->ring))) {
+    leave_descs(sched, request);
+    if (request->flags & KIO_REQUEST_ORPHAN) dispose(sched, request);
+    else request->done(request);
+  }
+}
+
+/* ---- tasks ---- */
+
+void kio_sched_ready(kio_sched *sched, kio_task *task) {
+  kio_list_push(&sched->ready, &task->wait_link);
+  sched->ready_count++;
+}
+
+int64_t kio_sched_due(kio_sched *sched, int64_t after_ns) {
+  if (after_ns == KIO_NEVER) return KIO_NEVER;
+  int64_t now = kio_ring_now_ns(&sched->ring); /* the turn's clock would let it end early */
+  return after_ns >= KIO_NEVER - now ? KIO_NEVER : now + after_ns;
+}
+
+bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due_ns) {
+  return due_ns == KIO_NEVER || kio_timer_start(&sched->timers, &task->timer, due_ns);
+}
+
+void kio_sched_stop(kio_sched *sched) {
+  if (sched->stop_ns != KIO_NEVER) return;
+  sched->stop_ns = sched->now_ns + sched->config.shutdown_ns;
+  KIO_LIST_EACH(&sched->tasks, link) kio_task_cancel(KIO_CONTAINER(link, kio_task, link));
+}
+
+static void forget(kio_sched *sched, kio_task *task) {
+  if (task == sched->main || task == sched->failed) return; /* anchored until the run is over */
+  lua_pushnil(sched->L);
+  lua_rawsetp(sched->L, LUA_REGISTRYINDEX, task);
+}
+
+void kio_sched_ended(kio_sched *sched, kio_task *task) {
+  kio_link *link;
+  orphan(sched, task->request); /* a result it never took: its operation was cut off */
+  task->request = NULL;
+  if (task->status == KIO_TASK_FAILED && !task->observed && !sched->failed) {
+    sched->failed = task;
+    kio_sched_stop(sched);
+  }
+  while ((link = kio_list_pop(&task->waiters))) {
+    kio_task_wake(KIO_CONTAINER(link, kio_task, wait_link));
+  }
+  forget(sched, task);
+}
+
+/* ---- members ---- */
+
+void kio_sched_join(kio_sched *sched, kio_member *member) {
+  kio_list_push(&sched->members, &member->link);
+}
+
+void kio_sched_leave(kio_member *member) {
+  if (kio_link_linked(&member->dirty_link)) kio_link_remove(&member->dirty_link);
+  kio_link_remove(&member->link);
+}
+
+void kio_sched_dirty(kio_sched *sched, kio_member *member) {
+  if (!kio_link_linked(&member->dirty_link)) kio_list_push(&sched->dirty, &member->dirty_link);
+}
+
+static void flush_members(kio_sched *sched) {
+  kio_link *link;
+  while ((link = kio_list_pop(&sched->dirty))) {
+    kio_member *member = KIO_CONTAINER(link, kio_member, dirty_link);
+    member->flush(member);
+  }
+}
+
+/* ---- the loop ---- */
+
+/* Runs what is ready now; what becomes ready meanwhile comes after the kernel had its turn. */
+static void run_ready(kio_sched *sched) {
+  int64_t limit = sched->now_ns + KIO_SNAPSHOT_NS;
+  size_t snapshot = sched->ready_count;
+  for (size_t i = 0; i < snapshot; i++) {
+    kio_task *task = KIO_CONTAINER(kio_list_pop(&sched->ready), kio_task, wait_link);
+    sched->ready_count--;
+    sched->stats.resumes++;
+    kio_task_resume(sched->L, task);
+    /* The clock costs about as much as a short resume: look at it now and then. */
+    if (i % 16 == 15 && kio_ring_now_ns(&sched->ring) > limit) return;
+  }
+}
+
+static void expire_timers(kio_sched *sched) {
+  kio_timer *timer;
+  while ((timer = kio_timers_pop_due(&sched->timers, sched->now_ns))) {
+    kio_task_interrupt(KIO_CONTAINER(timer, kio_task, timer), KIO_WAKE_TIMEOUT);
+  }
+}
+
+static void read_clock(kio_sched *sched) {
+  sched->now_ns = kio_ring_now_ns(&sched->ring);
+}
+
+/* How long the kernel may keep us: not at all with tasks ready or nothing to wait for, else until
+   the next deadline. */
+static int64_t wait_ns(const kio_sched *sched) {
+  if (sched->ready_count > 0) return 0;
+  if (sched->ring.pending == 0 && sched->timers.count == 0) return 0;
+  int64_t next = kio_min_ns(kio_timers_next_ns(&sched->timers), sched->stop_ns);
+  if (next == KIO_NEVER) return KIO_NEVER;
+  return next > sched->now_ns ? next - sched->now_ns : 0;
+}
+
+/* Looks again and again for busy_poll_ns before it lets the kernel put us to sleep. */
+static bool busy_poll(kio_sched *sched, int64_t bound_ns) {
+  int64_t until = sched->now_ns + kio_min_ns(sched->config.busy_poll_ns, bound_ns);
+  do {
+    kio_ring_enter(&sched->ring, 0);
+    if (!kio_list_empty(&sched->ring.completed)) return true;
+  } while (kio_ring_now_ns(&sched->ring) < until);
+  return false;
+}
+
+static void enter(kio_sched *sched) {
+  int64_t bound = wait_ns(sched);
+  if (bound == 0 && !kio_ring_wants_enter(&sched->ring)) return;
+  if (bound > 0 && sched->config.busy_poll_ns > 0 && busy_poll(sched, bound)) return;
+  kio_ring_enter(&sched->ring, bound);
+}
+
+static void note_turn(kio_sched *sched, int64_t took_ns) {
+  if (took_ns > sched->stats.longest_turn_ns) sched->stats.longest_turn_ns = took_ns;
+  sched->stats.turns++;
+}
+
+static void turn(kio_sched *sched) {
+  int64_t started = sched->now_ns;
+  run_ready(sched);
+  read_clock(sched);
+  note_turn(sched, sched->now_ns - started);
+  expire_timers(sched);
+  flush_members(sched);
+  enter(sched);
+  read_clock(sched);
+  tell_owners(sched);
+}
+
+static bool finished(const kio_sched *sched) {
+  return kio_list_empty(&sched->tasks) && kio_list_empty(&sched->dirty) &&
+         sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
+}
+
+/* Tasks are left, and neither the ready queue, nor a timer, nor the kernel can wake any. */
+static bool deadlocked(const kio_sched *sched) {
+  return sched->ready_count == 0 && sched->timers.count == 0 && kio_list_empty(&sched->dirty) &&
+         sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
+}
+
+/* All tasks have ended but output is still leaving: that may take no longer than unwinding. */
+static void bound_draining(kio_sched *sched) {
+  if (sched->stop_ns == KIO_NEVER && kio_list_empty(&sched->tasks)) kio_sched_stop(sched);
+}
+
+static const char *late(const kio_sched *sched) {
+  return kio_list_empty(&sched->tasks) ? "output did not leave within shutdown_timeout"
+                                       : "tasks did not end within shutdown_timeout";
+}
+
+void kio_sched_run(kio_sched *sched) {
+  while (!finished(sched)) {
+    turn(sched);
+    bound_draining(sched);
+    if (finished(sched)) return;
+    if (deadlocked(sched)) {
+      if (sched->trouble) return;
+      sched->trouble = "deadlock: every task waits and nothing is left that could wake one";
+      kio_sched_stop(sched);
+    } else if (sched->now_ns >= sched->stop_ns) {
+      if (!sched->trouble) sched->trouble = late(sched);
+      return;
+    }
+  }
+}
+
+/* ---- closing ---- */
+
+/* From now on nobody receives a result; what is under way is asked to end. */
+static void orphan_all(kio_sched *sched) {
+  kio_slab *slab = &sched->ring.slab;
+  for (size_t i = 0; i < slab->chunk_count * KIO_SLAB_CHUNK; i++) {
+    kio_request *request = &slab->chunks[i / KIO_SLAB_CHUNK][i % KIO_SLAB_CHUNK];
+    if (request->state != KIO_REQUEST_FREE) orphan(sched, request);
+  }
+}
+
+static void drain(kio_sched *sched) {
+  int64_t until = kio_ring_now_ns(&sched->ring) + sched->config.shutdown_ns;
+  tell_owners(sched);
+  while (sched->ring.pending > 0) {
+    int64_t left = until - kio_ring_now_ns(&sched->ring);
+    if (left <= 0) return; /* the slab and its buffers stay: the kernel may still write there */
+    kio_ring_enter(&sched->ring, left);
+    tell_owners(sched);
+  }
+}
+
+/* Tasks that are left never run again; whoever holds one sees it as cancelled. */
+static void abandon_tasks(kio_sched *sched) {
+  kio_link *link;
+  while ((link = kio_list_pop(&sched->tasks))) {
+    kio_task *task = KIO_CONTAINER(link, kio_task, link);
+    if (kio_link_linked(&task->wait_link)) kio_link_remove(&task->wait_link);
+    kio_timer_stop(&sched->timers, &task->timer);
+    task->request = NULL; /* orphan_all sees to it */
+    task->status = KIO_TASK_CANCELLED;
+    task->sched = NULL;
+  }
+}
+
+static void detach_members(kio_sched *sched) {
+  kio_link *link;
+  while ((link = kio_list_first(&sched->members))) {
+    kio_member *member = KIO_CONTAINER(link, kio_member, link);
+    kio_sched_leave(member);
+    member->detach(member);
+  }
+}
+
+void kio_sched_fini(kio_sched *sched) {
+  if (sched_current == sched) sched_current = NULL;
+  if (!sched->ring.backend) return;
+  abandon_tasks(sched);
+  detach_members(sched);
+  orphan_all(sched);
+  drain(sched);
+  kio_ring_close(&sched->ring);
+  kio_timers_fini(&sched->timers);
+  kio_descs_fini(&sched->descs);
+  kio_buffers_fini(&sched->buffers);
+}

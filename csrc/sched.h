@@ -1,0 +1,89 @@
+/* The scheduler: one thread's loop. Owns the ring, the timers, the buffers, the descriptor table
+   and the live tasks. One turn: run a snapshot of the ready queue; expire timers; let streams queue
+   their output; one kernel entry; then tell the owners of what has completed. Tasks are never
+   resumed while completions are collected, and never nested. */
+#ifndef KIO_SCHED_H
+#define KIO_SCHED_H
+
+#include "buffer.h"
+#include "desc.h"
+#include "ring.h"
+#include "task.h"
+
+typedef struct kio_sched_config {
+  const kio_ring_backend *backend; /* which ring */
+  kio_ring_config ring;            /* how to open it */
+  int64_t shutdown_ns;             /* how long unwinding may take */
+  int64_t busy_poll_ns;            /* how long to look again and again before sleeping */
+} kio_sched_config;
+
+typedef struct kio_sched_stats {
+  uint64_t turns;           /* turns of the loop */
+  uint64_t resumes;         /* times a task was resumed */
+  uint64_t spawned;         /* tasks made */
+  int64_t longest_turn_ns;  /* the longest time the loop did not look at the kernel */
+} kio_sched_stats;
+
+/* Something that must be told when the loop turns or ends: a stream. */
+typedef struct kio_member {
+  kio_link link;                              /* in the scheduler's `members` */
+  kio_link dirty_link;                        /* in its `dirty`, when it wants to queue output */
+  void (*flush)(struct kio_member *member);   /* queue what has been gathered in this turn */
+  void (*detach)(struct kio_member *member);  /* the scheduler ends: forget it */
+} kio_member;
+
+struct kio_sched {
+  lua_State *L;             /* the state kio.run was called in */
+  kio_ring ring;
+  kio_timers timers;        /* tasks' timers only */
+  kio_descs descs;
+  kio_buffers buffers;
+  kio_list ready;           /* tasks to run, in order, by wait_link */
+  size_t ready_count;       /* how many */
+  kio_list tasks;           /* tasks that have not ended, by link */
+  kio_list members;         /* streams alive on this scheduler */
+  kio_list dirty;           /* those with output gathered in this turn */
+  kio_task *current;        /* the task that runs now; NULL: the loop itself */
+  lua_State *leaf;          /* the coroutine that runs now: the task's, or one inside it */
+  bool stuck;               /* somewhere between the two Lua cannot yield */
+  kio_task *main;           /* the root task; anchored for the whole run */
+  kio_task *failed;         /* the first task whose error nobody took; anchored */
+  const char *trouble;      /* what the loop itself found wrong: a deadlock, a task left behind */
+  int64_t now_ns;           /* the clock, read once per turn */
+  int64_t stop_ns;          /* when unwinding must be over; KIO_NEVER: not unwinding */
+  kio_sched_config config;
+  kio_sched_stats stats;
+};
+
+/* The scheduler that runs on this thread, or NULL. */
+kio_sched *kio_sched_current(void);
+/* Opens the ring and becomes the thread's scheduler. 0 or a negative errno. */
+int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *config);
+/* Cancels what is in flight, waits for it within shutdown_ns, closes the ring. Tasks that have not
+   ended never run again. May be called twice, also while a task runs (lua_close within a task). */
+void kio_sched_fini(kio_sched *sched);
+/* Runs until every task has ended and all output has left, or unwinding takes too long. */
+void kio_sched_run(kio_sched *sched);
+/* Begins to unwind: cancels every task. */
+void kio_sched_stop(kio_sched *sched);
+/* A task has ended: wakes those that await it, and begins to unwind if nobody took its error. */
+void kio_sched_ended(kio_sched *sched, kio_task *task);
+/* Queues a ready task. */
+void kio_sched_ready(kio_sched *sched, kio_task *task);
+/* The moment `after_ns` from now; KIO_NEVER stays that. */
+int64_t kio_sched_due(kio_sched *sched, int64_t after_ns);
+/* Starts a task's timer; KIO_NEVER needs none. False: memory is out. */
+bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due_ns);
+
+/* A request on fd for `owner`, entered in the descriptor table. 0, -EBADF or -ENOMEM. */
+int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done_fn done,
+                      kio_request **out);
+/* Gives a request back with its buffer. It must be IDLE or DONE. */
+void kio_sched_release(kio_sched *sched, kio_request *request);
+
+void kio_sched_join(kio_sched *sched, kio_member *member);
+void kio_sched_leave(kio_member *member);
+/* Has member->flush called before the next kernel entry. */
+void kio_sched_dirty(kio_sched *sched, kio_member *member);
+
+#endif

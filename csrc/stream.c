@@ -1,0 +1,300 @@
+/* Owns a connection's descriptor and buffers. Invariants: while a receive is in flight its request
+   holds the input buffer, and while a send is in flight its request holds what it sends, so the
+   kernel never has memory of ours that could be freed; bytes received are never dropped while the
+   stream lives. Called by the scheduler's thread only. */
+#include "stream.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "memory.h"
+
+static void flush_output(kio_member *member);
+static void detach(kio_member *member);
+static void settle(kio_stream *stream);
+
+static kio_stream *stream_of(kio_member *member) {
+  return KIO_CONTAINER(member, kio_stream, member);
+}
+
+/* ---- life ---- */
+
+kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer) {
+  kio_stream *stream = kio_memory_new(sizeof *stream);
+  if (!stream) return NULL;
+  stream->fd = fd;
+  stream->peer = *peer;
+  stream->in_want = KIO_BUFFER_MIN;
+  stream->member.flush = flush_output;
+  stream->member.detach = detach;
+  return stream;
+}
+
+void kio_stream_attach(kio_stream *stream, kio_sched *sched) {
+  if (stream->sched == sched) return;
+  kio_assert(!stream->sched);
+  stream->sched = sched;
+  kio_sched_join(sched, &stream->member);
+  if (stream->in.data) sched->buffers.lent++; /* unread bytes of an earlier run come along */
+}
+
+/* The scheduler ends. What is in flight it orphans itself; unread input stays readable. */
+static void detach(kio_member *member) {
+  kio_stream *stream = stream_of(member);
+  kio_buffer_give(&stream->sched->buffers, stream->out);
+  stream->out = (kio_buffer){NULL, 0};
+  if (stream->out_size > 0 || stream->sending) stream->out_err = ECANCELED;
+  stream->out_size = 0;
+  if (stream->in.data) stream->sched->buffers.lent--;
+  stream->receiving = stream->sending = NULL;
+  stream->reader = stream->writer = NULL;
+  stream->sched = NULL;
+  settle(stream);
+}
+
+void kio_stream_finish(kio_stream *stream) {
+  kio_assert(!stream->receiving && !stream->sending);
+  if (stream->sched) {
+    kio_buffer_give(&stream->sched->buffers, stream->in);
+    kio_buffer_give(&stream->sched->buffers, stream->out);
+    kio_sched_leave(&stream->member);
+    stream->sched = NULL;
+  } else {
+    kio_buffer_drop(stream->in);
+  }
+  stream->in = stream->out = (kio_buffer){NULL, 0};
+  stream->in_at = stream->in_end = stream->out_size = 0;
+  if (stream->fd >= 0) close(stream->fd);
+  stream->fd = -1;
+  stream->state = KIO_STREAM_CLOSED;
+}
+
+/* Something has come back: was it the last a closing stream waited for? May free the stream. */
+static void settle(kio_stream *stream) {
+  if (!stream->later || stream->receiving || !kio_stream_drained(stream)) return;
+  kio_stream_finish(stream);
+  if (stream->dropped) kio_memory_free(stream);
+}
+
+void kio_stream_dismiss_writer(kio_stream *stream) {
+  kio_task *writer = stream->writer;
+  stream->writer = NULL;
+  if (writer) kio_task_wake(writer);
+}
+
+void kio_stream_close_later(kio_stream *stream) {
+  stream->later = true;
+  if (stream->state == KIO_STREAM_OPEN) stream->state = KIO_STREAM_CLOSING;
+  kio_stream_dismiss_writer(stream);
+  if (stream->receiving) {
+    stream->receiving->flags |= KIO_REQUEST_CLOSED;
+    kio_ring_cancel(&stream->sched->ring, stream->receiving, false);
+  }
+  settle(stream);
+}
+
+void kio_stream_drop(kio_stream *stream) {
+  stream->dropped = true;
+  kio_stream_close_later(stream);
+}
+
+/* ---- input ---- */
+
+void kio_stream_consume(kio_stream *stream, size_t size) {
+  kio_assert(size <= kio_stream_unread(stream));
+  stream->in_at += size;
+  if (stream->in_at < stream->in_end) return;
+  kio_buffer_give(&stream->sched->buffers, stream->in);
+  stream->in = (kio_buffer){NULL, 0};
+  stream->in_at = stream->in_end = 0;
+}
+
+/* A receive that filled its buffer is followed by a larger one, a nearly empty one by a smaller. */
+static void adapt(kio_stream *stream, size_t asked, size_t got) {
+  if (got == asked && stream->in_want < KIO_BUFFER_MAX) stream->in_want *= 2;
+  else if (got < stream->in_want / 4 && stream->in_want > KIO_BUFFER_MIN) stream->in_want /= 2;
+}
+
+static void received(kio_request *request) {
+  kio_stream *stream = request->owner;
+  kio_task *reader = stream->reader;
+  kio_sched *sched = stream->sched;
+  int result = request->result;
+  stream->in = request->buffer; /* back from the kernel */
+  request->buffer = (kio_buffer){NULL, 0};
+  stream->receiving = NULL;
+  stream->reader = NULL;
+  if (result > 0) stream->in_end += (size_t)result;
+  if (result > 0) adapt(stream, request->arg.io.size, (size_t)result);
+  bool closed = request->flags & KIO_REQUEST_CLOSED;
+  stream->in_err = closed && result <= 0 ? -EBADF : result < 0 ? result : 0;
+  if (result == 0 && !closed) stream->ended = true;
+  if (kio_stream_unread(stream) == 0) kio_stream_consume(stream, 0);
+  kio_sched_release(sched, request);
+  kio_task_wake(reader);
+  settle(stream);
+}
+
+/* Room at the end of the input buffer: a new one, or the unread bytes moved to the front, or a
+   larger one. */
+static int make_room(kio_stream *stream) {
+  kio_buffers *buffers = &stream->sched->buffers;
+  size_t unread = kio_stream_unread(stream);
+  if (stream->in.data && stream->in_end < stream->in.size) return 0;
+  if (stream->in_at > 0) {
+    memmove(stream->in.data, stream->in.data + stream->in_at, unread);
+  } else {
+    kio_buffer larger = kio_buffer_take(buffers, unread + stream->in_want);
+    if (!larger.data) return -ENOMEM;
+    if (unread > 0) memcpy(larger.data, stream->in.data, unread);
+    kio_buffer_give(buffers, stream->in);
+    stream->in = larger;
+  }
+  stream->in_at = 0;
+  stream->in_end = unread;
+  return 0;
+}
+
+int kio_stream_receive(kio_stream *stream, kio_task *reader) {
+  kio_request *request;
+  kio_assert(!stream->receiving);
+  int err = kio_sched_request(stream->sched, KIO_OP_RECV, stream->fd, stream, received, &request);
+  if (err) return err;
+  err = make_room(stream);
+  if (err) {
+    kio_sched_release(stream->sched, request);
+    return err;
+  }
+  request->arg.io = (kio_arg_io){
+      .buf = stream->in.data + stream->in_end,
+      .size = stream->in.size - stream->in_end,
+  };
+  request->buffer = stream->in; /* lent to the kernel */
+  stream->in.data = NULL;
+  stream->receiving = request;
+  stream->reader = reader;
+  kio_ring_queue(&stream->sched->ring, request);
+  return 0;
+}
+
+void kio_stream_abandon_read(kio_task *reader) {
+  kio_stream *stream = reader->subject;
+  bool try_once = reader->wake == KIO_WAKE_TIMEOUT;
+  kio_ring_cancel(&stream->sched->ring, stream->receiving, try_once);
+}
+
+/* ---- output ---- */
+
+bool kio_stream_drained(const kio_stream *stream) {
+  return stream->out_size == 0 && !stream->sending;
+}
+
+static void wake_writer(kio_stream *stream) {
+  kio_task *writer = stream->writer;
+  bool enough = stream->want_drained ? kio_stream_drained(stream) : stream->out_size == 0;
+  if (!writer || !enough) return;
+  stream->writer = NULL;
+  kio_task_wake(writer);
+}
+
+/* A failed send takes everything gathered with it: later bytes must not pass earlier ones. */
+static void output_failed(kio_stream *stream, int err) {
+  stream->out_err = err;
+  stream->out_size = 0;
+  kio_buffer_give(&stream->sched->buffers, stream->out);
+  stream->out = (kio_buffer){NULL, 0};
+}
+
+static void sent(kio_request *request);
+
+/* A send that took only a part: the rest goes on in the same buffer, before anything newer. */
+static void send_rest(kio_stream *stream, kio_request *old, size_t done) {
+  kio_request *request;
+  kio_sched *sched = stream->sched;
+  int err = kio_sched_request(sched, KIO_OP_SEND, stream->fd, stream, sent, &request);
+  if (err) {
+    output_failed(stream, -err);
+    return;
+  }
+  request->buffer = old->buffer;
+  old->buffer = (kio_buffer){NULL, 0};
+  request->arg.io = (kio_arg_io){
+      .buf = (char *)old->arg.io.buf + done,
+      .size = old->arg.io.size - done,
+      .flags = MSG_WAITALL,
+  };
+  stream->sending = request;
+  kio_ring_queue(&sched->ring, request);
+}
+
+static void sent(kio_request *request) {
+  kio_stream *stream = request->owner;
+  kio_sched *sched = stream->sched;
+  int result = request->result;
+  bool closed = request->flags & KIO_REQUEST_CLOSED;
+  stream->sending = NULL;
+  if (result < 0) output_failed(stream, closed ? EBADF : -result);
+  else if ((size_t)result < request->arg.io.size) send_rest(stream, request, (size_t)result);
+  kio_sched_release(sched, request);
+  if (stream->out_size > 0) kio_sched_dirty(sched, &stream->member);
+  wake_writer(stream);
+  settle(stream);
+}
+
+/* Before the turn's kernel entry: what was gathered becomes one send, if none is in flight. */
+static void flush_output(kio_member *member) {
+  kio_stream *stream = stream_of(member);
+  kio_request *request;
+  if (stream->sending || stream->out_size == 0) return;
+  int err = kio_sched_request(stream->sched, KIO_OP_SEND, stream->fd, stream, sent, &request);
+  if (err) {
+    output_failed(stream, -err);
+  } else {
+    request->arg.io = (kio_arg_io){
+        .buf = stream->out.data, .size = stream->out_size, .flags = MSG_WAITALL};
+    request->buffer = stream->out;
+    stream->out = (kio_buffer){NULL, 0};
+    stream->out_size = 0;
+    stream->sending = request;
+    kio_ring_queue(&stream->sched->ring, request);
+  }
+  wake_writer(stream);
+  settle(stream);
+}
+
+/* The output buffer grows by doubling up to the mark, so that small writers stay small. */
+static bool grow_output(kio_stream *stream, size_t size) {
+  kio_buffers *buffers = &stream->sched->buffers;
+  if (size <= stream->out.size) return true;
+  kio_buffer larger = kio_buffer_take(buffers, size);
+  if (!larger.data) return false;
+  if (stream->out_size > 0) memcpy(larger.data, stream->out.data, stream->out_size);
+  kio_buffer_give(buffers, stream->out);
+  stream->out = larger;
+  return true;
+}
+
+int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size) {
+  kio_assert(stream->out_size <= KIO_HIGH_WATER);
+  size_t fits = kio_min_size(size, KIO_HIGH_WATER - stream->out_size);
+  if (fits == 0) return 0;
+  if (!grow_output(stream, stream->out_size + fits)) return -ENOMEM;
+  memcpy(stream->out.data + stream->out_size, data, fits);
+  stream->out_size += fits;
+  kio_sched_dirty(stream->sched, &stream->member);
+  return (int64_t)fits;
+}
+
+void kio_stream_await_output(kio_stream *stream, kio_task *writer, bool drained) {
+  kio_assert(!stream->writer);
+  stream->writer = writer;
+  stream->want_drained = drained;
+}
+
+void kio_stream_abandon_write(kio_task *writer) {
+  kio_stream *stream = writer->subject;
+  stream->writer = NULL;
+  kio_task_wake(writer);
+}

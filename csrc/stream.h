@@ -1,0 +1,80 @@
+/* A stream: a buffered byte connection on a socket. Knows tasks only as something to wake; its Lua
+   face is lua_stream.c. At most one receive and one send are in flight.
+   Input: what has arrived and is not yet read stays here, whatever happened to the reader.
+   Output: writes are gathered and leave with the turn's one kernel entry; a writer waits only past
+   KIO_HIGH_WATER. An idle stream holds no output buffer. */
+#ifndef KIO_STREAM_H
+#define KIO_STREAM_H
+
+#include "buffer.h"
+#include "request.h"
+#include "sched.h"
+
+typedef enum kio_stream_state {
+  KIO_STREAM_OPEN,
+  KIO_STREAM_CLOSING, /* close waits for output to leave: nothing new may start */
+  KIO_STREAM_CLOSED   /* fd is -1 */
+} kio_stream_state;
+
+typedef struct kio_stream {
+  kio_member member;      /* of the scheduler it last worked on */
+  kio_sched *sched;       /* that scheduler; NULL: none, nothing is in flight */
+  int fd;
+  uint8_t state;          /* kio_stream_state */
+  bool later;             /* closes itself when nothing is in flight any more */
+  bool dropped;           /* and then frees itself: its userdata is gone */
+  bool ended;             /* the peer has sent its last byte */
+  bool want_drained;      /* `writer` waits for all output to leave, not just for room */
+  /* input: bytes [in_at, in_end) of `in` are unread */
+  kio_buffer in;
+  size_t in_at;
+  size_t in_end;
+  size_t in_want;         /* the size of the next receive; follows what arrives */
+  int in_err;             /* how the last receive failed: negative errno, told to its reader once */
+  kio_request *receiving; /* in flight, or NULL */
+  kio_task *reader;       /* the task parked for it */
+  /* output */
+  kio_buffer out;         /* gathered, not yet sent: out_size bytes */
+  size_t out_size;
+  kio_request *sending;   /* in flight: its buffer holds what was gathered before */
+  int out_err;            /* a send failed: told by every later write, flush and close */
+  kio_task *writer;       /* the task parked for room, or for the end of all output */
+  int64_t write_due_ns;   /* the deadline of its write */
+  kio_sockaddr peer;
+} kio_stream;
+
+/* Takes over a connected socket. NULL when memory is out: the caller still owns fd then. */
+kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer);
+/* The Lua side lets go: close_later, then free. */
+void kio_stream_drop(kio_stream *stream);
+/* Makes the stream work on this scheduler, if it does not yet. */
+void kio_stream_attach(kio_stream *stream, kio_sched *sched);
+
+/* Queues a receive into the stream's buffer, for the task that is about to park as its reader.
+   0, -EBADF or -ENOMEM. Afterwards in_err, ended and the unread bytes tell what came. */
+int kio_stream_receive(kio_stream *stream, kio_task *reader);
+/* Ends a receive early, for its parked reader. */
+void kio_stream_abandon_read(kio_task *reader);
+static inline size_t kio_stream_unread(const kio_stream *stream) {
+  return stream->in_end - stream->in_at;
+}
+/* Marks `size` unread bytes as read; an empty buffer is given back. */
+void kio_stream_consume(kio_stream *stream, size_t size);
+
+/* Gathers as many bytes as fit below the high-water mark; how many, or -ENOMEM. */
+int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size);
+/* Whether all output has left (or never will: out_err). */
+bool kio_stream_drained(const kio_stream *stream);
+/* Makes the task, about to park, the writer that is woken by room or by the end of output. */
+void kio_stream_await_output(kio_stream *stream, kio_task *writer, bool drained);
+void kio_stream_abandon_write(kio_task *writer);
+
+/* Nothing is in flight: closes the descriptor and gives the buffers back. */
+void kio_stream_finish(kio_stream *stream);
+/* Closes as soon as output has left and nothing is in flight; a reader or writer that waits is told
+   EBADF. For those who cannot wait: finalizers, and `<close>` where Lua cannot yield. */
+void kio_stream_close_later(kio_stream *stream);
+/* The writer that waits is told that the stream closes. */
+void kio_stream_dismiss_writer(kio_stream *stream);
+
+#endif

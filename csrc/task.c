@@ -1,0 +1,229 @@
+/* Owns the life of a task: made ready, resumed, parked, woken, ended. Invariants: a WAITING task is
+   woken exactly once per park; a parked coroutine has the mark on top of its stack, and nothing
+   else ever does; a task that has ended is in no list. Called by the scheduler's thread only. */
+#include "task.h"
+
+#include "sched.h"
+
+static const char parked_mark;    /* its address marks a yield of kio's */
+static const char cancelled_key;  /* its address names the Cancelled value in the registry */
+
+enum { BODY_TASK = 1, BODY_HANDLER, BODY_FUNCTION }; /* the stack of a task's base function */
+
+/* ---- the base function of every task: a protected frame, so that `<close>` may yield ---- */
+
+/* The traceback of a failure is taken where it happens; the error itself is left as it is. When
+   the same error came up from an awaited task, that task's traceback goes below. */
+static int l_on_error(lua_State *L) {
+  enum { ERR = 1, TASK, TRACE, CAUSE };
+  kio_sched *sched = kio_sched_current();
+  if (!sched || !sched->current || luaL_testudata(L, ERR, KIO_CANCELLED_TYPE)) return 1;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
+  luaL_traceback(L, L, NULL, 1);
+  if (lua_getiuservalue(L, TASK, KIO_TASK_UV_CAUSE) == LUA_TUSERDATA) {
+    kio_task_push_result(L, lua_touserdata(L, CAUSE), 0);
+    if (lua_rawequal(L, -1, ERR) &&
+        lua_getiuservalue(L, CAUSE, KIO_TASK_UV_TRACE) == LUA_TSTRING) {
+      lua_pushfstring(L, "%s\nof a task awaited there, %s", lua_tostring(L, TRACE),
+                      lua_tostring(L, -1));
+      lua_replace(L, TRACE);
+    }
+  }
+  lua_settop(L, TRACE);
+  lua_setiuservalue(L, TASK, KIO_TASK_UV_TRACE);
+  lua_settop(L, ERR);
+  return 1;
+}
+
+static int body_ended(lua_State *L, int status, lua_KContext ctx) {
+  (void)ctx;
+  lua_pushboolean(L, status == LUA_OK || status == LUA_YIELD);
+  lua_replace(L, BODY_HANDLER);
+  return lua_gettop(L) - BODY_HANDLER + 1;
+}
+
+static int l_body(lua_State *L) {
+  kio_task *task = lua_touserdata(L, BODY_TASK);
+  if (task->cancelled) { /* cancelled before it began: it never runs */
+    lua_settop(L, 0);
+    lua_pushboolean(L, false);
+    kio_task_push_cancelled(L);
+    return 2;
+  }
+  int nargs = lua_gettop(L) - BODY_FUNCTION;
+  return body_ended(L, lua_pcallk(L, nargs, LUA_MULTRET, BODY_HANDLER, 0, body_ended), 0);
+}
+
+/* ---- making ---- */
+
+kio_task *kio_task_new(lua_State *L, kio_sched *sched, int nargs) {
+  int base = lua_gettop(L) - nargs; /* the function */
+  kio_task *task = lua_newuserdatauv(L, sizeof *task, KIO_TASK_UV_COUNT);
+  *task = (kio_task){.sched = sched};
+  kio_list_init(&task->waiters);
+  luaL_setmetatable(L, KIO_TASK_TYPE);
+  lua_State *co = task->co = lua_newthread(L);
+  lua_setiuservalue(L, -2, KIO_TASK_UV_CO);
+  if (!lua_checkstack(co, nargs + BODY_FUNCTION + 1)) luaL_error(L, "too many arguments to a task");
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, task);
+  lua_insert(L, base);
+  lua_pushcfunction(co, l_body);
+  lua_pushlightuserdata(co, task);
+  lua_pushcfunction(co, l_on_error);
+  lua_xmove(L, co, nargs + 1);
+  kio_list_push(&sched->tasks, &task->link);
+  sched->stats.spawned++;
+  kio_sched_ready(sched, task);
+  return task;
+}
+
+kio_task *kio_task_check(lua_State *L, int index) {
+  return luaL_checkudata(L, index, KIO_TASK_TYPE);
+}
+
+/* ---- parking and waking ---- */
+
+int kio_task_yield_marked(lua_State *L, lua_KContext ctx, lua_KFunction k) {
+  lua_pushlightuserdata(L, (void *)&parked_mark);
+  return lua_yieldk(L, 1, ctx, k);
+}
+
+bool kio_task_is_parked(lua_State *co) {
+  return lua_status(co) == LUA_YIELD && lua_gettop(co) > 0 &&
+         lua_touserdata(co, -1) == (const void *)&parked_mark;
+}
+
+void kio_task_unpark(lua_State *co) {
+  kio_assert(kio_task_is_parked(co));
+  lua_pop(co, 1);
+}
+
+int kio_task_park(lua_State *L, kio_task *task, kio_abandon_fn abandon, lua_KContext ctx,
+                  lua_KFunction k) {
+  kio_assert(task->sched->current == task && task->status == KIO_TASK_READY);
+  task->status = KIO_TASK_WAITING;
+  task->abandon = abandon;
+  task->wake = KIO_WAKE_DONE;
+  return kio_task_yield_marked(L, ctx, k);
+}
+
+void kio_task_wake(kio_task *task) {
+  kio_assert(task->status == KIO_TASK_WAITING && !kio_link_linked(&task->wait_link));
+  kio_timer_stop(&task->sched->timers, &task->timer);
+  task->status = KIO_TASK_READY;
+  task->abandon = NULL;
+  kio_sched_ready(task->sched, task);
+}
+
+void kio_task_interrupt(kio_task *task, kio_wake why) {
+  kio_abandon_fn abandon = task->abandon;
+  if (task->status != KIO_TASK_WAITING || !abandon) return;
+  kio_timer_stop(&task->sched->timers, &task->timer);
+  task->abandon = NULL; /* once: the wait is ending */
+  task->wake = (uint8_t)why;
+  abandon(task);
+}
+
+void kio_task_cancel(kio_task *task) {
+  if (kio_task_ended(task)) return;
+  task->cancelled = true;
+  kio_task_interrupt(task, KIO_WAKE_CANCEL);
+}
+
+/* ---- running and ending ---- */
+
+static void end(kio_task *task, kio_task_status status) {
+  kio_sched *sched = task->sched;
+  kio_link_remove(&task->link);
+  task->status = (uint8_t)status;
+  task->sched = NULL;
+  kio_sched_ended(sched, task);
+}
+
+/* What the base function returned: true and the results, or false and the error. */
+static void end_returned(kio_task *task) {
+  bool ok = lua_toboolean(task->co, 1);
+  bool cancelled = !ok && task->cancelled && luaL_testudata(task->co, 2, KIO_CANCELLED_TYPE);
+  end(task, ok ? KIO_TASK_DONE : cancelled ? KIO_TASK_CANCELLED : KIO_TASK_FAILED);
+}
+
+#define FOREIGN_YIELD "a task yielded by a coroutine.yield that was taken before kio was loaded"
+
+/* The coroutine died without its base function: Lua's own trouble, or a yield that is not ours. */
+static void end_broken(kio_task *task) {
+  lua_State *co = task->co;
+  if (lua_gettop(co) == 0) lua_pushliteral(co, FOREIGN_YIELD);
+  lua_pushboolean(co, false);
+  lua_insert(co, 1);
+  lua_settop(co, 2);
+  end(task, KIO_TASK_FAILED);
+}
+
+void kio_task_resume(lua_State *L, kio_task *task) {
+  lua_State *co = task->co;
+  kio_sched *sched = task->sched;
+  int nresults, nargs = 0;
+  kio_assert(task->status == KIO_TASK_READY && !sched->current);
+  if (lua_status(co) == LUA_YIELD) kio_task_unpark(co);
+  else nargs = lua_gettop(co) - 1;
+  sched->current = task;
+  sched->leaf = co;
+  int status = lua_resume(co, L, nargs, &nresults);
+  sched->current = NULL;
+  sched->leaf = NULL;
+  if (status == LUA_OK) {
+    end_returned(task);
+  } else if (status != LUA_YIELD || !kio_task_is_parked(co)) {
+    lua_resetthread(co); /* leaves the error alone on the stack, or nothing after a yield */
+    end_broken(task);
+  }
+}
+
+/* ---- results ---- */
+
+void kio_task_push_result(lua_State *L, kio_task *task, int i) {
+  kio_assert(kio_task_ended(task));
+  if (task->status == KIO_TASK_CANCELLED) { /* also one whose run ended before it did */
+    kio_task_push_cancelled(L);
+    return;
+  }
+  if (!lua_checkstack(task->co, 1)) luaL_error(L, "not enough memory");
+  lua_pushvalue(task->co, 2 + i);
+  lua_xmove(task->co, L, 1);
+}
+
+int kio_task_result_count(const kio_task *task) {
+  return task->co && kio_task_ended(task) ? lua_gettop(task->co) - 1 : 0;
+}
+
+/* ---- the Cancelled value ---- */
+
+void kio_task_push_cancelled(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cancelled_key);
+}
+
+int kio_task_raise_cancelled(lua_State *L) {
+  kio_task_push_cancelled(L);
+  return lua_error(L);
+}
+
+static int l_cancelled_tostring(lua_State *L) {
+  lua_pushliteral(L, "kio.Cancelled");
+  return 1;
+}
+
+void kio_task_open(lua_State *L) {
+  luaL_newmetatable(L, KIO_TASK_TYPE);
+  lua_pop(L, 1);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cancelled_key) != LUA_TNIL) return;
+  lua_pop(L, 1);
+  lua_newuserdatauv(L, 0, 0);
+  if (luaL_newmetatable(L, KIO_CANCELLED_TYPE)) {
+    lua_pushcfunction(L, l_cancelled_tostring);
+    lua_setfield(L, -2, "__tostring");
+  }
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &cancelled_key);
+}

@@ -1,0 +1,105 @@
+/* A task: a Lua coroutine run by kio. It waits for at most one thing at a time, and whatever it
+   waits for wakes it exactly once. This is the first layer that knows Lua.
+   A task lives in a Lua userdata; while it is alive the registry anchors it, so C may hold plain
+   pointers to it. Its results (or its error) stay on its coroutine's stack. */
+#ifndef KIO_TASK_H
+#define KIO_TASK_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "base.h"
+#include "list.h"
+#include "timer.h"
+
+#define KIO_TASK_TYPE "kio.Task"           /* the userdata's metatable in the registry */
+#define KIO_CANCELLED_TYPE "kio.Cancelled" /* that of the value a cancellation raises */
+
+typedef struct kio_sched kio_sched;
+typedef struct kio_task kio_task;
+typedef struct kio_request kio_request;
+
+typedef enum kio_task_status {
+  KIO_TASK_READY,    /* in the ready queue, or running */
+  KIO_TASK_WAITING,  /* parked: `abandon` tells how to end the wait */
+  KIO_TASK_DONE,     /* returned: results are on the coroutine's stack, from index 2 */
+  KIO_TASK_FAILED,   /* raised: the error is at index 2 */
+  KIO_TASK_CANCELLED /* ended by its cancellation: the Cancelled value is at index 2 */
+} kio_task_status;
+
+typedef enum kio_wake {
+  KIO_WAKE_DONE,    /* what it waited for has come */
+  KIO_WAKE_TIMEOUT, /* its deadline came first */
+  KIO_WAKE_CANCEL   /* it was cancelled first */
+} kio_wake;
+
+/* Asks to end a wait early; task->wake already tells why. It either wakes the task, or sees to it
+   that the wait ends soon by itself (a request in the kernel). */
+typedef void (*kio_abandon_fn)(kio_task *task);
+
+struct kio_task {
+  kio_link link;          /* in the scheduler's list of live tasks */
+  kio_link wait_link;     /* in the ready queue, or in the list of what it waits for */
+  kio_list waiters;       /* tasks that await this one */
+  kio_timer timer;        /* its deadline, or the end of its sleep */
+  kio_sched *sched;       /* whose task it is; NULL when it has ended */
+  lua_State *co;          /* its coroutine, kept by the userdata's first user value */
+  kio_abandon_fn abandon; /* while WAITING */
+  void *subject;          /* what `abandon` needs to find: a stream; else unused */
+  kio_request *request;   /* the request it waits for, or whose result it has not yet taken */
+  uint8_t status;         /* kio_task_status */
+  uint8_t wake;           /* kio_wake: why the last wait ended */
+  bool cancelled;         /* every further operation raises */
+  bool observed;          /* somebody has asked for its result: its failure is not lost */
+};
+
+/* User values of the userdata. */
+enum {
+  KIO_TASK_UV_CO = 1,    /* the coroutine */
+  KIO_TASK_UV_TRACE = 2, /* of a failed task: its traceback, a string */
+  KIO_TASK_UV_CAUSE = 3, /* the task whose error was last raised again in this one */
+  KIO_TASK_UV_COUNT = 3
+};
+
+/* Makes a task of the function and `nargs` arguments on top of L's stack, and pushes its userdata
+   in their place. It is ready, not yet run. May raise (memory); nothing is left behind then. */
+kio_task *kio_task_new(lua_State *L, kio_sched *sched, int nargs);
+/* The task at a stack index, or an argument error. */
+kio_task *kio_task_check(lua_State *L, int index);
+
+/* Parks the running task: yields L, never returns. Some kio_task_wake must follow; then `k` runs in
+   L with `ctx`. `abandon` NULL: the wait cannot be ended early. */
+int kio_task_park(lua_State *L, kio_task *task, kio_abandon_fn abandon, lua_KContext ctx,
+                  lua_KFunction k);
+/* Makes a WAITING task ready and stops its timer. */
+void kio_task_wake(kio_task *task);
+/* Ends the present wait early, for a reason. Nothing when it does not wait. */
+void kio_task_interrupt(kio_task *task, kio_wake why);
+/* Cancels: the wait it is in ends, and every further operation raises. Nothing when it has ended. */
+void kio_task_cancel(kio_task *task);
+/* Resumes a ready task until it parks or ends. The loop's only way into Lua. */
+void kio_task_resume(lua_State *L, kio_task *task);
+
+/* Pushes result `i` (from 0) of a task that has ended; of a failed one, 0 is the error. */
+void kio_task_push_result(lua_State *L, kio_task *task, int i);
+/* How many results it has. */
+int kio_task_result_count(const kio_task *task);
+
+/* Whether a coroutine that has yielded is parked in an operation (its yield is kio's, not the
+   user's), and the removal of that mark before it is resumed. */
+bool kio_task_is_parked(lua_State *co);
+void kio_task_unpark(lua_State *co);
+/* Yields L, marked as parked, without touching any task: for coroutines inside a task. */
+int kio_task_yield_marked(lua_State *L, lua_KContext ctx, lua_KFunction k);
+
+/* Pushes the Cancelled value, or raises it. */
+void kio_task_push_cancelled(lua_State *L);
+int kio_task_raise_cancelled(lua_State *L);
+/* Makes the Cancelled value and the task's metatable; leaves the Cancelled value on the stack. */
+void kio_task_open(lua_State *L);
+
+static inline bool kio_task_ended(const kio_task *task) {
+  return task->status >= KIO_TASK_DONE;
+}
+
+#endif

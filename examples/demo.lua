@@ -1,0 +1,79 @@
+-- The main job in one program: an echo server, a thousand clients, and file work beside them.
+-- expect-match: echo: 1000 connections, 20000 messages, [%d.]+ MiB, [%d.]+ s, [%d]+ messages/s
+-- expect-match: files: 64 MiB written and read back at 16 offsets, [%d.]+ s
+-- expect-match: loop: longest turn [%d.]+ ms, [%d.]+ kernel entries per message
+-- expect: all bytes came back
+local kio = require "kio"
+
+local CONNECTIONS, MESSAGES = 1000, 20
+local PAYLOAD = ("kio "):rep(64)
+local CHUNK, CHUNKS = 4 << 20, 16
+
+local function serve(stream)
+  local data = stream:recv()
+  while data do
+    stream:write(data)
+    data = stream:recv()
+  end
+  stream:close()
+end
+
+local function server(listener)
+  for stream in listener:accepts() do kio.spawn(serve, stream) end
+end
+
+local function receive_exactly(stream, n)
+  local parts, got = {}, 0
+  while got < n do
+    local data = assert(stream:recv(n - got))
+    parts[#parts + 1], got = data, got + #data
+  end
+  return table.concat(parts)
+end
+
+local function client(address)
+  local stream <close> = assert(kio.net.connect(address))
+  for _ = 1, MESSAGES do
+    stream:write(PAYLOAD)
+    assert(receive_exactly(stream, #PAYLOAD) == PAYLOAD, "the echo differs")
+  end
+end
+
+local function all(count, f, ...)
+  local tasks = {}
+  for i = 1, count do tasks[i] = kio.spawn(f, i, ...) end
+  for i = 1, count do tasks[i]:await() end
+end
+
+local function files()
+  local const = kio.const
+  local path = os.tmpname()
+  local fd = assert(kio.openat(nil, path, const.O_RDWR | const.O_CREAT | const.O_TRUNC))
+  all(CHUNKS, function(i)
+    local data = string.char(64 + i):rep(CHUNK)
+    assert(kio.pwrite(fd, data, (i - 1) * CHUNK) == CHUNK)
+    assert(kio.pread(fd, CHUNK, (i - 1) * CHUNK) == data, "the file differs")
+  end)
+  kio.close(fd)
+  kio.unlinkat(nil, path)
+end
+
+kio.run(function()
+  local listener = assert(kio.net.listen("127.0.0.1:0", { backlog = CONNECTIONS }))
+  local accepting = kio.spawn(server, listener)
+  local began, entered = kio.now(), kio.stats().enters
+  local work = kio.spawn(files)
+  all(CONNECTIONS, function() client(listener:address()) end)
+  local took, count = kio.now() - began, CONNECTIONS * MESSAGES
+  print(("echo: %d connections, %d messages, %.1f MiB, %.2f s, %d messages/s"):format(
+    CONNECTIONS, count, count * #PAYLOAD / 2 ^ 20, took, count // took))
+  work:await()
+  print(("files: %d MiB written and read back at %d offsets, %.2f s"):format(
+    CHUNK * CHUNKS >> 20, CHUNKS, kio.now() - began))
+  local stats = kio.stats()
+  print(("loop: longest turn %.1f ms, %.2f kernel entries per message"):format(
+    stats.longest_turn * 1000, (stats.enters - entered) / count))
+  listener:close()
+  accepting:await()
+  print "all bytes came back"
+end)

@@ -1,0 +1,19 @@
+---kio: straight-line asynchronous Lua on io_uring. See docs/guide.md.
+local core = require "kio.core"
+local net = require "kio.net"
+
+local kio = { core = core, net = net }
+
+for _, name in ipairs {
+  "run", "spawn", "sleep", "yield", "now", "is_cancelled", "stats", "check",
+  "read", "write", "pread", "pwrite", "readv", "writev", "preadv", "pwritev",
+  "fsync", "fdatasync", "fallocate", "ftruncate", "splice",
+  "openat", "unlinkat", "mkdirat", "renameat", "statx", "close",
+  "accept", "connect", "recv", "send", "sendmsg", "recvmsg", "shutdown", "poll", "cancel",
+  "socket", "socketpair", "pipe", "bind", "listen", "getsockname", "getpeername",
+  "Cancelled", "const",
+} do
+  kio[name] = core[name]
+end
+
+return kio

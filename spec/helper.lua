@@ -1,0 +1,124 @@
+-- Loaded by busted before the specs. After every test the world must be as it was before: the same
+-- number of descriptors and threads, and every counter of kio.core.world() at zero. A test that
+-- leaves something behind fails.
+package.path = "./?.lua;" .. package.path
+local busted = require "busted"
+local lfs = require "lfs"
+local system = require "system"
+
+local GRACE = 2.0 -- seconds in which the kernel may finish closing rings and ending threads
+
+local function read_line(path)
+  local file <close> = io.open(path)
+  return file and file:read("l")
+end
+
+local function descriptors()
+  local list, n = {}, 0
+  for name in lfs.dir("/proc/self/fd") do
+    local target = tonumber(name) and lfs.symlinkattributes("/proc/self/fd/" .. name, "target")
+    -- not the one that reads this folder
+    if target and not target:match("^/proc/%d+/fd$") then
+      n = n + 1
+      list[tonumber(name)] = target
+    end
+  end
+  return n, list
+end
+
+-- The kernel's own io_uring workers outlive a ring by some seconds and are nobody's leak.
+local function threads()
+  local list, n = {}, 0
+  for name in lfs.dir("/proc/self/task") do
+    local comm = tonumber(name) and read_line("/proc/self/task/" .. name .. "/comm")
+    if comm and not comm:match("^iou%-wrk") then
+      n = n + 1
+      list[tonumber(name)] = comm
+    end
+  end
+  return n, list
+end
+
+-- ThreadSanitizer starts a thread of its own beside the first one that a process creates.
+local forgivable = os.getenv("KIO_FLAVOUR") == "tsan" and 1 or 0
+
+local function look()
+  local world = { counters = {} }
+  world.descriptor_count, world.descriptors = descriptors()
+  world.thread_count, world.threads = threads()
+  local core = package.loaded["kio.core"]
+  if type(core) == "table" and core.world then world.counters = core.world() end
+  return world
+end
+
+local function new_entries(before, after)
+  local list = {}
+  for id, what in pairs(after) do
+    if before[id] ~= what then list[#list + 1] = ("%d (%s)"):format(id, what) end
+  end
+  table.sort(list)
+  return table.concat(list, ", ")
+end
+
+-- What differs between the two, in words; nil when nothing does.
+local function difference(before, after)
+  local texts = {}
+  for _, kind in ipairs { "descriptor", "thread" } do
+    local old, new = before[kind .. "_count"], after[kind .. "_count"]
+    if new ~= old then
+      local names = new_entries(before[kind .. "s"], after[kind .. "s"])
+      texts[#texts + 1] = ("%d %ss before, %d after: %s"):format(old, kind, new, names)
+    end
+  end
+  for name, count in pairs(after.counters) do
+    if count ~= 0 then texts[#texts + 1] = ("kio.core.world().%s is %s"):format(name, count) end
+  end
+  table.sort(texts)
+  return #texts > 0 and table.concat(texts, "; ") or nil
+end
+
+local function forgive(was, now)
+  if forgivable > 0 and now.thread_count == was.thread_count + 1 then
+    forgivable, was.thread_count = 0, now.thread_count
+  end
+end
+
+local function settle()
+  collectgarbage()
+  collectgarbage()
+end
+
+local function changed_since(before)
+  local start = system.monotime()
+  while true do
+    settle()
+    local now = look()
+    local changed = difference(before, now)
+    if not changed then return nil end
+    local waited = system.monotime() - start
+    if waited > GRACE / 10 then forgive(before, now) end
+    if waited > GRACE then return difference(before, now) end
+    system.sleep(0.02)
+  end
+end
+
+local before, name
+
+busted.subscribe({ "test", "start" }, function(element)
+  name = element.name
+  return nil, true
+end)
+
+-- Registered on the root: the first before_each to run, and the last after_each.
+busted.before_each(function()
+  settle()
+  before, name = look(), nil
+end)
+
+busted.after_each(function()
+  require("spec.support").cleanup()
+  local changed = changed_since(before)
+  if changed then
+    error(("world check: the test %q left the world changed: %s"):format(name, changed), 0)
+  end
+end)

@@ -1,0 +1,104 @@
+-- The test driver: builds, runs every suite and spec file as a process of its own, and counts.
+--   lua5.4 spec/runner.lua [--only pattern] [--flavour name] [--jobs n] [--list]
+-- Exit status 0 only when something ran and nothing failed; the last line is always the count.
+package.path = "./?.lua;" .. package.path
+local exec = require "spec.runner.exec"
+local plan = require "spec.runner.plan"
+local report = require "spec.runner.report"
+
+local SUMMARY = "build/summary"
+
+local function parse(args)
+  local options, i = { jobs = 2 }, 1
+  while args[i] do
+    local name = args[i]:match("^%-%-(%l+)$")
+    if name == "list" then options.list = true
+    elseif name == "only" or name == "flavour" or name == "jobs" then
+      options[name] = assert(args[i + 1], args[i] .. " needs a value")
+      i = i + 1
+    else error("unknown argument: " .. args[i], 0) end
+    i = i + 1
+  end
+  options.jobs = math.tointeger(tonumber(options.jobs)) or 2
+  return options
+end
+
+local function label(job)
+  if job.name == job.flavour then return job.name end
+  return ("%s [%s]"):format(job.name, job.flavour)
+end
+
+local function wanted(job, options)
+  if options.flavour and job.flavour ~= options.flavour then return false end
+  local only = options.only
+  return not only or job.name:find(only, 1, true) or job.name:find(only) ~= nil
+end
+
+local function indent(text) return "    " .. text:gsub("\n", "\n    ") end
+
+local function show(job, result, out, total)
+  local counts = ("%d passed, %d failed, %d skipped"):format(out.passed, #out.failed, #out.skipped)
+  local word = #out.failed > 0 and "FAIL" or "ok"
+  print(("%-4s %6.1fs  %s: %s"):format(word, result.seconds, label(job), counts))
+  for _, skip in ipairs(out.skipped) do
+    local reason = skip.text ~= "" and skip.text or "no reason given"
+    print(("  skipped: %s: %s"):format(skip.name, reason))
+  end
+  for _, failure in ipairs(out.failed) do
+    print(("  FAILED: %s: %s"):format(label(job), failure.name))
+    if failure.text ~= "" then print(indent(failure.text)) end
+    total.names[#total.names + 1] = ("%s: %s"):format(label(job), failure.name)
+  end
+  io.stdout:flush()
+end
+
+local function run(jobs, lanes, root, total)
+  exec.run(jobs, lanes, root, function(job, result)
+    local out = report.read(job, result)
+    show(job, result, out, total)
+    total.passed = total.passed + out.passed
+    total.failed = total.failed + #out.failed
+    total.skipped = total.skipped + #out.skipped
+  end)
+end
+
+local function finish(total)
+  if #total.names > 0 then
+    print("\nfailed:")
+    for _, name in ipairs(total.names) do print("  " .. name) end
+  end
+  if total.passed + total.failed + total.skipped == 0 then print("nothing ran") end
+  local format = "%d passed, %d failed, %d skipped"
+  local line = format:format(total.passed, total.failed, total.skipped)
+  local file <close> = assert(io.open(SUMMARY, "w"))
+  file:write(line, "\n")
+  print(line)
+  return total.failed == 0 and total.passed > 0
+end
+
+-- A build that works is not a test, one that does not is a failure.
+local function build(jobs, lanes, total)
+  run({ plan.build(jobs, lanes) }, 1, "build/report-build", total)
+  total.passed = 0
+  return total.failed == 0
+end
+
+local function main(args)
+  local options = parse(args)
+  local total = { passed = 0, failed = 0, skipped = 0, names = {} }
+  local jobs = {}
+  for _, job in ipairs(plan.jobs()) do
+    if wanted(job, options) then jobs[#jobs + 1] = job end
+  end
+  if options.list then
+    for _, job in ipairs(jobs) do print(label(job)) end
+    return true
+  end
+  assert(os.execute("mkdir -p build && rm -f " .. SUMMARY))
+  if #jobs > 0 and build(jobs, options.jobs, total) then
+    run(jobs, options.jobs, "build/report", total)
+  end
+  return finish(total)
+end
+
+os.exit(main(arg), true)

@@ -1,0 +1,136 @@
+-- What there is to run: finds the spec files, C programs and examples, reads their first lines
+-- (`flavours: test asan`, `timeout: 120`) and makes one job of each file and flavour.
+local exec = require "spec.runner.exec"
+
+local plan = {}
+
+local LIMIT = 60
+local SLOW = { asan = 2, tsan = 2 } -- sanitizers get this many times the limit
+local SPEC_FLAVOURS = "test asan hostile tsan"
+local UNIT_FLAVOURS = "test asan"
+
+local function list(pattern)
+  local command = "for f in %s; do [ -e \"$f\" ] && echo \"$f\"; done; true"
+  local files = {}
+  for path in exec.capture(command:format(pattern)):gmatch("[^\n]+") do files[#files + 1] = path end
+  return files
+end
+
+-- The settings in the comment that opens a file.
+local function header(path)
+  local found, n = {}, 0
+  for line in io.lines(path) do
+    n = n + 1
+    if n > 12 then break end
+    local key, value = line:match("^[%s/*-]*(%l+):%s*(.-)[%s*/]*$")
+    if key == "flavours" or key == "timeout" then found[key] = value end
+  end
+  return found
+end
+
+-- The sanitizer must come first in the process; address randomisation at the wide setting of some
+-- kernels is more than the sanitizers of gcc 12 can place their shadow in.
+local preload = {}
+function plan.sanitizer(flavour)
+  local names = ({ asan = "libasan.so libubsan.so", tsan = "libtsan.so" })[flavour]
+  if not names then return "" end
+  if not preload[flavour] then
+    local paths = {}
+    for name in names:gmatch("%S+") do
+      paths[#paths + 1] = exec.capture("gcc -print-file-name=" .. name):match("%S+")
+    end
+    local fixed = os.execute("setarch -R true 2>/dev/null") and "setarch -R " or ""
+    preload[flavour] = ("%senv LD_PRELOAD='%s' "):format(fixed, table.concat(paths, " "))
+  end
+  return preload[flavour]
+end
+
+local function environment(flavour)
+  return {
+    KIO_FLAVOUR = flavour,
+    ASAN_OPTIONS = "detect_leaks=1:abort_on_error=0:exitcode=66:detect_stack_use_after_return=1",
+    LSAN_OPTIONS = "suppressions=spec/runner/lsan.supp:print_suppressions=0",
+    UBSAN_OPTIONS = "halt_on_error=1:print_stacktrace=1",
+    TSAN_OPTIONS = "suppressions=spec/runner/tsan.supp:exitcode=66:second_deadlock_stack=1",
+  }
+end
+
+local function file_jobs(jobs, kind, path, flavours, command)
+  local settings = header(path)
+  for flavour in (settings.flavours or flavours):gmatch("%S+") do
+    jobs[#jobs + 1] = {
+      kind = kind,
+      name = path,
+      flavour = flavour,
+      limit = (tonumber(settings.timeout) or LIMIT) * (SLOW[flavour] or 1),
+      env = environment(flavour),
+      command = command(flavour),
+    }
+  end
+end
+
+local function spec_jobs(jobs, path, flavours)
+  file_jobs(jobs, "busted", path, flavours, function(flavour)
+    return plan.sanitizer(flavour) .. "lua5.4 spec/runner/busted.lua --ignore-lua "
+      .. "-o spec/runner/handler.lua " .. path
+  end)
+end
+
+local function unit_jobs(jobs, path)
+  local name = path:match("([^/]+)%.c$")
+  file_jobs(jobs, "program", path, UNIT_FLAVOURS, function(flavour)
+    local fixed = plan.sanitizer(flavour):match("^setarch %-R ") or ""
+    return ("%sbuild/%s/c/%s"):format(fixed, flavour, name)
+  end)
+end
+
+local function example_job(jobs, path)
+  jobs[#jobs + 1] = {
+    kind = "example",
+    name = path,
+    flavour = "release",
+    limit = tonumber(header(path).timeout) or LIMIT,
+    env = { LUA_PATH = "./lua/?.lua;./lua/?/init.lua;;", LUA_CPATH = "./build/release/?.so;;" },
+    command = "lua5.4 " .. path,
+  }
+end
+
+local function command_job(jobs, name, limit, command)
+  jobs[#jobs + 1] =
+    { kind = "command", name = name, flavour = name, limit = limit, command = command }
+end
+
+-- The long ones come first, so that no lane is left alone with one at the end.
+function plan.jobs()
+  local jobs = {}
+  for _, path in ipairs(list("spec/stress/*_spec.lua")) do spec_jobs(jobs, path, "test") end
+  command_job(jobs, "rock", 300, "spec/runner/rock")
+  command_job(jobs, "lint", 600, "make --no-print-directory lint")
+  for _, path in ipairs(list("spec/tidy/*_spec.lua")) do spec_jobs(jobs, path, "tidy") end
+  for _, path in ipairs(list("spec/c/*.c")) do unit_jobs(jobs, path) end
+  for _, path in ipairs(list("spec/*/*_spec.lua")) do
+    if not path:match("^spec/stress/") and not path:match("^spec/tidy/") then
+      spec_jobs(jobs, path, SPEC_FLAVOURS)
+    end
+  end
+  for _, path in ipairs(list("examples/*.lua")) do example_job(jobs, path) end
+  return jobs
+end
+
+-- What make has to build before these jobs can run.
+function plan.build(jobs, lanes)
+  local seen, targets = {}, {}
+  local function need(flavour)
+    if not seen[flavour] then targets[#targets + 1] = "build-" .. flavour end
+    seen[flavour] = true
+  end
+  for _, job in ipairs(jobs) do
+    if job.flavour == "tidy" then need("release")
+    elseif job.kind ~= "command" then need(job.flavour) end
+  end
+  local command = ("make --no-print-directory -j%d %s"):format(lanes, table.concat(targets, " "))
+  if #targets == 0 then command = "true" end
+  return { kind = "command", name = "build", flavour = "build", limit = 1200, command = command }
+end
+
+return plan

@@ -1,0 +1,83 @@
+-- What specs share. Loads kio only when it is used, so that specs without it can use the rest.
+local lfs = require "lfs"
+
+local support = {}
+
+support.flavour = os.getenv("KIO_FLAVOUR") or "test"
+
+-- Runs f as the main task of a fresh loop and returns its results; a loop that ends without f
+-- having ended is an error.
+function support.run(f, opts)
+  local kio = require "kio"
+  local ended = false
+  local results = table.pack(kio.run(function(...)
+    local own = table.pack(f(...))
+    ended = true
+    return table.unpack(own, 1, own.n)
+  end, opts))
+  assert(ended, "kio.run returned before its main function did")
+  return table.unpack(results, 1, results.n)
+end
+
+-- Calls f, which must raise; the error must match the pattern. Returns the error.
+function support.expect_error(pattern, f, ...)
+  local results = table.pack(pcall(f, ...))
+  if results[1] then error("expected an error that matches " .. pattern, 2) end
+  local message = tostring(results[2])
+  if not message:find(pattern) then
+    error(("expected an error that matches %q, got: %s"):format(pattern, message), 2)
+  end
+  return results[2]
+end
+
+-- Spec files run side by side: what they choose at random must not depend on the time.
+local function random_number()
+  local file <close> = assert(io.open("/dev/urandom", "rb"))
+  file:setvbuf("no")
+  return (string.unpack("<I4", file:read(4)))
+end
+
+-- A port that nobody listens on or is connected from; below the range the kernel hands out itself.
+function support.free_port()
+  local taken = {}
+  for _, path in ipairs { "/proc/net/tcp", "/proc/net/tcp6", "/proc/net/udp", "/proc/net/udp6" } do
+    local file <close> = io.open(path)
+    for line in (file and file:lines() or function() end) do
+      local port = line:match("^%s*%d+: %x+:(%x+)")
+      if port then taken[tonumber(port, 16)] = true end
+    end
+  end
+  local port
+  repeat port = 20000 + random_number() % 12000 until not taken[port]
+  return port
+end
+
+local function remove(path)
+  local mode = lfs.symlinkattributes(path, "mode")
+  if mode == "directory" then
+    for name in lfs.dir(path) do
+      if name ~= "." and name ~= ".." then remove(path .. "/" .. name) end
+    end
+    assert(lfs.rmdir(path))
+  elseif mode then
+    assert(os.remove(path))
+  end
+end
+
+local folders = {}
+
+-- A new empty folder, removed with all it holds when the test is over.
+function support.tmpdir()
+  local path = ("%s/kio-%08x"):format(os.getenv("TMPDIR") or "/tmp", random_number())
+  assert(lfs.mkdir(path))
+  folders[#folders + 1] = path
+  return path
+end
+
+-- Called by the helper after every test.
+function support.cleanup()
+  for _, path in ipairs(folders) do remove(path) end
+  folders = {}
+end
+
+return support

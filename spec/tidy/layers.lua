@@ -1,0 +1,43 @@
+-- The layers of csrc, lowest first. A file may include the headers of its own line and of the lines
+-- before it; an exact name wins over a pattern. A new file needs a place here.
+local layers = {}
+
+layers.order = {
+  "base config",
+  "list errname memory address buffer timer",
+  "request ring",
+  "ring_uring ring_sim diagnose",
+  "inbox pool worker runtime",
+  "desc",
+  "task sched stream",
+  "op ops check",
+  "lua_* op_* test_*",
+  "lua_core",
+}
+
+-- The first layer that knows Lua.
+layers.first_with_lua = "task"
+
+-- System headers that only these files may include.
+layers.reserved = {
+  ["liburing.h"] = { ring_uring = true },
+  ["pthread.h"] = { worker = true, runtime = true, pool = true, inbox = true },
+  ["stdatomic.h"] = { worker = true, runtime = true, pool = true, inbox = true },
+}
+
+layers.lua_headers = { ["lua.h"] = true, ["lauxlib.h"] = true, ["lualib.h"] = true }
+
+-- The rank of a file, by its name without extension; nil when it has none.
+function layers.rank(stem)
+  local by_pattern
+  for rank, line in ipairs(layers.order) do
+    for entry in line:gmatch("%S+") do
+      if entry == stem then return rank end
+      local prefix = entry:match("^(.*)%*$")
+      if prefix and stem:sub(1, #prefix) == prefix then by_pattern = rank end
+    end
+  end
+  return by_pattern
+end
+
+return layers

@@ -1,0 +1,74 @@
+-- What the release build contains: one exported name, no mutable state but one per thread.
+local source = require "spec.tidy.source"
+
+local OBJECTS = "build/release/obj"
+local CORE = "build/release/kio/core.so"
+
+-- The driver builds it; a busted started by hand may find nothing.
+local function need_build()
+  local file <close> = io.open(CORE)
+  if not file then pending("needs the release build: make all") end
+end
+
+-- The symbols of an object file: list of { name, type, section }.
+local function symbols(path)
+  local list = {}
+  for line in source.capture("nm -f sysv " .. path):gmatch("[^\n]+") do
+    local name, kind, section = line:match("^(%S+)%s*|[^|]*|[^|]*|%s*(%S+)|[^|]*|[^|]*|(%S+)")
+    if name then list[#list + 1] = { name = name, kind = kind, section = section } end
+  end
+  return list
+end
+
+local function objects()
+  return source.capture("ls " .. OBJECTS .. "/*.o"):gmatch("[^\n]+")
+end
+
+-- Tables of constants that hold addresses live in .data.rel.ro: written by the loader only.
+local function mutable(section)
+  if section:match("^%.data%.rel%.ro") then return false end
+  return section:match("^%.data") or section:match("^%.bss") or section:match("COM")
+end
+
+describe("the release build", function()
+  it("exports only the function that Lua calls", function()
+    need_build()
+    local names = {}
+    for name in source.capture("nm -D --defined-only " .. CORE):gmatch("%S+ %a (%S+)") do
+      names[#names + 1] = name
+    end
+    assert.same({ "luaopen_kio_core" }, names)
+  end)
+
+  it("has no mutable state at file scope but one thread-local", function()
+    need_build()
+    local shared, thread_local, seen = {}, {}, 0
+    for path in objects() do
+      for _, symbol in ipairs(symbols(path)) do
+        seen = seen + 1
+        local text = path:match("[^/]+$") .. ": " .. symbol.name
+        if symbol.kind == "TLS" and symbol.section ~= "*UND*" then
+          thread_local[#thread_local + 1] = text
+        elseif symbol.kind == "OBJECT" and mutable(symbol.section) then
+          shared[#shared + 1] = text
+        end
+      end
+    end
+    assert.is_true(seen > 0)
+    assert.same({}, shared)
+    assert.is_true(#thread_local <= 1, table.concat(thread_local, "\n"))
+  end)
+
+  it("contains nothing that is for tests only", function()
+    need_build()
+    local found = {}
+    for path in objects() do
+      local name = path:match("[^/]+$")
+      local there = io.open("csrc/" .. name:gsub("%.o$", ".c"))
+      if there then there:close() end
+      -- an object without its source is only what an older build left
+      if there and (name == "ring_sim.o" or name:match("^test_")) then found[#found + 1] = name end
+    end
+    assert.same({}, found)
+  end)
+end)

@@ -33,7 +33,7 @@ uint64_t kio_check_offset(lua_State *L, int index) {
 }
 
 const char *kio_check_data(lua_State *L, int index, size_t *size) {
-  luaL_checktype(L, index, LUA_TSTRING);
+  if (lua_type(L, index) != LUA_TSTRING) luaL_typeerror(L, index, "string");
   const char *data = lua_tolstring(L, index, size);
   luaL_argcheck(L, *size <= KIO_IO_MAX, index, "a string of 2 GiB or more: write it in pieces");
   return data;

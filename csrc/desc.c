@@ -1,5 +1,5 @@
 /* Owns the table. Invariant: a request is in the list of each descriptor it works on from before
-   it is queued until it is complete. Called by the scheduler's thread only. */
+   it is queued until it is given back. Called by the scheduler's thread only. */
 #include "desc.h"
 
 #include <errno.h>
@@ -19,9 +19,9 @@ void kio_descs_fini(kio_descs *descs) {
 }
 
 static kio_desc *look(const kio_descs *descs, int fd) {
-  size_t row = (size_t)fd / KIO_DESC_ROW;
-  if (fd < 0 || row >= descs->count || !descs->rows[row]) return NULL;
-  return &descs->rows[row][fd % KIO_DESC_ROW];
+  unsigned number = (unsigned)fd; /* a negative one is beyond every row */
+  if (number / KIO_DESC_ROW >= descs->count || !descs->rows[number / KIO_DESC_ROW]) return NULL;
+  return &descs->rows[number / KIO_DESC_ROW][number % KIO_DESC_ROW];
 }
 
 static bool grow(kio_descs *descs, size_t row) {
@@ -41,7 +41,7 @@ static kio_desc *new_row(size_t row_size) {
   return row;
 }
 
-/* The entry of fd, made when it is not there; NULL when memory is out. */
+/* A new entry for fd; NULL when memory is out. */
 static kio_desc *make(kio_descs *descs, int fd) {
   size_t row = (size_t)fd / KIO_DESC_ROW;
   if (row >= descs->count && !grow(descs, row)) return NULL;
@@ -53,29 +53,38 @@ int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot) {
   kio_assert(slot == 0 || slot == 1);
   if (fd < 0) return 0; /* AT_FDCWD and the like: nothing to guard */
   if (fd >= KIO_FD_MAX) return -EBADF;
-  kio_desc *desc = make(descs, fd);
+  kio_desc *desc = look(descs, fd);
+  if (!desc) desc = make(descs, fd);
   if (!desc) return -ENOMEM;
   if (desc->closing) return -EBADF;
   request->fd_ref[slot].request = request;
+  request->fd_ref[slot].desc = desc;
   kio_list_push(&desc->requests, &request->fd_ref[slot].link);
   return 0;
 }
 
-void *kio_desc_leave(kio_descs *descs, kio_request *request, int slot) {
-  kio_link *link = &request->fd_ref[slot].link;
-  if (!kio_link_linked(link)) return NULL;
-  kio_link_remove(link);
-  kio_desc *desc = look(descs, slot == 0 ? request->fd : request->arg.splice.in);
-  kio_assert(desc);
-  if (!desc->closer || !kio_list_empty(&desc->requests)) return NULL;
-  void *closer = desc->closer;
-  desc->closer = NULL;
-  return closer;
+static bool under_way(const kio_request *request) {
+  return request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT;
+}
+
+static bool busy(const kio_desc *desc) {
+  KIO_LIST_EACH(&desc->requests, link) {
+    if (under_way(KIO_CONTAINER(link, kio_fd_ref, link)->request)) return true;
+  }
+  return false;
 }
 
 bool kio_desc_busy(const kio_descs *descs, int fd) {
   const kio_desc *desc = look(descs, fd);
-  return desc && !kio_list_empty(&desc->requests);
+  return desc && busy(desc);
+}
+
+void *kio_desc_closer(kio_request *request, int slot) {
+  kio_desc *desc = request->fd_ref[slot].desc;
+  if (!desc || !desc->closer || busy(desc)) return NULL;
+  void *closer = desc->closer;
+  desc->closer = NULL;
+  return closer;
 }
 
 bool kio_desc_closing(const kio_descs *descs, int fd) {
@@ -85,7 +94,8 @@ bool kio_desc_closing(const kio_descs *descs, int fd) {
 
 int kio_desc_close(kio_descs *descs, int fd) {
   if (fd < 0 || fd >= KIO_FD_MAX) return -EBADF;
-  kio_desc *desc = make(descs, fd);
+  kio_desc *desc = look(descs, fd);
+  if (!desc) desc = make(descs, fd);
   if (!desc) return -ENOMEM;
   if (desc->closing) return -EBADF;
   desc->closing = true;
@@ -94,13 +104,13 @@ int kio_desc_close(kio_descs *descs, int fd) {
 
 void kio_desc_await(kio_descs *descs, int fd, void *task) {
   kio_desc *desc = look(descs, fd);
-  kio_assert(desc && desc->closing && !desc->closer && !kio_list_empty(&desc->requests));
+  kio_assert(desc && desc->closing && !desc->closer && busy(desc));
   desc->closer = task;
 }
 
 void kio_desc_reopen(kio_descs *descs, int fd) {
   kio_desc *desc = look(descs, fd);
-  kio_assert(desc && desc->closing && kio_list_empty(&desc->requests));
+  kio_assert(desc && desc->closing && !busy(desc));
   desc->closing = false;
 }
 
@@ -110,6 +120,7 @@ int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags) {
   if (!desc) return 0;
   KIO_LIST_EACH(&desc->requests, link) {
     kio_request *request = KIO_CONTAINER(link, kio_fd_ref, link)->request;
+    if (!under_way(request)) continue;
     request->flags |= flags;
     kio_ring_cancel(ring, request, false);
     count++;

@@ -1,6 +1,6 @@
-/* The descriptor table: which requests are under way on which descriptor number. It is what lets a
-   close end them first, so that a number is never reused under a request (close(2) alone ends
-   nothing: the kernel keeps the file, and the peer sees no FIN). */
+/* The descriptor table: which requests work on which descriptor number. It is what lets a close end
+   them first, so that a number is never reused under a request (close(2) alone ends nothing: the
+   kernel keeps the file, and the peer sees no FIN). */
 #ifndef KIO_DESC_H
 #define KIO_DESC_H
 
@@ -9,7 +9,7 @@
 #include "ring.h"
 
 typedef struct kio_desc {
-  kio_list requests; /* under way on this descriptor; head.next == NULL: never used */
+  kio_list requests; /* those that name this descriptor, under way or not, by fd_ref.link */
   void *closer;      /* the task that waits for them to end, or NULL */
   bool closing;      /* nothing new may start */
 } kio_desc;
@@ -26,15 +26,23 @@ void kio_descs_fini(kio_descs *descs);
 /* Enters an IDLE request under its descriptor (slot 0), or its second one (slot 1). 0, -EBADF when
    the descriptor is closing or cannot exist, or -ENOMEM. */
 int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot);
-/* Takes a request out of slot 0 or 1; one that was not entered is allowed. The task that waited
-   for just this, if any: the caller wakes it. */
-void *kio_desc_leave(kio_descs *descs, kio_request *request, int slot);
+/* Takes a request out; one that was not entered is allowed. */
+static inline void kio_desc_leave(kio_request *request) {
+  for (int slot = 0; slot < 2; slot++) {
+    kio_fd_ref *ref = &request->fd_ref[slot];
+    if (kio_link_linked(&ref->link)) kio_link_remove(&ref->link);
+    ref->desc = NULL;
+  }
+}
+/* A request has completed: the tasks that waited for the last one under way on its descriptors, to
+   be woken by the caller; NULL for none. */
+void *kio_desc_closer(kio_request *request, int slot);
 /* Whether any request is under way on fd. */
 bool kio_desc_busy(const kio_descs *descs, int fd);
 bool kio_desc_closing(const kio_descs *descs, int fd);
 /* Marks fd as closing: nothing new may start on it. 0, -EBADF or -ENOMEM. */
 int kio_desc_close(kio_descs *descs, int fd);
-/* Has `task` handed out by the kio_desc_leave of the last request under way on a closing fd. */
+/* Has `task` handed out by kio_desc_closer when the last request under way on fd completes. */
 void kio_desc_await(kio_descs *descs, int fd, void *task);
 /* The number is about to be free: others may have it. */
 void kio_desc_reopen(kio_descs *descs, int fd);

@@ -18,13 +18,16 @@
 /* ---- the userdata ---- */
 
 typedef struct handle {
+  const void *tag;     /* &stream_tag: tells the type faster than its metatable does */
   kio_stream *stream;  /* NULL: never connected */
   int64_t timeout_ns;  /* of operations that name none */
 } handle;
 
+static const char stream_tag;
+
 void kio_stream_push_empty(lua_State *L) {
   handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-  *h = (handle){NULL, KIO_NEVER};
+  *h = (handle){&stream_tag, NULL, KIO_NEVER};
   luaL_setmetatable(L, STREAM_TYPE);
 }
 
@@ -36,7 +39,9 @@ bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) 
 }
 
 static handle *check_handle(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
+  handle *h = lua_touserdata(L, 1);
+  bool ours = h && lua_rawlen(L, 1) == sizeof *h && h->tag == &stream_tag;
+  if (!ours) luaL_typeerror(L, 1, STREAM_TYPE);
   luaL_argcheck(L, h->stream, 1, "a stream that was never connected");
   return h;
 }
@@ -51,7 +56,7 @@ static const char *peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEX
 }
 
 static int64_t due_of(lua_State *L, const handle *h, kio_sched *sched, int options) {
-  int64_t timeout = kio_op_timeout(L, options);
+  int64_t timeout = lua_gettop(L) >= options ? kio_op_timeout(L, options) : KIO_NEVER;
   return kio_sched_due(sched, timeout == KIO_NEVER ? h->timeout_ns : timeout);
 }
 
@@ -80,10 +85,10 @@ static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
   return 1;
 }
 
-static int l_recvk(lua_State *L, int status, lua_KContext max) {
-  kio_stream *stream = stream_at(L);
+static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = (kio_stream *)ctx; /* NOLINT: it was one when the task parked */
   (void)status;
-  if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
+  if (kio_stream_unread(stream) > 0) return push_unread(L, stream, stream->read_max);
   if (stream->in_err) {
     int err = -stream->in_err;
     stream->in_err = 0;
@@ -97,24 +102,26 @@ static int l_recvk(lua_State *L, int status, lua_KContext max) {
 static int l_recv(lua_State *L) {
   handle *h = check_handle(L);
   kio_stream *stream = h->stream;
-  lua_Integer max = luaL_optinteger(L, 2, KIO_IO_MAX);
-  luaL_argcheck(L, max > 0, 2, "must be at least 1 byte");
+  lua_Integer max = lua_gettop(L) > 1 ? luaL_optinteger(L, 2, KIO_IO_MAX) : KIO_IO_MAX;
+  if (max <= 0) luaL_argerror(L, 2, "must be at least 1 byte");
   kio_task *task = kio_op_begin(L);
   kio_sched *sched = task->sched;
   int64_t due = due_of(L, h, sched, 3);
   if (stream->state != KIO_STREAM_OPEN) return fail(L, stream, "recv", EBADF);
   if (stream->reader) return luaL_error(L, "another task is reading from this stream");
-  kio_stream_attach(stream, sched);
+  int err = kio_stream_attach(stream, sched);
+  if (err) return fail(L, stream, "recv", -err);
   if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
   if (stream->ended) return (lua_pushnil(L), 1);
   if (!kio_sched_timer(sched, task, due)) return fail(L, stream, "recv", ENOMEM);
-  int err = kio_stream_receive(stream, task);
+  err = kio_stream_receive(stream, task);
   if (err) {
     kio_timer_stop(&sched->timers, &task->timer);
     return fail(L, stream, "recv", -err);
   }
   task->subject = stream;
-  return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)max, l_recvk);
+  stream->read_max = (size_t)max;
+  return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)stream, l_recvk);
 }
 
 /* ---- writing ---- */
@@ -213,17 +220,25 @@ static int start_write(lua_State *L, int then) {
   handle *h = check_handle(L);
   kio_stream *stream = h->stream;
   if (lua_gettop(L) != 2 || lua_type(L, 2) != LUA_TSTRING) join_arguments(L, lua_gettop(L));
-  kio_check_data(L, 2, &size);
+  const char *data = lua_tolstring(L, 2, &size);
+  if (size > KIO_IO_MAX) kio_check_data(L, 2, &size); /* which raises */
   kio_task *task = kio_op_task(L);
   if (task->cancelled) return kio_task_raise_cancelled(L);
   int err = output_error(stream);
   if (err) return write_failed(L, stream, "write", err, 0);
   if (stream->writer) return luaL_error(L, "another task is writing to this stream");
-  kio_stream_attach(stream, task->sched);
+  err = kio_stream_attach(stream, task->sched);
+  if (err) return write_failed(L, stream, "write", -err, 0);
   bool waits = then == THEN_FLUSH || stream->out_size + size > KIO_HIGH_WATER;
   if (waits) kio_op_begin(L); /* may raise: nothing is gathered yet */
-  if (waits) stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
-  return write_on(L, stream, 0, then);
+  if (waits) {
+    stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
+    return write_on(L, stream, 0, then);
+  }
+  int64_t taken = kio_stream_gather(stream, data, size);
+  if (taken < 0) return write_failed(L, stream, "write", (int)-taken, 0);
+  lua_settop(L, 1);
+  return 1;
 }
 
 /* stream:write(string | number | list, ...) -> stream; waits only past the high-water mark */

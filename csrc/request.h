@@ -123,8 +123,9 @@ typedef struct kio_request kio_request;
 typedef void (*kio_done_fn)(kio_request *request);
 
 typedef struct kio_fd_ref {
-  kio_link link;        /* in the list of one descriptor */
-  kio_request *request; /* whose reference this is */
+  kio_link link;         /* in the list of one descriptor */
+  kio_request *request;  /* whose reference this is */
+  struct kio_desc *desc; /* that descriptor's entry */
 } kio_fd_ref;
 
 struct kio_request {
@@ -158,6 +159,13 @@ void kio_slab_fini(kio_slab *slab);
 kio_request *kio_slab_take(kio_slab *slab);
 /* Gives back an IDLE or DONE slot. Its buffer must have been given back or moved out before. */
 void kio_slab_give(kio_slab *slab, kio_request *request);
+/* A DONE slot becomes IDLE again for the same owner, under a new name. */
+static inline void kio_request_renew(kio_request *request) {
+  kio_assert(request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE);
+  request->generation++;
+  request->state = KIO_REQUEST_IDLE;
+  request->flags = 0;
+}
 /* The name the kernel knows this tenancy by; never 0. */
 uint64_t kio_request_id(const kio_request *request);
 /* The request of that name, or NULL when its tenancy has ended. */

@@ -49,16 +49,8 @@ int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done
   return err;
 }
 
-/* The last request to leave a closing descriptor wakes the task that closes it. */
-static void leave_descs(kio_sched *sched, kio_request *request) {
-  for (int slot = 0; slot < 2; slot++) {
-    kio_task *closer = kio_desc_leave(&sched->descs, request, slot);
-    if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
-  }
-}
-
 void kio_sched_release(kio_sched *sched, kio_request *request) {
-  leave_descs(sched, request);
+  kio_desc_leave(request);
   kio_buffer_give(&sched->buffers, request->buffer);
   request->buffer = (kio_buffer){NULL, 0};
   kio_slab_give(&sched->ring.slab, request);
@@ -83,11 +75,19 @@ static void orphan(kio_sched *sched, kio_request *request) {
   kio_ring_cancel(&sched->ring, request, false);
 }
 
+/* The last request under way on a closing descriptor wakes the task that closes it. */
+static void wake_closers(kio_request *request) {
+  for (int slot = 0; slot < 2; slot++) {
+    kio_task *closer = kio_desc_closer(request, slot);
+    if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
+  }
+}
+
 /* Tells the owners. They may queue more and cancel, which is why the list is popped, not walked. */
 static void tell_owners(kio_sched *sched) {
   kio_request *request;
   while ((request = kio_ring_pop(&sched->ring))) {
-    leave_descs(sched, request);
+    if (request->fd_ref[0].desc) wake_closers(request);
     if (request->flags & KIO_REQUEST_ORPHAN) dispose(sched, request);
     else request->done(request);
   }

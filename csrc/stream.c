@@ -32,12 +32,30 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer) {
   return stream;
 }
 
-void kio_stream_attach(kio_stream *stream, kio_sched *sched) {
-  if (stream->sched == sched) return;
+static void received(kio_request *request);
+static void sent(kio_request *request);
+
+/* Lets go of a slot; one under way is orphaned by the scheduler, which is ending then. */
+static void release(kio_sched *sched, kio_request **slot, bool under_way) {
+  if (*slot && !under_way) kio_sched_release(sched, *slot);
+  *slot = NULL;
+}
+
+/* A stream keeps its two slots: taking them anew for every message would double the cost. */
+int kio_stream_attach(kio_stream *stream, kio_sched *sched) {
+  if (stream->sched == sched) return 0;
   kio_assert(!stream->sched);
+  int err = kio_sched_request(sched, KIO_OP_RECV, stream->fd, stream, received, &stream->rx);
+  if (err) return err;
+  err = kio_sched_request(sched, KIO_OP_SEND, stream->fd, stream, sent, &stream->tx);
+  if (err) {
+    release(sched, &stream->rx, false);
+    return err;
+  }
   stream->sched = sched;
   kio_sched_join(sched, &stream->member);
   if (stream->in.data) sched->buffers.lent++; /* unread bytes of an earlier run come along */
+  return 0;
 }
 
 /* The scheduler ends. What is in flight it orphans itself; unread input stays readable. */
@@ -48,7 +66,9 @@ static void detach(kio_member *member) {
   if (stream->out_size > 0 || stream->sending) stream->out_err = ECANCELED;
   stream->out_size = 0;
   if (stream->in.data) stream->sched->buffers.lent--;
-  stream->receiving = stream->sending = NULL;
+  release(stream->sched, &stream->rx, stream->receiving);
+  release(stream->sched, &stream->tx, stream->sending);
+  stream->receiving = stream->sending = false;
   stream->reader = stream->writer = NULL;
   stream->sched = NULL;
   settle(stream);
@@ -59,6 +79,8 @@ void kio_stream_finish(kio_stream *stream) {
   if (stream->sched) {
     kio_buffer_give(&stream->sched->buffers, stream->in);
     kio_buffer_give(&stream->sched->buffers, stream->out);
+    release(stream->sched, &stream->rx, false);
+    release(stream->sched, &stream->tx, false);
     kio_sched_leave(&stream->member);
     stream->sched = NULL;
   } else {
@@ -89,8 +111,8 @@ void kio_stream_close_later(kio_stream *stream) {
   if (stream->state == KIO_STREAM_OPEN) stream->state = KIO_STREAM_CLOSING;
   kio_stream_dismiss_writer(stream);
   if (stream->receiving) {
-    stream->receiving->flags |= KIO_REQUEST_CLOSED;
-    kio_ring_cancel(&stream->sched->ring, stream->receiving, false);
+    stream->rx->flags |= KIO_REQUEST_CLOSED;
+    kio_ring_cancel(&stream->sched->ring, stream->rx, false);
   }
   settle(stream);
 }
@@ -120,11 +142,10 @@ static void adapt(kio_stream *stream, size_t asked, size_t got) {
 static void received(kio_request *request) {
   kio_stream *stream = request->owner;
   kio_task *reader = stream->reader;
-  kio_sched *sched = stream->sched;
   int result = request->result;
   stream->in = request->buffer; /* back from the kernel */
   request->buffer = (kio_buffer){NULL, 0};
-  stream->receiving = NULL;
+  stream->receiving = false;
   stream->reader = NULL;
   if (result > 0) stream->in_end += (size_t)result;
   if (result > 0) adapt(stream, request->arg.io.size, (size_t)result);
@@ -132,7 +153,6 @@ static void received(kio_request *request) {
   stream->in_err = closed && result <= 0 ? -EBADF : result < 0 ? result : 0;
   if (result == 0 && !closed) stream->ended = true;
   if (kio_stream_unread(stream) == 0) kio_stream_consume(stream, 0);
-  kio_sched_release(sched, request);
   kio_task_wake(reader);
   settle(stream);
 }
@@ -158,31 +178,27 @@ static int make_room(kio_stream *stream) {
 }
 
 int kio_stream_receive(kio_stream *stream, kio_task *reader) {
-  kio_request *request;
+  kio_request *rx = stream->rx;
   kio_assert(!stream->receiving);
-  int err = kio_sched_request(stream->sched, KIO_OP_RECV, stream->fd, stream, received, &request);
+  int err = make_room(stream);
   if (err) return err;
-  err = make_room(stream);
-  if (err) {
-    kio_sched_release(stream->sched, request);
-    return err;
-  }
-  request->arg.io = (kio_arg_io){
+  kio_request_renew(rx);
+  rx->arg.io = (kio_arg_io){
       .buf = stream->in.data + stream->in_end,
       .size = stream->in.size - stream->in_end,
   };
-  request->buffer = stream->in; /* lent to the kernel */
+  rx->buffer = stream->in; /* lent to the kernel */
   stream->in.data = NULL;
-  stream->receiving = request;
+  stream->receiving = true;
   stream->reader = reader;
-  kio_ring_queue(&stream->sched->ring, request);
+  kio_ring_queue(&stream->sched->ring, rx);
   return 0;
 }
 
 void kio_stream_abandon_read(kio_task *reader) {
   kio_stream *stream = reader->subject;
   bool try_once = reader->wake == KIO_WAKE_TIMEOUT;
-  kio_ring_cancel(&stream->sched->ring, stream->receiving, try_once);
+  kio_ring_cancel(&stream->sched->ring, stream->rx, try_once);
 }
 
 /* ---- output ---- */
@@ -194,7 +210,7 @@ bool kio_stream_drained(const kio_stream *stream) {
 static void wake_writer(kio_stream *stream) {
   kio_task *writer = stream->writer;
   bool enough = stream->want_drained ? kio_stream_drained(stream) : stream->out_size == 0;
-  if (!writer || !enough) return;
+  if (!enough) return;
   stream->writer = NULL;
   kio_task_wake(writer);
 }
@@ -207,61 +223,41 @@ static void output_failed(kio_stream *stream, int err) {
   stream->out = (kio_buffer){NULL, 0};
 }
 
-static void sent(kio_request *request);
-
-/* A send that took only a part: the rest goes on in the same buffer, before anything newer. */
-static void send_rest(kio_stream *stream, kio_request *old, size_t done) {
-  kio_request *request;
-  kio_sched *sched = stream->sched;
-  int err = kio_sched_request(sched, KIO_OP_SEND, stream->fd, stream, sent, &request);
-  if (err) {
-    output_failed(stream, -err);
-    return;
-  }
-  request->buffer = old->buffer;
-  old->buffer = (kio_buffer){NULL, 0};
-  request->arg.io = (kio_arg_io){
-      .buf = (char *)old->arg.io.buf + done,
-      .size = old->arg.io.size - done,
-      .flags = MSG_WAITALL,
-  };
-  stream->sending = request;
-  kio_ring_queue(&sched->ring, request);
+/* Queues what the slot's buffer holds from `at` on. */
+static void send_from(kio_stream *stream, char *at, size_t size) {
+  kio_request *tx = stream->tx;
+  kio_request_renew(tx);
+  tx->arg.io = (kio_arg_io){.buf = at, .size = size, .flags = MSG_WAITALL};
+  stream->sending = true;
+  kio_ring_queue(&stream->sched->ring, tx);
 }
 
-static void sent(kio_request *request) {
-  kio_stream *stream = request->owner;
-  kio_sched *sched = stream->sched;
-  int result = request->result;
-  bool closed = request->flags & KIO_REQUEST_CLOSED;
-  stream->sending = NULL;
-  if (result < 0) output_failed(stream, closed ? EBADF : -result);
-  else if ((size_t)result < request->arg.io.size) send_rest(stream, request, (size_t)result);
-  kio_sched_release(sched, request);
-  if (stream->out_size > 0) kio_sched_dirty(sched, &stream->member);
-  wake_writer(stream);
+static void sent(kio_request *tx) {
+  kio_stream *stream = tx->owner;
+  int result = tx->result;
+  size_t asked = tx->arg.io.size;
+  stream->sending = false;
+  if (result >= 0 && (size_t)result < asked) { /* the rest goes before anything newer */
+    send_from(stream, (char *)tx->arg.io.buf + result, asked - (size_t)result);
+    return;
+  }
+  kio_buffer_give(&stream->sched->buffers, tx->buffer);
+  tx->buffer = (kio_buffer){NULL, 0};
+  if (result < 0) output_failed(stream, tx->flags & KIO_REQUEST_CLOSED ? EBADF : -result);
+  if (stream->out_size > 0) kio_sched_dirty(stream->sched, &stream->member);
+  if (stream->writer) wake_writer(stream);
   settle(stream);
 }
 
 /* Before the turn's kernel entry: what was gathered becomes one send, if none is in flight. */
 static void flush_output(kio_member *member) {
   kio_stream *stream = stream_of(member);
-  kio_request *request;
   if (stream->sending || stream->out_size == 0) return;
-  int err = kio_sched_request(stream->sched, KIO_OP_SEND, stream->fd, stream, sent, &request);
-  if (err) {
-    output_failed(stream, -err);
-  } else {
-    request->arg.io = (kio_arg_io){
-        .buf = stream->out.data, .size = stream->out_size, .flags = MSG_WAITALL};
-    request->buffer = stream->out;
-    stream->out = (kio_buffer){NULL, 0};
-    stream->out_size = 0;
-    stream->sending = request;
-    kio_ring_queue(&stream->sched->ring, request);
-  }
-  wake_writer(stream);
-  settle(stream);
+  stream->tx->buffer = stream->out;
+  send_from(stream, stream->out.data, stream->out_size);
+  stream->out = (kio_buffer){NULL, 0};
+  stream->out_size = 0;
+  if (stream->writer) wake_writer(stream);
 }
 
 /* The output buffer grows by doubling up to the mark, so that small writers stay small. */

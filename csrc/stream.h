@@ -31,12 +31,15 @@ typedef struct kio_stream {
   size_t in_end;
   size_t in_want;         /* the size of the next receive; follows what arrives */
   int in_err;             /* how the last receive failed: negative errno, told to its reader once */
-  kio_request *receiving; /* in flight, or NULL */
+  kio_request *rx;        /* its slot for receiving, while attached */
+  bool receiving;         /* rx is under way */
   kio_task *reader;       /* the task parked for it */
+  size_t read_max;        /* at most so many bytes it wants */
   /* output */
   kio_buffer out;         /* gathered, not yet sent: out_size bytes */
   size_t out_size;
-  kio_request *sending;   /* in flight: its buffer holds what was gathered before */
+  kio_request *tx;        /* its slot for sending, while attached */
+  bool sending;           /* tx is under way: its buffer holds what was gathered before */
   int out_err;            /* a send failed: told by every later write, flush and close */
   kio_task *writer;       /* the task parked for room, or for the end of all output */
   int64_t write_due_ns;   /* the deadline of its write */
@@ -47,11 +50,11 @@ typedef struct kio_stream {
 kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer);
 /* The Lua side lets go: close_later, then free. */
 void kio_stream_drop(kio_stream *stream);
-/* Makes the stream work on this scheduler, if it does not yet. */
-void kio_stream_attach(kio_stream *stream, kio_sched *sched);
+/* Makes the stream work on this scheduler, if it does not yet. 0, -EBADF or -ENOMEM. */
+int kio_stream_attach(kio_stream *stream, kio_sched *sched);
 
 /* Queues a receive into the stream's buffer, for the task that is about to park as its reader.
-   0, -EBADF or -ENOMEM. Afterwards in_err, ended and the unread bytes tell what came. */
+   0 or -ENOMEM. Afterwards in_err, ended and the unread bytes tell what came. */
 int kio_stream_receive(kio_stream *stream, kio_task *reader);
 /* Ends a receive early, for its parked reader. */
 void kio_stream_abandon_read(kio_task *reader);

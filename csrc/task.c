@@ -165,8 +165,9 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   kio_sched *sched = task->sched;
   int nresults, nargs = 0;
   kio_assert(task->status == KIO_TASK_READY && !sched->current);
-  if (lua_status(co) == LUA_YIELD) kio_task_unpark(co);
+  if (task->started) lua_pop(co, 1); /* the mark */
   else nargs = lua_gettop(co) - 1;
+  task->started = true;
   sched->current = task;
   sched->leaf = co;
   int status = lua_resume(co, L, nargs, &nresults);
@@ -174,7 +175,7 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   sched->leaf = NULL;
   if (status == LUA_OK) {
     end_returned(task);
-  } else if (status != LUA_YIELD || !kio_task_is_parked(co)) {
+  } else if (status != LUA_YIELD || lua_touserdata(co, -1) != (const void *)&parked_mark) {
     lua_resetthread(co); /* leaves the error alone on the stack, or nothing after a yield */
     end_broken(task);
   }

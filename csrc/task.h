@@ -50,6 +50,7 @@ struct kio_task {
   uint8_t status;         /* kio_task_status */
   uint8_t wake;           /* kio_wake: why the last wait ended */
   bool cancelled;         /* every further operation raises */
+  bool started;           /* its coroutine has been resumed at least once */
   bool observed;          /* somebody has asked for its result: its failure is not lost */
 };
 

@@ -63,8 +63,8 @@ bool kio_timer_start(kio_timers *timers, kio_timer *timer, int64_t due_ns) {
   return true;
 }
 
-void kio_timer_stop(kio_timers *timers, kio_timer *timer) {
-  if (!kio_timer_started(timer)) return;
+void kio_timer_remove(kio_timers *timers, kio_timer *timer) {
+  kio_assert(kio_timer_started(timer));
   size_t i = timer->place - 1;
   kio_assert(i < timers->count && timers->heap[i] == timer);
   kio_timer *last = timers->heap[--timers->count];
@@ -81,6 +81,6 @@ int64_t kio_timers_next_ns(const kio_timers *timers) {
 kio_timer *kio_timers_pop_due(kio_timers *timers, int64_t now_ns) {
   if (kio_timers_next_ns(timers) > now_ns || timers->count == 0) return NULL;
   kio_timer *timer = timers->heap[0];
-  kio_timer_stop(timers, timer);
+  kio_timer_remove(timers, timer);
   return timer;
 }

@@ -23,8 +23,8 @@ void kio_timers_init(kio_timers *timers);
 void kio_timers_fini(kio_timers *timers);
 /* Starts a timer that is not started. False when memory is out: nothing is changed then. */
 bool kio_timer_start(kio_timers *timers, kio_timer *timer, int64_t due_ns);
-/* Stops a timer; one that is not started is allowed. */
-void kio_timer_stop(kio_timers *timers, kio_timer *timer);
+/* Stops a timer that is started. */
+void kio_timer_remove(kio_timers *timers, kio_timer *timer);
 /* When the next timer is due, or KIO_NEVER. */
 int64_t kio_timers_next_ns(const kio_timers *timers);
 /* Takes out the first timer due at `now_ns` or before; NULL when there is none. */
@@ -32,6 +32,11 @@ kio_timer *kio_timers_pop_due(kio_timers *timers, int64_t now_ns);
 
 static inline bool kio_timer_started(const kio_timer *timer) {
   return timer->place != 0;
+}
+
+/* Stops a timer; one that is not started is allowed. */
+static inline void kio_timer_stop(kio_timers *timers, kio_timer *timer) {
+  if (kio_timer_started(timer)) kio_timer_remove(timers, timer);
 }
 
 #endif

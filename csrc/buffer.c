@@ -71,7 +71,7 @@ void kio_buffers_fini(kio_buffers *set) {
   }
 }
 
-kio_buffer kio_buffer_take(kio_buffers *set, size_t size) {
+kio_buffer kio_buffer_find(kio_buffers *set, size_t size) {
   kio_assert(size > 0);
   int class = class_of(size);
   kio_buffer buffer = {NULL, class < 0 ? size : class_size(class)};
@@ -85,7 +85,7 @@ kio_buffer kio_buffer_take(kio_buffers *set, size_t size) {
 }
 
 static void cache_or_drop(kio_buffers *set, kio_buffer buffer) {
-  int class = class_of(buffer.size);
+  int class = buffer.size == KIO_BUFFER_MIN ? 0 : class_of(buffer.size);
   if (class >= 0 && class_size(class) == buffer.size && set->cached[class] < KIO_BUFFER_CACHE) {
     set->cache[class][set->cached[class]++] = buffer;
   } else {

@@ -30,8 +30,14 @@ typedef struct kio_buffers {
 void kio_buffers_init(kio_buffers *set);
 /* Frees what is cached. Lent buffers stay with their owners, who free them with kio_buffer_drop. */
 void kio_buffers_fini(kio_buffers *set);
+/* kio_buffer_take for any size, also when the cache is empty. */
+kio_buffer kio_buffer_find(kio_buffers *set, size_t size);
 /* A buffer of at least `size` bytes; data is NULL when memory is out. */
-kio_buffer kio_buffer_take(kio_buffers *set, size_t size);
+static inline kio_buffer kio_buffer_take(kio_buffers *set, size_t size) {
+  if (size > KIO_BUFFER_MIN || set->cached[0] == 0) return kio_buffer_find(set, size);
+  set->lent++;
+  return set->cache[0][--set->cached[0]];
+}
 /* Gives a buffer back; one without data is allowed. The kernel must have let go of it. */
 void kio_buffer_give(kio_buffers *set, kio_buffer buffer);
 /* Frees a buffer whose set is gone. */

@@ -79,9 +79,8 @@ bool kio_desc_busy(const kio_descs *descs, int fd) {
   return desc && busy(desc);
 }
 
-void *kio_desc_closer(kio_request *request, int slot) {
-  kio_desc *desc = request->fd_ref[slot].desc;
-  if (!desc || !desc->closer || busy(desc)) return NULL;
+void *kio_desc_closer(kio_desc *desc) {
+  if (busy(desc)) return NULL;
   void *closer = desc->closer;
   desc->closer = NULL;
   return closer;

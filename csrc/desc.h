@@ -34,9 +34,9 @@ static inline void kio_desc_leave(kio_request *request) {
     ref->desc = NULL;
   }
 }
-/* A request has completed: the tasks that waited for the last one under way on its descriptors, to
-   be woken by the caller; NULL for none. */
-void *kio_desc_closer(kio_request *request, int slot);
+/* A request has completed: the task that waited for the last one under way on this descriptor, to
+   be woken by the caller; NULL while others are. */
+void *kio_desc_closer(kio_desc *desc);
 /* Whether any request is under way on fd. */
 bool kio_desc_busy(const kio_descs *descs, int fd);
 bool kio_desc_closing(const kio_descs *descs, int fd);

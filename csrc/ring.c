@@ -87,7 +87,6 @@ kio_request *kio_ring_next_cancel(kio_ring *ring) {
 
 void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
   kio_assert(request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT);
-  kio_assert(ring->pending > 0);
   request->state = KIO_REQUEST_COMPLETE;
   request->result = result;
   if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);

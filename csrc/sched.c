@@ -76,18 +76,18 @@ static void orphan(kio_sched *sched, kio_request *request) {
 }
 
 /* The last request under way on a closing descriptor wakes the task that closes it. */
-static void wake_closers(kio_request *request) {
-  for (int slot = 0; slot < 2; slot++) {
-    kio_task *closer = kio_desc_closer(request, slot);
-    if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
-  }
+static void wake_closer(const kio_fd_ref *ref) {
+  if (!ref->desc || !ref->desc->closer) return;
+  kio_task *closer = kio_desc_closer(ref->desc);
+  if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
 }
 
 /* Tells the owners. They may queue more and cancel, which is why the list is popped, not walked. */
 static void tell_owners(kio_sched *sched) {
   kio_request *request;
   while ((request = kio_ring_pop(&sched->ring))) {
-    if (request->fd_ref[0].desc) wake_closers(request);
+    wake_closer(&request->fd_ref[0]);
+    if (request->op == KIO_OP_SPLICE) wake_closer(&request->fd_ref[1]);
     if (request->flags & KIO_REQUEST_ORPHAN) dispose(sched, request);
     else request->done(request);
   }

@@ -91,16 +91,25 @@ static bool is_known(const char *key, const char *const *known) {
   return *known != NULL;
 }
 
-void kio_check_options(lua_State *L, int index, const char *const *known) {
+static void check_keys(lua_State *L, int index, const char *const *known, bool has_list) {
   luaL_checktype(L, index, LUA_TTABLE);
   lua_pushnil(L);
   while (lua_next(L, index)) {
     lua_pop(L, 1);
+    if (has_list && lua_isinteger(L, -1)) continue;
     bool named = lua_type(L, -1) == LUA_TSTRING;
     if (named && is_known(lua_tostring(L, -1), known)) continue;
     const char *text = luaL_tolstring(L, -1, NULL);
     luaL_argerror(L, index, lua_pushfstring(L, "unknown option '%s'", text));
   }
+}
+
+void kio_check_options(lua_State *L, int index, const char *const *known) {
+  check_keys(L, index, known, false);
+}
+
+void kio_check_named_options(lua_State *L, int index, const char *const *known) {
+  check_keys(L, index, known, true);
 }
 
 int64_t kio_op_timeout(lua_State *L, int index) {

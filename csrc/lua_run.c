@@ -95,8 +95,7 @@ static void ignore_sigpipe(void) {
 static int l_start(lua_State *L) {
   kio_sched *sched = lua_touserdata(L, 1);
   lua_remove(L, 1);
-  sched->main = kio_task_new(L, sched, 0);
-  sched->main->observed = true; /* kio.run itself raises its error */
+  sched->main = kio_task_new(L, sched, &sched->root, 0);
   return 0;
 }
 
@@ -112,22 +111,31 @@ static int raise_error_of(lua_State *L, kio_task *task) {
   return lua_error(L);
 }
 
-static void forget(lua_State *L, const kio_task *task) {
-  if (!task) return;
-  lua_pushnil(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, task);
-}
-
 static int l_results(lua_State *L) {
-  const kio_sched *sched = lua_touserdata(L, 1);
+  kio_sched *sched = lua_touserdata(L, 1);
   kio_task *main = sched->main;
-  if (sched->failed) return raise_error_of(L, sched->failed);
+  kio_link *first = kio_list_first(&sched->root.failures);
+  if (first) return raise_error_of(L, KIO_CONTAINER(first, kio_task, link));
   if (sched->trouble) return luaL_error(L, "kio.run: %s", sched->trouble);
   if (main->status != KIO_TASK_DONE) return raise_error_of(L, main);
   int count = kio_task_result_count(main);
   luaL_checkstack(L, count, "too many results");
   for (int i = 0; i < count; i++) kio_task_push_result(L, main, i);
   return count;
+}
+
+/* The run is over: its tasks need no anchor any more. */
+static void forget_all(lua_State *L, kio_sched *sched) {
+  kio_link *link;
+  kio_task *main = sched->main;
+  sched->main = NULL;
+  while ((link = kio_list_pop(&sched->root.failures))) {
+    kio_task *task = KIO_CONTAINER(link, kio_task, link);
+    if (task != main) kio_sched_forget(sched, task);
+  }
+  lua_pushnil(L);
+  if (main) lua_rawsetp(L, LUA_REGISTRYINDEX, main);
+  else lua_pop(L, 1);
 }
 
 /* Runs f under a protected call with the scheduler and, from `extra` values, its arguments. */
@@ -167,8 +175,7 @@ static int l_run(lua_State *L) {
   kio_sched_fini(sched);
   int base = lua_gettop(L) - (status != LUA_OK);
   if (status == LUA_OK) status = protected(L, l_results, sched, 0);
-  forget(L, sched->main);
-  forget(L, sched->failed);
+  forget_all(L, sched);
   return status == LUA_OK ? lua_gettop(L) - base : lua_error(L);
 }
 

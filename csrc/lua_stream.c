@@ -121,6 +121,7 @@ static int l_recv(lua_State *L) {
   }
   task->subject = stream;
   stream->read_max = (size_t)max;
+  kio_task_says(task, "recv", stream->fd);
   return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)stream, l_recvk);
 }
 
@@ -140,6 +141,7 @@ static int park_writer(lua_State *L, kio_stream *stream, bool drained, lua_KCont
     return fail(L, stream, "write", ENOMEM);
   }
   kio_stream_await_output(stream, task, drained);
+  kio_task_says(task, "write", stream->fd);
   task->subject = stream;
   return kio_task_park(L, task, kio_stream_abandon_write, ctx, k);
 }
@@ -223,7 +225,7 @@ static int start_write(lua_State *L, int then) {
   const char *data = lua_tolstring(L, 2, &size);
   if (size > KIO_IO_MAX) kio_check_data(L, 2, &size); /* which raises */
   kio_task *task = kio_op_task(L);
-  if (task->cancelled) return kio_task_raise_cancelled(L);
+  if (kio_task_is_cancelled(task)) return kio_task_raise_cancelled(L);
   int err = output_error(stream);
   if (err) return write_failed(L, stream, "write", err, 0);
   if (stream->writer) return luaL_error(L, "another task is writing to this stream");
@@ -352,7 +354,7 @@ static int l_close(lua_State *L) {
   stream->write_due_ns = due_of(L, h, sched, 2);
   stream->state = KIO_STREAM_CLOSING;
   kio_stream_dismiss_writer(stream);
-  bool wait = stream->sched && !task->cancelled && !kio_stream_drained(stream);
+  bool wait = stream->sched && !kio_task_is_cancelled(task) && !kio_stream_drained(stream);
   if (wait) return park_writer(L, stream, true, 0, l_close_flushedk);
   return cut(L, stream);
 }

@@ -1,17 +1,58 @@
 /* Tasks as Lua sees them: spawn, await, join, cancel, status. */
 #include <errno.h>
 
+#include "lua_spawn.h"
 #include "op.h"
 #include "ops.h"
+#include "trace.h"
 
 static const char *const status_names[] = {"ready", "waiting", "done", "failed", "cancelled"};
 
-/* spawn(f, ...) -> task */
+/* ---- spawning ---- */
+
+/* Replaces the table at `index` by the function and the arguments it lists. Its name and daemon
+   options are given back; the name stays on the stack, below them. */
+static const char *unpack_table(lua_State *L, int index, bool *daemon) {
+  static const char *const known[] = {"name", "daemon", NULL};
+  lua_Integer count = (lua_Integer)lua_rawlen(L, index);
+  kio_check_named_options(L, index, known);
+  luaL_checkstack(L, (int)count + 4, "too many arguments to a task");
+  lua_getfield(L, index, "daemon");
+  *daemon = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  int type = lua_getfield(L, index, "name");
+  luaL_argcheck(L, type == LUA_TNIL || type == LUA_TSTRING, index, "the name must be a string");
+  const char *name = lua_tostring(L, -1);
+  for (lua_Integer i = 1; i <= count; i++) lua_rawgeti(L, index, i);
+  luaL_argcheck(L, count > 0 && lua_isfunction(L, index + 2), index, "no function to run");
+  return name;
+}
+
+kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first) {
+  const char *name = NULL;
+  bool daemon = false;
+  if (lua_istable(L, first)) {
+    luaL_argcheck(L, lua_gettop(L) == first, first + 1, "arguments belong into the table");
+    name = unpack_table(L, first, &daemon);
+    first += 2; /* behind the table and the name */
+  }
+  luaL_checktype(L, first, LUA_TFUNCTION);
+  kio_task *task = kio_task_new(L, sched, scope, lua_gettop(L) - first);
+  task->daemon = daemon;
+  if (daemon) scope->daemons++;
+  if (name) {
+    lua_pushvalue(L, first - 1);
+    lua_setiuservalue(L, -2, KIO_TASK_UV_NAME);
+  }
+  return task;
+}
+
+/* spawn(f, ...) -> task, in the current scope */
 static int l_spawn(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  if (!lua_istable(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
   kio_task *task = kio_op_task(L);
-  if (task->cancelled) return kio_task_raise_cancelled(L);
-  kio_task_new(L, task->sched, lua_gettop(L) - 1);
+  if (kio_task_is_cancelled(task)) return kio_task_raise_cancelled(L);
+  kio_spawn(L, task->sched, kio_scope_owner(task->scope), 1);
   return 1;
 }
 
@@ -29,17 +70,8 @@ static int push_results(lua_State *L, kio_task *target) {
   return count;
 }
 
-/* Remembers whose error this is, so that the traceback of both can be told, and raises it. */
-static int raise_again(lua_State *L, kio_task *target) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, kio_sched_current()->current);
-  lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, KIO_TASK_UV_CAUSE);
-  kio_task_push_result(L, target, 0);
-  return lua_error(L);
-}
-
 static int await_ended(lua_State *L, kio_task *target) {
-  if (target->status != KIO_TASK_DONE) return raise_again(L, target);
+  if (target->status != KIO_TASK_DONE) return kio_trace_raise_of(L, 1);
   return push_results(L, target);
 }
 
@@ -74,6 +106,7 @@ static int wait_for(lua_State *L, bool join) {
     return luaL_error(L, "not enough memory");
   }
   kio_list_push(&target->waiters, &task->wait_link);
+  kio_task_says(task, "await", -1);
   return kio_task_park(L, task, abandon_await, join, l_awaitk);
 }
 

@@ -52,7 +52,7 @@ kio_task *kio_op_begin_closing(lua_State *L) {
 
 kio_task *kio_op_begin(lua_State *L) {
   kio_task *task = kio_op_begin_closing(L);
-  if (task->cancelled) raise_after_turn(L, task);
+  if (kio_task_is_cancelled(task)) raise_after_turn(L, task);
   return task;
 }
 
@@ -95,6 +95,7 @@ int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t ti
     return kio_op_failed(L, request);
   }
   task->request = request;
+  kio_task_says(task, kio_op_name(request->op), request->fd);
   kio_ring_queue(&sched->ring, request);
   return kio_task_park(L, task, abandon_request, (lua_KContext)request, k);
 }
@@ -126,7 +127,7 @@ int kio_op_failed(lua_State *L, kio_request *request) {
   kio_assert(request->result < 0);
   int err = kio_op_error(task, request);
   bool cut = err == ECANCELED || err == EINTR;
-  if (cut && task->wake == KIO_WAKE_CANCEL && task->cancelled) {
+  if (cut && task->wake == KIO_WAKE_CANCEL) {
     kio_op_release(request);
     return kio_task_raise_cancelled(L);
   }

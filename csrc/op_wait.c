@@ -22,6 +22,7 @@ static int l_sleep(lua_State *L) {
   if (!kio_sched_timer(task->sched, task, kio_sched_due(task->sched, ns))) {
     return luaL_error(L, "not enough memory");
   }
+  kio_task_says(task, "sleep", -1);
   return kio_task_park(L, task, kio_task_wake, 0, l_sleepk);
 }
 
@@ -130,6 +131,7 @@ static int l_close(lua_State *L) {
   shutdown(fd, SHUT_RDWR); /* a socket's peer sees the end; for other descriptors a no-op */
   kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
   kio_desc_await(&sched->descs, fd, task);
+  kio_task_says(task, "close", fd);
   return kio_task_park(L, task, NULL, fd, l_close_drained);
 }
 

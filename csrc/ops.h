@@ -11,6 +11,7 @@ extern const luaL_Reg kio_socket_ops[]; /* op_socket.c: sockets by descriptor */
 extern const luaL_Reg kio_wait_ops[];   /* op_wait.c: time, readiness, close, cancel */
 extern const luaL_Reg kio_plain_ops[];  /* lua_plain.c: calls that never wait */
 extern const luaL_Reg kio_task_ops[];   /* lua_task.c: tasks */
+extern const luaL_Reg kio_scope_ops[];  /* lua_scope.c: scope, timeout, deadline, shield */
 extern const luaL_Reg kio_run_ops[];    /* lua_run.c: run, stats, check */
 extern const luaL_Reg kio_net_ops[];    /* lua_net.c: connect and listen */
 #ifdef KIO_TEST
@@ -18,6 +19,7 @@ extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
 #endif
 
 void kio_task_open_methods(lua_State *L); /* lua_task.c: the methods of tasks */
+void kio_scope_open_type(lua_State *L);   /* lua_scope.c: the metatable of scopes */
 void kio_run_open(lua_State *L);          /* lua_run.c: the scheduler's finalizer */
 void kio_listener_open(lua_State *L);     /* lua_net.c: pushes the table of listener methods */
 void kio_constants_open(lua_State *L);    /* lua_plain.c: the field `const` of the table on top */

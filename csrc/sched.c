@@ -26,6 +26,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   kio_list_init(&sched->tasks);
   kio_list_init(&sched->members);
   kio_list_init(&sched->dirty);
+  kio_scope_open(&sched->root, NULL, NULL, false);
   int err = kio_ring_open(&sched->ring, config->backend, &config->ring);
   if (err) return err;
   sched->now_ns = kio_ring_now_ns(&sched->ring);
@@ -111,29 +112,75 @@ bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due_ns) {
 }
 
 void kio_sched_stop(kio_sched *sched) {
-  if (sched->stop_ns != KIO_NEVER) return;
-  sched->stop_ns = sched->now_ns + sched->config.shutdown_ns;
-  KIO_LIST_EACH(&sched->tasks, link) kio_task_cancel(KIO_CONTAINER(link, kio_task, link));
+  if (sched->stop_ns == KIO_NEVER) sched->stop_ns = sched->now_ns + sched->config.shutdown_ns;
+  kio_scope_cancel(&sched->root, KIO_SCOPE_CANCEL);
 }
 
-static void forget(kio_sched *sched, kio_task *task) {
-  if (task == sched->main || task == sched->failed) return; /* anchored until the run is over */
+void kio_sched_forget(kio_sched *sched, kio_task *task) {
+  if (task == sched->main) return; /* anchored until the run is over */
   lua_pushnil(sched->L);
   lua_rawsetp(sched->L, LUA_REGISTRYINDEX, task);
 }
 
+void kio_sched_end_daemons(kio_scope *scope) {
+  if (!kio_scope_idle(scope) || scope->daemons == 0) return;
+  KIO_LIST_EACH(&scope->inner, link) {
+    kio_scope *inner = KIO_CONTAINER(link, kio_scope, link);
+    if (inner->of_task && inner->task->daemon) kio_scope_cancel(inner, KIO_SCOPE_CANCEL);
+  }
+}
+
+/* One task less in `scope`: those who wait for that are told. */
+static void scope_lost(kio_sched *sched, kio_scope *scope, const kio_task *task) {
+  kio_assert(scope->live > 0);
+  scope->live--;
+  if (task->daemon) scope->daemons--;
+  if (scope->waiting && scope->live == 0) {
+    scope->waiting = false;
+    kio_task_wake(scope->task);
+  } else if (scope->waiting || (scope == &sched->root && kio_task_ended(sched->main))) {
+    kio_sched_end_daemons(scope);
+  }
+}
+
+/* A coroutine that Lua ended by force leaves scopes its body had opened: their tasks move out. */
+static void leave_scopes(kio_task *task, kio_scope *owner) {
+  while (task->scope != &task->own) {
+    kio_scope *scope = task->scope;
+    kio_link *link;
+    kio_scope_cancel(scope, KIO_SCOPE_FAILURE);
+    while ((link = kio_list_pop(&scope->inner))) {
+      kio_list_push(&owner->inner, link);
+      KIO_CONTAINER(link, kio_scope, link)->parent = owner;
+    }
+    owner->live += scope->live;
+    owner->daemons += scope->daemons;
+    scope->live = scope->daemons = 0;
+    while ((link = kio_list_pop(&scope->failures))) kio_list_push(&owner->failures, link);
+    kio_timer_stop(&task->sched->timers, &scope->timer);
+    task->scope = scope->parent;
+    kio_scope_close(scope);
+  }
+}
+
 void kio_sched_ended(kio_sched *sched, kio_task *task) {
   kio_link *link;
+  kio_scope *owner = kio_scope_owner(task->own.parent);
   orphan(sched, task->request); /* a result it never took: its operation was cut off */
   task->request = NULL;
-  if (task->status == KIO_TASK_FAILED && !task->observed && !sched->failed) {
-    sched->failed = task;
-    kio_sched_stop(sched);
+  leave_scopes(task, owner);
+  kio_scope_close(&task->own);
+  if (task->status == KIO_TASK_FAILED && !task->observed) {
+    kio_list_push(&owner->failures, &task->link); /* stays anchored until the scope raises it */
+    if (owner == &sched->root) kio_sched_stop(sched);
+    else kio_scope_cancel(owner, KIO_SCOPE_FAILURE);
+  } else {
+    kio_sched_forget(sched, task);
   }
   while ((link = kio_list_pop(&task->waiters))) {
     kio_task_wake(KIO_CONTAINER(link, kio_task, wait_link));
   }
-  forget(sched, task);
+  scope_lost(sched, owner, task);
 }
 
 /* ---- members ---- */
@@ -177,9 +224,7 @@ static void run_ready(kio_sched *sched) {
 
 static void expire_timers(kio_sched *sched) {
   kio_timer *timer;
-  while ((timer = kio_timers_pop_due(&sched->timers, sched->now_ns))) {
-    kio_task_interrupt(KIO_CONTAINER(timer, kio_task, timer), KIO_WAKE_TIMEOUT);
-  }
+  while ((timer = kio_timers_pop_due(&sched->timers, sched->now_ns))) timer->due(timer);
 }
 
 static void read_clock(kio_sched *sched) {
@@ -297,6 +342,11 @@ static void abandon_tasks(kio_sched *sched) {
     if (kio_link_linked(&task->wait_link)) kio_link_remove(&task->wait_link);
     kio_timer_stop(&sched->timers, &task->timer);
     task->request = NULL; /* orphan_all sees to it */
+    while (task->scope != &task->own) { /* their userdata may outlive us: close them */
+      kio_scope *scope = task->scope;
+      task->scope = scope->parent;
+      scope->parent = NULL;
+    }
     task->status = KIO_TASK_CANCELLED;
     task->sched = NULL;
   }

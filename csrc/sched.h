@@ -46,8 +46,8 @@ struct kio_sched {
   kio_task *current;        /* the task that runs now; NULL: the loop itself */
   lua_State *leaf;          /* the coroutine that runs now: the task's, or one inside it */
   bool stuck;               /* somewhere between the two Lua cannot yield */
+  kio_scope root;           /* the scope of the whole run */
   kio_task *main;           /* the root task; anchored for the whole run */
-  kio_task *failed;         /* the first task whose error nobody took; anchored */
   const char *trouble;      /* what the loop itself found wrong: a deadlock, a task left behind */
   int64_t now_ns;           /* the clock, read once per turn */
   int64_t stop_ns;          /* when unwinding must be over; KIO_NEVER: not unwinding */
@@ -64,9 +64,9 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
 void kio_sched_fini(kio_sched *sched);
 /* Runs until every task has ended and all output has left, or unwinding takes too long. */
 void kio_sched_run(kio_sched *sched);
-/* Begins to unwind: cancels every task. */
+/* Begins to unwind: cancels the root scope. */
 void kio_sched_stop(kio_sched *sched);
-/* A task has ended: wakes those that await it, and begins to unwind if nobody took its error. */
+/* A task has ended: wakes those that await it, and tells its scope. */
 void kio_sched_ended(kio_sched *sched, kio_task *task);
 /* Queues a ready task. */
 void kio_sched_ready(kio_sched *sched, kio_task *task);
@@ -74,6 +74,10 @@ void kio_sched_ready(kio_sched *sched, kio_task *task);
 int64_t kio_sched_due(kio_sched *sched, int64_t after_ns);
 /* Starts a task's timer; KIO_NEVER needs none. False: memory is out. */
 bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due_ns);
+/* Unanchors a failed task that its scope has taken out of its list of failures. */
+void kio_sched_forget(kio_sched *sched, kio_task *task);
+/* The body of a scope is over: daemons that are alone in it are cancelled. */
+void kio_sched_end_daemons(kio_scope *scope);
 
 /* A request on fd for `owner`, entered in the descriptor table. 0, -EBADF or -ENOMEM. */
 int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done_fn done,

@@ -4,6 +4,7 @@
 #include "task.h"
 
 #include "sched.h"
+#include "trace.h"
 
 static const char parked_mark;    /* its address marks a yield of kio's */
 static const char cancelled_key;  /* its address names the Cancelled value in the registry */
@@ -11,29 +12,6 @@ static const char cancelled_key;  /* its address names the Cancelled value in th
 enum { BODY_TASK = 1, BODY_HANDLER, BODY_FUNCTION }; /* the stack of a task's base function */
 
 /* ---- the base function of every task: a protected frame, so that `<close>` may yield ---- */
-
-/* The traceback of a failure is taken where it happens; the error itself is left as it is. When
-   the same error came up from an awaited task, that task's traceback goes below. */
-static int l_on_error(lua_State *L) {
-  enum { ERR = 1, TASK, TRACE, CAUSE };
-  kio_sched *sched = kio_sched_current();
-  if (!sched || !sched->current || luaL_testudata(L, ERR, KIO_CANCELLED_TYPE)) return 1;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
-  luaL_traceback(L, L, NULL, 1);
-  if (lua_getiuservalue(L, TASK, KIO_TASK_UV_CAUSE) == LUA_TUSERDATA) {
-    kio_task_push_result(L, lua_touserdata(L, CAUSE), 0);
-    if (lua_rawequal(L, -1, ERR) &&
-        lua_getiuservalue(L, CAUSE, KIO_TASK_UV_TRACE) == LUA_TSTRING) {
-      lua_pushfstring(L, "%s\nof a task awaited there, %s", lua_tostring(L, TRACE),
-                      lua_tostring(L, -1));
-      lua_replace(L, TRACE);
-    }
-  }
-  lua_settop(L, TRACE);
-  lua_setiuservalue(L, TASK, KIO_TASK_UV_TRACE);
-  lua_settop(L, ERR);
-  return 1;
-}
 
 static int body_ended(lua_State *L, int status, lua_KContext ctx) {
   (void)ctx;
@@ -44,7 +22,7 @@ static int body_ended(lua_State *L, int status, lua_KContext ctx) {
 
 static int l_body(lua_State *L) {
   kio_task *task = lua_touserdata(L, BODY_TASK);
-  if (task->cancelled) { /* cancelled before it began: it never runs */
+  if (kio_task_is_cancelled(task)) { /* cancelled before it began: it never runs */
     lua_settop(L, 0);
     lua_pushboolean(L, false);
     kio_task_push_cancelled(L);
@@ -56,10 +34,14 @@ static int l_body(lua_State *L) {
 
 /* ---- making ---- */
 
-kio_task *kio_task_new(lua_State *L, kio_sched *sched, int nargs) {
+static void task_due(kio_timer *timer) {
+  kio_task_interrupt(KIO_CONTAINER(timer, kio_task, timer), KIO_WAKE_TIMEOUT);
+}
+
+kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nargs) {
   int base = lua_gettop(L) - nargs; /* the function */
   kio_task *task = lua_newuserdatauv(L, sizeof *task, KIO_TASK_UV_COUNT);
-  *task = (kio_task){.sched = sched};
+  *task = (kio_task){.sched = sched, .scope = &task->own, .timer.due = task_due};
   kio_list_init(&task->waiters);
   luaL_setmetatable(L, KIO_TASK_TYPE);
   lua_State *co = task->co = lua_newthread(L);
@@ -70,9 +52,12 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, int nargs) {
   lua_insert(L, base);
   lua_pushcfunction(co, l_body);
   lua_pushlightuserdata(co, task);
-  lua_pushcfunction(co, l_on_error);
+  lua_pushcfunction(co, kio_trace_on_error);
   lua_xmove(L, co, nargs + 1);
   kio_list_push(&sched->tasks, &task->link);
+  kio_scope_open(&task->own, scope, task, false);
+  task->own.of_task = true;
+  scope->live++;
   sched->stats.spawned++;
   kio_sched_ready(sched, task);
   return task;
@@ -116,6 +101,12 @@ void kio_task_wake(kio_task *task) {
   kio_sched_ready(task->sched, task);
 }
 
+void kio_task_says(kio_task *task, const char *what, int fd) {
+  task->doing = what;
+  task->doing_fd = fd;
+  task->since_ns = task->sched->now_ns;
+}
+
 void kio_task_interrupt(kio_task *task, kio_wake why) {
   kio_abandon_fn abandon = task->abandon;
   if (task->status != KIO_TASK_WAITING || !abandon) return;
@@ -127,8 +118,7 @@ void kio_task_interrupt(kio_task *task, kio_wake why) {
 
 void kio_task_cancel(kio_task *task) {
   if (kio_task_ended(task)) return;
-  task->cancelled = true;
-  kio_task_interrupt(task, KIO_WAKE_CANCEL);
+  kio_scope_cancel(&task->own, KIO_SCOPE_CANCEL);
 }
 
 /* ---- running and ending ---- */
@@ -137,14 +127,14 @@ static void end(kio_task *task, kio_task_status status) {
   kio_sched *sched = task->sched;
   kio_link_remove(&task->link);
   task->status = (uint8_t)status;
-  task->sched = NULL;
   kio_sched_ended(sched, task);
+  task->sched = NULL;
 }
 
 /* What the base function returned: true and the results, or false and the error. */
 static void end_returned(kio_task *task) {
   bool ok = lua_toboolean(task->co, 1);
-  bool cancelled = !ok && task->cancelled && luaL_testudata(task->co, 2, KIO_CANCELLED_TYPE);
+  bool cancelled = !ok && task->own.active && luaL_testudata(task->co, 2, KIO_CANCELLED_TYPE);
   end(task, ok ? KIO_TASK_DONE : cancelled ? KIO_TASK_CANCELLED : KIO_TASK_FAILED);
 }
 

@@ -10,13 +10,13 @@
 
 #include "base.h"
 #include "list.h"
+#include "scope.h"
 #include "timer.h"
 
 #define KIO_TASK_TYPE "kio.Task"           /* the userdata's metatable in the registry */
 #define KIO_CANCELLED_TYPE "kio.Cancelled" /* that of the value a cancellation raises */
 
 typedef struct kio_sched kio_sched;
-typedef struct kio_task kio_task;
 typedef struct kio_request kio_request;
 
 typedef enum kio_task_status {
@@ -38,18 +38,24 @@ typedef enum kio_wake {
 typedef void (*kio_abandon_fn)(kio_task *task);
 
 struct kio_task {
-  kio_link link;          /* in the scheduler's list of live tasks */
+  kio_link link;          /* in the scheduler's list of live tasks; failed, in its scope's list */
   kio_link wait_link;     /* in the ready queue, or in the list of what it waits for */
   kio_list waiters;       /* tasks that await this one */
   kio_timer timer;        /* its deadline, or the end of its sleep */
   kio_sched *sched;       /* whose task it is; NULL when it has ended */
+  kio_scope own;          /* what cancelling the task cancels */
+  kio_scope *scope;       /* the innermost scope its code runs in: its own, or one it opened */
   lua_State *co;          /* its coroutine, kept by the userdata's first user value */
   kio_abandon_fn abandon; /* while WAITING */
   void *subject;          /* what `abandon` needs to find: a stream; else unused */
   kio_request *request;   /* the request it waits for, or whose result it has not yet taken */
   uint8_t status;         /* kio_task_status */
   uint8_t wake;           /* kio_wake: why the last wait ended */
-  bool cancelled;         /* every further operation raises */
+  const char *doing;      /* while WAITING: the operation, for people */
+  int doing_fd;           /* and the descriptor it is about; negative: none */
+  int64_t since_ns;       /* and since when */
+  bool daemon;            /* ends with the rest of its scope */
+  bool reraised;          /* the error on its way keeps the traceback it has */
   bool started;           /* its coroutine has been resumed at least once */
   bool observed;          /* somebody has asked for its result: its failure is not lost */
 };
@@ -59,12 +65,15 @@ enum {
   KIO_TASK_UV_CO = 1,    /* the coroutine */
   KIO_TASK_UV_TRACE = 2, /* of a failed task: its traceback, a string */
   KIO_TASK_UV_CAUSE = 3, /* the task whose error was last raised again in this one */
-  KIO_TASK_UV_COUNT = 3
+  KIO_TASK_UV_ERROR = 4, /* the error the traceback belongs to */
+  KIO_TASK_UV_NAME = 5,  /* what its spawner called it, a string */
+  KIO_TASK_UV_COUNT = 5
 };
 
-/* Makes a task of the function and `nargs` arguments on top of L's stack, and pushes its userdata
-   in their place. It is ready, not yet run. May raise (memory); nothing is left behind then. */
-kio_task *kio_task_new(lua_State *L, kio_sched *sched, int nargs);
+/* Makes a task of the function and `nargs` arguments on top of L's stack, in `scope`, and pushes its
+   userdata in their place. It is ready, not yet run. May raise (memory); nothing is left behind
+   then. */
+kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nargs);
 /* The task at a stack index, or an argument error. */
 kio_task *kio_task_check(lua_State *L, int index);
 
@@ -98,6 +107,14 @@ void kio_task_push_cancelled(lua_State *L);
 int kio_task_raise_cancelled(lua_State *L);
 /* Makes the Cancelled value and the task's metatable; leaves the Cancelled value on the stack. */
 void kio_task_open(lua_State *L);
+
+/* Says what the task, about to park, waits for; `what` is a constant. */
+void kio_task_says(kio_task *task, const char *what, int fd);
+
+/* Whether every operation of its code raises now. */
+static inline bool kio_task_is_cancelled(const kio_task *task) {
+  return task->scope->active;
+}
 
 static inline bool kio_task_ended(const kio_task *task) {
   return task->status >= KIO_TASK_DONE;

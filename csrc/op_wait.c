@@ -26,9 +26,9 @@ static int l_sleep(lua_State *L) {
 }
 
 static int l_yieldk(lua_State *L, int status, lua_KContext ctx) {
-  (void)L;
   (void)status;
   (void)ctx;
+  if (kio_sched_current()->current->cancelled) return kio_task_raise_cancelled(L);
   return 0;
 }
 

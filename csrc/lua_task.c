@@ -10,7 +10,7 @@ static const char *const status_names[] = {"ready", "waiting", "done", "failed",
 static int l_spawn(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   kio_task *task = kio_op_task(L);
-  if (task->cancelled) return kio_task_raise_cancelled(L);
+  if (task->cancelled) kio_op_begin(L); /* raises */
   kio_task_new(L, task->sched, lua_gettop(L) - 1);
   return 1;
 }

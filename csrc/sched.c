@@ -241,9 +241,9 @@ static bool deadlocked(const kio_sched *sched) {
          sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
 }
 
-/* All tasks have ended but output is still leaving: that may take no longer than unwinding. */
+/* Only cancelled tasks are left, or only output: that may take no longer than unwinding. */
 static void bound_draining(kio_sched *sched) {
-  if (sched->stop_ns == KIO_NEVER && kio_list_empty(&sched->tasks)) kio_sched_stop(sched);
+  if (sched->uncancelled == 0) kio_sched_stop(sched);
 }
 
 static const char *late(const kio_sched *sched) {
@@ -279,13 +279,14 @@ static void orphan_all(kio_sched *sched) {
 }
 
 static void drain(kio_sched *sched) {
-  int64_t until = kio_ring_now_ns(&sched->ring) + sched->config.shutdown_ns;
+  int64_t left = sched->config.shutdown_ns;
+  int64_t until = kio_ring_now_ns(&sched->ring) + left;
   tell_owners(sched);
-  while (sched->ring.pending > 0) {
-    int64_t left = until - kio_ring_now_ns(&sched->ring);
-    if (left <= 0) return; /* the slab and its buffers stay: the kernel may still write there */
+  /* Out of time the slab and its buffers stay: the kernel may still write there. */
+  while (sched->ring.pending > 0 && left >= 0) {
     kio_ring_enter(&sched->ring, left);
     tell_owners(sched);
+    left = until - kio_ring_now_ns(&sched->ring);
   }
 }
 
@@ -299,6 +300,7 @@ static void abandon_tasks(kio_sched *sched) {
     task->request = NULL; /* orphan_all sees to it */
     task->status = KIO_TASK_CANCELLED;
     task->sched = NULL;
+    if (!sched->current) forget(sched, task); /* else Lua itself is being closed */
   }
 }
 

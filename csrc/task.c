@@ -73,6 +73,7 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, int nargs) {
   lua_pushcfunction(co, l_on_error);
   lua_xmove(L, co, nargs + 1);
   kio_list_push(&sched->tasks, &task->link);
+  sched->uncancelled++;
   sched->stats.spawned++;
   kio_sched_ready(sched, task);
   return task;
@@ -127,6 +128,7 @@ void kio_task_interrupt(kio_task *task, kio_wake why) {
 
 void kio_task_cancel(kio_task *task) {
   if (kio_task_ended(task)) return;
+  if (!task->cancelled) task->sched->uncancelled--;
   task->cancelled = true;
   kio_task_interrupt(task, KIO_WAKE_CANCEL);
 }
@@ -136,6 +138,7 @@ void kio_task_cancel(kio_task *task) {
 static void end(kio_task *task, kio_task_status status) {
   kio_sched *sched = task->sched;
   kio_link_remove(&task->link);
+  if (!task->cancelled) sched->uncancelled--;
   task->status = (uint8_t)status;
   task->sched = NULL;
   kio_sched_ended(sched, task);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "config.h"
-#include "diagnose.h"
+#include "lua_diagnose.h"
 #include "op.h"
 #include "ops.h"
 

@@ -29,6 +29,7 @@ typedef struct kio_ring_stats {
 
 typedef struct kio_ring_backend {
   const char *name;
+  const char *library; /* what it was built with, and which version of it */
   /* Sets ring->impl up; 0 or a negative errno, nothing left behind then. */
   int (*open)(kio_ring *ring, const kio_ring_config *config);
   /* Frees ring->impl. Nothing may be in flight, or the kernel may still write. */

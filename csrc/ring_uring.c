@@ -278,16 +278,8 @@ static bool fill_cancels(kio_ring *ring, uring *u) {
 }
 
 static void collect_one(kio_ring *ring, const struct io_uring_cqe *cqe) {
-  if (cqe->user_data == 0) {
-    ring->stats.ignored++;
-    return;
-  }
-  kio_request *request = kio_slab_find(&ring->slab, cqe->user_data);
-  if (request && request->state == KIO_REQUEST_INFLIGHT) {
-    kio_ring_complete(ring, request, cqe->res);
-  } else {
-    ring->stats.stale++;
-  }
+  if (cqe->user_data == 0) ring->stats.ignored++;
+  else kio_ring_complete_id(ring, cqe->user_data, cqe->res);
 }
 
 static void collect(kio_ring *ring, uring *u) {

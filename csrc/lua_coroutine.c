@@ -156,7 +156,7 @@ static int l_yield(lua_State *L) {
 
 static int l_isyieldable(lua_State *L) {
   kio_sched *sched = kio_sched_current();
-  lua_State *co = lua_isthread(L, 1) ? lua_tothread(L, 1) : L;
+  lua_State *co = lua_isnone(L, 1) ? L : check_coroutine(L, 1);
   bool top_level = sched && sched->current && sched->current->co == co;
   lua_pushboolean(L, !top_level && lua_isyieldable(co));
   return 1;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "config.h"
-#include "diagnose.h"
+#include "lua_diagnose.h"
 #include "op.h"
 #include "ops.h"
 
@@ -99,14 +99,26 @@ static int l_start(lua_State *L) {
   return 0;
 }
 
-/* The error of a task that nobody took: strings carry the traceback, other values stay as they
-   are. */
-static int raise_error_of(lua_State *L, kio_task *task) {
+/* Pushes what the loop itself found wrong, and where the first task that is left waits. */
+static int l_trouble(lua_State *L) {
+  const kio_sched *sched = lua_touserdata(L, 1);
+  kio_link *link = kio_list_first(&sched->tasks);
+  lua_pushstring(L, sched->trouble);
+  if (!link) return 1;
+  luaL_traceback(L, KIO_CONTAINER(link, kio_task, link)->co, NULL, 0);
+  lua_pushfstring(L, "%s; one that is left: %s", sched->trouble, lua_tostring(L, -1));
+  return 1;
+}
+
+/* The error of a task that nobody took: strings carry the traceback, and what went wrong while the
+   others were ended; other values stay as they are. */
+static int raise_error_of(lua_State *L, kio_task *task, const char *trouble) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, task);
   kio_task_push_result(L, task, 0);
   if (lua_type(L, -1) == LUA_TSTRING &&
       lua_getiuservalue(L, -2, KIO_TASK_UV_TRACE) == LUA_TSTRING) {
     lua_pushfstring(L, "%s\n%s", lua_tostring(L, -2), lua_tostring(L, -1));
+    if (trouble) lua_pushfstring(L, "%s\nkio.run: then %s", lua_tostring(L, -1), trouble);
   }
   return lua_error(L);
 }
@@ -114,10 +126,11 @@ static int raise_error_of(lua_State *L, kio_task *task) {
 static int l_results(lua_State *L) {
   kio_sched *sched = lua_touserdata(L, 1);
   kio_task *main = sched->main;
+  const char *trouble = lua_tostring(L, 2);
   kio_link *first = kio_list_first(&sched->root.failures);
-  if (first) return raise_error_of(L, KIO_CONTAINER(first, kio_task, link));
-  if (sched->trouble) return luaL_error(L, "kio.run: %s", sched->trouble);
-  if (main->status != KIO_TASK_DONE) return raise_error_of(L, main);
+  if (first) return raise_error_of(L, KIO_CONTAINER(first, kio_task, link), trouble);
+  if (trouble) return luaL_error(L, "kio.run: %s", trouble);
+  if (main->status != KIO_TASK_DONE) return raise_error_of(L, main, NULL);
   int count = kio_task_result_count(main);
   luaL_checkstack(L, count, "too many results");
   for (int i = 0; i < count; i++) kio_task_push_result(L, main, i);
@@ -172,9 +185,11 @@ static int l_run(lua_State *L) {
   lua_pushvalue(L, 1);
   int status = protected(L, l_start, sched, 1);
   if (status == LUA_OK) kio_sched_run(sched);
+  int told = status == LUA_OK && sched->trouble;
+  if (told) status = protected(L, l_trouble, sched, 0);
   kio_sched_fini(sched);
   int base = lua_gettop(L) - (status != LUA_OK);
-  if (status == LUA_OK) status = protected(L, l_results, sched, 0);
+  if (status == LUA_OK) status = protected(L, l_results, sched, told);
   forget_all(L, sched);
   return status == LUA_OK ? lua_gettop(L) - base : lua_error(L);
 }

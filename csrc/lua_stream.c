@@ -225,7 +225,7 @@ static int start_write(lua_State *L, int then) {
   const char *data = lua_tolstring(L, 2, &size);
   if (size > KIO_IO_MAX) kio_check_data(L, 2, &size); /* which raises */
   kio_task *task = kio_op_task(L);
-  if (kio_task_is_cancelled(task)) return kio_task_raise_cancelled(L);
+  if (kio_task_is_cancelled(task)) kio_op_begin(L); /* raises */
   int err = output_error(stream);
   if (err) return write_failed(L, stream, "write", err, 0);
   if (stream->writer) return luaL_error(L, "another task is writing to this stream");

@@ -51,7 +51,7 @@ kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first)
 static int l_spawn(lua_State *L) {
   if (!lua_istable(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
   kio_task *task = kio_op_task(L);
-  if (kio_task_is_cancelled(task)) return kio_task_raise_cancelled(L);
+  if (kio_task_is_cancelled(task)) kio_op_begin(L); /* raises */
   kio_spawn(L, task->sched, kio_scope_owner(task->scope), 1);
   return 1;
 }

@@ -27,9 +27,9 @@ static int l_sleep(lua_State *L) {
 }
 
 static int l_yieldk(lua_State *L, int status, lua_KContext ctx) {
-  (void)L;
   (void)status;
   (void)ctx;
+  if (kio_task_is_cancelled(kio_sched_current()->current)) return kio_task_raise_cancelled(L);
   return 0;
 }
 

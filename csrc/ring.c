@@ -94,3 +94,9 @@ void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
   ring->pending--;
   ring->stats.completions++;
 }
+
+void kio_ring_complete_id(kio_ring *ring, uint64_t id, int result) {
+  kio_request *request = kio_slab_find(&ring->slab, id);
+  if (request && request->state == KIO_REQUEST_INFLIGHT) kio_ring_complete(ring, request, result);
+  else ring->stats.stale++;
+}

@@ -29,6 +29,7 @@ typedef struct kio_ring_stats {
 
 typedef struct kio_ring_backend {
   const char *name;
+  const char *library; /* what it was built with, and which version of it */
   /* Sets ring->impl up; 0 or a negative errno, nothing left behind then. */
   int (*open)(kio_ring *ring, const kio_ring_config *config);
   /* Frees ring->impl. Nothing may be in flight, or the kernel may still write. */
@@ -77,6 +78,9 @@ int64_t kio_ring_now_ns(kio_ring *ring);
 kio_request *kio_ring_next_queued(kio_ring *ring);  /* takes it; NULL: none. Now INFLIGHT */
 kio_request *kio_ring_next_cancel(kio_ring *ring);  /* one INFLIGHT whose cancel is to be sent */
 void kio_ring_complete(kio_ring *ring, kio_request *request, int result);
+/* The same by the request's name. A name whose tenancy has ended, or that has completed before, is
+   counted as stale and dropped. */
+void kio_ring_complete_id(kio_ring *ring, uint64_t id, int result);
 
 /* The real ring. Test builds also have kio_ring_sim. */
 extern const kio_ring_backend kio_ring_uring;

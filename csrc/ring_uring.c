@@ -20,6 +20,15 @@ enum {
   BUSY_WAIT_NS = 10000000,     /* the longest sleep while the kernel refuses submissions */
 };
 
+/* The version macros came with 2.4, and nothing below 2.3 has all that is used here. */
+#ifdef IO_URING_VERSION_MAJOR
+#define TEXT_OF(x) #x
+#define VERSION_TEXT(major, minor) "liburing " TEXT_OF(major) "." TEXT_OF(minor)
+#define LIBRARY VERSION_TEXT(IO_URING_VERSION_MAJOR, IO_URING_VERSION_MINOR)
+#else
+#define LIBRARY "liburing 2.3"
+#endif
+
 typedef struct uring {
   struct io_uring ring;
   unsigned flags;        /* the setup flags that were granted */
@@ -197,10 +206,20 @@ static void probe(uring *u) {
   io_uring_free_probe(answer);
 }
 
+/* A policy may allow the setup and refuse the enter: without this the loop would spin. */
+static int open_and_enter(uring *u, const kio_ring_config *config) {
+  int err = open_patiently(u, config);
+  if (err) return err;
+  err = io_uring_get_events(&u->ring);
+  if (err >= 0) return 0;
+  io_uring_queue_exit(&u->ring);
+  return err;
+}
+
 static int uring_open(kio_ring *ring, const kio_ring_config *config) {
   uring *u = kio_memory_new(sizeof *u);
   if (!u) return -ENOMEM;
-  int err = open_patiently(u, config);
+  int err = open_and_enter(u, config);
   if (err) {
     kio_memory_free(u);
     return err;
@@ -259,16 +278,8 @@ static bool fill_cancels(kio_ring *ring, uring *u) {
 }
 
 static void collect_one(kio_ring *ring, const struct io_uring_cqe *cqe) {
-  if (cqe->user_data == 0) {
-    ring->stats.ignored++;
-    return;
-  }
-  kio_request *request = kio_slab_find(&ring->slab, cqe->user_data);
-  if (request && request->state == KIO_REQUEST_INFLIGHT) {
-    kio_ring_complete(ring, request, cqe->res);
-  } else {
-    ring->stats.stale++;
-  }
+  if (cqe->user_data == 0) ring->stats.ignored++;
+  else kio_ring_complete_id(ring, cqe->user_data, cqe->res);
 }
 
 static void collect(kio_ring *ring, uring *u) {
@@ -347,6 +358,7 @@ static void uring_describe(kio_ring *ring, char *text, size_t size) {
 
 const kio_ring_backend kio_ring_uring = {
     .name = "uring",
+    .library = LIBRARY,
     .open = uring_open,
     .close = uring_close,
     .enter = uring_enter,

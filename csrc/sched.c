@@ -286,9 +286,9 @@ static bool deadlocked(const kio_sched *sched) {
          sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
 }
 
-/* All tasks have ended but output is still leaving: that may take no longer than unwinding. */
+/* Only cancelled tasks are left, or only output: that may take no longer than unwinding. */
 static void bound_draining(kio_sched *sched) {
-  if (sched->stop_ns == KIO_NEVER && kio_list_empty(&sched->tasks)) kio_sched_stop(sched);
+  if (sched->uncancelled == 0) kio_sched_stop(sched);
 }
 
 static const char *late(const kio_sched *sched) {
@@ -324,13 +324,28 @@ static void orphan_all(kio_sched *sched) {
 }
 
 static void drain(kio_sched *sched) {
-  int64_t until = kio_ring_now_ns(&sched->ring) + sched->config.shutdown_ns;
+  int64_t left = sched->config.shutdown_ns;
+  int64_t until = kio_ring_now_ns(&sched->ring) + left;
   tell_owners(sched);
-  while (sched->ring.pending > 0) {
-    int64_t left = until - kio_ring_now_ns(&sched->ring);
-    if (left <= 0) return; /* the slab and its buffers stay: the kernel may still write there */
+  /* Out of time the slab and its buffers stay: the kernel may still write there. */
+  while (sched->ring.pending > 0 && left >= 0) {
     kio_ring_enter(&sched->ring, left);
     tell_owners(sched);
+    left = until - kio_ring_now_ns(&sched->ring);
+  }
+}
+
+/* The userdata of the scopes its body had opened may outlive the run: they are closed. */
+static void abandon_scopes(kio_sched *sched, kio_task *task) {
+  kio_link *link;
+  while (task->scope != &task->own) {
+    kio_scope *scope = task->scope;
+    while ((link = kio_list_pop(&scope->failures)) && !sched->current) {
+      kio_sched_forget(sched, KIO_CONTAINER(link, kio_task, link));
+    }
+    kio_timer_stop(&sched->timers, &scope->timer);
+    task->scope = scope->parent;
+    scope->parent = NULL;
   }
 }
 
@@ -342,13 +357,10 @@ static void abandon_tasks(kio_sched *sched) {
     if (kio_link_linked(&task->wait_link)) kio_link_remove(&task->wait_link);
     kio_timer_stop(&sched->timers, &task->timer);
     task->request = NULL; /* orphan_all sees to it */
-    while (task->scope != &task->own) { /* their userdata may outlive us: close them */
-      kio_scope *scope = task->scope;
-      task->scope = scope->parent;
-      scope->parent = NULL;
-    }
+    abandon_scopes(sched, task);
     task->status = KIO_TASK_CANCELLED;
     task->sched = NULL;
+    if (!sched->current) kio_sched_forget(sched, task); /* else Lua itself is being closed */
   }
 }
 

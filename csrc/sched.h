@@ -41,6 +41,7 @@ struct kio_sched {
   kio_list ready;           /* tasks to run, in order, by wait_link */
   size_t ready_count;       /* how many */
   kio_list tasks;           /* tasks that have not ended, by link */
+  size_t uncancelled;       /* how many of them nobody has cancelled */
   kio_list members;         /* streams alive on this scheduler */
   kio_list dirty;           /* those with output gathered in this turn */
   kio_task *current;        /* the task that runs now; NULL: the loop itself */

@@ -3,7 +3,7 @@
    scheduler's thread only. */
 #include "scope.h"
 
-#include "task.h"
+#include "sched.h"
 
 void kio_scope_open(kio_scope *scope, kio_scope *parent, kio_task *task, bool shield) {
   *scope = (kio_scope){.parent = parent, .task = task, .shield = shield};
@@ -41,6 +41,7 @@ static void activate(kio_scope *root) {
     bool stop = scope->active || (scope->shield && scope != root);
     if (!stop) {
       scope->active = true;
+      if (scope->of_task) scope->task->sched->uncancelled--;
       if (scope->task && scope->task->scope == scope) {
         kio_task_interrupt(scope->task, KIO_WAKE_CANCEL);
       }

@@ -58,6 +58,7 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nar
   kio_scope_open(&task->own, scope, task, false);
   task->own.of_task = true;
   scope->live++;
+  if (!task->own.active) sched->uncancelled++;
   sched->stats.spawned++;
   kio_sched_ready(sched, task);
   return task;
@@ -126,6 +127,7 @@ void kio_task_cancel(kio_task *task) {
 static void end(kio_task *task, kio_task_status status) {
   kio_sched *sched = task->sched;
   kio_link_remove(&task->link);
+  if (!task->own.active) sched->uncancelled--;
   task->status = (uint8_t)status;
   kio_sched_ended(sched, task);
   task->sched = NULL;

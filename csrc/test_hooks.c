@@ -1,16 +1,26 @@
 /* Test builds only: what specs need to see and to break. */
+#include <string.h>
+
+#include "errname.h"
 #include "memory.h"
+#include "op.h"
 #include "ops.h"
 #include "sched.h"
+#include "test_sim_script.h"
+
+/* ---- the world ---- */
+
+static void set_count(lua_State *L, const char *name, long value) {
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, name);
+}
 
 /* world() -> counters of what is alive outside a run; all are 0 in a clean world */
 static int l_world(lua_State *L) {
-  const kio_sched *sched = kio_sched_current();
-  lua_createtable(L, 0, 2);
-  lua_pushinteger(L, kio_memory_live());
-  lua_setfield(L, -2, "blocks");
-  lua_pushinteger(L, sched ? 1 : 0);
-  lua_setfield(L, -2, "schedulers");
+  lua_createtable(L, 0, 3);
+  set_count(L, "blocks", kio_memory_live());
+  set_count(L, "schedulers", kio_sched_current() ? 1 : 0);
+  set_count(L, "scripts", kio_sim_script_waits() ? 1 : 0);
   return 1;
 }
 
@@ -20,8 +30,76 @@ static int l_fail_memory(lua_State *L) {
   return 0;
 }
 
+/* ---- the simulated ring ---- */
+
+static int op_named(lua_State *L, const char *name) {
+  int op = 0;
+  while (op < KIO_OP_COUNT && strcmp(name, kio_op_name((kio_op)op)) != 0) op++;
+  if (op == KIO_OP_COUNT) luaL_error(L, "sim: there is no operation '%s'", name);
+  return op;
+}
+
+/* "EIO" -> -EIO; a number stays what it is */
+static int read_result(lua_State *L) {
+  if (lua_isinteger(L, -1)) return (int)lua_tointeger(L, -1);
+  const char *name = luaL_checkstring(L, -1);
+  int err = 1;
+  while (err < 256 && strcmp(kio_errname(err), name) != 0) err++;
+  if (err == 256) luaL_error(L, "sim: there is no errno '%s'", name);
+  return -err;
+}
+
+static lua_Integer count_field(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  lua_Integer value = luaL_optinteger(L, -1, 0);
+  lua_pop(L, 1);
+  return value;
+}
+
+static kio_sim_rule read_rule(lua_State *L, int index) {
+  static const char *const known[] = {"op", "nth", "result", "short", "delay", "twice", NULL};
+  kio_sim_rule rule = {.op = KIO_SIM_ANY_OP};
+  luaL_checktype(L, index, LUA_TTABLE);
+  kio_check_options(L, index, known);
+  if (lua_getfield(L, index, "op") != LUA_TNIL) rule.op = op_named(L, luaL_checkstring(L, -1));
+  rule.has_result = lua_getfield(L, index, "result") != LUA_TNIL;
+  if (rule.has_result) rule.result = read_result(L);
+  if (lua_getfield(L, index, "delay") != LUA_TNIL) rule.delay_ns = kio_check_seconds(L, -1);
+  lua_getfield(L, index, "twice");
+  rule.twice = lua_toboolean(L, -1);
+  lua_settop(L, index);
+  rule.nth = (uint64_t)count_field(L, index, "nth");
+  rule.short_max = (size_t)count_field(L, index, "short");
+  return rule;
+}
+
+/* sim{ {op =, nth =, result =, short =, delay =, twice =}, ..., short =, full =, reorder = }:
+   the script of this thread's next run on the simulated ring (test_sim_script.h) */
+static int l_sim(lua_State *L) {
+  kio_sim_script script = {0};
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  script.short_max = (size_t)count_field(L, 1, "short");
+  script.full = (unsigned)count_field(L, 1, "full");
+  script.reorder = (uint64_t)count_field(L, 1, "reorder");
+  script.rule_count = (unsigned)lua_rawlen(L, 1);
+  luaL_argcheck(L, script.rule_count <= KIO_SIM_RULES, 1, "too many rules");
+  for (unsigned i = 0; i < script.rule_count; i++) {
+    lua_rawgeti(L, 1, (lua_Integer)i + 1);
+    script.rules[i] = read_rule(L, 2);
+    lua_settop(L, 1);
+  }
+  kio_sim_script_set(&script);
+  return 0;
+}
+
+/* sim_fired() -> how often a rule of the last simulated run has matched */
+static int l_sim_fired(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)kio_sim_script_fired());
+  return 1;
+}
+
 const luaL_Reg kio_test_ops[] = {
-    {"world", l_world},
-    {"fail_memory", l_fail_memory},
+    {"world", l_world}, {"fail_memory", l_fail_memory}, {"sim", l_sim}, {"sim_fired", l_sim_fired},
     {NULL, NULL},
 };

@@ -5,7 +5,8 @@ local net = require "kio.net"
 local kio = { core = core, net = net }
 
 for _, name in ipairs {
-  "run", "spawn", "scope", "timeout", "deadline", "shield", "sleep", "yield", "now", "is_cancelled", "stats", "check",
+  "run", "spawn", "scope", "timeout", "deadline", "shield",
+  "sleep", "yield", "now", "is_cancelled", "stats", "check",
   "read", "write", "pread", "pwrite", "readv", "writev", "preadv", "pwritev",
   "fsync", "fdatasync", "fallocate", "ftruncate", "splice",
   "openat", "unlinkat", "mkdirat", "renameat", "statx", "close",

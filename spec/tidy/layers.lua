@@ -4,12 +4,13 @@ local layers = {}
 
 layers.order = {
   "base config",
-  "list errname memory address buffer timer",
+  "list errname memory buffer timer",
   "request ring",
-  "ring_uring ring_sim diagnose",
+  "test_sim_call test_sim_script",
+  "ring_uring ring_sim machine diagnose address socket",
   "inbox pool worker runtime",
   "desc",
-  "task sched stream",
+  "scope task sched trace stream",
   "op ops check",
   "lua_* op_* test_*",
   "lua_core",

@@ -1,0 +1,103 @@
+/* The heap of timers against an unsorted array: random starts, stops, and expiries, with many equal
+   deadlines; a start that finds no memory changes nothing. */
+#include "check.h"
+#include "memory.h"
+#include "timer.h"
+
+enum { TIMERS = 300, STEPS = 100000, LAST_NS = 50 };
+
+static kio_timer timers[TIMERS];
+static kio_timers heap;
+
+/* The one that must fire next: earliest, and among equals the one started first. */
+static kio_timer *model_next(void) {
+  kio_timer *next = NULL;
+  for (size_t i = 0; i < TIMERS; i++) {
+    kio_timer *t = &timers[i];
+    if (!kio_timer_started(t)) continue;
+    bool sooner =
+        !next || t->due_ns < next->due_ns || (t->due_ns == next->due_ns && t->order < next->order);
+    if (sooner) next = t;
+  }
+  return next;
+}
+
+static size_t model_count(void) {
+  size_t count = 0;
+  for (size_t i = 0; i < TIMERS; i++) count += kio_timer_started(&timers[i]);
+  return count;
+}
+
+static void compare(void) {
+  const kio_timer *next = model_next();
+  CHECK(heap.count == model_count());
+  CHECK(kio_timers_next_ns(&heap) == (next ? next->due_ns : KIO_NEVER));
+}
+
+static void expire(int64_t now_ns) {
+  for (;;) {
+    kio_timer *expected = model_next();
+    if (expected && expected->due_ns > now_ns) expected = NULL;
+    kio_timer *fired = kio_timers_pop_due(&heap, now_ns);
+    CHECK(fired == expected);
+    if (!fired) return;
+    CHECK(!kio_timer_started(fired));
+  }
+}
+
+static void at_random(void) {
+  for (int step = 0; step < STEPS; step++) {
+    kio_timer *t = &timers[check_below(TIMERS)];
+    size_t dice = check_below(100);
+    if (dice < 60 && !kio_timer_started(t)) {
+      CHECK(kio_timer_start(&heap, t, (int64_t)check_below(LAST_NS)));
+    } else if (dice < 95) {
+      kio_timer_stop(&heap, t);
+    } else {
+      expire((int64_t)check_below(LAST_NS / 4));
+    }
+    if (step % 8 == 0) compare();
+  }
+  expire(LAST_NS);
+  CHECK(heap.count == 0 && kio_timers_pop_due(&heap, KIO_NEVER) == NULL);
+}
+
+/* Equal deadlines fire in the order of starting, also after some have been stopped. */
+static void ties(void) {
+  for (size_t i = 0; i < TIMERS; i++) CHECK(kio_timer_start(&heap, &timers[i], 7));
+  for (size_t i = 0; i < TIMERS; i += 3) kio_timer_stop(&heap, &timers[i]);
+  for (size_t i = 0; i < TIMERS; i++) {
+    if (i % 3 != 0) CHECK(kio_timers_pop_due(&heap, 7) == &timers[i]);
+  }
+}
+
+static void no_memory(void) {
+  kio_timers small;
+  size_t started = 0;
+  kio_timers_init(&small);
+  kio_memory_fail_at(1);
+  CHECK(!kio_timer_start(&small, &timers[0], 1));
+  CHECK(!kio_timer_started(&timers[0]) && small.count == 0);
+  while (started < TIMERS) {
+    kio_memory_fail_at(1);
+    if (!kio_timer_start(&small, &timers[started], 1)) {
+      CHECK(small.count == started && !kio_timer_started(&timers[started]));
+      kio_memory_fail_at(0);
+      CHECK(kio_timer_start(&small, &timers[started], 1));
+    }
+    started++;
+  }
+  kio_memory_fail_at(0);
+  for (size_t i = 0; i < TIMERS; i++) CHECK(kio_timers_pop_due(&small, 1) == &timers[i]);
+  kio_timers_fini(&small);
+}
+
+int main(void) {
+  kio_timers_init(&heap);
+  at_random();
+  ties();
+  kio_timers_fini(&heap);
+  no_memory();
+  CHECK(kio_memory_live() == 0);
+  return 0;
+}

@@ -114,12 +114,13 @@ static int l_trouble(lua_State *L) {
    others were ended; other values stay as they are. */
 static int raise_error_of(lua_State *L, kio_task *task, const char *trouble) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  int traced = lua_getiuservalue(L, -1, KIO_TASK_UV_TRACE);
   kio_task_push_result(L, task, 0);
-  if (lua_type(L, -1) == LUA_TSTRING &&
-      lua_getiuservalue(L, -2, KIO_TASK_UV_TRACE) == LUA_TSTRING) {
-    lua_pushfstring(L, "%s\n%s", lua_tostring(L, -2), lua_tostring(L, -1));
-    if (trouble) lua_pushfstring(L, "%s\nkio.run: then %s", lua_tostring(L, -1), trouble);
+  if (lua_type(L, -1) != LUA_TSTRING) return lua_error(L);
+  if (traced == LUA_TSTRING) {
+    lua_pushfstring(L, "%s\n%s", lua_tostring(L, -1), lua_tostring(L, -2));
   }
+  if (trouble) lua_pushfstring(L, "%s\nkio.run: then %s", lua_tostring(L, -1), trouble);
   return lua_error(L);
 }
 

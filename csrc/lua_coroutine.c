@@ -60,6 +60,10 @@ static int begin(lua_State *L, lua_State *co, int nargs, lua_KFunction k) {
     lua_pushliteral(L, "cannot resume non-suspended coroutine");
     return -1;
   }
+  if (kio_task_is_over(co)) {
+    lua_pushliteral(L, "cannot resume dead coroutine");
+    return -1;
+  }
   if (!lua_checkstack(co, nargs)) {
     lua_pushliteral(L, "too many arguments to resume");
     return -1;
@@ -169,7 +173,7 @@ static const char *status_of(lua_State *L, lua_State *co) {
   if (lua_status(co) == LUA_YIELD) return "suspended";
   if (lua_status(co) != LUA_OK) return "dead";
   if (lua_getstack(co, 0, &frame)) return "normal";
-  return lua_gettop(co) == 0 ? "dead" : "suspended";
+  return lua_gettop(co) == 0 || kio_task_is_over(co) ? "dead" : "suspended";
 }
 
 static int l_status(lua_State *L) {
@@ -183,7 +187,7 @@ static int l_close(lua_State *L) {
   if (*status != 'd' && *status != 's') {
     return luaL_error(L, "cannot close a %s coroutine", status);
   }
-  if (reset(L, co) == LUA_OK) {
+  if (kio_task_is_over(co) || reset(L, co) == LUA_OK) {
     lua_pushboolean(L, true);
     return 1;
   }

@@ -15,6 +15,7 @@
 static int cancelledk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   (void)ctx;
+  kio_task_check_resumed(L);
   return kio_task_raise_cancelled(L);
 }
 

@@ -7,15 +7,20 @@
 #include "trace.h"
 
 static const char parked_mark;    /* its address marks a yield of kio's */
+static const char over_marks[2];  /* these mark the bottom of an ended task: failed, returned */
 static const char cancelled_key;  /* its address names the Cancelled value in the registry */
 
 enum { BODY_TASK = 1, BODY_HANDLER, BODY_FUNCTION }; /* the stack of a task's base function */
 
 /* ---- the base function of every task: a protected frame, so that `<close>` may yield ---- */
 
+static void push_over(lua_State *L, bool ok) {
+  lua_pushlightuserdata(L, (void *)&over_marks[ok]);
+}
+
 static int body_ended(lua_State *L, int status, lua_KContext ctx) {
   (void)ctx;
-  lua_pushboolean(L, status == LUA_OK || status == LUA_YIELD);
+  push_over(L, status == LUA_OK || status == LUA_YIELD);
   lua_replace(L, BODY_HANDLER);
   return lua_gettop(L) - BODY_HANDLER + 1;
 }
@@ -24,7 +29,7 @@ static int l_body(lua_State *L) {
   kio_task *task = lua_touserdata(L, BODY_TASK);
   if (kio_task_is_cancelled(task)) { /* cancelled before it began: it never runs */
     lua_settop(L, 0);
-    lua_pushboolean(L, false);
+    push_over(L, false);
     kio_task_push_cancelled(L);
     return 2;
   }
@@ -75,14 +80,31 @@ int kio_task_yield_marked(lua_State *L, lua_KContext ctx, lua_KFunction k) {
   return lua_yieldk(L, 1, ctx, k);
 }
 
+/* On an empty stack this looks at the frame's function, which is never the mark. */
+static bool has_mark(lua_State *co) {
+  return lua_touserdata(co, -1) == (const void *)&parked_mark;
+}
+
 bool kio_task_is_parked(lua_State *co) {
-  return lua_status(co) == LUA_YIELD && lua_gettop(co) > 0 &&
-         lua_touserdata(co, -1) == (const void *)&parked_mark;
+  return lua_status(co) == LUA_YIELD && has_mark(co);
 }
 
 void kio_task_unpark(lua_State *co) {
   kio_assert(kio_task_is_parked(co));
   lua_pop(co, 1);
+}
+
+void kio_task_check_resumed(lua_State *L) {
+  const kio_sched *sched = kio_sched_current();
+  if (sched && sched->leaf == L) return;
+  luaL_error(L, "a coroutine that waits in an operation was resumed by a coroutine.resume that was "
+                "taken before kio was loaded");
+}
+
+static int parkedk(lua_State *L, int status, lua_KContext ctx) {
+  const kio_task *task = (const kio_task *)ctx; /* NOLINT: it was one when it went down */
+  kio_task_check_resumed(L);
+  return task->k(L, status, task->ctx);
 }
 
 int kio_task_park(lua_State *L, kio_task *task, kio_abandon_fn abandon, lua_KContext ctx,
@@ -91,7 +113,9 @@ int kio_task_park(lua_State *L, kio_task *task, kio_abandon_fn abandon, lua_KCon
   task->status = KIO_TASK_WAITING;
   task->abandon = abandon;
   task->wake = KIO_WAKE_DONE;
-  return kio_task_yield_marked(L, ctx, k);
+  task->k = k;
+  task->ctx = ctx;
+  return kio_task_yield_marked(L, (lua_KContext)task, parkedk);
 }
 
 void kio_task_wake(kio_task *task) {
@@ -133,20 +157,22 @@ static void end(kio_task *task, kio_task_status status) {
   task->sched = NULL;
 }
 
-/* What the base function returned: true and the results, or false and the error. */
+/* What the base function returned: a mark, then the results or the error. */
 static void end_returned(kio_task *task) {
-  bool ok = lua_toboolean(task->co, 1);
+  bool ok = lua_touserdata(task->co, 1) == (const void *)&over_marks[true];
   bool cancelled = !ok && task->own.active && luaL_testudata(task->co, 2, KIO_CANCELLED_TYPE);
   end(task, ok ? KIO_TASK_DONE : cancelled ? KIO_TASK_CANCELLED : KIO_TASK_FAILED);
 }
 
-#define FOREIGN_YIELD "a task yielded by a coroutine.yield that was taken before kio was loaded"
+#define FOREIGN "a task was yielded, resumed or closed by a function taken from the coroutine " \
+                "library before kio was loaded"
 
-/* The coroutine died without its base function: Lua's own trouble, or a yield that is not ours. */
+/* The coroutine died without its base function: Lua's own trouble, or somebody else's yield. */
 static void end_broken(kio_task *task) {
   lua_State *co = task->co;
-  if (lua_gettop(co) == 0) lua_pushliteral(co, FOREIGN_YIELD);
-  lua_pushboolean(co, false);
+  lua_resetthread(co); /* leaves the error alone on the stack, or nothing after a yield */
+  if (lua_gettop(co) == 0) lua_pushliteral(co, FOREIGN);
+  push_over(co, false);
   lua_insert(co, 1);
   lua_settop(co, 2);
   end(task, KIO_TASK_FAILED);
@@ -157,8 +183,9 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   kio_sched *sched = task->sched;
   int nresults, nargs = 0;
   kio_assert(task->status == KIO_TASK_READY && !sched->current);
-  if (task->started) lua_pop(co, 1); /* the mark */
-  else nargs = lua_gettop(co) - 1;
+  if (!task->started) nargs = lua_gettop(co) - 1;
+  else if (has_mark(co)) lua_pop(co, 1);
+  else return end_broken(task);
   task->started = true;
   sched->current = task;
   sched->leaf = co;
@@ -167,8 +194,7 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   sched->leaf = NULL;
   if (status == LUA_OK) {
     end_returned(task);
-  } else if (status != LUA_YIELD || lua_touserdata(co, -1) != (const void *)&parked_mark) {
-    lua_resetthread(co); /* leaves the error alone on the stack, or nothing after a yield */
+  } else if (status != LUA_YIELD || !has_mark(co)) {
     end_broken(task);
   }
 }
@@ -182,12 +208,19 @@ void kio_task_push_result(lua_State *L, kio_task *task, int i) {
     return;
   }
   if (!lua_checkstack(task->co, 1)) luaL_error(L, "not enough memory");
-  lua_pushvalue(task->co, 2 + i);
+  if (i < kio_task_result_count(task)) lua_pushvalue(task->co, 2 + i);
+  else lua_pushnil(task->co); /* somebody has resumed it since */
   lua_xmove(task->co, L, 1);
 }
 
 int kio_task_result_count(const kio_task *task) {
-  return task->co && kio_task_ended(task) ? lua_gettop(task->co) - 1 : 0;
+  int top = task->co && kio_task_ended(task) ? lua_gettop(task->co) : 0;
+  return top > 0 ? top - 1 : 0;
+}
+
+bool kio_task_is_over(lua_State *co) {
+  const char *mark = lua_status(co) == LUA_OK ? lua_touserdata(co, 1) : NULL;
+  return mark == &over_marks[false] || mark == &over_marks[true];
 }
 
 /* ---- the Cancelled value ---- */

@@ -47,6 +47,8 @@ struct kio_task {
   kio_scope *scope;       /* the innermost scope its code runs in: its own, or one it opened */
   lua_State *co;          /* its coroutine, kept by the userdata's first user value */
   kio_abandon_fn abandon; /* while WAITING */
+  lua_KFunction k;        /* what goes on when the wait has ended */
+  lua_KContext ctx;       /* and what it is given */
   void *subject;          /* what `abandon` needs to find: a stream; else unused */
   kio_request *request;   /* the request it waits for, or whose result it has not yet taken */
   uint8_t status;         /* kio_task_status */
@@ -94,11 +96,16 @@ void kio_task_resume(lua_State *L, kio_task *task);
 void kio_task_push_result(lua_State *L, kio_task *task, int i);
 /* How many results it has. */
 int kio_task_result_count(const kio_task *task);
+/* Whether this is the coroutine of a task that has ended: dead, though its results lie there. */
+bool kio_task_is_over(lua_State *co);
 
 /* Whether a coroutine that has yielded is parked in an operation (its yield is kio's, not the
    user's), and the removal of that mark before it is resumed. */
 bool kio_task_is_parked(lua_State *co);
 void kio_task_unpark(lua_State *co);
+/* Raises in L when it was not kio that resumed it: it goes on although nothing it waited for has
+   come. For continuations of kio_task_yield_marked; those of kio_task_park need it not. */
+void kio_task_check_resumed(lua_State *L);
 /* Yields L, marked as parked, without touching any task: for coroutines inside a task. */
 int kio_task_yield_marked(lua_State *L, lua_KContext ctx, lua_KFunction k);
 

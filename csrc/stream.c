@@ -217,7 +217,7 @@ static void wake_writer(kio_stream *stream) {
 
 /* A failed send takes everything gathered with it: later bytes must not pass earlier ones. */
 static void output_failed(kio_stream *stream, int err) {
-  stream->out_err = err;
+  if (!stream->out_err) stream->out_err = err; /* a close that has cut it off knows better why */
   stream->out_size = 0;
   kio_buffer_give(&stream->sched->buffers, stream->out);
   stream->out = (kio_buffer){NULL, 0};
@@ -236,14 +236,17 @@ static void sent(kio_request *tx) {
   kio_stream *stream = tx->owner;
   int result = tx->result;
   size_t asked = tx->arg.io.size;
+  bool closed = tx->flags & KIO_REQUEST_CLOSED;
+  bool part = result >= 0 && (size_t)result < asked;
   stream->sending = false;
-  if (result >= 0 && (size_t)result < asked) { /* the rest goes before anything newer */
+  if (part && !closed) { /* the rest goes before anything newer */
     send_from(stream, (char *)tx->arg.io.buf + result, asked - (size_t)result);
     return;
   }
   kio_buffer_give(&stream->sched->buffers, tx->buffer);
   tx->buffer = (kio_buffer){NULL, 0};
-  if (result < 0) output_failed(stream, tx->flags & KIO_REQUEST_CLOSED ? EBADF : -result);
+  if (closed && (result < 0 || part || stream->out_size > 0)) output_failed(stream, EBADF);
+  else if (result < 0) output_failed(stream, -result);
   if (stream->out_size > 0) kio_sched_dirty(stream->sched, &stream->member);
   if (stream->writer) wake_writer(stream);
   settle(stream);

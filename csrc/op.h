@@ -72,6 +72,8 @@ unsigned kio_check_list(lua_State *L, int index);
 void kio_push_strings(lua_State *L, int index, unsigned count);
 /* Points iovecs at `count` strings on the stack, from `first`. */
 void kio_fill_iovecs(lua_State *L, int first, unsigned count, struct iovec *iov);
+/* A file's type by its mode bits: "file", "directory", "link", "fifo", "socket", "char", "block". */
+const char *kio_file_type_name(unsigned mode);
 /* Seconds to nanoseconds; infinity and what is out of range give KIO_NEVER. */
 int64_t kio_seconds_to_ns(lua_Number seconds);
 /* Raises when the table at `index` has a key that is not in the NULL-ended list. */

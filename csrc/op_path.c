@@ -98,7 +98,7 @@ static void set_time(lua_State *L, const char *name, struct statx_timestamp time
   lua_setfield(L, -2, name);
 }
 
-static const char *type_name(unsigned mode) {
+const char *kio_file_type_name(unsigned mode) {
   switch (mode & S_IFMT) {
     case S_IFREG: return "file";
     case S_IFDIR: return "directory";
@@ -117,7 +117,7 @@ static int l_statxk(lua_State *L, int status, lua_KContext ctx) {
   if (request->result < 0) return kio_op_failed(L, request);
   const struct statx *st = request->arg.path.out;
   lua_createtable(L, 0, 14);
-  lua_pushstring(L, type_name(st->stx_mode));
+  lua_pushstring(L, kio_file_type_name(st->stx_mode));
   lua_setfield(L, -2, "type");
   set_integer(L, "mode", st->stx_mode & 07777);
   set_integer(L, "size", st->stx_size);

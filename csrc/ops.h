@@ -9,6 +9,7 @@ extern const luaL_Reg kio_file_ops[];   /* op_file.c: open descriptors */
 extern const luaL_Reg kio_path_ops[];   /* op_path.c: names in directories */
 extern const luaL_Reg kio_socket_ops[]; /* op_socket.c: sockets by descriptor */
 extern const luaL_Reg kio_wait_ops[];   /* op_wait.c: time, readiness, close, cancel */
+extern const luaL_Reg kio_dir_ops[];    /* lua_dir.c: names, by calls that block */
 extern const luaL_Reg kio_plain_ops[];  /* lua_plain.c: calls that never wait */
 extern const luaL_Reg kio_task_ops[];   /* lua_task.c: tasks */
 extern const luaL_Reg kio_scope_ops[];  /* lua_scope.c: scope, timeout, deadline, shield */

@@ -115,9 +115,12 @@ static int l_lseek(lua_State *L) {
   return 1;
 }
 
-/* close_now(fd) -> true: the plain close(2), for finalizers; ends nothing that is under way */
+/* close_now(fd) -> true: the plain close(2), for where nobody can wait. What is under way on fd is
+   asked to end; above all, nothing that the kernel has not seen yet may find the number reused. */
 static int l_close_now(lua_State *L) {
   int fd = kio_check_fd(L, 1);
+  kio_sched *sched = kio_sched_current();
+  if (sched) kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
   if (close(fd) != 0) return kio_fail_fd(L, errno, "close", fd);
   lua_pushboolean(L, true);
   return 1;

@@ -1,8 +1,10 @@
 ---kio: straight-line asynchronous Lua on io_uring. See docs/guide.md.
 local core = require "kio.core"
+local fs = require "kio.fs"
+local helpers = require "kio.io"
 local net = require "kio.net"
 
-local kio = { core = core, net = net }
+local kio = { core = core, fs = fs, io = helpers, net = net }
 
 for _, name in ipairs {
   "run", "spawn", "scope", "timeout", "deadline", "shield",
@@ -16,5 +18,7 @@ for _, name in ipairs {
 } do
   kio[name] = core[name]
 end
+
+for name, helper in pairs(helpers) do kio[name] = helper end
 
 return kio

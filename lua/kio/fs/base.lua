@@ -1,0 +1,47 @@
+---What all methods of a file object share: its class, and how failures are told.
+local base = {}
+
+local File = { __name = "kio.File" }
+File.__index = File
+base.File = File
+
+-- The operation and the path in place of the core's words for the descriptor.
+local function fail(self, what, message, code, ...)
+  if code == "EBADF" and not self.window.fd then message = "the file is closed"
+  else message = message:match("^[^:]*: (.*)$") or message end
+  return nil, ("%s %s: %s"):format(what, self.path, message), code, ...
+end
+base.fail = fail
+
+-- Passes a result on; nil without a message is the end of the file.
+function base.result(self, what, value, message, ...)
+  if value == nil and message then return fail(self, what, message, ...) end
+  return value
+end
+
+function base.self_of(self, name)
+  if getmetatable(self) == File then return self.window end
+  error(("calling '%s' on bad self (a kio.File expected, got %s)"):format(name, type(self)), 3)
+end
+
+function base.refuse_second()
+  error("another task is using the position of this file", 3)
+end
+
+-- What a result of the output room means to the user: the file, or a failure with its count.
+function base.written(self, what, count, ...)
+  if count then return self end
+  return fail(self, what, ...)
+end
+
+function base.no_position(self, what) return fail(self, what, "illegal seek", "ESPIPE") end
+
+function base.closed(self, what) return fail(self, what, "", "EBADF") end
+
+---A message that names another subject.
+function base.rename_subject(message, old, new)
+  local first, last = message:find(old, 1, true)
+  return first and message:sub(1, first - 1) .. new .. message:sub(last + 1) or message
+end
+
+return base

@@ -1,0 +1,126 @@
+---The file object: what kio.fs.open returns. World failures are nil, message, code, and the message
+---names the path. Methods at the position (kio.fs.position) are for one task at a time; those at an
+---offset may run in any number of tasks at once.
+local base = require "kio.fs.base"
+local check = require "kio.fs.check"
+local core = require "kio.core"
+local output = require "kio.fs.output"
+local Window = require "kio.fs.window"
+local File = require "kio.fs.position"
+
+local const = core.const
+local result, written, closed = base.result, base.written, base.closed
+local self_of, no_position = base.self_of, base.no_position
+
+-- ---- at an offset ----
+
+---At most n bytes at the offset; nil at the end.
+function File.pread(self, n, offset, options)
+  local window = self_of(self, "pread")
+  n, offset = check.count(n, 1, "pread"), check.count(offset, 2, "pread")
+  if not window.fd then return closed(self, "pread") end
+  if not window.seekable then return no_position(self, "pread") end
+  return result(self, "pread", core.pread(window.fd, n, offset, options))
+end
+
+---The same as a list of strings of these sizes.
+function File.preadv(self, sizes, offset, options)
+  local window = self_of(self, "preadv")
+  check.sizes(sizes, 1, "preadv")
+  offset = check.count(offset, 2, "preadv")
+  if not window.fd then return closed(self, "preadv") end
+  if not window.seekable then return no_position(self, "preadv") end
+  return result(self, "preadv", core.preadv(window.fd, sizes, offset, options))
+end
+
+---Writes the whole string at the offset and returns the file; the position stays.
+function File.pwrite(self, data, offset)
+  local window = self_of(self, "pwrite")
+  check.data(data, 1, "pwrite")
+  offset = check.count(offset, 2, "pwrite")
+  if not window.fd then return closed(self, "pwrite") end
+  if not window.seekable then return no_position(self, "pwrite") end
+  return written(self, "pwrite", output.pwrite(window, data, offset))
+end
+
+---The same for a list of strings.
+function File.pwritev(self, list, offset)
+  local window = self_of(self, "pwritev")
+  offset = check.count(offset, 2, "pwritev")
+  if not window.fd then return closed(self, "pwritev") end
+  if not window.seekable then return no_position(self, "pwritev") end
+  return written(self, "pwritev", output.pwritev(window, list, offset))
+end
+
+-- ---- the file itself ----
+
+---What statx(2) tells about it: see kio.fs.stat.
+function File.stat(self, options)
+  local window = self_of(self, "stat")
+  if not window.fd then return closed(self, "stat") end
+  return result(self, "stat", core.statx(window.fd, "", const.AT_EMPTY_PATH, options))
+end
+
+---Returns when what was written is on the device; data_only leaves out times and the like.
+function File.sync(self, data_only, options)
+  local window = self_of(self, "sync")
+  if not window.fd then return closed(self, "sync") end
+  local sync = data_only and core.fdatasync or core.fsync
+  return result(self, "sync", sync(window.fd, options))
+end
+
+---Makes it this long; the position stays.
+function File.truncate(self, length, options)
+  local window = self_of(self, "truncate")
+  length = check.count(length, 1, "truncate")
+  if not window.fd then return closed(self, "truncate") end
+  local _ <close> = window.doubt
+  window.doubtful = true
+  return result(self, "truncate", core.ftruncate(window.fd, length, options))
+end
+
+---Its descriptor's number, nil when it is closed.
+function File.fd(self) return self_of(self, "fd").fd or nil end
+File.fileno = File.fd
+
+---Ends what other tasks have under way on it (they get EBADF), and closes. A second close does
+---nothing. Never refused to a cancelled task. Where an operation cannot run it blocks for a moment.
+function File.close(self)
+  local window = self_of(self, "close")
+  local fd = window.fd
+  if not fd then return true end
+  window.fd = false
+  local ran, done, message, code = pcall(core.close, fd)
+  if not ran then done, message, code = core.close_now(fd) end
+  if done then return true end
+  if code == "ENOMEM" then window.fd = fd end -- it never got to the kernel
+  return nil, ("close %s: %s"):format(self.path, message:match("^[^:]*: (.*)$") or message), code
+end
+
+function File.__close(self) File.close(self) end
+
+function File.__gc(self)
+  local fd = self.window.fd
+  self.window.fd = false
+  if fd then core.close_now(fd) end
+end
+
+function File.__tostring(self)
+  local fd = self.window.fd
+  local state = fd and ("fd %d, open"):format(fd) or "closed"
+  return ("kio.File (%s, path %s)"):format(state, self.path)
+end
+
+-- ---- opening ----
+
+---A file object for what openat(2) opens; see kio.fs.open.
+function File.open(path, flags, permissions, read_ahead, timeout)
+  local window = Window.new(read_ahead)
+  local self = setmetatable({ path = path, window = window }, File)
+  local fd, message, code = core.openat(nil, path, flags, permissions, timeout)
+  if not fd then return nil, message, code end
+  window:attach(fd, flags)
+  return self
+end
+
+return File

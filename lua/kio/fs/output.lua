@@ -1,0 +1,82 @@
+---Writing at the position of an open file, and at offsets: all of it, or a failure that tells how
+---many bytes were written before. Works on a window that is ready (Window.begin_write).
+local core = require "kio.core"
+
+local sub, concat = string.sub, table.concat
+
+local output = {}
+
+-- One write at the position, held against others; the position follows it.
+local function put(window, write, pwrite, data)
+  local out = window.out
+  out.busy = true
+  local _ <close> = out
+  if not window.fd then return nil, "closed", "EBADF" end
+  if not window.seekable then return write(window.fd, data) end
+  if not window.append then
+    local n, message, code = pwrite(window.fd, data, window.top)
+    window.top = window.top + (n or 0)
+    return n, message, code
+  end
+  local n, message, code = write(window.fd, data)
+  -- Only the kernel knows where the end was; meanwhile the file may have been closed.
+  window.top = window.fd and core.lseek(window.fd, "cur") or window.top
+  return n, message, code
+end
+
+-- Calls once(data) until `data` from byte `done` on is written.
+local function finish(data, done, once, ...)
+  while done < #data do
+    local rest = done == 0 and data or sub(data, done + 1)
+    local n, message, code = once(rest, done, ...)
+    if not n then return nil, message, code, done end
+    if n == 0 then return nil, "the device takes no more", "EIO", done end
+    done = done + n
+  end
+  return done
+end
+
+local function put_string(data, _, window) return put(window, core.write, core.pwrite, data) end
+
+---Writes the string at the position.
+function output.write(window, data)
+  window:drop()
+  return finish(data, 0, put_string, window)
+end
+
+---Writes the list of strings at the position, in one vectored operation if the kernel takes it so.
+function output.writev(window, list)
+  window:drop()
+  local n, message, code = put(window, core.writev, core.pwritev, list)
+  if not n then return nil, message, code, 0 end
+  local size = 0
+  for i = 1, #list do size = size + #list[i] end
+  if n == size then return n end
+  return finish(concat(list), n, put_string, window)
+end
+
+local function pwrite_string(data, done, window, offset)
+  if not window.fd then return nil, "closed", "EBADF" end
+  return core.pwrite(window.fd, data, offset + done)
+end
+
+---Writes the string at an offset. What was read ahead is doubtful from the start to the end of it.
+function output.pwrite(window, data, offset)
+  local _ <close> = window.doubt
+  window.doubtful = true
+  return finish(data, 0, pwrite_string, window, offset)
+end
+
+---The same for a list of strings.
+function output.pwritev(window, list, offset)
+  local _ <close> = window.doubt
+  window.doubtful = true
+  local n, message, code = core.pwritev(window.fd, list, offset)
+  if not n then return nil, message, code, 0 end
+  local size = 0
+  for i = 1, #list do size = size + #list[i] end
+  if n == size then return n end
+  return finish(concat(list), n, pwrite_string, window, offset)
+end
+
+return output

@@ -1,0 +1,88 @@
+---Replacing what is in a file: in place, or by renaming a new file over it.
+local base = require "kio.fs.base"
+local core = require "kio.core"
+local File = require "kio.fs.file"
+
+local const = core.const
+
+local replace = {}
+
+-- Writes, syncs if asked, and closes; close may be the one to tell that the disk is full.
+local function fill(file, data, sync)
+  local done, message, code = file:write(data)
+  if done and sync then done, message, code = file:sync() end
+  if not done then return nil, message, code end
+  return file:close()
+end
+
+function replace.in_place(path, data, permissions, options)
+  local flags = const.O_WRONLY | const.O_CREAT
+    | (options.append and const.O_APPEND or const.O_TRUNC)
+  local file <close>, message, code = File.open(path, flags, permissions)
+  if not file then return nil, message, code end
+  return fill(file, data, options.sync)
+end
+
+-- ---- atomically ----
+
+-- Removes a temporary file that was not renamed. Not an operation, so that it works in a task that
+-- has been cancelled.
+local Leftover = { __close = function(self) if self.path then os.remove(self.path) end end }
+
+local TRIES = 100 -- of names; that even one is taken is unlikely
+
+-- A new file beside `target`, under a name nobody has; `leftover.path` becomes its path. It calls
+-- itself `target` in its messages.
+local function new_file(directory, target, permissions, leftover)
+  local flags = const.O_WRONLY | const.O_CREAT | const.O_EXCL
+  for try = 1, TRIES do
+    local path = ("%s/.kio-%016x.tmp"):format(directory, math.random(0))
+    leftover.path = path
+    local file, message, code = File.open(path, flags, permissions)
+    if file then
+      file.path = target
+      return file
+    end
+    leftover.path = nil
+    if code ~= "EEXIST" or try == TRIES then
+      return nil, base.rename_subject(message, path, target), code
+    end
+  end
+end
+
+-- What is renamed keeps the permissions of what it replaces, unless others were asked for.
+local function copy_permissions(target, path)
+  local old = core.statx(nil, target)
+  if not old or old.type ~= "file" then return true end
+  return core.chmod(path, old.mode)
+end
+
+local function sync_directory(directory)
+  local file <close>, message, code = File.open(directory, const.O_RDONLY | const.O_DIRECTORY)
+  if not file then return nil, message, code end
+  return file:sync()
+end
+
+-- The folder a path names something in.
+local function directory_of(path)
+  local directory = path:match("^(.*)/[^/]*$") or "."
+  return directory == "" and "/" or directory
+end
+
+function replace.atomically(path, data, permissions, sync)
+  local target = core.realpath(path) or path -- a link stays, and what it leads to is replaced
+  local directory = directory_of(target)
+  local leftover <close> = setmetatable({}, Leftover)
+  local file <close>, message, code = new_file(directory, path, permissions, leftover)
+  if not file then return nil, message, code end
+  local done = true
+  if not permissions then done, message, code = copy_permissions(target, leftover.path) end
+  if done then done, message, code = fill(file, data, sync ~= false) end
+  if done then done, message, code = core.renameat(nil, leftover.path, nil, target) end
+  if not done then return nil, base.rename_subject(message, leftover.path, path), code end
+  leftover.path = nil
+  if sync then return sync_directory(directory) end
+  return true
+end
+
+return replace

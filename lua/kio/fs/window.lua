@@ -1,0 +1,155 @@
+---The position of an open file, and what has been read ahead of it.
+---A seekable file keeps its position here, in user space, and is read by pread: so lines read
+---ahead, seek and write agree. Any other descriptor is read at its current position.
+---What has been fetched is `buf` from index `at` on, then the pieces in `more`; only a success
+---takes from it, so an operation that fails or is cancelled midway loses no byte.
+local core = require "kio.core"
+
+local sub, concat = string.sub, table.concat
+local max, min = math.max, math.min
+
+local SMALLEST, LARGEST = 4096, 1 << 18 -- of one fetch: the sizes of buffers that kio keeps ready
+
+local Window = { SMALLEST = SMALLEST }
+Window.__index = Window
+
+-- One operation at the position at a time: it holds the window, or for output of what cannot seek
+-- (a terminal is read and written independently) the window's `out`.
+local Hold = { __close = function(hold) hold.busy = false end }
+Window.__close = Hold.__close
+
+-- A write at an offset makes what was read ahead doubtful, at its start and again at its end.
+local Doubt = { __close = function(doubt) doubt.window.doubtful = true end }
+
+---A window without a descriptor: made first, so that nothing can fail once there is one.
+function Window.new(read_ahead)
+  local largest = read_ahead or LARGEST
+  local self = setmetatable({
+    fd = false,          -- false: closed
+    seekable = false,
+    append = false,      -- writes go to the end, wherever the position is
+    top = 0,             -- seekable: the offset where the next fetch starts
+    buf = "", at = 1, more = {},
+    smallest = min(SMALLEST, largest), largest = largest,
+    ahead = min(SMALLEST, largest), -- how much the next fetch brings; doubles while reading on
+    busy = false, doubtful = false,
+    waited = false,      -- not seekable: whether somebody has been at the other end
+    out = false, doubt = false,
+  }, Window)
+  self.out = setmetatable({ busy = false }, Hold)
+  self.doubt = setmetatable({ window = self }, Doubt)
+  return self
+end
+
+local ACCESS = core.const.O_WRONLY | core.const.O_RDWR
+
+function Window.attach(self, fd, flags)
+  self.fd, self.append = fd, flags & core.const.O_APPEND ~= 0
+  self.waited = flags & ACCESS == core.const.O_WRONLY
+  self.seekable = core.lseek(fd, "cur") ~= nil
+  if self.seekable then self.out = self end
+end
+
+---How many bytes are held beyond the position, between two operations.
+function Window.unread(self) return #self.buf - self.at + 1 end
+
+---Joins what is held in pieces.
+function Window.settle(self)
+  self.buf = sub(self.buf, self.at) .. concat(self.more)
+  self.at, self.more = 1, {}
+end
+
+---Forgets what was read ahead; of what cannot seek that would lose it.
+function Window.drop(self)
+  if not self.seekable then return end
+  self.top = self.top - self:unread()
+  self.buf, self.at = "", 1
+end
+
+---Prepares for an operation at the position; false when another task is in the middle of one.
+function Window.begin(self)
+  if self.busy then return false end
+  if self.more[1] then self:settle() end
+  if self.doubtful then
+    self:drop()
+    self.doubtful = false
+  end
+  return true
+end
+
+---The same for one that only writes.
+function Window.begin_write(self)
+  if self.out ~= self then return not self.out.busy end
+  return self:begin()
+end
+
+function Window.position(self) return self.top - self:unread() end
+
+---Moves the position of a seekable file.
+function Window.move(self, target)
+  if target == self:position() then return end
+  self:drop()
+  self.top, self.ahead = target, self.smallest
+end
+
+-- ---- reading ----
+
+-- A fifo that nobody has opened for writing looks as if it had ended: wait for its first byte, or
+-- for the end of its first writer.
+local function await_writer(self)
+  local ready, message, code = core.poll(self.fd, "r")
+  self.waited = ready ~= nil
+  return ready, message, code
+end
+
+local function read_current(self, size)
+  if not self.waited then
+    local ready, message, code = await_writer(self)
+    if not ready then return nil, message, code end
+  end
+  return core.read(self.fd, size)
+end
+
+local function read_held(self, size)
+  self.busy = true
+  local _ <close> = self
+  if not self.fd then return nil, "closed", "EBADF" end
+  if self.seekable then return core.pread(self.fd, size, self.top) end
+  return read_current(self, size)
+end
+
+---Fetches the next piece, of at least `want` bytes if there are, but bounded, so that the loop
+---turns between two. Returns it; nil at the end; nil, message, code on failure.
+function Window.fetch(self, want)
+  local data, message, code = read_held(self, min(max(want, self.ahead), max(LARGEST, self.ahead)))
+  if not data then return nil, message, code end
+  self.more[#self.more + 1] = data
+  self.top = self.top + #data
+  self.ahead = min(self.ahead * 2, self.largest)
+  return data
+end
+
+---Takes all that is held, up to index `stop` of the newest piece; the result ends at `upto`.
+function Window.take(self, stop, upto)
+  local buf, at, more = self.buf, self.at, self.more
+  local last = #more
+  local newest = more[last]
+  if upto < #newest then more[last] = sub(newest, 1, upto) end
+  local taken = more[1]
+  if last > 1 or at <= #buf then taken = sub(buf, at) .. concat(more) end
+  self.more = {}
+  if stop == #newest then self.buf, self.at = "", 1 -- lets go of a large piece
+  else self.buf, self.at = newest, stop + 1 end
+  return taken
+end
+
+---Takes all that is held.
+function Window.take_all(self)
+  local newest = self.more[#self.more]
+  if newest then return self:take(#newest, #newest) end
+  local rest = sub(self.buf, self.at)
+  self.buf, self.at = "", 1
+  return rest
+end
+
+return Window

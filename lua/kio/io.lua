@@ -1,0 +1,178 @@
+---Helpers on plain descriptors: exactly n bytes, all of a string, a whole transfer. Results are as
+---those of the raw operations; a failure's fourth result is how many bytes were moved before it.
+local check = require "kio.fs.check"
+local core = require "kio.core"
+
+local concat, sub = table.concat, string.sub
+local max, min = math.max, math.min
+
+local io = {}
+
+local PIECE = 1 << 18 -- of one read: the largest buffer that kio keeps ready
+local TIMEOUT = { timeout = "number" }
+
+-- ---- a deadline over several operations ----
+
+local function deadline(options)
+  return { at = options and options.timeout and core.now() + options.timeout }
+end
+
+-- What is left of it, as the options of one operation.
+local function left(due)
+  return due.at and { timeout = max(0, due.at - core.now()) }
+end
+
+-- ---- reading exactly ----
+
+local function too_short(fd, parts, got, n)
+  if got == 0 then return nil end
+  local message = ("read fd %d: the end came after %d of %d bytes"):format(fd, got, n)
+  return nil, message, "ENODATA", got, concat(parts)
+end
+
+-- Calls once(size, due, got) until it has given n bytes.
+local function read_until(fd, n, options, once)
+  local parts, got, due = {}, 0, deadline(options)
+  repeat
+    local data, message, code = once(min(n - got, PIECE), left(due), got)
+    if message then return nil, message, code, got, concat(parts) end
+    if not data then return too_short(fd, parts, got, n) end
+    parts[#parts + 1] = data
+    got = got + #data
+  until got >= n
+  return #parts == 1 and parts[1] or concat(parts)
+end
+
+---n bytes from the current position. At the end, before the first byte: nil; after it, and on any
+---failure: nil, message, code ("ENODATA" at the end), the number of bytes read, and these bytes.
+function io.read_exactly(fd, n, options)
+  n = check.count(n, 2, "read_exactly")
+  check.options(options, 3, "read_exactly", TIMEOUT)
+  return read_until(fd, n, options, function(size, rest) return core.read(fd, size, rest) end)
+end
+
+---The same from an offset; the position stays.
+function io.pread_exactly(fd, n, offset, options)
+  n, offset = check.count(n, 2, "pread_exactly"), check.count(offset, 3, "pread_exactly")
+  check.options(options, 4, "pread_exactly", TIMEOUT)
+  return read_until(fd, n, options, function(size, rest, got)
+    return core.pread(fd, size, offset + got, rest)
+  end)
+end
+
+-- ---- writing all ----
+
+-- A device that takes nothing and gives no reason: trying again would never end.
+local function stuck(fd, done) return nil, ("write fd %d: no progress"):format(fd), "EIO", done end
+
+-- Calls once(data, due, done) until all of data is written.
+local function write_until(fd, data, options, once)
+  local done, due = 0, deadline(options)
+  repeat
+    local rest = done == 0 and data or sub(data, done + 1)
+    local n, message, code = once(rest, left(due), done)
+    if not n then return nil, message, code, done end
+    if n == 0 and #data > 0 then return stuck(fd, done) end
+    done = done + n
+  until done >= #data
+  return done
+end
+
+---Writes the whole string at the current position; how many bytes that was.
+function io.write_all(fd, data, options)
+  check.data(data, 2, "write_all")
+  check.options(options, 3, "write_all", TIMEOUT)
+  return write_until(fd, data, options, function(rest, due) return core.write(fd, rest, due) end)
+end
+
+---The same at an offset; the position stays.
+function io.pwrite_all(fd, data, offset, options)
+  check.data(data, 2, "pwrite_all")
+  offset = check.count(offset, 3, "pwrite_all")
+  check.options(options, 4, "pwrite_all", TIMEOUT)
+  return write_until(fd, data, options, function(rest, due, done)
+    return core.pwrite(fd, rest, offset + done, due)
+  end)
+end
+
+-- ---- from one descriptor to another ----
+
+local CHUNK = 1 << 16 -- what a pipe holds
+
+-- A transfer owns its pipe: what is still in it when the transfer fails goes with it, and can never
+-- come out in a later one. A seekable source is left where the last byte that was sent ends.
+local Transfer = {}
+Transfer.__index = Transfer
+
+function Transfer.__close(self)
+  if self.pipe_in then core.close_now(self.pipe_in) end
+  if self.pipe_out then core.close_now(self.pipe_out) end
+  if self.moves_source then core.lseek(self.source, "set", self.start + self.done) end
+end
+
+local function new_transfer(source, offset)
+  local self = setmetatable({
+    source = source, start = offset, done = 0,
+    pipe_out = false, pipe_in = false, moves_source = false,
+  }, Transfer)
+  local message, code
+  self.pipe_out, self.pipe_in, code = core.pipe()
+  if not self.pipe_out then
+    message, self.pipe_in = self.pipe_in, false
+    return nil, message, code
+  end
+  if not offset then
+    self.start = core.lseek(source, "cur")
+    self.moves_source = self.start ~= nil
+  end
+  return self
+end
+
+-- One pipeful into the pipe: how many bytes, 0 at the end.
+function Transfer.fill(self, size, due)
+  local at = self.start and self.start + self.done
+  return core.splice(self.source, at, self.pipe_in, nil, size, left(due))
+end
+
+-- All of it out again.
+function Transfer.drain(self, out, size, due)
+  local goal = self.done + size
+  while self.done < goal do
+    local n, message, code = core.splice(self.pipe_out, nil, out, nil, goal - self.done, left(due))
+    if not n then return nil, message, code end
+    if n == 0 then return stuck(out) end
+    self.done = self.done + n
+  end
+  return true
+end
+
+function Transfer.run(self, out, count, due)
+  while self.done < count do
+    local size, message, code = self:fill(min(count - self.done, CHUNK), due)
+    if size == 0 then break end
+    if size then size, message, code = self:drain(out, size, due) end
+    if not size then return self:fail(out, message, code) end
+  end
+  return self.done
+end
+
+-- The core's words, about these two instead of the pipe.
+function Transfer.fail(self, out, message, code)
+  local text = message:match("^%a+ fd %d+: (.*)$") or message
+  return nil, ("sendfile fd %d to fd %d: %s"):format(self.source, out, text), code, self.done
+end
+
+---Moves bytes from one descriptor to another without bringing them into this process: `count` bytes
+---or, without it, up to the end; from `offset` on or, without it, from the source's position,
+---which then moves by what was sent. How many bytes were moved. What had left a source that cannot
+---seek and did not reach its destination is lost when the transfer fails.
+function io.sendfile(out_fd, in_fd, offset, count, options)
+  offset = offset ~= nil and check.count(offset, 3, "sendfile") or nil
+  count = count ~= nil and check.count(count, 4, "sendfile") or math.maxinteger
+  check.options(options, 5, "sendfile", TIMEOUT)
+  local transfer <close>, message, code = new_transfer(in_fd, offset)
+  if not transfer then return nil, message, code, 0 end
+  return transfer:run(out_fd, count, deadline(options))
+end
+
+return io

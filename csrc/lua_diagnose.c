@@ -33,7 +33,7 @@ static const kio_ring_config usual = {KIO_RING_ENTRIES, KIO_RING_CQ_ENTRIES, -1}
 
 static void try_ring(trial *out) {
   kio_ring ring;
-  kio_sched *sched = kio_sched_current();
+  kio_sched *sched = kio_sched_here();
   *out = (trial){0};
   if (sched && sched->ring.backend == &kio_ring_uring) {
     kio_ring_uring.describe(&sched->ring, out->granted, sizeof out->granted);

@@ -216,7 +216,7 @@ static int l_close_cutk(lua_State *L, int status, lua_KContext fd) {
 /* Ends the accepts under way; where Lua cannot yield they end by themselves: the shutdown wakes
    them, and the number stays ours until close(2) below. */
 static int close_listener(lua_State *L, listener *l, bool may_wait) {
-  kio_sched *sched = kio_sched_current();
+  kio_sched *sched = kio_sched_here();
   int fd = l->fd;
   l->fd = -1;
   if (fd < 0) return (lua_pushboolean(L, true), 1);
@@ -232,7 +232,7 @@ static int close_listener(lua_State *L, listener *l, bool may_wait) {
 
 /* listener:close() -> true; every accept under way fails with EBADF */
 static int l_close(lua_State *L) {
-  kio_sched *sched = kio_sched_current();
+  kio_sched *sched = kio_sched_here();
   bool may_wait = sched && sched->leaf == L && !sched->stuck && lua_isyieldable(L);
   return close_listener(L, check_listener(L), may_wait);
 }

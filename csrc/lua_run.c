@@ -172,7 +172,7 @@ static kio_sched *new_sched(lua_State *L) {
    gives no ring. */
 static int l_run(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
-  if (kio_sched_current()) return luaL_error(L, "kio.run within kio.run: use kio.spawn");
+  if (kio_sched_here()) return luaL_error(L, "kio.run within kio.run: use kio.spawn");
   if (lua_isnoneornil(L, OPTIONS)) {
     lua_settop(L, 1);
     lua_newtable(L);

@@ -26,11 +26,17 @@ static void raise_after_turn(lua_State *L, kio_task *task) {
   kio_task_yield_marked(L, 0, cancelledk);
 }
 
-kio_task *kio_op_task(lua_State *L) {
-  kio_sched *sched = kio_sched_current();
-  if (!sched || !sched->current) {
+static int raise_no_task(lua_State *L) {
+  if (!kio_sched_current() || kio_sched_here()) {
     luaL_error(L, "operation outside a task: call it in a function run by kio.run or kio.spawn");
   }
+  return luaL_error(L, "operation in a forked child: the ring stays with the parent process; start "
+                       "a kio.run of the child's own, or exec another program");
+}
+
+kio_task *kio_op_task(lua_State *L) {
+  kio_sched *sched = kio_sched_here();
+  if (!sched || !sched->current) raise_no_task(L);
   if (L != sched->leaf) {
     luaL_error(L, "operation in a coroutine kio does not run: its resume was taken from the "
                   "coroutine library before kio was loaded, or it belongs to another task");

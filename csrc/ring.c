@@ -4,15 +4,44 @@
 #include "ring.h"
 
 #include <errno.h>
+#include <sys/mman.h>
+
+#include "config.h"
+
+/* ---- life ---- */
+
+static const char nobody;    /* `alive` of a closed ring */
+enum { WITNESS_SIZE = 4096 };  /* madvise(2) takes whole pages */
+
+/* A page that the kernel clears in a forked child (MADV_WIPEONFORK): to know it there costs the
+   parent one load, where getpid(2) would be a system call. NULL when memory is out. */
+static char *new_witness(void) {
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  char *page = mmap(NULL, WITNESS_SIZE, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (page == MAP_FAILED) return NULL;
+  madvise(page, WITNESS_SIZE, MADV_WIPEONFORK); /* Linux 4.14: wherever io_uring is */
+  *page = 1;
+  return page;
+}
+
+static void free_witness(kio_ring *ring) {
+  if (ring->alive != &nobody) munmap((void *)(uintptr_t)ring->alive, WITNESS_SIZE);
+  ring->alive = &nobody;
+}
 
 int kio_ring_open(kio_ring *ring, const kio_ring_backend *backend, const kio_ring_config *config) {
-  *ring = (kio_ring){0};
+  *ring = (kio_ring){.alive = new_witness()};
+  if (!ring->alive) {
+    ring->alive = &nobody;
+    return -ENOMEM;
+  }
   kio_slab_init(&ring->slab);
   kio_list_init(&ring->queued);
   kio_list_init(&ring->cancels);
   kio_list_init(&ring->completed);
   int err = backend->open(ring, config);
   if (err == 0) ring->backend = backend;
+  else free_witness(ring);
   return err;
 }
 
@@ -20,8 +49,20 @@ void kio_ring_close(kio_ring *ring) {
   if (!ring->backend) return;
   ring->backend->close(ring);
   ring->backend = NULL;
+  free_witness(ring);
   if (ring->pending == 0) kio_slab_fini(&ring->slab);
 }
+
+void kio_ring_abandon(kio_ring *ring) {
+  const kio_slab *slab = &ring->slab;
+  while (kio_ring_next_queued(ring)) continue; /* what is left is all in flight */
+  for (size_t i = 0; i < slab->chunk_count * KIO_SLAB_CHUNK; i++) {
+    kio_request *request = &slab->chunks[i / KIO_SLAB_CHUNK][i % KIO_SLAB_CHUNK];
+    if (request->state == KIO_REQUEST_INFLIGHT) kio_ring_complete(ring, request, -ECANCELED);
+  }
+}
+
+/* ---- down and up ---- */
 
 void kio_ring_queue(kio_ring *ring, kio_request *request) {
   kio_assert(request->state == KIO_REQUEST_IDLE && request->done);

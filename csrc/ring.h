@@ -32,7 +32,8 @@ typedef struct kio_ring_backend {
   const char *library; /* what it was built with, and which version of it */
   /* Sets ring->impl up; 0 or a negative errno, nothing left behind then. */
   int (*open)(kio_ring *ring, const kio_ring_config *config);
-  /* Frees ring->impl. Nothing may be in flight, or the kernel may still write. */
+  /* Frees ring->impl. Nothing may be in flight, or the kernel may still write. In a forked child
+     (!kio_ring_alive) the parent's ring is not touched. */
   void (*close)(kio_ring *ring);
   /* Submits what is queued, then waits up to wait_ns for a completion, collects all there are. */
   void (*enter)(kio_ring *ring, int64_t wait_ns);
@@ -51,6 +52,7 @@ struct kio_ring {
   kio_list queued;                 /* requests the kernel has not seen, in order */
   kio_list cancels;                /* requests whose cancel has not been sent, by cancel_link */
   kio_list completed;              /* requests with a result nobody has popped */
+  const volatile char *alive;      /* 1 in the process that opened the ring, 0 in a forked child */
   size_t pending;                  /* queued or in flight */
   kio_ring_stats stats;
 };
@@ -59,6 +61,13 @@ struct kio_ring {
 int kio_ring_open(kio_ring *ring, const kio_ring_backend *backend, const kio_ring_config *config);
 /* Closes it. If something is still pending the slab is left to the kernel, on purpose. */
 void kio_ring_close(kio_ring *ring);
+/* False once the ring is closed, and in a child forked from the process that opened it: there
+   nothing may enter it, for the kernel works for the parent. Costs a load. */
+static inline bool kio_ring_alive(const kio_ring *ring) {
+  return *ring->alive;
+}
+/* In such a child: everything pending completes with -ECANCELED, the kernel unasked. */
+void kio_ring_abandon(kio_ring *ring);
 
 /* Queues an IDLE request. It will complete exactly once, never within this call. */
 void kio_ring_queue(kio_ring *ring, kio_request *request);

@@ -236,7 +236,8 @@ static int uring_open(kio_ring *ring, const kio_ring_config *config) {
 
 static void uring_close(kio_ring *ring) {
   uring *u = ring->impl;
-  io_uring_queue_exit(&u->ring);
+  if (kio_ring_alive(ring)) io_uring_queue_exit(&u->ring);
+  else close(u->ring.ring_fd); /* the rings are not mapped in a child (see ring_dontfork) */
   kio_memory_free(u);
   ring->impl = NULL;
 }

@@ -14,10 +14,16 @@ kio_sched *kio_sched_current(void) {
   return sched_current;
 }
 
+kio_sched *kio_sched_here(void) {
+  kio_sched *sched = sched_current;
+  return sched && kio_ring_alive(&sched->ring) ? sched : NULL;
+}
+
 /* ---- opening ---- */
 
 int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *config) {
-  kio_assert(!sched_current);
+  kio_assert(!kio_sched_here());
+  if (sched_current) kio_sched_fini(sched_current); /* the parent's, in a forked child */
   *sched = (kio_sched){.L = L, .config = *config, .stop_ns = KIO_NEVER};
   kio_timers_init(&sched->timers);
   kio_descs_init(&sched->descs);
@@ -208,8 +214,9 @@ static void flush_members(kio_sched *sched) {
 
 /* ---- the loop ---- */
 
-/* Runs what is ready now; what becomes ready meanwhile comes after the kernel had its turn. */
-static void run_ready(kio_sched *sched) {
+/* Runs what is ready now; what becomes ready meanwhile comes after the kernel had its turn. False in
+   a child that a task has forked. */
+static bool run_ready(kio_sched *sched) {
   int64_t limit = sched->now_ns + KIO_SNAPSHOT_NS;
   size_t snapshot = sched->ready_count;
   for (size_t i = 0; i < snapshot; i++) {
@@ -217,9 +224,11 @@ static void run_ready(kio_sched *sched) {
     sched->ready_count--;
     sched->stats.resumes++;
     kio_task_resume(sched->L, task);
+    if (!kio_ring_alive(&sched->ring)) return false;
     /* The clock costs about as much as a short resume: look at it now and then. */
-    if (i % 16 == 15 && kio_ring_now_ns(&sched->ring) > limit) return;
+    if (i % 16 == 15 && kio_ring_now_ns(&sched->ring) > limit) break;
   }
+  return true;
 }
 
 static void expire_timers(kio_sched *sched) {
@@ -263,9 +272,10 @@ static void note_turn(kio_sched *sched, int64_t took_ns) {
   sched->stats.turns++;
 }
 
-static void turn(kio_sched *sched) {
+/* False in a forked child, before anything of the parent's is touched. */
+static bool turn(kio_sched *sched) {
   int64_t started = sched->now_ns;
-  run_ready(sched);
+  if (!run_ready(sched)) return false;
   read_clock(sched);
   note_turn(sched, sched->now_ns - started);
   expire_timers(sched);
@@ -273,6 +283,7 @@ static void turn(kio_sched *sched) {
   enter(sched);
   read_clock(sched);
   tell_owners(sched);
+  return true;
 }
 
 static bool finished(const kio_sched *sched) {
@@ -298,7 +309,10 @@ static const char *late(const kio_sched *sched) {
 
 void kio_sched_run(kio_sched *sched) {
   while (!finished(sched)) {
-    turn(sched);
+    if (!turn(sched)) {
+      sched->trouble = "the loop belongs to the parent process, and this is a child it has forked";
+      return;
+    }
     bound_draining(sched);
     if (finished(sched)) return;
     if (deadlocked(sched)) {
@@ -379,6 +393,7 @@ void kio_sched_fini(kio_sched *sched) {
   abandon_tasks(sched);
   detach_members(sched);
   orphan_all(sched);
+  if (!kio_ring_alive(&sched->ring)) kio_ring_abandon(&sched->ring);
   drain(sched);
   kio_ring_close(&sched->ring);
   kio_timers_fini(&sched->timers);

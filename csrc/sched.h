@@ -58,7 +58,11 @@ struct kio_sched {
 
 /* The scheduler that runs on this thread, or NULL. */
 kio_sched *kio_sched_current(void);
-/* Opens the ring and becomes the thread's scheduler. 0 or a negative errno. */
+/* The same, but NULL in a forked child: there the loop is the parent's, and only memory may be
+   touched. For whoever starts something, closes something, or asks for a scheduler of its own. */
+kio_sched *kio_sched_here(void);
+/* Opens the ring and becomes the thread's scheduler, in place of one that was lost by a fork. 0 or a
+   negative errno. */
 int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *config);
 /* Cancels what is in flight, waits for it within shutdown_ns, closes the ring. Tasks that have not
    ended never run again. May be called twice, also while a task runs (lua_close within a task). */

@@ -192,6 +192,7 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   int status = lua_resume(co, L, nargs, &nresults);
   sched->current = NULL;
   sched->leaf = NULL;
+  if (kio_task_ended(task)) return; /* a forked child gave it up, to run a loop of its own */
   if (status == LUA_OK) {
     end_returned(task);
   } else if (status != LUA_YIELD || !has_mark(co)) {

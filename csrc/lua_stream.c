@@ -46,11 +46,17 @@ static handle *check_handle(lua_State *L) {
   return h;
 }
 
+kio_stream *kio_stream_check(lua_State *L, int64_t *timeout_ns) {
+  const handle *h = check_handle(L);
+  *timeout_ns = h->timeout_ns;
+  return h->stream;
+}
+
 static kio_stream *stream_at(lua_State *L) {
   return ((handle *)lua_touserdata(L, 1))->stream;
 }
 
-static const char *peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX]) {
+const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
   text[kio_address_format(&stream->peer, text)] = 0;
   return text;
 }
@@ -61,15 +67,15 @@ static int64_t due_of(lua_State *L, const handle *h, kio_sched *sched, int optio
 }
 
 /* nil, "what peer: message", code */
-static int fail(lua_State *L, const kio_stream *stream, const char *what, int err) {
+int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
-  peer_text(stream, text);
+  kio_stream_peer_text(stream, text);
   if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, "the stream is closed");
   return kio_fail(L, err, what, text);
 }
 
 /* What the end of a wait means: raises Cancelled, or the errno of an early end, or `err`. */
-static int early_end(lua_State *L, int err) {
+int kio_stream_early_end(lua_State *L, int err) {
   const kio_task *task = kio_sched_current()->current;
   bool cut = err == 0 || err == ECANCELED || err == EINTR;
   if (cut && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
@@ -92,7 +98,7 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
   if (stream->in_err) {
     int err = -stream->in_err;
     stream->in_err = 0;
-    return fail(L, stream, "recv", early_end(L, err));
+    return kio_stream_fail(L, stream, "recv", kio_stream_early_end(L, err));
   }
   lua_pushnil(L); /* the peer has ended */
   return 1;
@@ -107,17 +113,17 @@ static int l_recv(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   kio_sched *sched = task->sched;
   int64_t due = due_of(L, h, sched, 3);
-  if (stream->state != KIO_STREAM_OPEN) return fail(L, stream, "recv", EBADF);
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "recv", EBADF);
   if (stream->reader) return luaL_error(L, "another task is reading from this stream");
   int err = kio_stream_attach(stream, sched);
-  if (err) return fail(L, stream, "recv", -err);
+  if (err) return kio_stream_fail(L, stream, "recv", -err);
   if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
   if (stream->ended) return (lua_pushnil(L), 1);
-  if (!kio_sched_timer(sched, task, due)) return fail(L, stream, "recv", ENOMEM);
+  if (!kio_sched_timer(sched, task, due)) return kio_stream_fail(L, stream, "recv", ENOMEM);
   err = kio_stream_receive(stream, task);
   if (err) {
     kio_timer_stop(&sched->timers, &task->timer);
-    return fail(L, stream, "recv", -err);
+    return kio_stream_fail(L, stream, "recv", -err);
   }
   task->subject = stream;
   stream->read_max = (size_t)max;
@@ -129,7 +135,7 @@ static int l_recv(lua_State *L) {
 
 /* A failed write also tells how many of its bytes were taken over before. */
 static int write_failed(lua_State *L, kio_stream *stream, const char *what, int err, size_t at) {
-  fail(L, stream, what, err);
+  kio_stream_fail(L, stream, what, err);
   lua_pushinteger(L, (lua_Integer)at);
   return 4;
 }
@@ -138,7 +144,7 @@ static int park_writer(lua_State *L, kio_stream *stream, bool drained, lua_KCont
                        lua_KFunction k) {
   kio_task *task = kio_sched_current()->current;
   if (!kio_sched_timer(task->sched, task, stream->write_due_ns)) {
-    return fail(L, stream, "write", ENOMEM);
+    return kio_stream_fail(L, stream, "write", ENOMEM);
   }
   kio_stream_await_output(stream, task, drained);
   kio_task_says(task, "write", stream->fd);
@@ -156,8 +162,8 @@ static int l_flushk(lua_State *L, int status, lua_KContext ctx) {
   bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
   (void)ctx;
   int err = output_error(stream);
-  if (err) return fail(L, stream, "flush", err);
-  if (ended_early) return fail(L, stream, "flush", early_end(L, 0));
+  if (err) return kio_stream_fail(L, stream, "flush", err);
+  if (ended_early) return kio_stream_fail(L, stream, "flush", kio_stream_early_end(L, 0));
   lua_settop(L, 1);
   return 1;
 }
@@ -178,7 +184,7 @@ static int l_writek(lua_State *L, int status, lua_KContext ctx) {
   size_t at = (size_t)ctx >> 1;
   (void)status;
   int err = output_error(stream);
-  if (!err && kio_sched_current()->current->wake != KIO_WAKE_DONE) err = early_end(L, 0);
+  if (!err && kio_sched_current()->current->wake != KIO_WAKE_DONE) err = kio_stream_early_end(L, 0);
   if (err) return write_failed(L, stream, "write", err, at);
   return write_on(L, stream, at, (int)(ctx & 1));
 }
@@ -267,7 +273,7 @@ static int l_flush(lua_State *L) {
 /* ---- ending ---- */
 
 static int shut(lua_State *L, kio_stream *stream, int how) {
-  if (shutdown(stream->fd, how) != 0) return fail(L, stream, "shutdown", errno);
+  if (shutdown(stream->fd, how) != 0) return kio_stream_fail(L, stream, "shutdown", errno);
   lua_pushboolean(L, true);
   return 1;
 }
@@ -276,8 +282,8 @@ static int l_shutdownk(lua_State *L, int status, lua_KContext how) {
   kio_stream *stream = stream_at(L);
   bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
   int err = output_error(stream);
-  if (err) return fail(L, stream, "shutdown", err);
-  if (ended_early) return fail(L, stream, "shutdown", early_end(L, 0));
+  if (err) return kio_stream_fail(L, stream, "shutdown", err);
+  if (ended_early) return kio_stream_fail(L, stream, "shutdown", kio_stream_early_end(L, 0));
   return shut(L, stream, (int)how);
 }
 
@@ -288,7 +294,7 @@ static int l_shutdown(lua_State *L) {
   kio_stream *stream = h->stream;
   int how = luaL_checkoption(L, 2, "both", names); /* in the order of SHUT_RD, _WR, _RDWR */
   kio_task *task = kio_op_begin(L);
-  if (stream->state != KIO_STREAM_OPEN) return fail(L, stream, "shutdown", EBADF);
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "shutdown", EBADF);
   if (how == SHUT_RD) return shut(L, stream, how);
   if (stream->writer) return luaL_error(L, "another task is writing to this stream");
   stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
@@ -298,7 +304,7 @@ static int l_shutdown(lua_State *L) {
 
 static int close_done(lua_State *L, kio_stream *stream) {
   kio_stream_finish(stream);
-  if (stream->out_err) return fail(L, stream, "close", stream->out_err);
+  if (stream->out_err) return kio_stream_fail(L, stream, "close", stream->out_err);
   lua_pushboolean(L, true);
   return 1;
 }
@@ -389,7 +395,7 @@ static int l_address(lua_State *L) {
   kio_sockaddr address;
   kio_stream *stream = check_handle(L)->stream;
   int err = kio_socket_local(stream->fd, &address);
-  return err ? fail(L, stream, "address", -err) : push_address(L, &address);
+  return err ? kio_stream_fail(L, stream, "address", -err) : push_address(L, &address);
 }
 
 /* stream:fd() -> its descriptor's number, nil when closed */
@@ -414,7 +420,7 @@ static int l_tostring(lua_State *L) {
   handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
   if (!h->stream) return (lua_pushliteral(L, STREAM_TYPE " (not connected)"), 1);
   lua_pushfstring(L, STREAM_TYPE " (fd %d, %s, peer %s)", h->stream->fd, states[h->stream->state],
-                  peer_text(h->stream, text));
+                  kio_stream_peer_text(h->stream, text));
   return 1;
 }
 
@@ -433,6 +439,8 @@ void kio_stream_open(lua_State *L) {
   luaL_newmetatable(L, STREAM_TYPE);
   luaL_setfuncs(L, metamethods, 0);
   luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  luaL_setfuncs(L, kio_read_methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__index");
+  lua_remove(L, -2);
 }

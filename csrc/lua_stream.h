@@ -2,8 +2,10 @@
 #ifndef KIO_LUA_STREAM_H
 #define KIO_LUA_STREAM_H
 
+#include <lauxlib.h>
 #include <lua.h>
 
+#include "address.h"
 #include "stream.h"
 
 /* Pushes a userdata for a stream that does not exist yet, so that nothing can fail on the Lua side
@@ -11,7 +13,17 @@
 void kio_stream_push_empty(lua_State *L);
 /* Gives the userdata at `index` its stream, made of fd; false when memory is out (fd is closed). */
 bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer);
-/* Makes the metatable. */
+/* Makes the metatable; leaves the table of methods on the stack: kio.net adds those in Lua. */
 void kio_stream_open(lua_State *L);
+
+/* For lua_read.c. The stream at index 1, or an argument error; and its default timeout. */
+kio_stream *kio_stream_check(lua_State *L, int64_t *timeout_ns);
+/* Pushes nil, "what peer: message", code; returns 3. */
+int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err);
+/* What the end of a wait means: raises Cancelled, or the errno of an early end, or `err`. */
+int kio_stream_early_end(lua_State *L, int err);
+/* The peer's address, ended by a zero byte. */
+const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]);
+extern const luaL_Reg kio_read_methods[]; /* lua_read.c: reading by format */
 
 #endif

@@ -166,7 +166,8 @@ static int make_room(kio_stream *stream) {
   if (stream->in_at > 0) {
     memmove(stream->in.data, stream->in.data + stream->in_at, unread);
   } else {
-    kio_buffer larger = kio_buffer_take(buffers, unread + stream->in_want);
+    size_t more = unread > stream->in_want ? unread : stream->in_want; /* long values: doubling */
+    kio_buffer larger = kio_buffer_take(buffers, unread + more);
     if (!larger.data) return -ENOMEM;
     if (unread > 0) memcpy(larger.data, stream->in.data, unread);
     kio_buffer_give(buffers, stream->in);
@@ -174,6 +175,25 @@ static int make_room(kio_stream *stream) {
   }
   stream->in_at = 0;
   stream->in_end = unread;
+  return 0;
+}
+
+int kio_stream_put_back(kio_stream *stream, const char *data, size_t size) {
+  kio_buffers *buffers = &stream->sched->buffers;
+  size_t unread = kio_stream_unread(stream);
+  kio_assert(!stream->receiving);
+  if (size == 0) return 0;
+  if (stream->in_at < size) {
+    kio_buffer larger = kio_buffer_take(buffers, size + unread);
+    if (!larger.data) return -ENOMEM;
+    if (unread > 0) memcpy(larger.data + size, stream->in.data + stream->in_at, unread);
+    kio_buffer_give(buffers, stream->in);
+    stream->in = larger;
+    stream->in_at = size;
+    stream->in_end = size + unread;
+  }
+  stream->in_at -= size;
+  memcpy(stream->in.data + stream->in_at, data, size);
   return 0;
 }
 

@@ -35,6 +35,12 @@ typedef struct kio_stream {
   bool receiving;         /* rx is under way */
   kio_task *reader;       /* the task parked for it */
   size_t read_max;        /* at most so many bytes it wants */
+  size_t read_taken;      /* read by format: unread bytes that earlier formats have taken */
+  size_t read_seen;       /* bytes behind them that were searched in vain */
+  int64_t read_due_ns;    /* the deadline of its read */
+  int read_next;          /* the stack index of the format to be satisfied */
+  int read_last;          /* and of the last one */
+  uint8_t read_kind;      /* what lua_read.c does */
   /* output */
   kio_buffer out;         /* gathered, not yet sent: out_size bytes */
   size_t out_size;
@@ -63,6 +69,9 @@ static inline size_t kio_stream_unread(const kio_stream *stream) {
 }
 /* Marks `size` unread bytes as read; an empty buffer is given back. */
 void kio_stream_consume(kio_stream *stream, size_t size);
+
+/* Puts bytes in front of the unread ones. 0 or -ENOMEM. */
+int kio_stream_put_back(kio_stream *stream, const char *data, size_t size);
 
 /* Gathers as many bytes as fit below the high-water mark; how many, or -ENOMEM. */
 int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size);

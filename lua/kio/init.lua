@@ -3,6 +3,7 @@ local core = require "kio.core"
 local fs = require "kio.fs"
 local helpers = require "kio.io"
 local net = require "kio.net"
+require "kio.stream"
 
 local kio = { core = core, fs = fs, io = helpers, net = net }
 

@@ -1,0 +1,267 @@
+/* Reading a stream by format: lines, exact counts, everything, up to a delimiter. One engine: try
+   to satisfy the formats from the unread bytes; when they do not suffice receive more and try again.
+   Nothing counts as read before the whole call succeeds, so a timeout, a cancellation or an error
+   leaves every byte where it was. */
+#include <errno.h>
+#include <string.h>
+
+#include "config.h"
+#include "lua_stream.h"
+#include "op.h"
+#include "ops.h"
+
+typedef enum read_kind {
+  KIND_COUNT,     /* n bytes, fewer only at the end */
+  KIND_LINE,      /* up to a newline, which is dropped */
+  KIND_LINE_KEEP, /* up to a newline, which is kept */
+  KIND_ALL,       /* up to the end */
+  KIND_UNTIL,     /* up to a delimiter, which is dropped */
+  KIND_PEEK       /* n bytes, which stay unread */
+} read_kind;
+
+typedef enum read_outcome { GOT, GOT_NOTHING, NEED_MORE, TOO_LONG, CUT_SHORT } read_outcome;
+
+/* ---- one format against the unread bytes ---- */
+
+/* The unread bytes that earlier formats of this call have not taken. */
+static const char *rest(const kio_stream *stream, size_t *size) {
+  *size = kio_stream_unread(stream) - stream->read_taken;
+  return stream->in.data + stream->in_at + stream->read_taken;
+}
+
+static read_outcome took(lua_State *L, kio_stream *stream, const char *data, size_t size, size_t drop) {
+  lua_pushlstring(L, data, size);
+  stream->read_taken += size + drop;
+  stream->read_seen = 0;
+  return GOT;
+}
+
+static read_outcome nothing(lua_State *L) {
+  lua_pushnil(L);
+  return GOT_NOTHING;
+}
+
+static read_outcome take_count(lua_State *L, kio_stream *stream, size_t count) {
+  size_t size;
+  const char *data = rest(stream, &size);
+  if (size > 0 && size >= count) return took(L, stream, data, count, 0);
+  if (!stream->ended) return NEED_MORE;
+  return size > 0 ? took(L, stream, data, size, 0) : nothing(L);
+}
+
+/* How many bytes a value may have: the caller's `max`, else what is usual for the format. */
+static size_t limit(const kio_stream *stream, size_t usual) {
+  return stream->read_max > 0 ? stream->read_max : usual;
+}
+
+static read_outcome take_all(lua_State *L, kio_stream *stream) {
+  size_t size;
+  const char *data = rest(stream, &size);
+  if (size > limit(stream, KIO_READ_ALL_MAX)) return TOO_LONG;
+  return stream->ended ? took(L, stream, data, size, 0) : NEED_MORE;
+}
+
+static read_outcome take_line(lua_State *L, kio_stream *stream, bool keep) {
+  size_t size, seen = stream->read_seen, max = limit(stream, KIO_LINE_MAX);
+  const char *data = rest(stream, &size);
+  const char *end = size > seen ? memchr(data + seen, '\n', size - seen) : NULL;
+  if (end && (size_t)(end - data) <= max) {
+    return took(L, stream, data, (size_t)(end - data) + keep, !keep);
+  }
+  if (end || size > max) return TOO_LONG;
+  stream->read_seen = size;
+  if (!stream->ended) return NEED_MORE;
+  return size > 0 ? took(L, stream, data, size, 0) : nothing(L);
+}
+
+static read_outcome take_until(lua_State *L, kio_stream *stream, const char *delim, size_t width) {
+  size_t size, seen = stream->read_seen, max = limit(stream, KIO_LINE_MAX);
+  const char *data = rest(stream, &size);
+  const char *end = size >= width ? memmem(data + seen, size - seen, delim, width) : NULL;
+  if (end && (size_t)(end - data) <= max) {
+    return took(L, stream, data, (size_t)(end - data), width);
+  }
+  if (end || size >= max + width) return TOO_LONG;
+  stream->read_seen = size >= width ? size - width + 1 : 0; /* it may begin in the last bytes */
+  if (!stream->ended) return NEED_MORE;
+  return size > 0 ? CUT_SHORT : nothing(L);
+}
+
+/* The format at `index`, which start_read has checked. */
+static read_outcome take(lua_State *L, kio_stream *stream, int index) {
+  size_t width;
+  const char *text;
+  switch ((read_kind)stream->read_kind) {
+    case KIND_UNTIL:
+      text = lua_tolstring(L, index, &width);
+      return take_until(L, stream, text, width);
+    case KIND_PEEK: return take_count(L, stream, (size_t)lua_tointeger(L, index));
+    default: break;
+  }
+  if (lua_type(L, index) == LUA_TNUMBER) {
+    return take_count(L, stream, (size_t)lua_tointeger(L, index));
+  }
+  text = lua_tostring(L, index);
+  text += *text == '*';
+  return *text == 'a' ? take_all(L, stream) : take_line(L, stream, *text == 'L');
+}
+
+/* ---- the engine ---- */
+
+static const char *const call_names[] = {"read", "read_until", "peek"};
+
+static const char *call_name(const kio_stream *stream) {
+  return call_names[stream->read_kind == KIND_UNTIL ? 1 : stream->read_kind == KIND_PEEK ? 2 : 0];
+}
+
+/* Nothing was taken: every byte stays. */
+static int give_up(lua_State *L, kio_stream *stream, int err) {
+  return kio_stream_fail(L, stream, call_name(stream), err);
+}
+
+static int give_up_saying(lua_State *L, kio_stream *stream, const char *code, const char *text) {
+  char peer[KIO_ADDRESS_TEXT_MAX + 1];
+  return kio_fail_text(L, code, call_name(stream), kio_stream_peer_text(stream, peer), text);
+}
+
+static int l_readk(lua_State *L, int status, lua_KContext ctx);
+
+static int receive_more(lua_State *L, kio_stream *stream, kio_task *task) {
+  kio_sched *sched = task->sched;
+  if (!kio_sched_timer(sched, task, stream->read_due_ns)) return give_up(L, stream, ENOMEM);
+  int err = kio_stream_receive(stream, task);
+  if (err) {
+    kio_timer_stop(&sched->timers, &task->timer);
+    return give_up(L, stream, -err);
+  }
+  task->subject = stream;
+  kio_task_says(task, call_name(stream), stream->fd);
+  return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)stream, l_readk);
+}
+
+/* Takes the formats from read_next to read_last; the values taken are above read_last. */
+static int read_on(lua_State *L, kio_stream *stream, kio_task *task) {
+  read_outcome outcome = GOT;
+  for (; outcome == GOT && stream->read_next <= stream->read_last; stream->read_next++) {
+    outcome = take(L, stream, stream->read_next);
+    if (outcome == NEED_MORE) return receive_more(L, stream, task);
+    if (outcome == TOO_LONG) {
+      return give_up_saying(L, stream, "EMSGSIZE", "more bytes than the limit allows");
+    }
+    if (outcome == CUT_SHORT) {
+      return give_up_saying(L, stream, "ENODATA", "the peer ended before the delimiter");
+    }
+  }
+  if (stream->read_kind != KIND_PEEK) kio_stream_consume(stream, stream->read_taken);
+  return lua_gettop(L) - stream->read_last;
+}
+
+static int l_readk(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = (kio_stream *)ctx; /* NOLINT: it was one when the task parked */
+  kio_task *task = kio_sched_current()->current;
+  (void)status;
+  stream->reader = NULL;
+  if (stream->in_err) {
+    int err = -stream->in_err;
+    stream->in_err = 0;
+    return give_up(L, stream, kio_stream_early_end(L, err));
+  }
+  if (stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF);
+  return read_on(L, stream, task);
+}
+
+/* Reads { max =, timeout = } at the top, if a table is there, and pops it. */
+static void read_options(lua_State *L, kio_stream *stream, kio_sched *sched, int64_t timeout_ns) {
+  static const char *const known[] = {"max", "timeout", NULL};
+  int index = lua_gettop(L);
+  stream->read_max = 0;
+  if (lua_istable(L, index)) {
+    kio_check_options(L, index, known);
+    if (lua_getfield(L, index, "max") != LUA_TNIL) stream->read_max = kio_check_size(L, -1);
+    if (lua_getfield(L, index, "timeout") != LUA_TNIL) timeout_ns = kio_check_seconds(L, -1);
+    lua_settop(L, index - 1);
+  }
+  stream->read_due_ns = kio_sched_due(sched, timeout_ns);
+}
+
+/* The arguments from 2 on are checked formats; an options table may follow them. */
+static int start_read(lua_State *L, read_kind kind) {
+  int64_t timeout_ns;
+  kio_stream *stream = kio_stream_check(L, &timeout_ns);
+  kio_task *task = kio_op_begin(L);
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "read", EBADF);
+  if (stream->reader) return luaL_error(L, "another task is reading from this stream");
+  read_options(L, stream, task->sched, timeout_ns);
+  int err = kio_stream_attach(stream, task->sched);
+  if (err) return kio_stream_fail(L, stream, "read", -err);
+  stream->read_kind = (uint8_t)kind;
+  stream->read_next = 2;
+  stream->read_last = lua_gettop(L);
+  stream->read_taken = stream->read_seen = 0;
+  return read_on(L, stream, task);
+}
+
+/* ---- the calls ---- */
+
+static void check_format(lua_State *L, int index) {
+  if (lua_type(L, index) == LUA_TNUMBER) {
+    kio_check_size(L, index);
+    return;
+  }
+  const char *text = luaL_checkstring(L, index);
+  text += *text == '*';
+  luaL_argcheck(L, *text == 'l' || *text == 'L' || *text == 'a', index, "invalid format");
+}
+
+/* stream:read([format, ... [, { max =, timeout = }]]) -> a value for each format: "l" (default), "L",
+   "a", or a number of bytes; nil at the end */
+static int l_read(lua_State *L) {
+  int last = lua_gettop(L) - lua_istable(L, -1);
+  if (last < 2) { /* no format: a line */
+    lua_pushliteral(L, "l");
+    lua_insert(L, 2);
+    return start_read(L, KIND_LINE);
+  }
+  for (int i = 2; i <= last; i++) check_format(L, i);
+  return start_read(L, KIND_COUNT);
+}
+
+/* stream:read_until(delimiter [, { max =, timeout = }]) -> what comes before it | nil at the end */
+static int l_read_until(lua_State *L) {
+  size_t width;
+  luaL_checklstring(L, 2, &width);
+  luaL_argcheck(L, width > 0, 2, "the delimiter is empty");
+  luaL_argcheck(L, lua_gettop(L) <= 3, 4, "too many arguments");
+  return start_read(L, KIND_UNTIL);
+}
+
+/* stream:peek([size [, { timeout = }]]) -> that many bytes, which stay unread; fewer only at the end */
+static int l_peek(lua_State *L) {
+  if (lua_isnoneornil(L, 2)) {
+    lua_settop(L, 1);
+    lua_pushinteger(L, 1);
+  }
+  luaL_argcheck(L, kio_check_size(L, 2) > 0, 2, "must be at least 1 byte");
+  return start_read(L, KIND_PEEK);
+}
+
+/* stream:unread(data) -> stream: data is what will be read next */
+static int l_unread(lua_State *L) {
+  size_t size;
+  int64_t timeout_ns;
+  kio_stream *stream = kio_stream_check(L, &timeout_ns);
+  const char *data = kio_check_data(L, 2, &size);
+  kio_task *task = kio_op_task(L);
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "unread", EBADF);
+  if (stream->reader) return luaL_error(L, "another task is reading from this stream");
+  int err = kio_stream_attach(stream, task->sched);
+  if (!err) err = kio_stream_put_back(stream, data, size);
+  if (err) return kio_stream_fail(L, stream, "unread", -err);
+  lua_settop(L, 1);
+  return 1;
+}
+
+const luaL_Reg kio_read_methods[] = {
+    {"read", l_read},     {"read_until", l_read_until}, {"peek", l_peek},
+    {"unread", l_unread}, {NULL, NULL},
+};

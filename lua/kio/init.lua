@@ -4,6 +4,7 @@ local fs = require "kio.fs"
 local helpers = require "kio.io"
 local net = require "kio.net"
 
+---@class kio: kio.core
 local kio = { core = core, fs = fs, io = helpers, net = net }
 
 for _, name in ipairs {

@@ -121,7 +121,9 @@ static int l_connect(lua_State *L) {
   }
   request->arg.address = address;
   request->flags |= KIO_REQUEST_OWNS_FD;
-  return kio_op_submit(L, task, request, timeout, l_connectk);
+  int failed = kio_op_submit(L, task, request, timeout, l_connectk);
+  close(fd); /* only out of memory comes here */
+  return failed;
 }
 
 /* ---- listeners ---- */

@@ -94,12 +94,14 @@ static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
 static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
   kio_stream *stream = (kio_stream *)ctx; /* NOLINT: it was one when the task parked */
   (void)status;
+  stream->reader = NULL;
   if (kio_stream_unread(stream) > 0) return push_unread(L, stream, stream->read_max);
   if (stream->in_err) {
     int err = -stream->in_err;
     stream->in_err = 0;
     return kio_stream_fail(L, stream, "recv", kio_stream_early_end(L, err));
   }
+  if (!stream->ended) return fail(L, stream, "recv", EBADF); /* closed with what had come */
   lua_pushnil(L); /* the peer has ended */
   return 1;
 }
@@ -152,6 +154,12 @@ static int park_writer(lua_State *L, kio_stream *stream, bool drained, lua_KCont
   return kio_task_park(L, task, kio_stream_abandon_write, ctx, k);
 }
 
+/* The running task has waited for output: others may write again, unless a close has put itself in
+   its place. */
+static void writer_resumed(kio_stream *stream, int status) {
+  if (status == LUA_YIELD && stream->writer == kio_sched_current()->current) stream->writer = NULL;
+}
+
 /* The error that stops output now; 0 for none. */
 static int output_error(const kio_stream *stream) {
   return stream->state != KIO_STREAM_OPEN ? EBADF : stream->out_err;
@@ -161,6 +169,7 @@ static int l_flushk(lua_State *L, int status, lua_KContext ctx) {
   kio_stream *stream = stream_at(L);
   bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
   (void)ctx;
+  writer_resumed(stream, status);
   int err = output_error(stream);
   if (err) return kio_stream_fail(L, stream, "flush", err);
   if (ended_early) return kio_stream_fail(L, stream, "flush", kio_stream_early_end(L, 0));
@@ -182,7 +191,7 @@ static int write_on(lua_State *L, kio_stream *stream, size_t at, int then);
 static int l_writek(lua_State *L, int status, lua_KContext ctx) {
   kio_stream *stream = stream_at(L);
   size_t at = (size_t)ctx >> 1;
-  (void)status;
+  writer_resumed(stream, status);
   int err = output_error(stream);
   if (!err && kio_sched_current()->current->wake != KIO_WAKE_DONE) err = kio_stream_early_end(L, 0);
   if (err) return write_failed(L, stream, "write", err, at);
@@ -281,6 +290,7 @@ static int shut(lua_State *L, kio_stream *stream, int how) {
 static int l_shutdownk(lua_State *L, int status, lua_KContext how) {
   kio_stream *stream = stream_at(L);
   bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
+  writer_resumed(stream, status);
   int err = output_error(stream);
   if (err) return kio_stream_fail(L, stream, "shutdown", err);
   if (ended_early) return kio_stream_fail(L, stream, "shutdown", kio_stream_early_end(L, 0));
@@ -332,10 +342,10 @@ static int cut(lua_State *L, kio_stream *stream) {
 static int l_close_flushedk(lua_State *L, int status, lua_KContext ctx) {
   kio_stream *stream = stream_at(L);
   const kio_task *task = kio_sched_current()->current;
-  (void)status;
   (void)ctx;
-  if (task->wake == KIO_WAKE_TIMEOUT) stream->out_err = ETIMEDOUT;
-  if (task->wake == KIO_WAKE_CANCEL) stream->out_err = ECANCELED;
+  writer_resumed(stream, status);
+  int early = kio_task_is_cancelled(task) ? ECANCELED : ETIMEDOUT;
+  if (!kio_stream_drained(stream)) stream->out_err = early;
   return cut(L, stream);
 }
 
@@ -346,22 +356,22 @@ static int close_without_waiting(lua_State *L, kio_stream *stream) {
   return 1;
 }
 
-/* stream:close([options]) -> true; output leaves first. Never refused to a cancelled task, which
-   does not wait for output. A second close does nothing. */
+/* stream:close([options]) -> true; output leaves first. Never refused to a cancelled task, whose
+   output gets the one turn that a timeout of 0 gives. A second close does nothing. */
 static int l_close(lua_State *L) {
   handle *h = check_handle(L);
   kio_stream *stream = h->stream;
   if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1);
-  kio_sched *sched = kio_sched_current();
+  kio_sched *sched = kio_sched_here();
   if (!sched || sched->leaf != L || sched->stuck || !lua_isyieldable(L)) {
     return close_without_waiting(L, stream);
   }
   kio_task *task = kio_op_begin_closing(L);
   stream->write_due_ns = due_of(L, h, sched, 2);
+  if (kio_task_is_cancelled(task)) stream->write_due_ns = sched->now_ns;
   stream->state = KIO_STREAM_CLOSING;
   kio_stream_dismiss_writer(stream);
-  bool wait = stream->sched && !kio_task_is_cancelled(task) && !kio_stream_drained(stream);
-  if (wait) return park_writer(L, stream, true, 0, l_close_flushedk);
+  if (!kio_stream_drained(stream)) return park_writer(L, stream, true, 0, l_close_flushedk);
   return cut(L, stream);
 }
 

@@ -109,9 +109,26 @@ int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t ti
 
 /* ---- up ---- */
 
+/* A close shuts a socket down before it cancels: that may look like the end of its input, or like
+   readiness. */
+static bool only_shut_down(const kio_request *request) {
+  switch (request->op) {
+    case KIO_OP_READ:
+    case KIO_OP_READV:
+    case KIO_OP_RECV:
+    case KIO_OP_RECVMSG:
+    case KIO_OP_SPLICE:
+      return request->result == 0;
+    default:
+      return request->op == KIO_OP_POLL;
+  }
+}
+
 kio_request *kio_op_result(lua_KContext ctx) {
   kio_request *request = (kio_request *)ctx; /* NOLINT: it was one when it went down */
   kio_assert(request->state == KIO_REQUEST_DONE);
+  bool closed = request->flags & KIO_REQUEST_CLOSED;
+  if (closed && only_shut_down(request)) request->result = -ECANCELED;
   return request;
 }
 
@@ -123,8 +140,7 @@ void kio_op_release(kio_request *request) {
 
 int kio_op_error(const kio_task *task, const kio_request *request) {
   int err = request->result < 0 ? -request->result : 0;
-  bool closed = request->flags & KIO_REQUEST_CLOSED;
-  if (closed && (err || (request->op == KIO_OP_RECV && request->result == 0))) return EBADF;
+  if (err && request->flags & KIO_REQUEST_CLOSED) return EBADF;
   bool cut = err == ECANCELED || err == EINTR;
   return cut && task->wake == KIO_WAKE_TIMEOUT ? ETIMEDOUT : err;
 }

@@ -74,13 +74,19 @@ static int l_shutdown(lua_State *L) {
 
 /* ---- bytes ---- */
 
+/* With MSG_TRUNC the kernel tells more bytes than it has written: the buffer must not be read
+   beyond its end, nor show what was in it before. */
+static void prepare_truncation(const kio_request *request, int flags) {
+  if (flags & MSG_TRUNC) memset(request->buffer.data, 0, request->buffer.size);
+}
+
 static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
   kio_request *request = kio_op_result(ctx);
   (void)status;
-  if (request->result == 0 && request->flags & KIO_REQUEST_CLOSED) request->result = -ECANCELED;
   if (request->result < 0) return kio_op_failed(L, request);
   if (request->result == 0 && request->arg.io.size > 0) lua_pushnil(L); /* the peer has ended */
-  else lua_pushlstring(L, request->buffer.data, (size_t)request->result);
+  else lua_pushlstring(L, request->buffer.data, kio_min_size((size_t)request->result,
+                                                             request->arg.io.size));
   kio_op_release(request);
   return 1;
 }
@@ -94,6 +100,7 @@ static int l_recv(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   kio_request *request = kio_op_request(L, task, KIO_OP_RECV, fd);
   if (!request || !kio_op_buffer(L, request, size)) return 3;
+  prepare_truncation(request, flags);
   request->arg.io = (kio_arg_io){request->buffer.data, size, 0, flags};
   return kio_op_submit(L, task, request, timeout, l_recvk);
 }
@@ -121,14 +128,16 @@ typedef struct message {
   struct iovec iov[];
 } message;
 
-static message *new_message(lua_State *L, kio_request *request, unsigned pieces, size_t bytes) {
+static message *new_message(lua_State *L, kio_request *request, unsigned pieces, size_t bytes,
+                            int flags) {
   size_t head = sizeof(message) + pieces * sizeof(struct iovec);
   if (!kio_op_buffer(L, request, head + bytes)) return NULL;
+  prepare_truncation(request, flags);
   message *m = (message *)(void *)request->buffer.data;
   memset(m, 0, sizeof *m);
   m->header.msg_iov = m->iov;
   m->header.msg_iovlen = pieces;
-  request->arg.message.header = &m->header;
+  request->arg.message = (kio_arg_message){.header = &m->header, .flags = flags};
   return m;
 }
 
@@ -174,7 +183,7 @@ static int l_sendmsg(lua_State *L) {
   kio_push_strings(L, 2, count);
   kio_task *task = kio_op_begin(L);
   kio_request *request = kio_op_request(L, task, KIO_OP_SENDMSG, fd);
-  message *m = request ? new_message(L, request, count, 0) : NULL;
+  message *m = request ? new_message(L, request, count, 0, options.flags) : NULL;
   if (!m) return 3;
   kio_fill_iovecs(L, first, count, m->iov);
   if (options.has_address) {
@@ -182,7 +191,6 @@ static int l_sendmsg(lua_State *L) {
     m->header.msg_name = &m->address.as;
     m->header.msg_namelen = options.address.size;
   }
-  request->arg.message.flags = options.flags;
   return kio_op_submit(L, task, request, options.timeout_ns, kio_op_countk);
 }
 
@@ -191,7 +199,8 @@ static int l_recvmsgk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   if (request->result < 0) return kio_op_failed(L, request);
   message *m = (message *)(void *)request->buffer.data;
-  lua_pushlstring(L, m->iov[0].iov_base, (size_t)request->result);
+  size_t size = kio_min_size((size_t)request->result, m->iov[0].iov_len);
+  lua_pushlstring(L, m->iov[0].iov_base, size);
   m->address.size = m->header.msg_namelen;
   if (m->address.size > 0) push_address(L, &m->address);
   else lua_pushnil(L);
@@ -208,12 +217,11 @@ static int l_recvmsg(lua_State *L) {
   if (!read_options(L, 3, &options)) return 3;
   kio_task *task = kio_op_begin(L);
   kio_request *request = kio_op_request(L, task, KIO_OP_RECVMSG, fd);
-  message *m = request ? new_message(L, request, 1, size) : NULL;
+  message *m = request ? new_message(L, request, 1, size, options.flags) : NULL;
   if (!m) return 3;
   m->iov[0] = (struct iovec){&m->iov[1], size};
   m->header.msg_name = &m->address.as;
   m->header.msg_namelen = sizeof m->address.as;
-  request->arg.message.flags = options.flags;
   return kio_op_submit(L, task, request, options.timeout_ns, l_recvmsgk);
 }
 

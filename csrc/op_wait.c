@@ -113,7 +113,10 @@ static int submit_close(lua_State *L, kio_task *task, int fd) {
   kio_request *request = kio_op_request(L, task, KIO_OP_CLOSE, -1);
   if (!request) return 3;
   request->fd = fd; /* not entered in the table: the number is free as soon as the kernel says */
-  return kio_op_submit(L, task, request, KIO_NEVER, kio_op_donek);
+  task->request = request;
+  kio_ring_queue(&task->sched->ring, request);
+  /* Cancelled before the kernel has seen it, it would leave the descriptor open for ever. */
+  return kio_task_park(L, task, NULL, (lua_KContext)request, kio_op_donek);
 }
 
 static int l_close_drained(lua_State *L, int status, lua_KContext fd) {

@@ -83,6 +83,12 @@ void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once) {
   kio_list_push(&ring->cancels, &request->cancel_link);
 }
 
+void kio_ring_cancel_again(kio_ring *ring, uint64_t id) {
+  kio_request *request = kio_slab_find(&ring->slab, id);
+  if (!request || request->state != KIO_REQUEST_INFLIGHT) return;
+  if (!kio_link_linked(&request->cancel_link)) kio_list_push(&ring->cancels, &request->cancel_link);
+}
+
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns) {
   kio_assert(wait_ns >= 0);
   /* A cancel of a queued request completes without the kernel: then there is no need to wait. */

@@ -84,6 +84,9 @@ kio_request *kio_ring_pop(kio_ring *ring);
 int64_t kio_ring_now_ns(kio_ring *ring);
 
 /* For backends only. */
+/* The kernel did not find what a cancel was for: the request of that name is on its way between two
+   of the kernel's lists, or has completed. In the first case the cancel is sent again. */
+void kio_ring_cancel_again(kio_ring *ring, uint64_t id);
 kio_request *kio_ring_next_queued(kio_ring *ring);  /* takes it; NULL: none. Now INFLIGHT */
 kio_request *kio_ring_next_cancel(kio_ring *ring);  /* one INFLIGHT whose cancel is to be sent */
 void kio_ring_complete(kio_ring *ring, kio_request *request, int result);

@@ -254,8 +254,8 @@ static void sim_enter(kio_ring *ring, int64_t wait_ns) {
   sim *s = ring->impl;
   ring->stats.enters++;
   s->now_ns += CREEP_NS;
-  tell_again(ring, s);
   take_queued(ring, s);
+  tell_again(ring, s); /* by now the slot has its next tenant */
   bool left = try_all(ring, s);
   take_cancels(ring, s);
   tell_held(ring, s);

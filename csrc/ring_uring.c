@@ -29,6 +29,9 @@ enum {
 #define LIBRARY "liburing 2.3"
 #endif
 
+/* In the name of a cancel, beside the name of its target, whose index never gets this large. */
+#define CANCEL_BIT ((uint64_t)1 << 31)
+
 typedef struct uring {
   struct io_uring ring;
   unsigned flags;        /* the setup flags that were granted */
@@ -273,14 +276,18 @@ static bool fill_cancels(kio_ring *ring, uring *u) {
     if (!target) return true;
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
     io_uring_prep_cancel64(sqe, kio_request_id(target), 0);
-    io_uring_sqe_set_data64(sqe, 0);
+    io_uring_sqe_set_data64(sqe, kio_request_id(target) | CANCEL_BIT);
   }
   return true;
 }
 
 static void collect_one(kio_ring *ring, const struct io_uring_cqe *cqe) {
-  if (cqe->user_data == 0) ring->stats.ignored++;
-  else kio_ring_complete_id(ring, cqe->user_data, cqe->res);
+  if (!(cqe->user_data & CANCEL_BIT)) {
+    kio_ring_complete_id(ring, cqe->user_data, cqe->res);
+    return;
+  }
+  ring->stats.ignored++;
+  if (cqe->res == -ENOENT) kio_ring_cancel_again(ring, cqe->user_data & ~CANCEL_BIT);
 }
 
 static void collect(kio_ring *ring, uring *u) {

@@ -103,7 +103,7 @@ static void settle(kio_stream *stream) {
 void kio_stream_dismiss_writer(kio_stream *stream) {
   kio_task *writer = stream->writer;
   stream->writer = NULL;
-  if (writer) kio_task_wake(writer);
+  if (writer && writer->status == KIO_TASK_WAITING) kio_task_wake(writer);
 }
 
 void kio_stream_close_later(kio_stream *stream) {
@@ -146,7 +146,6 @@ static void received(kio_request *request) {
   stream->in = request->buffer; /* back from the kernel */
   request->buffer = (kio_buffer){NULL, 0};
   stream->receiving = false;
-  stream->reader = NULL;
   if (result > 0) stream->in_end += (size_t)result;
   if (result > 0) adapt(stream, request->arg.io.size, (size_t)result);
   bool closed = request->flags & KIO_REQUEST_CLOSED;
@@ -230,9 +229,7 @@ bool kio_stream_drained(const kio_stream *stream) {
 static void wake_writer(kio_stream *stream) {
   kio_task *writer = stream->writer;
   bool enough = stream->want_drained ? kio_stream_drained(stream) : stream->out_size == 0;
-  if (!enough) return;
-  stream->writer = NULL;
-  kio_task_wake(writer);
+  if (enough && writer->status == KIO_TASK_WAITING) kio_task_wake(writer);
 }
 
 /* A failed send takes everything gathered with it: later bytes must not pass earlier ones. */
@@ -313,7 +310,5 @@ void kio_stream_await_output(kio_stream *stream, kio_task *writer, bool drained)
 }
 
 void kio_stream_abandon_write(kio_task *writer) {
-  kio_stream *stream = writer->subject;
-  stream->writer = NULL;
   kio_task_wake(writer);
 }

@@ -33,7 +33,7 @@ typedef struct kio_stream {
   int in_err;             /* how the last receive failed: negative errno, told to its reader once */
   kio_request *rx;        /* its slot for receiving, while attached */
   bool receiving;         /* rx is under way */
-  kio_task *reader;       /* the task parked for it */
+  kio_task *reader;       /* the task that reads: from parking until it has run again */
   size_t read_max;        /* at most so many bytes it wants */
   size_t read_taken;      /* read by format: unread bytes that earlier formats have taken */
   size_t read_seen;       /* bytes behind them that were searched in vain */
@@ -47,7 +47,7 @@ typedef struct kio_stream {
   kio_request *tx;        /* its slot for sending, while attached */
   bool sending;           /* tx is under way: its buffer holds what was gathered before */
   int out_err;            /* a send failed: told by every later write, flush and close */
-  kio_task *writer;       /* the task parked for room, or for the end of all output */
+  kio_task *writer;       /* the task that waits for room or the end of output, likewise */
   int64_t write_due_ns;   /* the deadline of its write */
   kio_sockaddr peer;
 } kio_stream;

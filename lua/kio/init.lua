@@ -5,6 +5,7 @@ local helpers = require "kio.io"
 local net = require "kio.net"
 require "kio.stream"
 
+---@class kio: kio.core
 local kio = { core = core, fs = fs, io = helpers, net = net }
 
 for _, name in ipairs {

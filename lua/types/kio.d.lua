@@ -1,0 +1,787 @@
+---@meta kio.core
+-- The half of kio that is written in C, for lua-language-server and for people. `require "kio"`
+-- gives all of it under the same names, but for the few marked "for kio's own Lua half".
+--
+-- Conventions. What the world refuses is returned: nil, a message that names operation and subject,
+-- and the errno's name ("ECONNREFUSED"; "ETIMEDOUT" when a `timeout` has passed, "EBADF" for a
+-- closed handle). Misuse is raised: wrong types, unknown option keys, an operation outside a task,
+-- where Lua cannot yield, or in a forked child. In a cancelled scope every operation raises
+-- kio.Cancelled. @async marks what may suspend the calling task; everything else returns at once,
+-- or says "blocks". Times are seconds, fractions allowed; no timeout is nil, 0 is "try once". Sizes
+-- and offsets are bytes.
+
+---@class kio.core
+---@field Cancelled kio.Cancelled
+---@field const kio.Const
+local kio = {}
+
+---What a cancellation raises, and a cancelled task ends with. One value; see kio.is_cancelled.
+---@class kio.Cancelled: userdata
+
+---@class kio.Options
+---@field timeout? number seconds after which the operation ends with "ETIMEDOUT"
+
+---An open file descriptor's number, from 0.
+---@alias kio.Fd integer
+
+-- ---- running ----
+
+---@class kio.RunOptions
+---@field entries? integer room in the submission queue (256); does not limit what is in flight
+---@field cq_entries? integer room in the completion queue (4096)
+---@field sqpoll? boolean|number a kernel thread submits; the seconds it idles before it sleeps (1)
+---@field busy_poll? number seconds to look for completions before sleeping (0)
+---@field shutdown_timeout? number seconds that ending may take once the run unwinds (30)
+---@field backend? "uring" the ring to use; test builds also have "sim". Default: $KIO_BACKEND
+
+---Runs `main` as the root task and returns its results when every task has ended and all output has
+---left. Raises main's error, or that of a task nobody took the error of; one that is a string
+---carries its traceback. One run per thread at a time. Ignores SIGPIPE unless the program handles
+---it.
+---@param main async fun(...): ...
+---@param options? kio.RunOptions
+---@return any ... main's results; nil, message, code when this machine gives no ring (kio.check)
+function kio.run(main, options) end
+
+---@class kio.Limits
+---@field soft number
+---@field hard number
+
+---What kio.check found. Fields the system does not tell are absent.
+---@class kio.Check
+---@field usable boolean whether a ring can be had
+---@field code? string the errno's name when not
+---@field cause? string why not
+---@field cure? string what to do about it
+---@field text string all of this as a report for people
+---@field backend string "uring"
+---@field granted? string what the ring was granted: "sq=256 cq=4096 SINGLE_ISSUER ..."
+---@field liburing string the version kio was built with
+---@field kernel string release, as uname(2) tells it
+---@field entries integer what a default run asks for
+---@field cq_entries integer
+---@field ring_size integer bytes of memory such a ring takes
+---@field memlock kio.Limits RLIMIT_MEMLOCK in bytes; math.huge: unlimited
+---@field memlock_charged boolean whether rings count against it here
+---@field nofile kio.Limits RLIMIT_NOFILE
+---@field io_uring_disabled? integer sysctl kernel.io_uring_disabled: 0 all, 1 some, 2 nobody
+---@field io_uring_group? integer sysctl kernel.io_uring_group
+---@field seccomp? integer of this process: 0 none, 1 strict, 2 a filter
+---@field no_new_privs? boolean of this process
+---@field cpus integer processors this process may run on
+---@field container? string a hint: "docker", "podman", "kubernetes", "lxc", "container"
+
+---What this machine grants, and when io_uring is refused the cause and the cure. Opens a ring for
+---that, unless it is called in a run, which is described then. Never raises; may block for 0.3 s
+---when memory is short.
+---@return kio.Check
+function kio.check() end
+
+---Counters since the run began, but for those marked "now".
+---@class kio.Stats
+---@field turns integer turns of the loop
+---@field resumes integer times a task was resumed
+---@field spawned integer tasks made
+---@field timers integer now: deadlines and sleeps under way
+---@field ready integer now: tasks that could run
+---@field pending integer now: requests queued or in the kernel
+---@field enters integer calls into the kernel
+---@field completions integer requests completed
+---@field ignored integer completions nobody owns: of cancels
+---@field stale integer completions of requests that had ended
+---@field overflows integer times the completion queue was full
+---@field held_back integer times requests waited because the submission queue was full
+---@field buffers integer now: buffers in use
+---@field longest_turn number seconds: the longest time the loop did not look at the kernel
+---@field ops table<string, integer> requests by operation: "read", "accept", ...
+
+---Raises outside a run.
+---@return kio.Stats
+function kio.stats() end
+
+-- ---- tasks ----
+
+---A function running concurrently, made by kio.spawn. Belongs to the scope it was spawned in.
+---@class kio.Task: userdata
+local Task = {}
+
+---A function with its arguments and what is to be known of its task.
+---@class kio.Job
+---@field [1] async fun(...): ...
+---@field [integer] any arguments
+---@field name? string for people
+---@field daemon? boolean it is cancelled when only daemons are left in its scope
+
+---Makes a task that starts in the next turn of the loop.
+---@param f (async fun(...): ...)|kio.Job
+---@param ... any arguments of f, when f is a function
+---@return kio.Task
+function kio.spawn(f, ...) end
+
+---Waits until the task has ended. Raises its error, or kio.Cancelled when it was cancelled.
+---@async
+---@param options? kio.Options
+---@return any ... its results; nil, message, "ETIMEDOUT"
+function Task:await(options) end
+
+---Waits until the task has ended, like pcall.
+---@async
+---@param options? kio.Options
+---@return boolean|nil ok nil, message, "ETIMEDOUT" when it has not ended in time
+---@return any ... its results; else its error and the traceback, a string
+function Task:join(options) end
+
+---Cancels: what it waits for ends, and each of its further operations raises kio.Cancelled.
+---@return boolean alive whether it had not ended yet
+function Task:cancel() end
+
+---@return "ready"|"waiting"|"done"|"failed"|"cancelled"
+function Task:status() end
+
+---Whether `err` is what a cancellation raises.
+---@param err any
+---@return boolean
+function kio.is_cancelled(err) end
+
+-- ---- scopes ----
+
+---The owner of tasks, given to the body of kio.scope.
+---@class kio.Scope: userdata
+local Scope = {}
+
+---Runs f with a scope and returns when f and every task spawned in the scope have ended. The first
+---error cancels the others and is raised.
+---@async
+---@param f async fun(scope: kio.Scope): ...
+---@return any ... f's results; nil, message, "ECANCELED" when the scope was cancelled
+function kio.scope(f) end
+
+---Makes a task in this scope, also from outside of its body.
+---@param f (async fun(...): ...)|kio.Job
+---@param ... any
+---@return kio.Task
+function Scope:spawn(f, ...) end
+
+---Cancels the body and every task.
+---@param reason? any told in the message of kio.scope's result
+function Scope:cancel(reason) end
+
+---Runs f in a scope with a deadline. An inner deadline never extends an outer one.
+---@async
+---@param seconds number
+---@param f async fun(...): ...
+---@param ... any
+---@return any ... f's results; nil, message, "ETIMEDOUT"
+function kio.timeout(seconds, f, ...) end
+
+---The same with a moment of kio.now's clock.
+---@async
+---@param at number
+---@param f async fun(...): ...
+---@param ... any
+---@return any ...
+function kio.deadline(at, f, ...) end
+
+---Runs f to its end although the scope outside is cancelled.
+---@async
+---@param f async fun(...): ...
+---@param ... any
+---@return any ... f's results
+function kio.shield(f, ...) end
+
+-- ---- time ----
+
+---@async
+---@param seconds number 0 or more; math.huge: for ever
+function kio.sleep(seconds) end
+
+---Lets every other ready task, and the kernel, have a turn.
+---@async
+function kio.yield() end
+
+---The clock deadlines are told by (CLOCK_MONOTONIC); only differences mean something.
+---@return number seconds
+function kio.now() end
+
+-- ---- descriptors: bytes ----
+-- Without an offset at the current position, as read(2); with one the position stays, as pread(2).
+
+---@async
+---@param fd kio.Fd
+---@param size integer at most this many bytes
+---@param options? kio.Options
+---@return string|nil data fewer bytes than asked is no error; nil without a message at the end
+---@return string? message
+---@return string? code
+function kio.read(fd, size, options) end
+
+---@async
+---@param fd kio.Fd
+---@param size integer
+---@param offset integer
+---@param options? kio.Options
+---@return string|nil data
+---@return string? message
+---@return string? code
+function kio.pread(fd, size, offset, options) end
+
+---Into several strings, see readv(2).
+---@async
+---@param fd kio.Fd
+---@param sizes integer[] 1 to 1024 of them
+---@param options? kio.Options
+---@return string[]|nil list nil without a message at the end
+---@return string? message
+---@return string? code
+function kio.readv(fd, sizes, options) end
+
+---@async
+---@param fd kio.Fd
+---@param sizes integer[]
+---@param offset integer
+---@param options? kio.Options
+---@return string[]|nil list
+---@return string? message
+---@return string? code
+function kio.preadv(fd, sizes, offset, options) end
+
+---See write(2). A pipe nobody reads gives "EPIPE", never a signal.
+---@async
+---@param fd kio.Fd
+---@param data string less than 2 GiB
+---@param options? kio.Options
+---@return integer|nil count bytes written; may be fewer than there are
+---@return string? message
+---@return string? code
+function kio.write(fd, data, options) end
+
+---@async
+---@param fd kio.Fd
+---@param data string
+---@param offset integer
+---@param options? kio.Options
+---@return integer|nil count
+---@return string? message
+---@return string? code
+function kio.pwrite(fd, data, offset, options) end
+
+---From several strings, see writev(2).
+---@async
+---@param fd kio.Fd
+---@param list string[] 1 to 1024 of them
+---@param options? kio.Options
+---@return integer|nil count
+---@return string? message
+---@return string? code
+function kio.writev(fd, list, options) end
+
+---@async
+---@param fd kio.Fd
+---@param list string[]
+---@param offset integer
+---@param options? kio.Options
+---@return integer|nil count
+---@return string? message
+---@return string? code
+function kio.pwritev(fd, list, offset, options) end
+
+---Moves bytes within the kernel; one of the two must be a pipe. See splice(2).
+---@async
+---@param from kio.Fd
+---@param from_offset integer|nil nil for a pipe, or at the current position
+---@param to kio.Fd
+---@param to_offset integer|nil
+---@param size integer
+---@param options? kio.Options
+---@return integer|nil count 0 at the end
+---@return string? message
+---@return string? code
+function kio.splice(from, from_offset, to, to_offset, size, options) end
+
+-- ---- descriptors: the file itself ----
+
+---Returns when what was written is on the device, see fsync(2).
+---@async
+---@param fd kio.Fd
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.fsync(fd, options) end
+
+---The same without metadata that reading does not need, see fdatasync(2).
+---@async
+---@param fd kio.Fd
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.fdatasync(fd, options) end
+
+---@async
+---@param fd kio.Fd
+---@param mode integer 0, or FALLOC_FL_ flags of kio.const; see fallocate(2)
+---@param offset integer
+---@param length integer
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.fallocate(fd, mode, offset, length, options) end
+
+---See ftruncate(2). Before Linux 6.9 the plain call, which blocks.
+---@async
+---@param fd kio.Fd
+---@param length integer
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.ftruncate(fd, length, options) end
+
+---Closes. What other tasks have under way on fd ends with "EBADF" first, and a socket is shut down.
+---Never refused to a cancelled task.
+---@async
+---@param fd kio.Fd
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.close(fd) end
+
+---Asks every operation under way on fd to end; each fails with "ECANCELED", unless it is done
+---before.
+---@param fd kio.Fd
+---@return integer count
+function kio.cancel(fd) end
+
+---Waits for readiness, see poll(2).
+---@async
+---@param fd kio.Fd
+---@param events string letters: r readable, w writable, p priority data, h hung up, e error
+---@param options? kio.Options
+---@return string|nil events those that are there
+---@return string? message
+---@return string? code
+function kio.poll(fd, events, options) end
+
+-- ---- names ----
+-- `dirfd` nil: relative names begin at the working directory (AT_FDCWD).
+
+---@async
+---@param dirfd kio.Fd|nil
+---@param path string
+---@param flags integer O_ flags of kio.const; O_CLOEXEC is always added. See openat(2)
+---@param mode? integer permissions of a new file, before the umask (438, that is octal 666)
+---@param options? kio.Options
+---@return kio.Fd|nil fd
+---@return string? message
+---@return string? code
+function kio.openat(dirfd, path, flags, mode, options) end
+
+---@async
+---@param dirfd kio.Fd|nil
+---@param path string
+---@param flags? integer AT_REMOVEDIR for a directory. See unlinkat(2)
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.unlinkat(dirfd, path, flags, options) end
+
+---@async
+---@param dirfd kio.Fd|nil
+---@param path string
+---@param mode? integer permissions, before the umask (511, that is octal 777). See mkdirat(2)
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.mkdirat(dirfd, path, mode, options) end
+
+---@async
+---@param dirfd kio.Fd|nil
+---@param path string
+---@param dirfd2 kio.Fd|nil
+---@param path2 string
+---@param flags? integer RENAME_NOREPLACE or RENAME_EXCHANGE. See renameat2(2)
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.renameat(dirfd, path, dirfd2, path2, flags, options) end
+
+---@class kio.Stat
+---@field type "file"|"directory"|"link"|"fifo"|"socket"|"char"|"block"|"unknown"
+---@field mode integer permission bits
+---@field size integer bytes
+---@field blocks integer of 512 bytes
+---@field blksize integer preferred size of a transfer
+---@field nlink integer names
+---@field uid integer
+---@field gid integer
+---@field ino integer
+---@field dev integer major number in the upper 32 bits, minor in the lower
+---@field atime number seconds since 1970, with fractions: last read
+---@field mtime number last written
+---@field ctime number last changed in any way
+---@field btime? number made, where the filesystem knows
+
+---@async
+---@param dirfd kio.Fd|nil
+---@param path string "" with AT_EMPTY_PATH: dirfd itself
+---@param flags? integer AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH. See statx(2)
+---@param options? kio.Options
+---@return kio.Stat|nil
+---@return string? message
+---@return string? code
+function kio.statx(dirfd, path, flags, options) end
+
+-- ---- sockets by descriptor ----
+
+---An address as text: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "localhost:80" (127.0.0.1),
+---"unix:/path", "unix:@abstract". Other names are not resolved.
+---@alias kio.Address string
+
+---See accept4(2).
+---@async
+---@param fd kio.Fd
+---@param options? kio.Options
+---@return kio.Fd|nil fd
+---@return kio.Address|string peer or the message
+---@return string? code
+function kio.accept(fd, options) end
+
+---See connect(2).
+---@async
+---@param fd kio.Fd
+---@param address kio.Address
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.connect(fd, address, options) end
+
+---@async
+---@param fd kio.Fd
+---@param how? "read"|"write"|"both" default both. See shutdown(2)
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.shutdown(fd, how, options) end
+
+---@async
+---@param fd kio.Fd
+---@param size integer
+---@param flags? integer MSG_ flags of kio.const. See recv(2)
+---@param options? kio.Options
+---@return string|nil data nil without a message when the peer has ended
+---@return string? message
+---@return string? code
+function kio.recv(fd, size, flags, options) end
+
+---@async
+---@param fd kio.Fd
+---@param data string
+---@param flags? integer MSG_ flags of kio.const. See send(2)
+---@param options? kio.Options
+---@return integer|nil count
+---@return string? message
+---@return string? code
+function kio.send(fd, data, flags, options) end
+
+---@class kio.MessageOptions: kio.Options
+---@field flags? integer MSG_ flags of kio.const
+---@field to? kio.Address sendmsg only: where to, for sockets without a connection
+
+---@async
+---@param fd kio.Fd
+---@param data string|string[] pieces of one message. See sendmsg(2)
+---@param options? kio.MessageOptions
+---@return integer|nil count
+---@return string? message
+---@return string? code
+function kio.sendmsg(fd, data, options) end
+
+---@async
+---@param fd kio.Fd
+---@param size integer
+---@param options? kio.MessageOptions
+---@return string|nil data an empty string may be an empty datagram, or the end of a stream
+---@return kio.Address|string|nil peer nil when the socket tells none; or the message
+---@return integer|string flags such as MSG_TRUNC; or the code. See recvmsg(2)
+function kio.recvmsg(fd, size, options) end
+
+-- ---- calls that never wait, and need no task ----
+
+---@param kind "tcp4"|"tcp6"|"udp4"|"udp6"|"unix"|"unixgram"|"seqpacket" see socket(2)
+---@return kio.Fd|nil fd
+---@return string? message
+---@return string? code
+function kio.socket(kind) end
+
+---@return kio.Fd|nil reading see pipe2(2)
+---@return kio.Fd|string writing or the message
+---@return string? code
+function kio.pipe() end
+
+---Two ends of a Unix stream, see socketpair(2).
+---@return kio.Fd|nil
+---@return kio.Fd|string
+---@return string? code
+function kio.socketpair() end
+
+---@param fd kio.Fd
+---@param address kio.Address see bind(2)
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.bind(fd, address) end
+
+---@param fd kio.Fd
+---@param backlog? integer connections that may wait (1024; the kernel's somaxconn caps it)
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.listen(fd, backlog) end
+
+---@param fd kio.Fd
+---@return kio.Address|nil
+---@return string? message
+---@return string? code
+function kio.getsockname(fd) end
+
+---@param fd kio.Fd
+---@return kio.Address|nil
+---@return string? message
+---@return string? code
+function kio.getpeername(fd) end
+
+---The numbers the raw operations take: openat(2), unlinkat(2), statx(2), renameat2(2), recv(2),
+---send(2), fallocate(2).
+---@class kio.Const
+---@field O_RDONLY integer
+---@field O_WRONLY integer
+---@field O_RDWR integer
+---@field O_APPEND integer
+---@field O_CREAT integer
+---@field O_EXCL integer
+---@field O_TRUNC integer
+---@field O_DIRECTORY integer
+---@field O_NOFOLLOW integer
+---@field O_DIRECT integer
+---@field O_SYNC integer
+---@field O_DSYNC integer
+---@field O_PATH integer
+---@field O_TMPFILE integer
+---@field O_NOATIME integer
+---@field O_NONBLOCK integer
+---@field AT_REMOVEDIR integer
+---@field AT_SYMLINK_NOFOLLOW integer
+---@field AT_EMPTY_PATH integer
+---@field RENAME_NOREPLACE integer
+---@field RENAME_EXCHANGE integer
+---@field MSG_PEEK integer
+---@field MSG_OOB integer
+---@field MSG_WAITALL integer
+---@field MSG_DONTWAIT integer
+---@field MSG_TRUNC integer
+---@field MSG_MORE integer
+---@field MSG_CTRUNC integer
+---@field MSG_NOSIGNAL integer
+---@field FALLOC_FL_KEEP_SIZE integer
+---@field FALLOC_FL_PUNCH_HOLE integer
+---@field FALLOC_FL_ZERO_RANGE integer
+---@field FALLOC_FL_COLLAPSE_RANGE integer
+
+-- ---- streams and listeners (kio.net) ----
+
+---A buffered connection. One task may read and one may write at a time; a second one raises. Closes
+---itself as a to-be-closed variable, and when it is collected.
+---@class kio.Stream: userdata
+local Stream = {}
+
+---What has arrived next.
+---@async
+---@param max? integer at most this many bytes
+---@param options? kio.Options
+---@return string|nil data nil without a message when the peer has ended
+---@return string? message
+---@return string? code
+function Stream:recv(max, options) end
+
+---Gathers output; what a turn of the loop gathers leaves in one send. Waits only past 64 KiB. A
+---send that fails is told by the next write, flush or close.
+---@async
+---@param ... string|number|(string|number)[]
+---@return kio.Stream|nil self
+---@return string? message
+---@return string? code
+---@return integer? taken bytes of this call that were taken over before the failure
+function Stream:write(...) end
+
+---The same, and waits until the kernel has taken every byte.
+---@async
+---@param ... string|number|(string|number)[]
+---@return kio.Stream|nil self
+---@return string? message
+---@return string? code
+---@return integer? taken
+function Stream:send(...) end
+
+---Waits until all output has left.
+---@async
+---@param options? kio.Options
+---@return kio.Stream|nil self
+---@return string? message
+---@return string? code
+function Stream:flush(options) end
+
+---Lets output leave, then ends one or both directions, see shutdown(2).
+---@async
+---@param how? "read"|"write"|"both" default both
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function Stream:shutdown(how) end
+
+---Lets output leave, ends what is under way on the stream ("EBADF" for who waits), and closes. A
+---second close does nothing.
+---@async
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message a failed send is told here at the latest
+---@return string? code
+function Stream:close(options) end
+
+---The timeout of operations that name none.
+---@param seconds number|nil
+---@return kio.Stream self
+function Stream:set_timeout(seconds) end
+
+---@return kio.Address peer the other end's
+function Stream:peer() end
+
+---@return kio.Address|nil address this end's
+---@return string? message
+---@return string? code
+function Stream:address() end
+
+---@return kio.Fd|nil fd nil when closed
+function Stream:fd() end
+
+---@class kio.Listener: userdata
+local Listener = {}
+
+---@async
+---@param options? kio.Options
+---@return kio.Stream|nil stream
+---@return kio.Address|string peer or the message
+---@return string? code
+function Listener:accept(options) end
+
+---Closes; every accept under way fails with "EBADF".
+---@async
+---@return boolean done
+function Listener:close() end
+
+---@return kio.Address address with the port the system chose when 0 was asked for
+function Listener:address() end
+
+---@return kio.Fd|nil fd nil when closed
+function Listener:fd() end
+
+---@class kio.ConnectOptions: kio.Options
+---@field nodelay? boolean TCP_NODELAY (true)
+---@field keepalive? number idle seconds before TCP probes the peer (never)
+---@field send_buffer? integer SO_SNDBUF
+---@field receive_buffer? integer SO_RCVBUF
+
+---@class kio.ListenOptions
+---@field backlog? integer connections that may wait (1024)
+---@field reuseaddr? boolean bind although old connections linger (true)
+---@field reuseport? boolean several listeners on one port (false)
+---@field v6only? boolean an IPv6 listener takes no IPv4 connections (false)
+---@field nodelay? boolean of accepted connections (true)
+---@field keepalive? number of accepted connections (never)
+---@field send_buffer? integer of accepted connections
+---@field receive_buffer? integer of accepted connections
+
+-- ---- the coroutine library ----
+-- Loading kio replaces coroutine.resume, wrap, yield, status, isyieldable and close. Outside tasks
+-- they do what Lua's do. Inside, an operation in a coroutine suspends the whole task, while the
+-- coroutine's own yields go to its own resumer; coroutine.yield at a task's top level raises.
+
+-- ---- for kio's own Lua half ----
+
+---kio.net.connect
+---@async
+---@param address kio.Address
+---@param options? kio.ConnectOptions
+---@return kio.Stream|nil
+---@return string? message
+---@return string? code
+function kio.net_connect(address, options) end
+
+---kio.net.listen
+---@param address kio.Address
+---@param options? kio.ListenOptions
+---@return kio.Listener|nil
+---@return string? message
+---@return string? code
+function kio.net_listen(address, options) end
+
+---kio.fs.readdir. Blocks.
+---@param path string
+---@return { name: string, type: string }[]|nil
+---@return string? message
+---@return string? code
+function kio.readdir(path) end
+
+---kio.fs.symlink. Blocks.
+---@param target string
+---@param path string
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.symlink(target, path) end
+
+---kio.fs.readlink. Blocks.
+---@param path string
+---@return string|nil target
+---@return string? message
+---@return string? code
+function kio.readlink(path) end
+
+---kio.fs.realpath. Blocks.
+---@param path string
+---@return string|nil path
+---@return string? message
+---@return string? code
+function kio.realpath(path) end
+
+---kio.fs.chmod. Blocks.
+---@param path string
+---@param mode integer
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.chmod(path, mode) end
+
+---lseek(2): of regular files it never waits.
+---@param fd kio.Fd
+---@param whence "set"|"cur"|"end"
+---@param offset? integer
+---@return integer|nil position
+---@return string? message
+---@return string? code
+function kio.lseek(fd, whence, offset) end
+
+---Closes where nothing can wait: in finalizers.
+---@param fd kio.Fd
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.close_now(fd) end
+
+return kio

@@ -101,7 +101,7 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
     stream->in_err = 0;
     return kio_stream_fail(L, stream, "recv", kio_stream_early_end(L, err));
   }
-  if (!stream->ended) return fail(L, stream, "recv", EBADF); /* closed with what had come */
+  if (!stream->ended) return kio_stream_fail(L, stream, "recv", EBADF); /* closed with what had come */
   lua_pushnil(L); /* the peer has ended */
   return 1;
 }

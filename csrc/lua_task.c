@@ -58,11 +58,6 @@ static int l_spawn(lua_State *L) {
 
 /* ---- waiting for another task ---- */
 
-static void abandon_await(kio_task *task) {
-  kio_link_remove(&task->wait_link);
-  kio_task_wake(task);
-}
-
 static int push_results(lua_State *L, kio_task *target) {
   int count = kio_task_result_count(target);
   luaL_checkstack(L, count + 2, "too many results");
@@ -105,9 +100,9 @@ static int wait_for(lua_State *L, bool join) {
   if (!kio_sched_timer(task->sched, task, kio_sched_due(task->sched, timeout))) {
     return luaL_error(L, "not enough memory");
   }
-  kio_list_push(&target->waiters, &task->wait_link);
+  kio_queue_push(&target->waiters, task);
   kio_task_says(task, "await", -1);
-  return kio_task_park(L, task, abandon_await, join, l_awaitk);
+  return kio_task_park(L, task, kio_queue_abandon, join, l_awaitk);
 }
 
 /* task:await() -> results; raises the task's error */

@@ -12,6 +12,7 @@ extern const luaL_Reg kio_wait_ops[];   /* op_wait.c: time, readiness, close, ca
 extern const luaL_Reg kio_dir_ops[];    /* lua_dir.c: names, by calls that block */
 extern const luaL_Reg kio_plain_ops[];  /* lua_plain.c: calls that never wait */
 extern const luaL_Reg kio_task_ops[];   /* lua_task.c: tasks */
+extern const luaL_Reg kio_queue_ops[];  /* lua_queue.c: what kio.sync is made of */
 extern const luaL_Reg kio_scope_ops[];  /* lua_scope.c: scope, timeout, deadline, shield */
 extern const luaL_Reg kio_run_ops[];    /* lua_run.c: run, stats, check */
 extern const luaL_Reg kio_net_ops[];    /* lua_net.c: connect and listen */
@@ -20,6 +21,7 @@ extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
 #endif
 
 void kio_task_open_methods(lua_State *L); /* lua_task.c: the methods of tasks */
+void kio_queue_open(lua_State *L);        /* lua_queue.c: the metatables of queues */
 void kio_scope_open_type(lua_State *L);   /* lua_scope.c: the metatable of scopes */
 void kio_run_open(lua_State *L);          /* lua_run.c: the scheduler's finalizer */
 void kio_listener_open(lua_State *L);     /* lua_net.c: pushes the table of listener methods */

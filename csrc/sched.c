@@ -170,22 +170,20 @@ static void leave_scopes(kio_task *task, kio_scope *owner) {
 }
 
 void kio_sched_ended(kio_sched *sched, kio_task *task) {
-  kio_link *link;
   kio_scope *owner = kio_scope_owner(task->own.parent);
   orphan(sched, task->request); /* a result it never took: its operation was cut off */
   task->request = NULL;
   leave_scopes(task, owner);
   kio_scope_close(&task->own);
-  if (task->status == KIO_TASK_FAILED && !task->observed) {
+  bool observed = task->observed || !kio_queue_empty(&task->waiters);
+  if (task->status == KIO_TASK_FAILED && !observed) {
     kio_list_push(&owner->failures, &task->link); /* stays anchored until the scope raises it */
     if (owner == &sched->root) kio_sched_stop(sched);
     else kio_scope_cancel(owner, KIO_SCOPE_FAILURE);
   } else {
     kio_sched_forget(sched, task);
   }
-  while ((link = kio_list_pop(&task->waiters))) {
-    kio_task_wake(KIO_CONTAINER(link, kio_task, wait_link));
-  }
+  kio_queue_wake_all(&task->waiters);
   scope_lost(sched, owner, task);
 }
 
@@ -368,7 +366,7 @@ static void abandon_tasks(kio_sched *sched) {
   kio_link *link;
   while ((link = kio_list_pop(&sched->tasks))) {
     kio_task *task = KIO_CONTAINER(link, kio_task, link);
-    if (kio_link_linked(&task->wait_link)) kio_link_remove(&task->wait_link);
+    kio_queue_leave(task);
     kio_timer_stop(&sched->timers, &task->timer);
     task->request = NULL; /* orphan_all sees to it */
     abandon_scopes(sched, task);

@@ -47,7 +47,7 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nar
   int base = lua_gettop(L) - nargs; /* the function */
   kio_task *task = lua_newuserdatauv(L, sizeof *task, KIO_TASK_UV_COUNT);
   *task = (kio_task){.sched = sched, .scope = &task->own, .timer.due = task_due};
-  kio_list_init(&task->waiters);
+  kio_queue_init(&task->waiters);
   luaL_setmetatable(L, KIO_TASK_TYPE);
   lua_State *co = task->co = lua_newthread(L);
   lua_setiuservalue(L, -2, KIO_TASK_UV_CO);

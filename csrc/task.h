@@ -10,6 +10,7 @@
 
 #include "base.h"
 #include "list.h"
+#include "queue.h"
 #include "scope.h"
 #include "timer.h"
 
@@ -39,8 +40,11 @@ typedef void (*kio_abandon_fn)(kio_task *task);
 
 struct kio_task {
   kio_link link;          /* in the scheduler's list of live tasks; failed, in its scope's list */
-  kio_link wait_link;     /* in the ready queue, or in the list of what it waits for */
-  kio_list waiters;       /* tasks that await this one */
+  union {
+    kio_link wait_link;   /* in the ready queue, or in a queue it waits in */
+    kio_waiter waiter;    /* the same link, as queues see it */
+  };
+  kio_queue waiters;      /* tasks that wait for the end of this one */
   kio_timer timer;        /* its deadline, or the end of its sleep */
   kio_sched *sched;       /* whose task it is; NULL when it has ended */
   kio_scope own;          /* what cancelling the task cancels */
@@ -69,7 +73,8 @@ enum {
   KIO_TASK_UV_CAUSE = 3, /* the task whose error was last raised again in this one */
   KIO_TASK_UV_ERROR = 4, /* the error the traceback belongs to */
   KIO_TASK_UV_NAME = 5,  /* what its spawner called it, a string */
-  KIO_TASK_UV_COUNT = 5
+  KIO_TASK_UV_CELL = 6,  /* while it waits in a kio.Queue: what it offers, then what it was given */
+  KIO_TASK_UV_COUNT = 6
 };
 
 /* Makes a task of the function and `nargs` arguments on top of L's stack, in `scope`, and pushes its

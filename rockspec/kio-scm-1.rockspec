@@ -34,7 +34,7 @@ build = {
         "csrc/lua_dir.c",
         "csrc/lua_net.c",
         "csrc/lua_plain.c",
-        "csrc/lua_read.c",
+        "csrc/lua_queue.c",
         "csrc/lua_run.c",
         "csrc/lua_scope.c",
         "csrc/lua_stream.c",
@@ -46,6 +46,7 @@ build = {
         "csrc/op_path.c",
         "csrc/op_socket.c",
         "csrc/op_wait.c",
+        "csrc/queue.c",
         "csrc/request.c",
         "csrc/ring.c",
         "csrc/ring_uring.c",
@@ -75,7 +76,6 @@ build = {
     ["kio.fs.window"] = "lua/kio/fs/window.lua",
     ["kio.io"] = "lua/kio/io.lua",
     ["kio.net"] = "lua/kio/net.lua",
-    ["kio.stream"] = "lua/kio/stream.lua",
   },
 }
 test = {

@@ -714,6 +714,60 @@ function Listener:fd() end
 
 -- ---- for kio's own Lua half ----
 
+---A FIFO of waiting tasks: what kio.sync is made of.
+---@class kio.Queue: userdata
+local Queue = {}
+
+---@param what "mutex"|"semaphore"|"condition"|"event"|"waitgroup"|"channel send"|"channel receive"
+---@return kio.Queue
+function kio.queue(what) end
+
+---Waits until another task wakes this one. A task that has been woken and is cancelled before it
+---runs keeps what it was given: the next operation raises.
+---@async
+---@param seconds? number
+---@param cell? any offered to whoever wakes it
+---@return true|nil woken nil when the time is over
+---@return any given
+function Queue:wait(seconds, cell) end
+
+---The same, but also in a cancelled task, and not ended by a cancellation.
+---@async
+---@return true woken
+---@return any given
+function Queue:wait_shielded() end
+
+---Wakes the task that has waited longest.
+---@param given? any what its wait returns
+---@return kio.Task? task nil: nobody waits
+---@return any cell what it offered
+function Queue:wake(given) end
+
+---@return integer tasks how many wait
+function Queue:length() end
+
+---Waits in several queues at once, and for the ends of tasks that are alive.
+---@async
+---@param list (kio.Queue|kio.Task)[]
+---@param seconds? number
+---@param cells? any[] one per entry of the list
+---@return integer|nil which entry has woken this task; nil when the time is over
+---@return any given
+function kio.wait_any(list, seconds, cells) end
+
+---Raises where an operation would: outside tasks, and kio.Cancelled.
+---@async
+---@return kio.Task running
+function kio.checkpoint() end
+
+---@return kio.Task? running nil outside tasks
+function kio.current() end
+
+---What a task that has ended returned; raises its error.
+---@param task kio.Task
+---@return any ...
+function kio.task_result(task) end
+
 ---kio.net.connect
 ---@async
 ---@param address kio.Address

@@ -10,7 +10,7 @@ layers.order = {
   "ring_uring ring_sim machine diagnose address socket",
   "inbox pool worker runtime",
   "desc",
-  "scope task sched trace stream",
+  "scope task queue sched trace stream",
   "op ops check",
   "lua_* op_* test_*",
   "lua_core",

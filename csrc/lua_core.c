@@ -29,6 +29,7 @@ int luaopen_kio_core(lua_State *L) {
   kio_scope_open_type(L);
   kio_run_open(L);
   kio_stream_open(L);
+  lua_setfield(L, -2, "stream_methods");
   kio_listener_open(L);
   lua_setfield(L, -2, "listener_methods");
   kio_constants_open(L);

@@ -35,6 +35,7 @@ build = {
         "csrc/lua_net.c",
         "csrc/lua_plain.c",
         "csrc/lua_queue.c",
+        "csrc/lua_read.c",
         "csrc/lua_run.c",
         "csrc/lua_scope.c",
         "csrc/lua_stream.c",
@@ -76,6 +77,7 @@ build = {
     ["kio.fs.window"] = "lua/kio/fs/window.lua",
     ["kio.io"] = "lua/kio/io.lua",
     ["kio.net"] = "lua/kio/net.lua",
+    ["kio.stream"] = "lua/kio/stream.lua",
   },
 }
 test = {

@@ -1,7 +1,7 @@
-/* Reading a stream by format: lines, exact counts, everything, up to a delimiter. One engine: try
-   to satisfy the formats from the unread bytes; when they do not suffice receive more and try again.
-   Nothing counts as read before the whole call succeeds, so a timeout, a cancellation or an error
-   leaves every byte where it was. */
+/* Reading a stream: what has arrived, and by format: lines, exact counts, everything, up to a
+   delimiter. One engine for the formats: try to satisfy them from the unread bytes; when those do
+   not suffice receive more and try again. Nothing counts as read before the whole call succeeds, so
+   a timeout, a cancellation or an error leaves every byte where it was. */
 #include <errno.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@ typedef enum read_kind {
   KIND_LINE_KEEP, /* up to a newline, which is kept */
   KIND_ALL,       /* up to the end */
   KIND_UNTIL,     /* up to a delimiter, which is dropped */
-  KIND_PEEK       /* n bytes, which stay unread */
+  KIND_PEEK,      /* n bytes, which stay unread */
+  KIND_RECV       /* whatever comes next */
 } read_kind;
 
 typedef enum read_outcome { GOT, GOT_NOTHING, NEED_MORE, TOO_LONG, CUT_SHORT } read_outcome;
@@ -108,10 +109,13 @@ static read_outcome take(lua_State *L, kio_stream *stream, int index) {
 
 /* ---- the engine ---- */
 
-static const char *const call_names[] = {"read", "read_until", "peek"};
-
 static const char *call_name(const kio_stream *stream) {
-  return call_names[stream->read_kind == KIND_UNTIL ? 1 : stream->read_kind == KIND_PEEK ? 2 : 0];
+  switch ((read_kind)stream->read_kind) {
+    case KIND_UNTIL: return "read_until";
+    case KIND_PEEK: return "peek";
+    case KIND_RECV: return "recv";
+    default: return "read";
+  }
 }
 
 /* Nothing was taken: every byte stays. */
@@ -126,7 +130,7 @@ static int give_up_saying(lua_State *L, kio_stream *stream, const char *code, co
 
 static int l_readk(lua_State *L, int status, lua_KContext ctx);
 
-static int receive_more(lua_State *L, kio_stream *stream, kio_task *task) {
+static int receive_more(lua_State *L, kio_stream *stream, kio_task *task, lua_KFunction k) {
   kio_sched *sched = task->sched;
   if (!kio_sched_timer(sched, task, stream->read_due_ns)) return give_up(L, stream, ENOMEM);
   int err = kio_stream_receive(stream, task);
@@ -136,7 +140,7 @@ static int receive_more(lua_State *L, kio_stream *stream, kio_task *task) {
   }
   task->subject = stream;
   kio_task_says(task, call_name(stream), stream->fd);
-  return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)stream, l_readk);
+  return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)stream, k);
 }
 
 /* Takes the formats from read_next to read_last; the values taken are above read_last. */
@@ -144,7 +148,7 @@ static int read_on(lua_State *L, kio_stream *stream, kio_task *task) {
   read_outcome outcome = GOT;
   for (; outcome == GOT && stream->read_next <= stream->read_last; stream->read_next++) {
     outcome = take(L, stream, stream->read_next);
-    if (outcome == NEED_MORE) return receive_more(L, stream, task);
+    if (outcome == NEED_MORE) return receive_more(L, stream, task, l_readk);
     if (outcome == TOO_LONG) {
       return give_up_saying(L, stream, "EMSGSIZE", "more bytes than the limit allows");
     }
@@ -199,6 +203,51 @@ static int start_read(lua_State *L, read_kind kind) {
   stream->read_last = lua_gettop(L);
   stream->read_taken = stream->read_seen = 0;
   return read_on(L, stream, task);
+}
+
+/* ---- what has arrived next ---- */
+
+static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
+  size_t size = kio_min_size(max, kio_stream_unread(stream));
+  lua_pushlstring(L, stream->in.data + stream->in_at, size);
+  kio_stream_consume(stream, size);
+  return 1;
+}
+
+static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = (kio_stream *)ctx; /* NOLINT: it was one when the task parked */
+  (void)status;
+  stream->reader = NULL;
+  if (kio_stream_unread(stream) > 0) return push_unread(L, stream, stream->read_max);
+  if (stream->in_err) {
+    int err = -stream->in_err;
+    stream->in_err = 0;
+    return kio_stream_fail(L, stream, "recv", kio_stream_early_end(L, err));
+  }
+  /* Closed meanwhile, with bytes that had come and were taken by nobody. */
+  if (!stream->ended) return kio_stream_fail(L, stream, "recv", EBADF);
+  lua_pushnil(L); /* the peer has ended */
+  return 1;
+}
+
+/* stream:recv([max [, options]]) -> what has arrived next, at most max bytes | nil at the end */
+static int l_recv(lua_State *L) {
+  int64_t timeout_ns;
+  kio_stream *stream = kio_stream_check(L, &timeout_ns);
+  lua_Integer max = lua_gettop(L) > 1 ? luaL_optinteger(L, 2, KIO_IO_MAX) : KIO_IO_MAX;
+  if (max <= 0) luaL_argerror(L, 2, "must be at least 1 byte");
+  kio_task *task = kio_op_begin(L);
+  if (lua_gettop(L) > 2 && !lua_isnil(L, 3)) timeout_ns = kio_op_timeout(L, 3);
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "recv", EBADF);
+  if (stream->reader) return luaL_error(L, "another task is reading from this stream");
+  int err = kio_stream_attach(stream, task->sched);
+  if (err) return kio_stream_fail(L, stream, "recv", -err);
+  if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
+  if (stream->ended) return (lua_pushnil(L), 1);
+  stream->read_max = (size_t)max;
+  stream->read_kind = KIND_RECV;
+  stream->read_due_ns = kio_sched_due(task->sched, timeout_ns);
+  return receive_more(L, stream, task, l_recvk);
 }
 
 /* ---- the calls ---- */
@@ -262,6 +311,6 @@ static int l_unread(lua_State *L) {
 }
 
 const luaL_Reg kio_read_methods[] = {
-    {"read", l_read},     {"read_until", l_read_until}, {"peek", l_peek},
-    {"unread", l_unread}, {NULL, NULL},
+    {"recv", l_recv}, {"read", l_read},     {"read_until", l_read_until},
+    {"peek", l_peek}, {"unread", l_unread}, {NULL, NULL},
 };

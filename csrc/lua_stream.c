@@ -82,57 +82,6 @@ int kio_stream_early_end(lua_State *L, int err) {
   return cut && task->wake == KIO_WAKE_TIMEOUT ? ETIMEDOUT : err;
 }
 
-/* ---- receiving ---- */
-
-static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
-  size_t size = kio_min_size(max, kio_stream_unread(stream));
-  lua_pushlstring(L, stream->in.data + stream->in_at, size);
-  kio_stream_consume(stream, size);
-  return 1;
-}
-
-static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
-  kio_stream *stream = (kio_stream *)ctx; /* NOLINT: it was one when the task parked */
-  (void)status;
-  stream->reader = NULL;
-  if (kio_stream_unread(stream) > 0) return push_unread(L, stream, stream->read_max);
-  if (stream->in_err) {
-    int err = -stream->in_err;
-    stream->in_err = 0;
-    return kio_stream_fail(L, stream, "recv", kio_stream_early_end(L, err));
-  }
-  if (!stream->ended) return kio_stream_fail(L, stream, "recv", EBADF); /* closed with what had come */
-  lua_pushnil(L); /* the peer has ended */
-  return 1;
-}
-
-/* stream:recv([max [, options]]) -> what has arrived next, at most max bytes | nil at the end */
-static int l_recv(lua_State *L) {
-  handle *h = check_handle(L);
-  kio_stream *stream = h->stream;
-  lua_Integer max = lua_gettop(L) > 1 ? luaL_optinteger(L, 2, KIO_IO_MAX) : KIO_IO_MAX;
-  if (max <= 0) luaL_argerror(L, 2, "must be at least 1 byte");
-  kio_task *task = kio_op_begin(L);
-  kio_sched *sched = task->sched;
-  int64_t due = due_of(L, h, sched, 3);
-  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "recv", EBADF);
-  if (stream->reader) return luaL_error(L, "another task is reading from this stream");
-  int err = kio_stream_attach(stream, sched);
-  if (err) return kio_stream_fail(L, stream, "recv", -err);
-  if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
-  if (stream->ended) return (lua_pushnil(L), 1);
-  if (!kio_sched_timer(sched, task, due)) return kio_stream_fail(L, stream, "recv", ENOMEM);
-  err = kio_stream_receive(stream, task);
-  if (err) {
-    kio_timer_stop(&sched->timers, &task->timer);
-    return kio_stream_fail(L, stream, "recv", -err);
-  }
-  task->subject = stream;
-  stream->read_max = (size_t)max;
-  kio_task_says(task, "recv", stream->fd);
-  return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)stream, l_recvk);
-}
-
 /* ---- writing ---- */
 
 /* A failed write also tells how many of its bytes were taken over before. */
@@ -336,6 +285,7 @@ static int cut(lua_State *L, kio_stream *stream) {
   shutdown(stream->fd, SHUT_RDWR);
   kio_desc_cancel(&sched->descs, &sched->ring, stream->fd, KIO_REQUEST_CLOSED);
   kio_desc_await(&sched->descs, stream->fd, sched->current);
+  kio_task_says(sched->current, "close", stream->fd);
   return kio_task_park(L, sched->current, NULL, 0, l_close_cutk);
 }
 
@@ -435,7 +385,7 @@ static int l_tostring(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"recv", l_recv},         {"write", l_write}, {"send", l_send},
+    {"write", l_write},       {"send", l_send},
     {"flush", l_flush},       {"close", l_close}, {"shutdown", l_shutdown},
     {"address", l_address},   {"peer", l_peer},   {"fd", l_fd},
     {"set_timeout", l_set_timeout}, {NULL, NULL},

@@ -281,9 +281,16 @@ static bool fill_cancels(kio_ring *ring, uring *u) {
   return true;
 }
 
+/* A system call that a signal cuts off ends in one of the kernel's own "start me again" codes, which
+   the return to user space hides. A cancelled splice or open lets them through. */
+static int result_of(const struct io_uring_cqe *cqe) {
+  enum { RESTART_FIRST = 512, RESTART_LAST = 516 }; /* ERESTARTSYS to ERESTART_RESTARTBLOCK */
+  return cqe->res <= -RESTART_FIRST && cqe->res >= -RESTART_LAST ? -EINTR : cqe->res;
+}
+
 static void collect_one(kio_ring *ring, const struct io_uring_cqe *cqe) {
   if (!(cqe->user_data & CANCEL_BIT)) {
-    kio_ring_complete_id(ring, cqe->user_data, cqe->res);
+    kio_ring_complete_id(ring, cqe->user_data, result_of(cqe));
     return;
   }
   ring->stats.ignored++;

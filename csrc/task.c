@@ -115,6 +115,8 @@ int kio_task_park(lua_State *L, kio_task *task, kio_abandon_fn abandon, lua_KCon
   task->wake = KIO_WAKE_DONE;
   task->k = k;
   task->ctx = ctx;
+  /* An operation of several waits may have been cancelled between two of them. */
+  if (kio_task_is_cancelled(task)) kio_task_interrupt(task, KIO_WAKE_CANCEL);
   return kio_task_yield_marked(L, (lua_KContext)task, parkedk);
 }
 

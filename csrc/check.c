@@ -112,14 +112,25 @@ void kio_check_named_options(lua_State *L, int index, const char *const *known) 
   check_keys(L, index, known, true);
 }
 
-int64_t kio_op_timeout(lua_State *L, int index) {
-  static const char *const known[] = {"timeout", NULL};
-  if (lua_isnoneornil(L, index)) return KIO_NEVER;
-  kio_check_options(L, index, known);
-  if (lua_getfield(L, index, "timeout") == LUA_TNIL) return (lua_pop(L, 1), KIO_NEVER);
-  luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER, index, "option 'timeout' must be a number");
-  lua_Number seconds = lua_tonumber(L, -1);
-  luaL_argcheck(L, seconds >= 0, index, "option 'timeout' cannot be negative or NaN");
+int64_t kio_option_timeout(lua_State *L, int index, int64_t otherwise) {
+  int64_t timeout = otherwise;
+  if (lua_getfield(L, index, "timeout") != LUA_TNIL) {
+    luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER, index, "option 'timeout' must be a number");
+    lua_Number seconds = lua_tonumber(L, -1);
+    luaL_argcheck(L, seconds >= 0, index, "option 'timeout' cannot be negative or NaN");
+    timeout = kio_seconds_to_ns(seconds);
+  }
   lua_pop(L, 1);
-  return kio_seconds_to_ns(seconds);
+  return timeout;
+}
+
+int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise) {
+  static const char *const known[] = {"timeout", NULL};
+  if (lua_isnoneornil(L, index)) return otherwise;
+  kio_check_options(L, index, known);
+  return kio_option_timeout(L, index, otherwise);
+}
+
+int64_t kio_op_timeout(lua_State *L, int index) {
+  return kio_op_timeout_or(L, index, KIO_NEVER);
 }

@@ -88,18 +88,6 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
   return kio_fail(L, err, "connect", subject);
 }
 
-static int64_t connect_timeout(lua_State *L) {
-  int64_t timeout = KIO_NEVER;
-  if (lua_isnoneornil(L, 2)) return timeout;
-  if (lua_getfield(L, 2, "timeout") != LUA_TNIL) {
-    luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) >= 0, 2,
-                  "option 'timeout' must be a number of 0 or more");
-    timeout = kio_seconds_to_ns(lua_tonumber(L, -1));
-  }
-  lua_pop(L, 1);
-  return timeout;
-}
-
 /* net_connect(address [, options]) -> stream */
 static int l_connect(lua_State *L) {
   static const char *const known[] = {"timeout", "nodelay", "keepalive", "send_buffer",
@@ -107,7 +95,7 @@ static int l_connect(lua_State *L) {
   kio_sockaddr address;
   if (!read_address(L, "connect", &address)) return 3;
   kio_socket_options options = read_options(L, known);
-  int64_t timeout = connect_timeout(L);
+  int64_t timeout = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_option_timeout(L, 2, KIO_NEVER);
   kio_task *task = kio_op_begin(L);
   lua_settop(L, 2);
   kio_stream_push_empty(L);

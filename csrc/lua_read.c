@@ -182,7 +182,7 @@ static void read_options(lua_State *L, kio_stream *stream, kio_sched *sched, int
   if (lua_istable(L, index)) {
     kio_check_options(L, index, known);
     if (lua_getfield(L, index, "max") != LUA_TNIL) stream->read_max = kio_check_size(L, -1);
-    if (lua_getfield(L, index, "timeout") != LUA_TNIL) timeout_ns = kio_check_seconds(L, -1);
+    timeout_ns = kio_option_timeout(L, index, timeout_ns);
     lua_settop(L, index - 1);
   }
   stream->read_due_ns = kio_sched_due(sched, timeout_ns);
@@ -237,7 +237,9 @@ static int l_recv(lua_State *L) {
   lua_Integer max = lua_gettop(L) > 1 ? luaL_optinteger(L, 2, KIO_IO_MAX) : KIO_IO_MAX;
   if (max <= 0) luaL_argerror(L, 2, "must be at least 1 byte");
   kio_task *task = kio_op_begin(L);
-  if (lua_gettop(L) > 2 && !lua_isnil(L, 3)) timeout_ns = kio_op_timeout(L, 3);
+  if (lua_gettop(L) > 2 && !lua_isnil(L, 3)) {
+    timeout_ns = kio_op_timeout_or(L, 3, timeout_ns);
+  }
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "recv", EBADF);
   if (stream->reader) return luaL_error(L, "another task is reading from this stream");
   int err = kio_stream_attach(stream, task->sched);

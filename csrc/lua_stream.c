@@ -62,8 +62,7 @@ const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS
 }
 
 static int64_t due_of(lua_State *L, const handle *h, kio_sched *sched, int options) {
-  int64_t timeout = lua_gettop(L) >= options ? kio_op_timeout(L, options) : KIO_NEVER;
-  return kio_sched_due(sched, timeout == KIO_NEVER ? h->timeout_ns : timeout);
+  return kio_sched_due(sched, kio_op_timeout_or(L, options, h->timeout_ns));
 }
 
 /* nil, "what peer: message", code */

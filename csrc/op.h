@@ -20,6 +20,10 @@ kio_task *kio_op_task(lua_State *L);
 /* The `timeout` of an options table at `index` (nil or none: no options), in nanoseconds;
    KIO_NEVER when there is none. Raises on another key, a wrong type, a negative number. */
 int64_t kio_op_timeout(lua_State *L, int index);
+/* The same; `otherwise` when none is named. */
+int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise);
+/* The same for a table with other options, whose keys have been checked. */
+int64_t kio_option_timeout(lua_State *L, int index, int64_t otherwise);
 /* A request of the running task on fd. NULL after pushing nil, message, code: then return 3. */
 kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd);
 /* Gives it a buffer of `size` bytes. False after pushing nil, message, code, the request given

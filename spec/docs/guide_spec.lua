@@ -1,0 +1,53 @@
+-- The guide's programs run and print what the guide says; so does the server in the README.
+local blocks = require "spec.docs.blocks"
+local kio = require "kio"
+
+local GUIDE, README = "docs/guide.md", "README.md"
+
+describe("the guide", function()
+  local list = blocks.of(GUIDE)
+
+  it("has programs that print something", function()
+    local expected = 0
+    for _, block in ipairs(list) do expected = expected + #block.expected end
+    assert.is_true(#list >= 10 and expected >= 2 * #list, #list .. " programs")
+  end)
+
+  for _, block in ipairs(list) do
+    it(("prints what it says in line %d"):format(block.line), function()
+      assert.same(block.expected, blocks.run(GUIDE, block, { kio = kio }))
+    end)
+  end
+end)
+
+-- kio, but its listeners are at a port of the system's choice, get one client, and are closed when
+-- that client is served.
+local function with_one_client(client)
+  local function listen(_, options)
+    local listener = assert(kio.net.listen("127.0.0.1:0", options))
+    kio.spawn(function()
+      local stream <close> = assert(kio.net.connect(listener:address()))
+      client(stream)
+      stream:close()
+      listener:close()
+    end)
+    return listener
+  end
+  local net = setmetatable({ listen = listen }, { __index = kio.net })
+  return setmetatable({ net = net }, { __index = kio })
+end
+
+describe("the README", function()
+  it("shows a server of about ten lines that echoes", function()
+    local block = blocks.of(README)[1]
+    local _, lines = block.text:gsub("\n", "\n")
+    assert.is_true(lines <= 16, lines .. " lines")
+    local echoed
+    local fake = with_one_client(function(stream)
+      assert(stream:send("hello"))
+      echoed = stream:recv()
+    end)
+    blocks.run(README, block, { require = function() return fake end })
+    assert.equal("hello", echoed)
+  end)
+end)

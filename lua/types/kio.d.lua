@@ -610,6 +610,41 @@ local Stream = {}
 ---@return string? code
 function Stream:recv(max, options) end
 
+---@class kio.ReadOptions: kio.Options
+---@field max? integer the longest value allowed: a line or read_until 64 KiB, "a" 64 MiB
+
+---A value for each format, as Lua's io: "l" a line, "L" a line with its newline, "a" all up to the
+---end, n that many bytes (fewer only at the end). A read that fails takes no byte.
+---@async
+---@param ... string|integer|kio.ReadOptions formats, default "l"; options in last place
+---@return string|nil ... nil without a message at the end
+function Stream:read(...) end
+
+---What comes before the delimiter, which is dropped.
+---@async
+---@param delimiter string
+---@param options? kio.ReadOptions
+---@return string|nil data nil without a message at the end
+---@return string? message
+---@return string? code "ENODATA" when the end comes first, "EMSGSIZE" past `max`
+function Stream:read_until(delimiter, options) end
+
+---The next bytes, which stay unread.
+---@async
+---@param size? integer default 1; fewer only at the end
+---@param options? kio.Options
+---@return string|nil data nil without a message at the end
+---@return string? message
+---@return string? code
+function Stream:peek(size, options) end
+
+---Puts bytes back: they are what is read next.
+---@param data string
+---@return kio.Stream|nil self
+---@return string? message
+---@return string? code
+function Stream:unread(data) end
+
 ---Gathers output; what a turn of the loop gathers leaves in one send. Waits only past 64 KiB. A
 ---send that fails is told by the next write, flush or close.
 ---@async

@@ -19,6 +19,10 @@ static kio_sched *driving(lua_State *L) {
   return sched && sched->leaf == L ? sched : NULL;
 }
 
+#define YIELD_IN_SCOPE                                                                             \
+  "coroutine.yield out of a scope this coroutine has opened (kio.scope, kio.timeout, kio.deadline, " \
+  "kio.shield): open it in the one that resumes"
+
 /* ---- resume ---- */
 
 /* One lua_resume with the scheduler told who runs. Where L itself cannot yield, an operation below
@@ -35,6 +39,33 @@ static int enter(lua_State *L, lua_State *co, int nargs, int *nresults) {
   return status;
 }
 
+/* Closes co's pending variables. Their handlers run here and now: an operation in one is refused,
+   for Lua cannot yield from them. The error, if any, is left on co's stack. */
+static int reset(lua_State *L, lua_State *co) {
+  kio_sched *sched = driving(L);
+  if (!sched) return lua_resetthread(co);
+  bool stuck = sched->stuck;
+  sched->leaf = co;
+  sched->stuck = true;
+  int status = lua_resetthread(co);
+  sched->leaf = L;
+  sched->stuck = stuck;
+  return status;
+}
+
+/* A yield that l_yield has not seen (it was taken from the library before kio was loaded) has left a
+   scope open, which would go on to bind the resumer. The coroutine ends here; true then. */
+static bool left_scope(lua_State *L, lua_State *co, int nresults) {
+  kio_sched *sched = driving(L);
+  if (!sched || sched->current->scope->co != co) return false;
+  lua_pop(co, nresults);
+  kio_sched_leave_scopes(sched->current, co);
+  reset(L, co);
+  lua_settop(co, 0);
+  lua_pushliteral(L, YIELD_IN_SCOPE);
+  return true;
+}
+
 /* Resumes co; how many results it left on L's stack, or -1 with the error there. While co is parked
    in an operation L parks too, and `k` goes on. */
 static int resume(lua_State *L, lua_State *co, int nargs, lua_KFunction k) {
@@ -45,6 +76,7 @@ static int resume(lua_State *L, lua_State *co, int nargs, lua_KFunction k) {
     lua_xmove(co, L, 1);
     return -1;
   }
+  if (status == LUA_YIELD && left_scope(L, co, nresults)) return -1;
   if (!lua_checkstack(L, nresults + 1)) {
     lua_pop(co, nresults);
     lua_pushliteral(L, "too many results to resume");
@@ -52,6 +84,13 @@ static int resume(lua_State *L, lua_State *co, int nargs, lua_KFunction k) {
   }
   lua_xmove(co, L, nresults);
   return nresults;
+}
+
+/* Before co goes on. */
+static void unpark(lua_State *L, lua_State *co) {
+  kio_sched *sched = driving(L);
+  if (kio_task_is_parked(co)) kio_task_unpark(co);
+  else if (sched) kio_sched_leave_scopes(sched->current, co); /* a foreign close has ended it */
 }
 
 /* The first resume of a call: moves the arguments over. */
@@ -82,7 +121,7 @@ static int l_resumek(lua_State *L, int status, lua_KContext ctx) {
   lua_State *co = lua_tothread(L, 1);
   (void)status;
   (void)ctx;
-  if (kio_task_is_parked(co)) kio_task_unpark(co); /* else a foreign close has ended it */
+  unpark(L, co);
   return resumed(L, resume(L, co, 0, l_resumek));
 }
 
@@ -92,20 +131,6 @@ static int l_resume(lua_State *L) {
 }
 
 /* ---- wrap ---- */
-
-/* Closes co's pending variables. Their handlers run here and now: an operation in one is refused,
-   for Lua cannot yield from them. The error, if any, is left on co's stack. */
-static int reset(lua_State *L, lua_State *co) {
-  kio_sched *sched = driving(L);
-  if (!sched) return lua_resetthread(co);
-  bool stuck = sched->stuck;
-  sched->leaf = co;
-  sched->stuck = true;
-  int status = lua_resetthread(co);
-  sched->leaf = L;
-  sched->stuck = stuck;
-  return status;
-}
 
 /* An error in the coroutine closes it, says where it passed, and goes on in the caller. */
 static int wrap_failed(lua_State *L, lua_State *co) {
@@ -127,7 +152,7 @@ static int l_wrappedk(lua_State *L, int status, lua_KContext ctx) {
   lua_State *co = lua_tothread(L, lua_upvalueindex(1));
   (void)status;
   (void)ctx;
-  if (kio_task_is_parked(co)) kio_task_unpark(co);
+  unpark(L, co);
   int count = resume(L, co, 0, l_wrappedk);
   return count >= 0 ? count : wrap_failed(L, co);
 }
@@ -154,6 +179,9 @@ static int l_yield(lua_State *L) {
   if (sched && sched->current && sched->current->co == L) {
     return luaL_error(L, "coroutine.yield at a task's top level: nobody would resume it "
                          "(kio.yield lets other tasks run)");
+  }
+  if (sched && sched->leaf == L && sched->current->scope->co == L) {
+    return luaL_error(L, YIELD_IN_SCOPE);
   }
   return lua_yield(L, lua_gettop(L));
 }

@@ -6,14 +6,16 @@
 
 #include "config.h"
 #include "lua_diagnose.h"
+#include "lua_guard.h"
 #include "op.h"
 #include "ops.h"
+#include "trace.h"
 
 #define SCHED_TYPE "kio.Scheduler"
 
 /* ---- options ---- */
 
-enum { OPTIONS = 2 }; /* where they are on kio.run's stack */
+enum { OPTIONS = 2, ON_ERROR }; /* where they are on kio.run's stack */
 
 static lua_Number number_option(lua_State *L, const char *name, lua_Number otherwise,
                                 lua_Number min, lua_Number max) {
@@ -70,7 +72,7 @@ static const kio_ring_backend *backend_option(lua_State *L) {
 
 static kio_sched_config read_config(lua_State *L) {
   static const char *const known[] = {"entries", "cq_entries", "sqpoll", "busy_poll",
-                                      "shutdown_timeout", "backend", NULL};
+                                      "shutdown_timeout", "on_error", "backend", NULL};
   kio_check_options(L, OPTIONS, known);
   return (kio_sched_config){
       .backend = backend_option(L),
@@ -110,16 +112,21 @@ static int l_trouble(lua_State *L) {
   return 1;
 }
 
-/* The error of a task that nobody took: strings carry the traceback, and what went wrong while the
-   others were ended; other values stay as they are. */
-static int raise_error_of(lua_State *L, kio_task *task, const char *trouble) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
-  int traced = lua_getiuservalue(L, -1, KIO_TASK_UV_TRACE);
-  kio_task_push_result(L, task, 0);
-  if (lua_type(L, -1) != LUA_TSTRING) return lua_error(L);
-  if (traced == LUA_TSTRING) {
-    lua_pushfstring(L, "%s\n%s", lua_tostring(L, -1), lua_tostring(L, -2));
+/* The error of the task on top: one that is a string carries the traceback, others stay as they are.
+   With it go those of the other failed tasks, and what went wrong while all were ended. */
+static int raise_error_of(lua_State *L, kio_sched *sched, const char *trouble) {
+  int self = lua_gettop(L);
+  kio_trace_attach_all(L, sched, self, &sched->root.failures);
+  kio_task_push_result(L, lua_touserdata(L, self), 0);
+  if (trouble && lua_istable(L, -1)) {
+    lua_pushnil(L);
+    lua_pushfstring(L, "kio.run: then %s", trouble);
+    kio_trace_attach(L, self, "kio.run", -1, -2);
+    lua_pop(L, 2);
   }
+  if (lua_type(L, -1) != LUA_TSTRING) return lua_error(L);
+  if (lua_getiuservalue(L, self, KIO_TASK_UV_TRACE) != LUA_TSTRING) lua_pop(L, 1);
+  else lua_pushfstring(L, "%s\n%s", lua_tostring(L, -2), lua_tostring(L, -1));
   if (trouble) lua_pushfstring(L, "%s\nkio.run: then %s", lua_tostring(L, -1), trouble);
   return lua_error(L);
 }
@@ -128,10 +135,15 @@ static int l_results(lua_State *L) {
   kio_sched *sched = lua_touserdata(L, 1);
   kio_task *main = sched->main;
   const char *trouble = lua_tostring(L, 2);
-  kio_link *first = kio_list_first(&sched->root.failures);
-  if (first) return raise_error_of(L, KIO_CONTAINER(first, kio_task, link), trouble);
+  if (!kio_list_empty(&sched->root.failures)) {
+    kio_trace_take(L, sched, &sched->root.failures);
+    return raise_error_of(L, sched, trouble);
+  }
   if (trouble) return luaL_error(L, "kio.run: %s", trouble);
-  if (main->status != KIO_TASK_DONE) return raise_error_of(L, main, NULL);
+  if (main->status != KIO_TASK_DONE) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, main);
+    return raise_error_of(L, sched, NULL);
+  }
   int count = kio_task_result_count(main);
   luaL_checkstack(L, count, "too many results");
   for (int i = 0; i < count; i++) kio_task_push_result(L, main, i);
@@ -147,6 +159,8 @@ static void forget_all(lua_State *L, kio_sched *sched) {
     kio_task *task = KIO_CONTAINER(link, kio_task, link);
     if (task != main) kio_sched_forget(sched, task);
   }
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->root);
   lua_pushnil(L);
   if (main) lua_rawsetp(L, LUA_REGISTRYINDEX, main);
   else lua_pop(L, 1);
@@ -179,10 +193,14 @@ static int l_run(lua_State *L) {
   }
   kio_sched_config config = read_config(L);
   lua_settop(L, OPTIONS);
+  kio_guard_option(L, OPTIONS);
   kio_sched *sched = new_sched(L);
   int err = kio_sched_init(sched, L, &config);
   if (err) return kio_diagnose_push(L, -err, &config.ring);
   ignore_sigpipe();
+  sched->on_error = lua_isfunction(L, ON_ERROR);
+  lua_pushvalue(L, ON_ERROR);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->root);
   lua_pushvalue(L, 1);
   int status = protected(L, l_start, sched, 1);
   if (status == LUA_OK) kio_sched_run(sched);

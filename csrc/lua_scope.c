@@ -23,12 +23,7 @@ typedef struct handle {
   const char *what;   /* the function that opened it, for messages */
   bool failed;        /* the body raised: its error is on top of the frame */
   bool failed_first;  /* before any task of the scope did */
-  bool cut;           /* tasks were alive when the deadline passed */
 } handle;
-
-static handle *handle_of(kio_scope *scope) {
-  return KIO_CONTAINER(scope, handle, scope);
-}
 
 /* ---- the outcome ---- */
 
@@ -49,99 +44,123 @@ static int push_ended(lua_State *L, const handle *h, uint8_t end) {
   return 3;
 }
 
-/* Takes the scope's failed tasks onto the stack, first one first; how many. */
-static int take_failures(lua_State *L, kio_sched *sched, kio_scope *scope) {
-  kio_link *link;
-  int count = 0;
-  while ((link = kio_list_pop(&scope->failures))) {
-    kio_task *task = KIO_CONTAINER(link, kio_task, link);
-    luaL_checkstack(L, 8, "too many failed tasks");
-    lua_rawgetp(L, LUA_REGISTRYINDEX, task);
-    kio_sched_forget(sched, task);
-    count++;
-  }
-  return count;
+static void unanchor(lua_State *L, const kio_scope *scope) {
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, scope);
 }
 
 /* Back to the scope outside; this one is over. */
-static void leave(handle *h) {
+static void leave(lua_State *L, handle *h) {
   kio_scope *scope = &h->scope;
   scope->task->scope = scope->parent;
   kio_timer_stop(&h->sched->timers, &scope->timer);
   kio_scope_close(scope);
+  unanchor(L, scope);
 }
 
-/* The body's error is at `top`, the scope's `failures` failed tasks above it. */
-static int raise_body(lua_State *L, int top, int failures) {
-  for (int i = 1; i <= failures; i++) kio_trace_attach(L, 0, top + i);
-  lua_settop(L, top);
-  return kio_trace_raise_kept(L);
+/* Tasks have failed, the body perhaps as well: then its error is on top. The first error is raised,
+   the others go with it. */
+static int raise_failure(lua_State *L, handle *h, bool body_failed) {
+  kio_list *failures = &h->scope.failures;
+  int err = lua_gettop(L);
+  luaL_checkstack(L, 8, "too many results");
+  if (body_failed) kio_trace_push_running(L, err);
+  if (body_failed && h->failed_first) {
+    kio_trace_attach_all(L, h->sched, -1, failures);
+    lua_settop(L, err);
+    return kio_trace_raise_kept(L);
+  }
+  kio_trace_take(L, h->sched, failures);
+  if (body_failed) {
+    lua_getiuservalue(L, -2, KIO_TASK_UV_TRACE);
+    kio_trace_attach(L, -2, "the body of its scope", err, -1);
+    lua_pop(L, 1);
+  }
+  kio_trace_attach_all(L, h->sched, -1, failures);
+  return kio_trace_raise_of(L, -1);
 }
 
-static int raise_task(lua_State *L, int top, int failures) {
-  for (int i = 2; i <= failures; i++) kio_trace_attach(L, top + 1, top + i);
-  return kio_trace_raise_of(L, top + 1);
+/* The body has returned, but not all of its tasks were let go on to their end. */
+static int cut_short(lua_State *L, const handle *h) {
+  switch (h->scope.end) {
+  case KIO_SCOPE_DEADLINE: return push_ended(L, h, KIO_SCOPE_DEADLINE);
+  case KIO_SCOPE_CANCEL: return lua_gettop(L) - HANDLER; /* somebody had enough of them */
+  default: return kio_task_raise_cancelled(L);           /* from outside */
+  }
 }
 
 static int finish(lua_State *L) {
   handle *h = lua_touserdata(L, SELF);
-  int top = lua_gettop(L);
   uint8_t end = h->scope.end;
-  int failures = take_failures(L, h->sched, &h->scope);
-  leave(h);
-  bool cancelled = h->failed && luaL_testudata(L, top, KIO_CANCELLED_TYPE);
-  bool failed = h->failed && !cancelled;
-  if (failed && (h->failed_first || failures == 0)) return raise_body(L, top, failures);
-  if (failures > 0) return raise_task(L, top, failures);
-  bool ended = end == KIO_SCOPE_DEADLINE || end == KIO_SCOPE_CANCEL;
-  if ((cancelled && ended) || h->cut) return push_ended(L, h, end);
-  return h->failed ? lua_error(L) : top - HANDLER;
+  bool cancelled = h->failed && luaL_testudata(L, -1, KIO_CANCELLED_TYPE);
+  leave(L, h);
+  if (!kio_list_empty(&h->scope.failures)) return raise_failure(L, h, h->failed && !cancelled);
+  if (cancelled && (end == KIO_SCOPE_DEADLINE || end == KIO_SCOPE_CANCEL)) {
+    return push_ended(L, h, end);
+  }
+  if (h->failed) return cancelled ? lua_error(L) : kio_trace_raise_kept(L);
+  return h->scope.cut ? cut_short(L, h) : lua_gettop(L) - HANDLER;
 }
 
 /* ---- the body ---- */
 
-static int l_emptyk(lua_State *L, int status, lua_KContext ctx) {
+static int wait_for_tasks(lua_State *L, handle *h);
+
+static int l_tasks_endedk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   (void)ctx;
-  return finish(L);
+  return wait_for_tasks(L, lua_touserdata(L, SELF));
 }
 
-static int body_ended(lua_State *L, int status, lua_KContext ctx) {
-  handle *h = lua_touserdata(L, SELF);
+/* Until it has looked itself and seen no task left the scope is open: somebody may spawn into it
+   after its last task has ended. */
+static int wait_for_tasks(lua_State *L, handle *h) {
   kio_scope *scope = &h->scope;
-  (void)ctx;
-  h->failed = status != LUA_OK && status != LUA_YIELD;
-  h->failed_first = kio_list_empty(&scope->failures);
-  if (h->failed) kio_scope_cancel(scope, KIO_SCOPE_FAILURE);
   if (scope->live == 0) return finish(L);
   scope->waiting = true;
   kio_sched_end_daemons(scope);
   kio_task_says(scope->task, h->what, -1);
-  return kio_task_park(L, scope->task, NULL, 0, l_emptyk);
+  return kio_task_park(L, scope->task, NULL, 0, l_tasks_endedk);
+}
+
+static int body_ended(lua_State *L, int status, lua_KContext ctx) {
+  handle *h = lua_touserdata(L, SELF);
+  (void)ctx;
+  h->failed = status != LUA_OK && status != LUA_YIELD;
+  if (!lua_checkstack(L, 8)) { /* its results have filled the stack */
+    lua_settop(L, HANDLER);
+    lua_pushliteral(L, "stack overflow");
+    h->failed = true;
+  }
+  h->failed_first = kio_list_empty(&h->scope.failures);
+  if (h->failed) kio_scope_cancel(&h->scope, KIO_SCOPE_FAILURE);
+  return wait_for_tasks(L, h);
 }
 
 static void scope_due(kio_timer *timer) {
-  kio_scope *scope = KIO_CONTAINER(timer, kio_scope, timer);
-  handle_of(scope)->cut = scope->waiting && scope->end == KIO_SCOPE_RUNS;
-  kio_scope_cancel(scope, KIO_SCOPE_DEADLINE);
+  kio_scope_cancel(KIO_CONTAINER(timer, kio_scope, timer), KIO_SCOPE_DEADLINE);
 }
 
 /* The body and its arguments are on the stack from 1. */
 static int open_and_run(lua_State *L, kio_task *task, const char *what, bool shield,
                         int64_t due_ns) {
-  luaL_checkstack(L, 4, "too many arguments");
+  luaL_checkstack(L, 5, "too many arguments");
   handle *h = lua_newuserdatauv(L, sizeof *h, 1);
   memset(h, 0, sizeof *h);
   luaL_setmetatable(L, SCOPE_TYPE);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &h->scope); /* alive while it is open, also without its frame */
   lua_insert(L, SELF);
   lua_pushcfunction(L, kio_trace_on_error);
   lua_insert(L, HANDLER);
   h->sched = task->sched;
   h->what = what;
   kio_scope_open(&h->scope, task->scope, task, shield);
+  h->scope.co = L;
   h->scope.timer.due = scope_due;
   if (due_ns != KIO_NEVER && !kio_timer_start(&task->sched->timers, &h->scope.timer, due_ns)) {
     kio_scope_close(&h->scope);
+    unanchor(L, &h->scope);
     return luaL_error(L, "not enough memory");
   }
   task->scope = &h->scope;
@@ -189,8 +208,7 @@ static int l_shield(lua_State *L) {
 
 static handle *check_open(lua_State *L) {
   handle *h = luaL_checkudata(L, 1, SCOPE_TYPE);
-  luaL_argcheck(L, h->scope.parent, 1, "the scope has ended");
-  luaL_argcheck(L, h->sched == kio_sched_current(), 1, "the scope belongs to another run");
+  if (!h->scope.parent) luaL_error(L, "spawn: the scope has ended");
   return h;
 }
 

@@ -1,4 +1,5 @@
-/* Spawning as Lua sees it: spawn(f, ...) or spawn{ f, ..., name =, daemon = }. */
+/* Spawning as Lua sees it: spawn(f, ...) or spawn{ f, ..., name =, daemon =,
+   on_error = }. */
 #ifndef KIO_LUA_SPAWN_H
 #define KIO_LUA_SPAWN_H
 

@@ -1,6 +1,8 @@
 /* Tasks as Lua sees them: spawn, await, join, cancel, status. */
 #include <errno.h>
+#include <limits.h>
 
+#include "lua_guard.h"
 #include "lua_spawn.h"
 #include "op.h"
 #include "ops.h"
@@ -10,38 +12,57 @@ static const char *const status_names[] = {"ready", "waiting", "done", "failed",
 
 /* ---- spawning ---- */
 
-/* Replaces the table at `index` by the function and the arguments it lists. Its name and daemon
-   options are given back; the name stays on the stack, below them. */
-static const char *unpack_table(lua_State *L, int index, bool *daemon) {
-  static const char *const known[] = {"name", "daemon", NULL};
+enum { NAME = 1, ON_ERROR, JOB }; /* behind the table, once it is unpacked: JOB and its arguments */
+
+/* Pushes the options of the table at `index`, then the function and the arguments it lists. Whether
+   the task is to be a daemon. */
+static bool unpack_table(lua_State *L, int index) {
+  static const char *const known[] = {"name", "daemon", "on_error", NULL};
   lua_Integer count = (lua_Integer)lua_rawlen(L, index);
   kio_check_named_options(L, index, known);
-  luaL_checkstack(L, (int)count + 4, "too many arguments to a task");
+  luaL_argcheck(L, count < INT_MAX / 2 && lua_checkstack(L, (int)count + 8), index,
+                "too many arguments to a task");
   lua_getfield(L, index, "daemon");
-  *daemon = lua_toboolean(L, -1);
+  bool daemon = lua_toboolean(L, -1);
   lua_pop(L, 1);
   int type = lua_getfield(L, index, "name");
   luaL_argcheck(L, type == LUA_TNIL || type == LUA_TSTRING, index, "the name must be a string");
-  const char *name = lua_tostring(L, -1);
+  kio_guard_option(L, index);
   for (lua_Integer i = 1; i <= count; i++) lua_rawgeti(L, index, i);
-  luaL_argcheck(L, count > 0 && lua_isfunction(L, index + 2), index, "no function to run");
-  return name;
+  luaL_argcheck(L, count > 0 && lua_isfunction(L, index + JOB), index, "no function to run");
+  return daemon;
+}
+
+/* Has the function at `job` tell its error to the on_error function it was given (behind `table`), or
+   to the run's. */
+static void guard(lua_State *L, const kio_sched *sched, const kio_scope *scope, int table, int job) {
+  if (table && lua_isfunction(L, table + ON_ERROR)) {
+    kio_guard_wrap(L, job, table + ON_ERROR, false);
+  } else if (sched->on_error && scope == &sched->root &&
+             !(table && lua_isboolean(L, table + ON_ERROR))) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, scope);
+    kio_guard_wrap(L, job, lua_gettop(L), true);
+    lua_pop(L, 1);
+  }
 }
 
 kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first) {
-  const char *name = NULL;
   bool daemon = false;
+  int table = 0, job = first;
   if (lua_istable(L, first)) {
     luaL_argcheck(L, lua_gettop(L) == first, first + 1, "arguments belong into the table");
-    name = unpack_table(L, first, &daemon);
-    first += 2; /* behind the table and the name */
+    daemon = unpack_table(L, first);
+    table = first;
+    job = first + JOB;
   }
-  luaL_checktype(L, first, LUA_TFUNCTION);
-  kio_task *task = kio_task_new(L, sched, scope, lua_gettop(L) - first);
+  luaL_checktype(L, job, LUA_TFUNCTION);
+  luaL_checkstack(L, 8, "too many arguments to a task");
+  guard(L, sched, scope, table, job);
+  kio_task *task = kio_task_new(L, sched, scope, lua_gettop(L) - job);
   task->daemon = daemon;
   if (daemon) scope->daemons++;
-  if (name) {
-    lua_pushvalue(L, first - 1);
+  if (table && lua_isstring(L, table + NAME)) {
+    lua_pushvalue(L, table + NAME);
     lua_setiuservalue(L, -2, KIO_TASK_UV_NAME);
   }
   return task;
@@ -94,7 +115,6 @@ static int wait_for(lua_State *L, bool join) {
   int64_t timeout = kio_op_timeout(L, 2);
   kio_task *task = kio_op_begin(L);
   lua_settop(L, 1);
-  target->observed = true;
   if (kio_task_ended(target)) return join ? join_ended(L, target) : await_ended(L, target);
   if (target == task) return luaL_error(L, "a task cannot wait for itself");
   if (!kio_sched_timer(task->sched, task, kio_sched_due(task->sched, timeout))) {

@@ -89,7 +89,8 @@ bool kio_op_buffer(lua_State *L, kio_request *request, size_t size) {
 }
 
 static void abandon_request(kio_task *task) {
-  bool try_once = task->wake == KIO_WAKE_TIMEOUT; /* a timeout of 0 still tries */
+  /* a timeout of 0 still tries */
+  bool try_once = task->wake == KIO_WAKE_TIMEOUT || kio_scope_due(task->scope);
   kio_ring_cancel(&task->sched->ring, task->request, try_once);
 }
 

@@ -122,10 +122,13 @@ void kio_sched_stop(kio_sched *sched) {
   kio_scope_cancel(&sched->root, KIO_SCOPE_CANCEL);
 }
 
-void kio_sched_forget(kio_sched *sched, kio_task *task) {
-  if (task == sched->main) return; /* anchored until the run is over */
+static void unanchor(kio_sched *sched, const void *userdata) {
   lua_pushnil(sched->L);
-  lua_rawsetp(sched->L, LUA_REGISTRYINDEX, task);
+  lua_rawsetp(sched->L, LUA_REGISTRYINDEX, userdata);
+}
+
+void kio_sched_forget(kio_sched *sched, kio_task *task) {
+  if (task != sched->main) unanchor(sched, task); /* that one is anchored until the run is over */
 }
 
 void kio_sched_end_daemons(kio_scope *scope) {
@@ -149,37 +152,47 @@ static void scope_lost(kio_sched *sched, kio_scope *scope, const kio_task *task)
   }
 }
 
-/* A coroutine that Lua ended by force leaves scopes its body had opened: their tasks move out. */
-static void leave_scopes(kio_task *task, kio_scope *owner) {
-  while (task->scope != &task->own) {
-    kio_scope *scope = task->scope;
-    kio_link *link;
-    kio_scope_cancel(scope, KIO_SCOPE_FAILURE);
-    while ((link = kio_list_pop(&scope->inner))) {
-      kio_list_push(&owner->inner, link);
-      KIO_CONTAINER(link, kio_scope, link)->parent = owner;
-    }
-    owner->live += scope->live;
-    owner->daemons += scope->daemons;
-    scope->live = scope->daemons = 0;
-    while ((link = kio_list_pop(&scope->failures))) kio_list_push(&owner->failures, link);
-    kio_timer_stop(&task->sched->timers, &scope->timer);
-    task->scope = scope->parent;
-    kio_scope_close(scope);
+static void fail_scope(kio_sched *sched, kio_scope *scope) {
+  if (scope == &sched->root) kio_sched_stop(sched);
+  else kio_scope_cancel(scope, KIO_SCOPE_FAILURE);
+}
+
+/* Out of the innermost scope the task's body has opened: its tasks are cancelled and move out. */
+static void leave_scope(kio_task *task) {
+  kio_scope *scope = task->scope, *owner = kio_scope_owner(scope->parent);
+  kio_link *link;
+  kio_scope_cancel(scope, KIO_SCOPE_FAILURE);
+  while ((link = kio_list_pop(&scope->inner))) {
+    kio_list_push(&owner->inner, link);
+    KIO_CONTAINER(link, kio_scope, link)->parent = owner;
   }
+  owner->live += scope->live;
+  owner->daemons += scope->daemons;
+  scope->live = scope->daemons = 0;
+  if (!kio_list_empty(&scope->failures)) fail_scope(task->sched, owner);
+  while ((link = kio_list_pop(&scope->failures))) kio_list_push(&owner->failures, link);
+  kio_timer_stop(&task->sched->timers, &scope->timer);
+  task->scope = scope->parent;
+  kio_scope_close(scope);
+  unanchor(task->sched, scope);
+}
+
+void kio_sched_leave_scopes(kio_task *task, const lua_State *co) {
+  while (task->scope != &task->own && (!co || task->scope->co == co)) leave_scope(task);
 }
 
 void kio_sched_ended(kio_sched *sched, kio_task *task) {
   kio_scope *owner = kio_scope_owner(task->own.parent);
   orphan(sched, task->request); /* a result it never took: its operation was cut off */
   task->request = NULL;
-  leave_scopes(task, owner);
+  kio_sched_leave_scopes(task, NULL);
+  bool cut = task->status == KIO_TASK_CANCELLED && task->own.end == KIO_SCOPE_RUNS;
+  if (cut && !task->daemon) owner->cut = true;
   kio_scope_close(&task->own);
-  bool observed = task->observed || !kio_queue_empty(&task->waiters);
+  bool observed = task->handled || !kio_queue_empty(&task->waiters);
   if (task->status == KIO_TASK_FAILED && !observed) {
     kio_list_push(&owner->failures, &task->link); /* stays anchored until the scope raises it */
-    if (owner == &sched->root) kio_sched_stop(sched);
-    else kio_scope_cancel(owner, KIO_SCOPE_FAILURE);
+    fail_scope(sched, owner);
   } else {
     kio_sched_forget(sched, task);
   }
@@ -347,17 +360,17 @@ static void drain(kio_sched *sched) {
   }
 }
 
-/* The userdata of the scopes its body had opened may outlive the run: they are closed. */
+/* The userdata of the scopes its body had opened may outlive the run: they are closed, and what
+   failed in them is told by the run. */
 static void abandon_scopes(kio_sched *sched, kio_task *task) {
   kio_link *link;
   while (task->scope != &task->own) {
     kio_scope *scope = task->scope;
-    while ((link = kio_list_pop(&scope->failures)) && !sched->current) {
-      kio_sched_forget(sched, KIO_CONTAINER(link, kio_task, link));
-    }
+    while ((link = kio_list_pop(&scope->failures))) kio_list_push(&sched->root.failures, link);
     kio_timer_stop(&sched->timers, &scope->timer);
     task->scope = scope->parent;
     scope->parent = NULL;
+    if (!sched->current) unanchor(sched, scope); /* else Lua itself is being closed */
   }
 }
 
@@ -372,7 +385,7 @@ static void abandon_tasks(kio_sched *sched) {
     abandon_scopes(sched, task);
     task->status = KIO_TASK_CANCELLED;
     task->sched = NULL;
-    if (!sched->current) kio_sched_forget(sched, task); /* else Lua itself is being closed */
+    if (!sched->current) kio_sched_forget(sched, task);
   }
 }
 

@@ -49,6 +49,7 @@ struct kio_sched {
   bool stuck;               /* somewhere between the two Lua cannot yield */
   kio_scope root;           /* the scope of the whole run */
   kio_task *main;           /* the root task; anchored for the whole run */
+  bool on_error;            /* there is one, in the registry by &root: kio.run's option */
   const char *trouble;      /* what the loop itself found wrong: a deadlock, a task left behind */
   int64_t now_ns;           /* the clock, read once per turn */
   int64_t stop_ns;          /* when unwinding must be over; KIO_NEVER: not unwinding */
@@ -79,6 +80,9 @@ void kio_sched_ready(kio_sched *sched, kio_task *task);
 int64_t kio_sched_due(kio_sched *sched, int64_t after_ns);
 /* Starts a task's timer; KIO_NEVER needs none. False: memory is out. */
 bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due_ns);
+/* Leaves by force the scopes that the task has opened in a coroutine (NULL: all), because that will
+   not do it itself: their tasks are cancelled, and belong to the next scope outside from now on. */
+void kio_sched_leave_scopes(kio_task *task, const lua_State *co);
 /* Unanchors a failed task that its scope has taken out of its list of failures. */
 void kio_sched_forget(kio_sched *sched, kio_task *task);
 /* The body of a scope is over: daemons that are alone in it are cancelled. */

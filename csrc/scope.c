@@ -56,6 +56,11 @@ void kio_scope_cancel(kio_scope *scope, kio_scope_end why) {
   activate(scope);
 }
 
+bool kio_scope_due(const kio_scope *scope) {
+  while (scope && scope->active && scope->end != KIO_SCOPE_DEADLINE) scope = scope->parent;
+  return scope && scope->active;
+}
+
 kio_scope *kio_scope_owner(kio_scope *scope) {
   while (scope->of_task) scope = scope->parent;
   return scope;

@@ -63,7 +63,7 @@ struct kio_task {
   bool daemon;            /* ends with the rest of its scope */
   bool reraised;          /* the error on its way keeps the traceback it has */
   bool started;           /* its coroutine has been resumed at least once */
-  bool observed;          /* somebody has asked for its result: its failure is not lost */
+  bool handled;           /* its failure was told to an on_error function */
 };
 
 /* User values of the userdata. */

@@ -7,7 +7,7 @@ source = {
 description = {
   summary = "An io_uring runtime for Lua",
   detailed = "Straight-line Lua code with thousands of concurrent connections, asynchronous files, "
-    .. "deadlines, cancellation and several cores, on Linux.",
+    .. "deadlines and cancellation, on Linux.",
   license = "MIT",
 }
 supported_platforms = { "linux" }
@@ -19,6 +19,7 @@ external_dependencies = {
 }
 build = {
   type = "builtin",
+  copy_directories = { "docs" },
   modules = {
     ["kio.core"] = {
       sources = {

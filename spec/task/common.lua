@@ -36,8 +36,9 @@ function common.child(text, ...)
   local file <close> = assert(io.open(path, "w"))
   file:write(text)
   file:close()
-  local words = { "LUA_PATH=" .. quote(package.path), "LUA_CPATH=" .. quote(package.cpath), "lua5.4" }
+  local words = { "LUA_PATH=%s LUA_CPATH=%s lua5.4" }
   for _, word in ipairs { path, ... } do words[#words + 1] = quote(word) end
+  words[1] = words[1]:format(quote(package.path), quote(package.cpath))
   local pipe <close> = assert(io.popen(table.concat(words, " ") .. " 2>&1"))
   local output = pipe:read("a")
   return output, pipe:close()

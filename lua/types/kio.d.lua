@@ -26,12 +26,16 @@ local kio = {}
 
 -- ---- running ----
 
+---Takes the error of a task in place of its scope.
+---@alias kio.OnError async fun(err: any, traceback: string?, task: kio.Task)
+
 ---@class kio.RunOptions
 ---@field entries? integer room in the submission queue (256); does not limit what is in flight
 ---@field cq_entries? integer room in the completion queue (4096)
 ---@field sqpoll? boolean|number a kernel thread submits; the seconds it idles before it sleeps (1)
 ---@field busy_poll? number seconds to look for completions before sleeping (0)
 ---@field shutdown_timeout? number seconds that ending may take once the run unwinds (30)
+---@field on_error? boolean|kio.OnError takes the error of a root task nobody awaits; true prints it
 ---@field backend? "uring" the ring to use; test builds also have "sim". Default: $KIO_BACKEND
 
 ---Runs `main` as the root task and returns its results when every task has ended and all output has
@@ -111,6 +115,7 @@ local Task = {}
 ---@field [integer] any arguments
 ---@field name? string for people
 ---@field daemon? boolean it is cancelled when only daemons are left in its scope
+---@field on_error? boolean|kio.OnError takes its error; true prints it; false: not the run's one
 
 ---Makes a task that starts in the next turn of the loop.
 ---@param f (async fun(...): ...)|kio.Job

@@ -283,6 +283,12 @@ static void note_turn(kio_sched *sched, int64_t took_ns) {
   sched->stats.turns++;
 }
 
+/* Only cancelled tasks are left, or only output: that may take no longer than unwinding. Done before
+   the kernel is waited for: it would wait for ever. */
+static void bound_draining(kio_sched *sched) {
+  if (sched->uncancelled == 0) kio_sched_stop(sched);
+}
+
 /* False in a forked child, before anything of the parent's is touched. */
 static bool turn(kio_sched *sched) {
   int64_t started = sched->now_ns;
@@ -291,6 +297,7 @@ static bool turn(kio_sched *sched) {
   note_turn(sched, sched->now_ns - started);
   expire_timers(sched);
   flush_members(sched);
+  bound_draining(sched);
   enter(sched);
   read_clock(sched);
   tell_owners(sched);
@@ -308,11 +315,6 @@ static bool deadlocked(const kio_sched *sched) {
          sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
 }
 
-/* Only cancelled tasks are left, or only output: that may take no longer than unwinding. */
-static void bound_draining(kio_sched *sched) {
-  if (sched->uncancelled == 0) kio_sched_stop(sched);
-}
-
 static const char *late(const kio_sched *sched) {
   return kio_list_empty(&sched->tasks) ? "output did not leave within shutdown_timeout"
                                        : "tasks did not end within shutdown_timeout";
@@ -324,7 +326,6 @@ void kio_sched_run(kio_sched *sched) {
       sched->trouble = "the loop belongs to the parent process, and this is a child it has forked";
       return;
     }
-    bound_draining(sched);
     if (finished(sched)) return;
     if (deadlocked(sched)) {
       if (sched->trouble) return;

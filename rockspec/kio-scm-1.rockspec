@@ -33,6 +33,7 @@ build = {
         "csrc/lua_coroutine.c",
         "csrc/lua_diagnose.c",
         "csrc/lua_dir.c",
+        "csrc/lua_guard.c",
         "csrc/lua_net.c",
         "csrc/lua_plain.c",
         "csrc/lua_queue.c",

@@ -1,4 +1,4 @@
-/* on_error functions: what they are given, and the functions that report to them. */
+/* Errors that go elsewhere than up: to an on_error function, or below another error. */
 #ifndef KIO_LUA_GUARD_H
 #define KIO_LUA_GUARD_H
 

@@ -252,7 +252,20 @@ void kio_scope_open_type(lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* attach_failure(err, task): the error of a failed task goes with err, by which the caller ends */
+static int l_attach_failure(lua_State *L) {
+  kio_task *task = kio_task_check(L, 2);
+  lua_settop(L, 2);
+  kio_op_task(L);
+  if (task->status != KIO_TASK_FAILED) return 0;
+  kio_trace_push_running(L, 1);
+  kio_task_push_result(L, task, 0);
+  lua_getiuservalue(L, 2, KIO_TASK_UV_TRACE);
+  kio_trace_attach(L, -3, "a task of its loop", -2, -1);
+  return 0;
+}
+
 const luaL_Reg kio_scope_ops[] = {
     {"scope", l_scope},   {"timeout", l_timeout}, {"deadline", l_deadline},
-    {"shield", l_shield}, {NULL, NULL},
+    {"shield", l_shield}, {"attach_failure", l_attach_failure}, {NULL, NULL},
 };

@@ -77,6 +77,7 @@ build = {
     ["kio.fs.position"] = "lua/kio/fs/position.lua",
     ["kio.fs.replace"] = "lua/kio/fs/replace.lua",
     ["kio.fs.window"] = "lua/kio/fs/window.lua",
+    ["kio.group"] = "lua/kio/group.lua",
     ["kio.io"] = "lua/kio/io.lua",
     ["kio.net"] = "lua/kio/net.lua",
     ["kio.stream"] = "lua/kio/stream.lua",

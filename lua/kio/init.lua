@@ -1,11 +1,12 @@
 ---kio: straight-line asynchronous Lua on io_uring. See docs/guide.md.
 local core = require "kio.core"
 local fs = require "kio.fs"
+local group = require "kio.group"
 local helpers = require "kio.io"
 local net = require "kio.net"
 require "kio.stream"
 
----@class kio: kio.core
+---@class kio: kio.core, kio.Group
 local kio = { core = core, fs = fs, io = helpers, net = net }
 
 for _, name in ipairs {
@@ -22,5 +23,6 @@ for _, name in ipairs {
 end
 
 for name, helper in pairs(helpers) do kio[name] = helper end
+for name, f in pairs(group) do kio[name] = f end
 
 return kio

@@ -155,28 +155,31 @@ function kio.is_cancelled(err) end
 local Scope = {}
 
 ---Runs f with a scope and returns when f and every task spawned in the scope have ended. The first
----error cancels the others and is raised.
+---error cancels the others and is raised when they have ended; with it go the others' errors: below
+---its traceback, and in the list `suppressed` of an error that is a table.
 ---@async
 ---@param f async fun(scope: kio.Scope): ...
----@return any ... f's results; nil, message, "ECANCELED" when the scope was cancelled
+---@return any ... f's results; nil, message, "ECANCELED" when the scope was cancelled before f ended
 function kio.scope(f) end
 
----Makes a task in this scope, also from outside of its body.
+---Makes a task in this scope, also from outside of its body. Raises when the scope has ended; in one
+---that is cancelled the task ends before it begins.
 ---@param f (async fun(...): ...)|kio.Job
 ---@param ... any
 ---@return kio.Task
 function Scope:spawn(f, ...) end
 
----Cancels the body and every task.
+---Cancels the body and every task. Nothing when the scope has ended.
 ---@param reason? any told in the message of kio.scope's result
 function Scope:cancel(reason) end
 
----Runs f in a scope with a deadline. An inner deadline never extends an outer one.
+---Runs f in a scope with a deadline. An inner deadline never extends an outer one; of several that
+---have passed the innermost is told. With 0 each operation is tried once.
 ---@async
 ---@param seconds number
 ---@param f async fun(...): ...
 ---@param ... any
----@return any ... f's results; nil, message, "ETIMEDOUT"
+---@return any ... f's results; nil, message, "ETIMEDOUT" when the deadline cut f or a task off
 function kio.timeout(seconds, f, ...) end
 
 ---The same with a moment of kio.now's clock.
@@ -187,7 +190,8 @@ function kio.timeout(seconds, f, ...) end
 ---@return any ...
 function kio.deadline(at, f, ...) end
 
----Runs f to its end although the scope outside is cancelled.
+---Runs f, and the tasks it spawns, to their end although the scope outside is cancelled. For
+---cleaning up; give it a deadline of its own: kio.shield(kio.timeout, 1, f).
 ---@async
 ---@param f async fun(...): ...
 ---@param ... any
@@ -753,6 +757,12 @@ function Listener:fd() end
 -- coroutine's own yields go to its own resumer; coroutine.yield at a task's top level raises.
 
 -- ---- for kio's own Lua half ----
+
+---The error of a failed task goes with `err`, by which the caller is about to end: below its
+---traceback, and in `err.suppressed` when it is a table. Nothing for a task that has not failed.
+---@param err any
+---@param task kio.Task
+function kio.attach_failure(err, task) end
 
 ---A FIFO of waiting tasks: what kio.sync is made of.
 ---@class kio.Queue: userdata

@@ -13,9 +13,24 @@
 #define CHOICE_TYPE "kio.Choice"
 
 typedef struct handle {
+  const void *tag; /* &queue_tag: tells the type faster than its metatable does */
   kio_queue queue;
   const char *what; /* what its tasks wait for, for people: a constant */
 } handle;
+
+static const char queue_tag;
+
+static handle *to_queue(lua_State *L, int index) {
+  handle *h = lua_touserdata(L, index);
+  bool ours = h && lua_rawlen(L, index) == sizeof *h && h->tag == &queue_tag;
+  return ours ? h : NULL;
+}
+
+static handle *check_queue(lua_State *L) {
+  handle *h = to_queue(L, 1);
+  if (!h) luaL_typeerror(L, 1, QUEUE_TYPE);
+  return h;
+}
 
 /* ---- cells ---- */
 
@@ -67,7 +82,7 @@ static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
 
 /* queue:wait([seconds [, cell]]) -> true, what the waker gave | nil: the time is over */
 static int l_wait(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, QUEUE_TYPE);
+  handle *h = check_queue(L);
   int64_t timeout = opt_seconds(L, 2);
   kio_task *task = kio_op_begin(L);
   lua_settop(L, 3);
@@ -81,7 +96,7 @@ static int l_wait(lua_State *L) {
 /* queue:wait_shielded() -> true, what the waker gave; also in a cancelled task, and not to be ended
    by a cancellation */
 static int l_wait_shielded(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, QUEUE_TYPE);
+  handle *h = check_queue(L);
   kio_task *task = kio_op_begin_closing(L);
   kio_queue_push(&h->queue, task);
   kio_task_says(task, h->what, -1);
@@ -93,7 +108,7 @@ static int l_wait_shielded(lua_State *L) {
 /* queue:wake([given]) -> the task that has waited longest, its cell | nil: nobody waits */
 static int l_wake(lua_State *L) {
   int which;
-  handle *h = luaL_checkudata(L, 1, QUEUE_TYPE);
+  handle *h = check_queue(L);
   lua_settop(L, 2);
   kio_task *task = kio_queue_wake(&h->queue, &which);
   if (!task) return 0;
@@ -108,9 +123,16 @@ static int l_wake(lua_State *L) {
   return 2;
 }
 
+/* queue:empty() -> whether nobody waits */
+static int l_empty(lua_State *L) {
+  const handle *h = check_queue(L);
+  lua_pushboolean(L, kio_queue_empty(&h->queue));
+  return 1;
+}
+
 /* queue:length() -> how many wait */
 static int l_length(lua_State *L) {
-  const handle *h = luaL_checkudata(L, 1, QUEUE_TYPE);
+  const handle *h = check_queue(L);
   lua_Integer length = 0;
   KIO_LIST_EACH(&h->queue.waiters, link) length++;
   lua_pushinteger(L, length);
@@ -123,13 +145,13 @@ static int l_length(lua_State *L) {
 static kio_queue *queue_at(lua_State *L, lua_Integer i) {
   lua_rawgeti(L, 1, i);
   kio_task *task = luaL_testudata(L, -1, KIO_TASK_TYPE);
-  handle *h = luaL_testudata(L, -1, QUEUE_TYPE);
+  handle *h = to_queue(L, -1);
   lua_pop(L, 1);
   luaL_argcheck(L, h || (task && !kio_task_ended(task)), 1, "queues and living tasks expected");
   return h ? &h->queue : &task->waiters;
 }
 
-static lua_Integer check_queues(lua_State *L) {
+static lua_Integer check_list(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_Unsigned count = lua_rawlen(L, 1);
   luaL_argcheck(L, count > 0 && count < INT_MAX / sizeof(kio_waiter), 1, "nothing to wait for");
@@ -147,7 +169,7 @@ static int l_wait_anyk(lua_State *L, int status, lua_KContext ctx) {
 /* wait_any(list of queues and tasks [, seconds [, list of cells]]) -> which of them woke this task,
    what the waker gave | nil: the time is over */
 static int l_wait_any(lua_State *L) {
-  size_t count = (size_t)check_queues(L);
+  size_t count = (size_t)check_list(L);
   int64_t timeout = opt_seconds(L, 2);
   kio_task *task = kio_op_begin(L);
   lua_settop(L, 3);
@@ -195,7 +217,7 @@ static int l_task_result(lua_State *L) {
 /* Its finalizers wake who waits: that happens when the coroutine that held the queue was closed by
    a function that was taken from Lua before kio was loaded, or at the end of the state. */
 static int l_queue_gc(lua_State *L) {
-  kio_queue_wake_all(&((handle *)luaL_checkudata(L, 1, QUEUE_TYPE))->queue);
+  kio_queue_wake_all(&check_queue(L)->queue);
   return 0;
 }
 
@@ -210,15 +232,17 @@ static int l_queue(lua_State *L) {
                                       "waitgroup", "channel send", "channel receive", NULL};
   const char *what = names[luaL_checkoption(L, 1, NULL, names)];
   handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-  kio_queue_init(&h->queue);
+  h->tag = &queue_tag;
   h->what = what;
+  kio_queue_init(&h->queue);
   luaL_setmetatable(L, QUEUE_TYPE);
   return 1;
 }
 
 static const luaL_Reg methods[] = {
-    {"wait", l_wait}, {"wait_shielded", l_wait_shielded}, {"wake", l_wake}, {"length", l_length},
-    {NULL, NULL},
+    {"wait", l_wait},     {"wait_shielded", l_wait_shielded},
+    {"wake", l_wake},     {"empty", l_empty},
+    {"length", l_length}, {NULL, NULL},
 };
 
 void kio_queue_open(lua_State *L) {

@@ -1,8 +1,8 @@
-/* Queues of waiting tasks, first come, first served. Whatever lets one task wait for another is one:
+/* Queues of waiting tasks, first come, first served. What lets one task wait for another is one:
    the end of a task, and all of kio.sync.
    A task waits in one queue by the waiter it carries, or in several at once by a kio_choice. Either
-   way it is woken once, and from that moment on it is in none of them: who has been cancelled or has
-   timed out never takes a wake-up, and who has been woken keeps it. */
+   way it is woken once, and from then on it is in none of them: who has been cancelled or has timed
+   out never takes a wake-up, and who has been woken keeps it. */
 #ifndef KIO_QUEUE_H
 #define KIO_QUEUE_H
 

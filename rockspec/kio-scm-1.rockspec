@@ -81,6 +81,15 @@ build = {
     ["kio.io"] = "lua/kio/io.lua",
     ["kio.net"] = "lua/kio/net.lua",
     ["kio.stream"] = "lua/kio/stream.lua",
+    ["kio.sync"] = "lua/kio/sync.lua",
+    ["kio.sync.channel"] = "lua/kio/sync/channel.lua",
+    ["kio.sync.check"] = "lua/kio/sync/check.lua",
+    ["kio.sync.condition"] = "lua/kio/sync/condition.lua",
+    ["kio.sync.event"] = "lua/kio/sync/event.lua",
+    ["kio.sync.mutex"] = "lua/kio/sync/mutex.lua",
+    ["kio.sync.select"] = "lua/kio/sync/select.lua",
+    ["kio.sync.semaphore"] = "lua/kio/sync/semaphore.lua",
+    ["kio.sync.waitgroup"] = "lua/kio/sync/waitgroup.lua",
   },
 }
 test = {

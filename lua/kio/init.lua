@@ -5,9 +5,11 @@ local group = require "kio.group"
 local helpers = require "kio.io"
 local net = require "kio.net"
 require "kio.stream"
+local select_ready = require "kio.sync.select"
+local sync = require "kio.sync"
 
 ---@class kio: kio.core, kio.Group
-local kio = { core = core, fs = fs, io = helpers, net = net }
+local kio = { core = core, fs = fs, io = helpers, net = net, sync = sync, select = select_ready }
 
 for _, name in ipairs {
   "run", "spawn", "scope", "timeout", "deadline", "shield",

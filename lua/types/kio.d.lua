@@ -793,7 +793,10 @@ function Queue:wait_shielded() end
 ---@return any cell what it offered
 function Queue:wake(given) end
 
----@return integer tasks how many wait
+---@return boolean nobody_waits
+function Queue:empty() end
+
+---@return integer tasks how many wait; walks through them
 function Queue:length() end
 
 ---Waits in several queues at once, and for the ends of tasks that are alive.

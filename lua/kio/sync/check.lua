@@ -1,0 +1,77 @@
+---Argument checks of the sync rooms, and how their failures are told. A check raises at the caller
+---of the public function that has called it, so every check is called directly by that function.
+local check = {}
+
+local CALLER = 4 -- of the public function, seen from these two
+
+local function refuse(text)
+  error(text, CALLER)
+end
+
+local function refuse_argument(index, name, text)
+  error(("bad argument #%d to '%s' (%s)"):format(index, name, text), CALLER)
+end
+
+---Misuse that is no matter of types.
+function check.refuse(text)
+  refuse(text)
+end
+
+---A method called on something that is none of its class.
+function check.bad_self(value, class, name)
+  refuse(("calling '%s' on bad self (%s expected, got %s)"):format(
+    name, class.__name, type(value)))
+end
+
+-- What is wrong with a number of seconds; nil: nothing.
+local function trouble(value)
+  if type(value) ~= "number" then return "a timeout in seconds expected, got " .. type(value) end
+  if value < 0 or value ~= value then return "a timeout cannot be negative or NaN" end
+end
+
+---A number of seconds of 0 or more, or nil. Returns it.
+function check.seconds(value, index, name)
+  local wrong = value ~= nil and trouble(value)
+  if wrong then refuse_argument(index, name, wrong) end
+  return value
+end
+
+-- The field `timeout` of a table of options that has no other.
+local function option(options)
+  for key in pairs(options) do
+    if key ~= "timeout" then return nil, ("unknown option '%s'"):format(tostring(key)) end
+  end
+  return options.timeout
+end
+
+---The same as it stands, or as the field `timeout` of a table of options.
+function check.timeout(value, index, name)
+  local wrong
+  if type(value) == "table" then value, wrong = option(value) end
+  wrong = wrong or value ~= nil and trouble(value)
+  if wrong then refuse_argument(index, name, wrong) end
+  return value
+end
+
+---An integer of 0 or more; `what` says what it counts.
+function check.count(value, index, name, what)
+  local n = type(value) == "number" and math.tointeger(value)
+  if not n then
+    refuse_argument(index, name, ("%s (an integer) expected, got %s"):format(what, tostring(value)))
+  elseif n < 0 then
+    refuse_argument(index, name, what .. " cannot be negative")
+  end
+  return n
+end
+
+---What a wait returns when its time is over.
+function check.late(what)
+  return nil, what .. ": timed out", "ETIMEDOUT"
+end
+
+---What a try returns that would have had to wait.
+function check.busy(what, why)
+  return nil, ("%s: %s"):format(what, why), "EAGAIN"
+end
+
+return check

@@ -1,0 +1,64 @@
+---A place to wait until something that a mutex protects has changed.
+local check = require "kio.sync.check"
+local core = require "kio.core"
+local Mutex = require "kio.sync.mutex".Mutex
+
+local getmetatable = getmetatable -- asked in every method
+
+---@class kio.Condition
+---@field package waiters kio.Queue
+local Condition = { __name = "kio.Condition" }
+Condition.__index = Condition
+
+-- Passes on what a protected wait came to, with the mutex held again.
+local function relocked(mutex, ok, woken)
+  mutex:relock()
+  if not ok then error(woken, 0) end
+  if woken then return true end
+  return check.late "wait condition"
+end
+
+---Unlocks the mutex, waits for a notification, and locks the mutex again. The calling task holds it
+---in every outcome: notified, timed out, cancelled.
+---@async
+---@param mutex kio.Mutex which the calling task holds
+---@param timeout? number|kio.Options seconds; locking again may take longer
+---@return true|nil notified nil when the time is over
+---@return string? message
+---@return "ETIMEDOUT"? code
+function Condition:wait(mutex, timeout)
+  if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "wait") end
+  if getmetatable(mutex) ~= Mutex then
+    check.refuse(("bad argument #1 to 'wait' (kio.Mutex expected, got %s)"):format(type(mutex)))
+  end
+  if timeout ~= nil then timeout = check.timeout(timeout, 2, "wait") end
+  core.checkpoint()
+  if not mutex:is_mine() then check.refuse "wait: the calling task does not hold the mutex" end
+  mutex:unlock()
+  return relocked(mutex, pcall(self.waiters.wait, self.waiters, timeout))
+end
+
+---Wakes the task that has waited longest, if any waits.
+function Condition:notify()
+  if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "notify") end
+  self.waiters:wake()
+end
+
+---Wakes every task that waits now.
+function Condition:notify_all()
+  if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "notify_all") end
+  while self.waiters:wake() do end
+end
+
+function Condition:__tostring()
+  return ("kio.Condition (%d waiting)"):format(self.waiters:length())
+end
+
+local condition = {}
+
+---@return kio.Condition
+function condition.new()
+  return setmetatable({ waiters = core.queue "condition" }, Condition)
+end
+
+return condition

@@ -1,0 +1,66 @@
+---A flag to wait for.
+local check = require "kio.sync.check"
+local core = require "kio.core"
+
+local getmetatable = getmetatable -- asked in every method
+
+---@class kio.Event
+---@field package is_on boolean
+---@field package waiters kio.Queue
+local Event = { __name = "kio.Event" }
+Event.__index = Event
+
+---Sets the flag and wakes every task that waits now, also when it is reset before they run.
+function Event:set()
+  if getmetatable(self) ~= Event then check.bad_self(self, Event, "set") end
+  self.is_on = true
+  while self.waiters:wake() do end
+end
+
+---Clears the flag: from now on tasks wait again.
+function Event:reset()
+  if getmetatable(self) ~= Event then check.bad_self(self, Event, "reset") end
+  self.is_on = false
+end
+
+---@return boolean
+function Event:is_set()
+  if getmetatable(self) ~= Event then check.bad_self(self, Event, "is_set") end
+  return self.is_on
+end
+
+---Waits until the flag is set.
+---@async
+---@param timeout? number|kio.Options seconds
+---@return true|nil set nil when the time is over
+---@return string? message
+---@return "ETIMEDOUT"? code
+function Event:wait(timeout)
+  if getmetatable(self) ~= Event then check.bad_self(self, Event, "wait") end
+  if timeout ~= nil then timeout = check.timeout(timeout, 1, "wait") end
+  core.checkpoint()
+  if self.is_on or self.waiters:wait(timeout) then return true end
+  return check.late "wait event"
+end
+
+function Event:__tostring()
+  local state = self.is_on and "set" or "not set"
+  return ("kio.Event (%s, %d waiting)"):format(state, self.waiters:length())
+end
+
+local event = { Event = Event }
+
+---@return kio.Event
+function event.new()
+  return setmetatable({ is_on = false, waiters = core.queue "event" }, Event)
+end
+
+---Waiting for an event as an alternative of kio.select.
+event.waiting = {
+  queue = function(self) return self.waiters end,
+  ready = function(self) return self.is_on end,
+  take = function() return true end,
+  given = function() return true end,
+}
+
+return event

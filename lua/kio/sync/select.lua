@@ -1,0 +1,113 @@
+---kio.select: waits for the first of several things. Among those that are ready at once each has
+---the same chance, so none is starved by a busy neighbour.
+local channel = require "kio.sync.channel"
+local check = require "kio.sync.check"
+local core = require "kio.core"
+local event = require "kio.sync.event"
+
+local ended = { done = true, failed = true, cancelled = true }
+
+-- Each kind of alternative tells the queue to wait in, whether it is ready, how to take it then,
+-- and what it came to when a waker gave something.
+local task_kind = {
+  queue = function(task) return task end,
+  ready = function(task) return ended[task:status()] end,
+  take = core.task_result,
+  given = core.task_result,
+}
+
+local kinds = { [channel.Channel] = channel.receiving, [event.Event] = event.waiting }
+
+-- A private generator: the program's own random numbers stay what its seed makes them.
+local state = 0x2545F4914F6CDD1D
+local function random_below(n)
+  state = state * 6364136223846793005 + 1442695040888963407
+  return (state >> 33) % n
+end
+
+-- ---- the list ----
+
+-- Kind, object and, of a send, value of an entry; or what is wrong with it.
+local function classify(entry, me)
+  local meta = getmetatable(entry)
+  local first = type(entry) == "table" and rawget(entry, 1)
+  if kinds[meta] then
+    return kinds[meta], entry
+  elseif type(entry) == "userdata" and meta == getmetatable(me) then
+    if entry == me then return nil, "a task cannot wait for itself" end
+    return task_kind, entry
+  elseif getmetatable(first) == channel.Channel then
+    local wrong = #entry > 2 and "one value at a time" or channel.sending.wrong(first, entry[2])
+    if wrong then return nil, wrong end
+    return channel.sending, first, entry[2]
+  end
+  return nil, "a channel, an event, a task or { channel, value } expected, got " .. type(entry)
+end
+
+-- Reads the list into parallel lists; else what is wrong with it.
+local function read(list, me)
+  local n = #list
+  local alternatives = { n = n, kinds = {}, objects = {}, values = {} }
+  for key in pairs(list) do
+    if key ~= "timeout" and not (math.type(key) == "integer" and key >= 1 and key <= n) then
+      return nil, ("unknown option '%s'"):format(tostring(key))
+    end
+  end
+  if n == 0 then return nil, "nothing to wait for" end
+  for i = 1, n do
+    local kind, object, value = classify(list[i], me)
+    if not kind then return nil, ("alternative #%d: %s"):format(i, object) end
+    alternatives.kinds[i], alternatives.objects[i] = kind, object
+    alternatives.values[i] = value == nil or value -- no holes; only a send's is looked at
+  end
+  return alternatives
+end
+
+-- ---- the choice ----
+
+-- One of those that are ready; nil when none is.
+local function choose(alternatives)
+  local chosen, count = nil, 0
+  for i = 1, alternatives.n do
+    if alternatives.kinds[i].ready(alternatives.objects[i]) then
+      count = count + 1
+      if random_below(count) == 0 then chosen = i end
+    end
+  end
+  return chosen
+end
+
+local function wait(alternatives, timeout)
+  local queues = {}
+  for i = 1, alternatives.n do
+    queues[i] = alternatives.kinds[i].queue(alternatives.objects[i])
+  end
+  return core.wait_any(queues, timeout, alternatives.values)
+end
+
+---Waits for the first of several alternatives, and does it, and no other: a channel to receive
+---from, `{ channel, value }` to send the value, an event to be set, a task to end.
+---@async
+---@param list table the alternatives, and `timeout` in seconds
+---@return integer|nil index which one; nil when the time is over
+---@return any ... the value received (nil: closed and empty), true, or the task's results; raises
+---the error of a task that failed. Else message, "ETIMEDOUT".
+local function select(list)
+  if type(list) ~= "table" then
+    error(("bad argument #1 to 'select' (table expected, got %s)"):format(type(list)), 2)
+  end
+  local timeout = check.seconds(list.timeout, 1, "select")
+  local me = core.checkpoint()
+  local alternatives, wrong = read(list, me)
+  if not alternatives then error("select: " .. wrong, 2) end
+  local ready = choose(alternatives)
+  if ready then
+    return ready, alternatives.kinds[ready].take(alternatives.objects[ready],
+      alternatives.values[ready])
+  end
+  local woken, given = wait(alternatives, timeout)
+  if not woken then return check.late "select" end
+  return woken, alternatives.kinds[woken].given(alternatives.objects[woken], given)
+end
+
+return select

@@ -1,0 +1,52 @@
+---Counts what is under way, and lets tasks wait until that is nothing.
+local check = require "kio.sync.check"
+local core = require "kio.core"
+
+local getmetatable = getmetatable -- asked in every method
+
+---@class kio.Waitgroup
+---@field package count integer
+---@field package waiters kio.Queue
+local Waitgroup = { __name = "kio.Waitgroup" }
+Waitgroup.__index = Waitgroup
+
+---@param n? integer how many more are under way (1)
+function Waitgroup:add(n)
+  if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "add") end
+  self.count = self.count + check.count(n or 1, 1, "add", "a number to add")
+end
+
+---One less; the last one wakes every task that waits.
+function Waitgroup:done()
+  if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "done") end
+  if self.count == 0 then check.refuse "done: called more often than was added" end
+  self.count = self.count - 1
+  while self.count == 0 and self.waiters:wake() do end
+end
+
+---Waits until nothing is under way.
+---@async
+---@param timeout? number|kio.Options seconds
+---@return true|nil idle nil when the time is over
+---@return string? message
+---@return "ETIMEDOUT"? code
+function Waitgroup:wait(timeout)
+  if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "wait") end
+  if timeout ~= nil then timeout = check.timeout(timeout, 1, "wait") end
+  core.checkpoint()
+  if self.count == 0 or self.waiters:wait(timeout) then return true end
+  return check.late "wait waitgroup"
+end
+
+function Waitgroup:__tostring()
+  return ("kio.Waitgroup (%d under way, %d waiting)"):format(self.count, self.waiters:length())
+end
+
+local waitgroup = {}
+
+---@return kio.Waitgroup
+function waitgroup.new()
+  return setmetatable({ count = 0, waiters = core.queue "waitgroup" }, Waitgroup)
+end
+
+return waitgroup

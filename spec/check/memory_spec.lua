@@ -1,0 +1,44 @@
+-- Every step of starting a run may find no memory: then kio.run returns nil, a text and ENOMEM or
+-- raises, what was half built is taken down again (the world check looks), and the next run works.
+local core = require "kio.core"
+local kio = require "kio"
+
+-- Runs f with its n-th C allocation failing, for n from 1 until it succeeds; how many failed.
+local function until_success(f, satisfied)
+  for n = 1, 1000 do
+    core.fail_memory(n)
+    local results = table.pack(pcall(f))
+    core.fail_memory(0)
+    if satisfied(table.unpack(results, 1, results.n)) then return n - 1 end
+    collectgarbage()
+    assert.equal(0, core.world().blocks, "blocks left after allocation " .. n)
+  end
+  error "it never succeeded"
+end
+
+describe("without memory", function()
+  it("kio.run fails with ENOMEM and leaves nothing behind", function()
+    local seen = {}
+    local failed = until_success(function()
+      return kio.run(function() kio.sleep(0) return "ran" end)
+    end, function(ok, value, text, code)
+      if ok and value == "ran" then return true end
+      local reason = ok and code or tostring(value):match("not enough memory")
+      assert.truthy(reason, tostring(text or value))
+      if ok then assert.matches("memory", text) end
+      seen[reason] = true
+    end)
+    assert.is_true(failed >= 2, failed .. " allocations failed")
+    assert.same({ ENOMEM = true, ["not enough memory"] = true }, seen)
+    assert.equal("ran", kio.run(function() return "ran" end))
+  end)
+
+  it("kio.check still answers", function()
+    local failed = until_success(kio.check, function(ok, found)
+      assert.is_true(ok)
+      if found.usable then return true end
+      assert.equal("ENOMEM", found.code)
+    end)
+    assert.is_true(failed >= 1)
+  end)
+end)

@@ -5,9 +5,15 @@
 #ifdef KIO_TEST
 static _Thread_local long memory_live;
 static _Thread_local long memory_fail_in;
+static _Thread_local long memory_failures;
 
 void kio_memory_fail_at(long n) {
   memory_fail_in = n;
+  memory_failures = 0;
+}
+
+long kio_memory_failures(void) {
+  return memory_failures;
 }
 
 long kio_memory_live(void) {
@@ -15,7 +21,9 @@ long kio_memory_live(void) {
 }
 
 static bool refused(void) {
-  return memory_fail_in > 0 && --memory_fail_in == 0;
+  if (memory_fail_in == 0 || --memory_fail_in > 0) return false;
+  memory_failures++;
+  return true;
 }
 
 static void counted(long change) {

@@ -12,6 +12,8 @@ void kio_memory_free(void *ptr);                  /* NULL is allowed */
 #ifdef KIO_TEST
 /* Test builds, calling thread only: the n-th allocation from now fails (0: none does). */
 void kio_memory_fail_at(long n);
+/* How many have failed since the last kio_memory_fail_at. */
+long kio_memory_failures(void);
 /* Blocks allocated and not yet freed by the calling thread. */
 long kio_memory_live(void);
 #endif

@@ -51,7 +51,7 @@ kio_task *kio_op_begin_closing(lua_State *L) {
                   "metamethod called from C, or coroutine.close)");
   }
   if (task->request) { /* an error cut its operation off after the result had come */
-    kio_sched_release(task->sched, task->request);
+    kio_sched_dispose(task->sched, task->request);
     task->request = NULL;
   }
   return task;
@@ -155,6 +155,7 @@ int kio_op_failed(lua_State *L, kio_request *request) {
     kio_op_release(request);
     return kio_task_raise_cancelled(L);
   }
+  task->request = request; /* to tell the failure may raise for want of memory */
   bool named = request->op >= KIO_OP_OPENAT && request->op <= KIO_OP_STATX;
   if (named && request->arg.path.name) {
     kio_fail(L, err, kio_op_name(request->op), request->arg.path.name);

@@ -63,10 +63,10 @@ void kio_sched_release(kio_sched *sched, kio_request *request) {
   kio_slab_give(&sched->ring.slab, request);
 }
 
-/* Nobody will receive this result: what it brought is let go. */
-static void dispose(kio_sched *sched, kio_request *request) {
-  bool brought_fd = request->op == KIO_OP_ACCEPT || request->op == KIO_OP_OPENAT;
-  if (brought_fd && request->result >= 0) close(request->result);
+void kio_sched_dispose(kio_sched *sched, kio_request *request) {
+  bool may_bring = request->op == KIO_OP_ACCEPT || request->op == KIO_OP_OPENAT;
+  bool done = request->state == KIO_REQUEST_DONE; /* else its result is not one */
+  if (may_bring && done && request->result >= 0) close(request->result);
   if (request->flags & KIO_REQUEST_OWNS_FD) close(request->fd);
   kio_sched_release(sched, request);
 }
@@ -75,7 +75,7 @@ static void dispose(kio_sched *sched, kio_request *request) {
 static void orphan(kio_sched *sched, kio_request *request) {
   if (!request) return;
   if (request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE) {
-    dispose(sched, request);
+    kio_sched_dispose(sched, request);
     return;
   }
   request->flags |= KIO_REQUEST_ORPHAN;
@@ -95,7 +95,7 @@ static void tell_owners(kio_sched *sched) {
   while ((request = kio_ring_pop(&sched->ring))) {
     wake_closer(&request->fd_ref[0]);
     if (request->op == KIO_OP_SPLICE) wake_closer(&request->fd_ref[1]);
-    if (request->flags & KIO_REQUEST_ORPHAN) dispose(sched, request);
+    if (request->flags & KIO_REQUEST_ORPHAN) kio_sched_dispose(sched, request);
     else request->done(request);
   }
 }

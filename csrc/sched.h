@@ -93,6 +93,8 @@ int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done
                       kio_request **out);
 /* Gives a request back with its buffer. It must be IDLE or DONE. */
 void kio_sched_release(kio_sched *sched, kio_request *request);
+/* The same for one whose result nobody takes: the descriptor it brought, or owns, is closed. */
+void kio_sched_dispose(kio_sched *sched, kio_request *request);
 
 void kio_sched_join(kio_sched *sched, kio_member *member);
 void kio_sched_leave(kio_member *member);

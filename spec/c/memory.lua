@@ -1,0 +1,148 @@
+-- The programs of spec/c/memory.c. Each is called again and again while memory runs out in it, and
+-- returns what it has achieved, or fails as a user's program would. Loaded once per Lua state.
+local programs = {}
+
+-- Everything is loaded by the program itself: this is where `require` runs out of memory.
+local function load_kio() return require "kio" end
+
+-- Plain descriptors belong to nobody: those a program holds are here, and the host closes them. (A
+-- `<close>` would not do: Lua needs memory to call it.) Putting one in needs no memory.
+programs.fds = { false, false, false, false }
+local fds = programs.fds
+
+local function echo(kio, run)
+  local listener = assert(kio.net.listen("127.0.0.1:0"))
+  local server = run(function()
+    local stream = assert(listener:accept())
+    repeat
+      local data, message = stream:recv()
+      if message then error(message) end
+      if data then assert(stream:write(data)) end
+    until not data
+    assert(stream:close())
+  end)
+  local stream = assert(kio.net.connect(listener:address(), { timeout = 10 }))
+  assert(stream:write("hello ", { "over ", "TCP" }))
+  local got = ""
+  repeat
+    local data, message = stream:recv(nil, { timeout = 10 })
+    if not data then error(message or "too short: " .. got) end
+    got = got .. data
+  until #got >= 14
+  assert(stream:close())
+  server:await()
+  assert(listener:close())
+  return got
+end
+
+function programs.echo()
+  local kio = load_kio()
+  return kio.run(function() return echo(kio, kio.spawn) end)
+end
+
+-- What has failed before must not be in the way of what comes after, in the same run.
+function programs.twice_in_one_run()
+  local kio = load_kio()
+  return kio.run(function()
+    pcall(kio.scope, function() return echo(kio, kio.spawn) end)
+    collectgarbage()
+    return echo(kio, kio.spawn)
+  end)
+end
+
+function programs.raw_sockets()
+  local kio = load_kio()
+  return kio.run(function()
+    fds[1] = assert(kio.socket("tcp4"))
+    assert(kio.bind(fds[1], "127.0.0.1:0"))
+    assert(kio.listen(fds[1]))
+    local accepter = kio.spawn(function()
+      fds[3] = assert(kio.accept(fds[1]))
+      assert(kio.sendmsg(fds[3], { "hello ", "over ", "TCP" }))
+      local fd = fds[3]
+      fds[3] = false
+      assert(kio.close(fd))
+    end)
+    fds[2] = assert(kio.socket("tcp4"))
+    assert(kio.connect(fds[2], assert(kio.getsockname(fds[1])), { timeout = 10 }))
+    local got = {}
+    repeat
+      local data = assert(kio.recvmsg(fds[2], 100))
+      got[#got + 1] = data
+    until data == ""
+    accepter:await()
+    return table.concat(got)
+  end)
+end
+
+function programs.files()
+  local kio = load_kio()
+  return kio.run(function()
+    local c, path = kio.const, "build/memory-" .. (os.getenv("KIO_FLAVOUR") or "")
+    fds[1] = assert(kio.openat(nil, path, c.O_RDWR | c.O_CREAT))
+    assert(kio.unlinkat(nil, path))
+    assert(kio.write(fds[1], "hello "))
+    assert(kio.pwritev(fds[1], { "over ", "TCP" }, 6))
+    assert(kio.fsync(fds[1]))
+    assert(assert(kio.statx(fds[1], "", c.AT_EMPTY_PATH)).size == 14)
+    assert(kio.pread(fds[1], 100, 6) == "over TCP")
+    local pieces = assert(kio.preadv(fds[1], { 6, 100 }, 0))
+    return table.concat(pieces)
+  end)
+end
+
+-- What a failure has cut off is not in the way of what the same task does next.
+function programs.caught()
+  local kio = load_kio()
+  return kio.run(function()
+    fds[1] = assert(kio.socket("unix"))
+    local name = "unix:@kio-memory-" .. (os.getenv("KIO_FLAVOUR") or "")
+    assert(kio.bind(fds[1], name))
+    assert(kio.listen(fds[1]))
+    fds[2] = assert(kio.socket("unix"))
+    assert(kio.connect(fds[2], name))
+    local ok, fd = pcall(kio.accept, fds[1])
+    fds[3] = ok and fd or false
+    pcall(kio.sleep, 0)
+    ok, fd = pcall(kio.openat, nil, ".", kio.const.O_RDONLY)
+    fds[4] = ok and fd or false
+    pcall(kio.statx, nil, ".")
+    pcall(kio.preadv, fds[4] or fds[1], { 10, 10, 10 }, 0)
+    pcall(kio.send, fds[2], "hello over TCP")
+    local data
+    ok, data = pcall(kio.recv, fds[3] or fds[1], 100)
+    return ok and data or "hello over TCP"
+  end)
+end
+
+-- Deadlines, cancels, coroutines, errors of tasks.
+function programs.tasks()
+  local kio = load_kio()
+  return kio.run(function()
+    fds[1], fds[2] = assert(kio.socketpair())
+    local a, b = fds[1], fds[2]
+    local sleepers = {}
+    for i = 1, 20 do sleepers[i] = kio.spawn(kio.sleep, 1000 + i) end
+    local failing = kio.spawn(function() error("meant") end)
+    local generator = coroutine.wrap(function()
+      repeat
+        local data, message = kio.recv(a, 5)
+        if message then error(message) end
+        coroutine.yield(data)
+      until not data
+    end)
+    local ok, err = failing:join()
+    assert(not ok and tostring(err):match("meant") or err:match("memory"))
+    local _, _, code = kio.recv(a, 1, 0, { timeout = 0 })
+    assert(code == "ETIMEDOUT" or code == "ENOMEM")
+    assert(kio.send(b, "hello over TCP"))
+    assert(kio.shutdown(b))
+    for i = 1, 20 do sleepers[i]:cancel() end
+    for i = 1, 20 do sleepers[i]:join() end
+    local got = {}
+    for piece in generator do got[#got + 1] = piece end
+    return table.concat(got)
+  end)
+end
+
+return programs

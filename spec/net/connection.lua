@@ -71,14 +71,15 @@ function connection.receive_all(stream)
   end
 end
 
--- Writes `chunk` again and again until the stream takes no more; how many bytes it has taken.
+-- Writes `chunk` over and over until the stream takes no more; how many bytes it has taken.
 function connection.fill(stream, chunk)
   local total, idle = 0, 0
   stream:set_timeout(0)
   repeat
-    local ok, _, code, taken = stream:write(chunk)
+    local rest = chunk:sub(total % #chunk + 1)
+    local ok, _, code, taken = stream:write(rest)
     assert(ok or code == "ETIMEDOUT", code)
-    total = total + (ok and #chunk or taken)
+    total = total + (ok and #rest or taken)
     idle = taken == 0 and idle + 1 or 0
   until idle == 5
   stream:set_timeout(nil)

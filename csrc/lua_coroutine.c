@@ -9,7 +9,7 @@
 
 static lua_State *check_coroutine(lua_State *L, int index) {
   lua_State *co = lua_tothread(L, index);
-  luaL_argexpected(L, co, index, "coroutine");
+  luaL_argexpected(L, co, index, "thread");
   return co;
 }
 

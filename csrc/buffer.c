@@ -93,8 +93,7 @@ static void cache_or_drop(kio_buffers *set, kio_buffer buffer) {
   }
 }
 
-void kio_buffer_give(kio_buffers *set, kio_buffer buffer) {
-  if (!buffer.data) return;
+void kio_buffer_put(kio_buffers *set, kio_buffer buffer) {
   kio_assert(set->lent > 0);
   set->lent--;
   kio_buffer free_now = quarantine_swap(set, buffer);

@@ -38,8 +38,12 @@ static inline kio_buffer kio_buffer_take(kio_buffers *set, size_t size) {
   set->lent++;
   return set->cache[0][--set->cached[0]];
 }
+/* kio_buffer_give for one with data. */
+void kio_buffer_put(kio_buffers *set, kio_buffer buffer);
 /* Gives a buffer back; one without data is allowed. The kernel must have let go of it. */
-void kio_buffer_give(kio_buffers *set, kio_buffer buffer);
+static inline void kio_buffer_give(kio_buffers *set, kio_buffer buffer) {
+  if (buffer.data) kio_buffer_put(set, buffer);
+}
 /* Frees a buffer whose set is gone. */
 void kio_buffer_drop(kio_buffer buffer);
 

@@ -2,6 +2,7 @@
 #include "errname.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base.h"
 
@@ -27,4 +28,11 @@ static const char *const names[] = {
 const char *kio_errname(int err) {
   bool known = err > 0 && (size_t)err < KIO_COUNT(names) && names[err];
   return known ? names[err] : "EUNKNOWN";
+}
+
+int kio_errname_find(const char *name) {
+  for (size_t i = 0; i < KIO_COUNT(names); i++) {
+    if (names[i] && strcmp(names[i], name) == 0) return (int)i;
+  }
+  return 0;
 }

@@ -4,5 +4,7 @@
 
 /* The name of a positive errno; "EUNKNOWN" for one that has none here. */
 const char *kio_errname(int err);
+/* The errno of that name; 0 for one that is not known here. */
+int kio_errname_find(const char *name);
 
 #endif

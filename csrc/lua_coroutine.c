@@ -3,6 +3,7 @@
    and on the way back each level resumes the next. So an operation parks the whole task, while the
    coroutine's own yields go to its own resumer. Outside tasks these do what Lua's do, messages
    included (Lua 5.4 reference manual, section 6.2). */
+#include "lua_coroutine.h"
 #include "op.h"
 #include "ops.h"
 #include "sched.h"
@@ -33,7 +34,10 @@ static int enter(lua_State *L, lua_State *co, int nargs, int *nresults) {
   bool stuck = sched->stuck;
   sched->leaf = co;
   sched->stuck = stuck || !lua_isyieldable(L);
+  bool watched = sched->config.watch.limit_ns > 0;
+  if (watched) kio_watchdog_cover(co);
   int status = lua_resume(co, L, nargs, nresults);
+  if (watched) kio_watchdog_uncover(co);
   sched->leaf = L;
   sched->stuck = stuck;
   return status;
@@ -47,6 +51,7 @@ static int reset(lua_State *L, lua_State *co) {
   bool stuck = sched->stuck;
   sched->leaf = co;
   sched->stuck = true;
+  if (sched->config.watch.limit_ns > 0) kio_watchdog_cover(co);
   int status = lua_resetthread(co);
   sched->leaf = L;
   sched->stuck = stuck;
@@ -170,6 +175,26 @@ static int l_wrap(lua_State *L) {
   lua_xmove(L, co, 1);
   lua_pushcclosure(L, l_wrapped, 1);
   return 1;
+}
+
+/* ---- who has resumed whom ---- */
+
+lua_State *kio_coroutine_inner(lua_State *L, lua_State *co) {
+  lua_Debug frame;
+  lua_State *inner = NULL;
+  if (!lua_getstack(co, 0, &frame)) return NULL;
+  lua_getinfo(L, "f", &frame); /* the frame tells whose it is */
+  lua_CFunction function = lua_tocfunction(L, -1);
+  if (function == l_wrapped) {
+    lua_getupvalue(L, -1, 1);
+    inner = lua_tothread(L, -1);
+    lua_pop(L, 1);
+  } else if (function == l_resume && lua_checkstack(co, 1) && lua_getlocal(co, &frame, 1)) {
+    inner = lua_tothread(co, -1);
+    lua_pop(co, 1);
+  }
+  lua_pop(L, 1);
+  return inner;
 }
 
 /* ---- the others ---- */

@@ -29,7 +29,8 @@ typedef struct trial {
   char granted[160]; /* the ring's description; empty when refused */
 } trial;
 
-static const kio_ring_config usual = {KIO_RING_ENTRIES, KIO_RING_CQ_ENTRIES, -1};
+static const kio_ring_config usual = {
+    .entries = KIO_RING_ENTRIES, .cq_entries = KIO_RING_CQ_ENTRIES, .sqpoll_ms = -1};
 
 static void try_ring(trial *out) {
   kio_ring ring;

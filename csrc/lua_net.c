@@ -217,6 +217,7 @@ static int close_listener(lua_State *L, listener *l, bool may_wait) {
   int err = kio_desc_close(&sched->descs, fd);
   if (err) return close_done(L, fd); /* closed by number meanwhile */
   kio_desc_await(&sched->descs, fd, sched->current);
+  kio_task_says(sched->current, "close", fd);
   return kio_task_park(L, sched->current, NULL, fd, l_close_cutk);
 }
 

@@ -190,12 +190,12 @@ static void read_options(lua_State *L, kio_stream *stream, kio_sched *sched, int
 
 /* The arguments from 2 on are checked formats; an options table may follow them. */
 static int start_read(lua_State *L, read_kind kind) {
-  int64_t timeout_ns;
-  kio_stream *stream = kio_stream_check(L, &timeout_ns);
+  const kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = h->stream;
   kio_task *task = kio_op_begin(L);
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "read", EBADF);
   if (stream->reader) return luaL_error(L, "another task is reading from this stream");
-  read_options(L, stream, task->sched, timeout_ns);
+  read_options(L, stream, task->sched, h->timeout_ns);
   int err = kio_stream_attach(stream, task->sched);
   if (err) return kio_stream_fail(L, stream, "read", -err);
   stream->read_kind = (uint8_t)kind;
@@ -232,8 +232,9 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
 
 /* stream:recv([max [, options]]) -> what has arrived next, at most max bytes | nil at the end */
 static int l_recv(lua_State *L) {
-  int64_t timeout_ns;
-  kio_stream *stream = kio_stream_check(L, &timeout_ns);
+  const kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = h->stream;
+  int64_t timeout_ns = h->timeout_ns;
   lua_Integer max = lua_gettop(L) > 1 ? luaL_optinteger(L, 2, KIO_IO_MAX) : KIO_IO_MAX;
   if (max <= 0) luaL_argerror(L, 2, "must be at least 1 byte");
   kio_task *task = kio_op_begin(L);
@@ -299,8 +300,7 @@ static int l_peek(lua_State *L) {
 /* stream:unread(data) -> stream: data is what will be read next */
 static int l_unread(lua_State *L) {
   size_t size;
-  int64_t timeout_ns;
-  kio_stream *stream = kio_stream_check(L, &timeout_ns);
+  kio_stream *stream = kio_stream_check(L)->stream;
   const char *data = kio_check_data(L, 2, &size);
   kio_task *task = kio_op_task(L);
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "unread", EBADF);

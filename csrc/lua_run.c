@@ -7,6 +7,8 @@
 #include "config.h"
 #include "lua_diagnose.h"
 #include "lua_guard.h"
+#include "lua_inspect.h"
+#include "lua_rig.h"
 #include "op.h"
 #include "ops.h"
 #include "trace.h"
@@ -15,7 +17,7 @@
 
 /* ---- options ---- */
 
-enum { OPTIONS = 2, ON_ERROR }; /* where they are on kio.run's stack */
+enum { OPTIONS = 2, ON_ERROR, ON_WATCHDOG }; /* where they are on kio.run's stack */
 
 static lua_Number number_option(lua_State *L, const char *name, lua_Number otherwise,
                                 lua_Number min, lua_Number max) {
@@ -70,11 +72,22 @@ static const kio_ring_backend *backend_option(lua_State *L) {
   return backend;
 }
 
+static int64_t watchdog_option(lua_State *L) {
+  lua_Number seconds = number_option(L, "watchdog", 0, 0, 1e9);
+  if (lua_getfield(L, OPTIONS, "on_watchdog") != LUA_TNIL) {
+    luaL_argcheck(L, lua_isfunction(L, -1), OPTIONS, "option 'on_watchdog' must be a function");
+    luaL_argcheck(L, seconds > 0, OPTIONS, "option 'on_watchdog' without 'watchdog'");
+  }
+  lua_pop(L, 1);
+  return kio_seconds_to_ns(seconds);
+}
+
 static kio_sched_config read_config(lua_State *L) {
-  static const char *const known[] = {"entries", "cq_entries", "sqpoll", "busy_poll",
-                                      "shutdown_timeout", "on_error", "backend", NULL};
+  static const char *const known[] = {"entries",  "cq_entries",  "sqpoll",  "busy_poll",
+                                      "shutdown_timeout", "on_error", "backend",
+                                      "watchdog", "on_watchdog", "testing", NULL};
   kio_check_options(L, OPTIONS, known);
-  return (kio_sched_config){
+  kio_sched_config config = {
       .backend = backend_option(L),
       .ring.entries = entries_option(L, "entries", KIO_RING_ENTRIES),
       .ring.cq_entries = entries_option(L, "cq_entries", KIO_RING_CQ_ENTRIES),
@@ -82,7 +95,13 @@ static kio_sched_config read_config(lua_State *L) {
       .busy_poll_ns = kio_seconds_to_ns(number_option(L, "busy_poll", 0, 0, 3600)),
       .shutdown_ns = kio_seconds_to_ns(
           number_option(L, "shutdown_timeout", KIO_SHUTDOWN_TIMEOUT_S, 0, 1e9)),
+      .limit_ns = KIO_NEVER,
+      .watch.limit_ns = watchdog_option(L),
+      .watch.report = kio_inspect_hog,
+      .on_trouble = kio_inspect_trouble,
   };
+  kio_rig_option(L, OPTIONS, &config);
+  return config;
 }
 
 /* ---- running ---- */
@@ -94,22 +113,30 @@ static void ignore_sigpipe(void) {
   if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
 }
 
+/* Called with the scheduler, main and on_watchdog. */
 static int l_start(lua_State *L) {
   kio_sched *sched = lua_touserdata(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->config.watch);
   lua_remove(L, 1);
   sched->main = kio_task_new(L, sched, &sched->root, 0);
   return 0;
 }
 
-/* Pushes what the loop itself found wrong, and where the first task that is left waits. */
+/* Pushes what the loop itself found wrong, and where the tasks were then. */
 static int l_trouble(lua_State *L) {
-  const kio_sched *sched = lua_touserdata(L, 1);
-  kio_link *link = kio_list_first(&sched->tasks);
-  lua_pushstring(L, sched->trouble);
-  if (!link) return 1;
-  luaL_traceback(L, KIO_CONTAINER(link, kio_task, link)->co, NULL, 0);
-  lua_pushfstring(L, "%s; one that is left: %s", sched->trouble, lua_tostring(L, -1));
+  kio_inspect_push_trouble(L, lua_touserdata(L, 1));
   return 1;
+}
+
+/* The loop was in trouble, and then the task on top failed: it had been cut off, and that is why. */
+static int raise_trouble(lua_State *L, kio_sched *sched, const char *trouble) {
+  int self = lua_gettop(L);
+  kio_trace_attach_all(L, sched, self, &sched->root.failures);
+  kio_task_push_result(L, lua_touserdata(L, self), 0);
+  const char *text = luaL_tolstring(L, -1, NULL);
+  if (lua_getiuservalue(L, self, KIO_TASK_UV_TRACE) != LUA_TSTRING) lua_pushliteral(L, "");
+  return luaL_error(L, "kio.run: %s\nand while the tasks were ended, one failed: %s\n%s", trouble,
+                    text, lua_tostring(L, -1));
 }
 
 /* The error of the task on top: one that is a string carries the traceback, others stay as they are.
@@ -137,6 +164,7 @@ static int l_results(lua_State *L) {
   const char *trouble = lua_tostring(L, 2);
   if (!kio_list_empty(&sched->root.failures)) {
     kio_trace_take(L, sched, &sched->root.failures);
+    if (trouble && sched->trouble_first) return raise_trouble(L, sched, trouble);
     return raise_error_of(L, sched, trouble);
   }
   if (trouble) return luaL_error(L, "kio.run: %s", trouble);
@@ -161,6 +189,8 @@ static void forget_all(lua_State *L, kio_sched *sched) {
   }
   lua_pushnil(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->root);
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->config.watch);
   lua_pushnil(L);
   if (main) lua_rawsetp(L, LUA_REGISTRYINDEX, main);
   else lua_pop(L, 1);
@@ -194,6 +224,7 @@ static int l_run(lua_State *L) {
   kio_sched_config config = read_config(L);
   lua_settop(L, OPTIONS);
   kio_guard_option(L, OPTIONS);
+  lua_getfield(L, OPTIONS, "on_watchdog");
   kio_sched *sched = new_sched(L);
   int err = kio_sched_init(sched, L, &config);
   if (err) return kio_diagnose_push(L, -err, &config.ring);
@@ -202,7 +233,8 @@ static int l_run(lua_State *L) {
   lua_pushvalue(L, ON_ERROR);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->root);
   lua_pushvalue(L, 1);
-  int status = protected(L, l_start, sched, 1);
+  lua_pushvalue(L, ON_WATCHDOG);
+  int status = protected(L, l_start, sched, 2);
   if (status == LUA_OK) kio_sched_run(sched);
   int told = status == LUA_OK && sched->trouble;
   if (told) status = protected(L, l_trouble, sched, 0);
@@ -218,46 +250,6 @@ static int l_gc(lua_State *L) {
   return 0;
 }
 
-/* ---- what is going on ---- */
-
-static void set_count(lua_State *L, const char *name, uint64_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_ops(lua_State *L, const kio_ring_stats *ring) {
-  lua_createtable(L, 0, KIO_OP_COUNT);
-  for (int op = 0; op < KIO_OP_COUNT; op++) {
-    if (ring->ops[op] > 0) set_count(L, kio_op_name((kio_op)op), ring->ops[op]);
-  }
-  lua_setfield(L, -2, "ops");
-}
-
-/* stats() -> a table of counters of this thread's run */
-static int l_stats(lua_State *L) {
-  const kio_sched *sched = kio_sched_current();
-  if (!sched) return luaL_error(L, "kio.stats outside kio.run");
-  const kio_ring_stats *ring = &sched->ring.stats;
-  lua_createtable(L, 0, 16);
-  set_count(L, "turns", sched->stats.turns);
-  set_count(L, "resumes", sched->stats.resumes);
-  set_count(L, "spawned", sched->stats.spawned);
-  set_count(L, "timers", sched->timers.count);
-  set_count(L, "ready", sched->ready_count);
-  set_count(L, "pending", sched->ring.pending);
-  set_count(L, "enters", ring->enters);
-  set_count(L, "completions", ring->completions);
-  set_count(L, "ignored", ring->ignored);
-  set_count(L, "stale", ring->stale);
-  set_count(L, "overflows", ring->overflows);
-  set_count(L, "held_back", ring->held_back);
-  set_count(L, "buffers", sched->buffers.lent);
-  lua_pushnumber(L, (lua_Number)sched->stats.longest_turn_ns / (lua_Number)KIO_NS_PER_SEC);
-  lua_setfield(L, -2, "longest_turn");
-  set_ops(L, ring);
-  return 1;
-}
-
 void kio_run_open(lua_State *L) {
   luaL_newmetatable(L, SCHED_TYPE);
   lua_pushcfunction(L, l_gc);
@@ -267,7 +259,6 @@ void kio_run_open(lua_State *L) {
 
 const luaL_Reg kio_run_ops[] = {
     {"run", l_run},
-    {"stats", l_stats},
     {"check", kio_diagnose_check},
     {NULL, NULL},
 };

@@ -17,43 +17,23 @@
 
 /* ---- the userdata ---- */
 
-typedef struct handle {
-  const void *tag;     /* &stream_tag: tells the type faster than its metatable does */
-  kio_stream *stream;  /* NULL: never connected */
-  int64_t timeout_ns;  /* of operations that name none */
-} handle;
-
-static const char stream_tag;
+const char kio_stream_tag;
 
 void kio_stream_push_empty(lua_State *L) {
-  handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-  *h = (handle){&stream_tag, NULL, KIO_NEVER};
+  kio_stream_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  *h = (kio_stream_handle){&kio_stream_tag, NULL, KIO_NEVER};
   luaL_setmetatable(L, STREAM_TYPE);
 }
 
 bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
-  handle *h = lua_touserdata(L, index);
+  kio_stream_handle *h = lua_touserdata(L, index);
   h->stream = kio_stream_new(fd, peer);
   if (!h->stream) close(fd);
   return h->stream != NULL;
 }
 
-static handle *check_handle(lua_State *L) {
-  handle *h = lua_touserdata(L, 1);
-  bool ours = h && lua_rawlen(L, 1) == sizeof *h && h->tag == &stream_tag;
-  if (!ours) luaL_typeerror(L, 1, STREAM_TYPE);
-  luaL_argcheck(L, h->stream, 1, "a stream that was never connected");
-  return h;
-}
-
-kio_stream *kio_stream_check(lua_State *L, int64_t *timeout_ns) {
-  const handle *h = check_handle(L);
-  *timeout_ns = h->timeout_ns;
-  return h->stream;
-}
-
 static kio_stream *stream_at(lua_State *L) {
-  return ((handle *)lua_touserdata(L, 1))->stream;
+  return ((kio_stream_handle *)lua_touserdata(L, 1))->stream;
 }
 
 const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
@@ -61,7 +41,7 @@ const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS
   return text;
 }
 
-static int64_t due_of(lua_State *L, const handle *h, kio_sched *sched, int options) {
+static int64_t due_of(lua_State *L, const kio_stream_handle *h, kio_sched *sched, int options) {
   return kio_sched_due(sched, kio_op_timeout_or(L, options, h->timeout_ns));
 }
 
@@ -182,7 +162,7 @@ static void join_arguments(lua_State *L, int last) {
 
 static int start_write(lua_State *L, int then) {
   size_t size;
-  handle *h = check_handle(L);
+  kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
   if (lua_gettop(L) != 2 || lua_type(L, 2) != LUA_TSTRING) join_arguments(L, lua_gettop(L));
   const char *data = lua_tolstring(L, 2, &size);
@@ -218,7 +198,7 @@ static int l_send(lua_State *L) {
 
 /* stream:flush([options]) -> stream, when all output has left */
 static int l_flush(lua_State *L) {
-  handle *h = check_handle(L);
+  kio_stream_handle *h = kio_stream_check(L);
   kio_task *task = kio_op_begin(L);
   int64_t due = due_of(L, h, task->sched, 2);
   if (h->stream->writer) return luaL_error(L, "another task is writing to this stream");
@@ -248,7 +228,7 @@ static int l_shutdownk(lua_State *L, int status, lua_KContext how) {
 /* stream:shutdown(["read" | "write" | "both"]) -> true; output leaves before writing ends */
 static int l_shutdown(lua_State *L) {
   static const char *const names[] = {"read", "write", "both", NULL};
-  handle *h = check_handle(L);
+  kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
   int how = luaL_checkoption(L, 2, "both", names); /* in the order of SHUT_RD, _WR, _RDWR */
   kio_task *task = kio_op_begin(L);
@@ -308,7 +288,7 @@ static int close_without_waiting(lua_State *L, kio_stream *stream) {
 /* stream:close([options]) -> true; output leaves first. Never refused to a cancelled task, whose
    output gets the one turn that a timeout of 0 gives. A second close does nothing. */
 static int l_close(lua_State *L) {
-  handle *h = check_handle(L);
+  kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
   if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1);
   kio_sched *sched = kio_sched_here();
@@ -330,7 +310,7 @@ static int l_close_value(lua_State *L) {
 }
 
 static int l_gc(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
+  kio_stream_handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
   if (h->stream) kio_stream_drop(h->stream);
   h->stream = NULL;
   return 0;
@@ -346,20 +326,20 @@ static int push_address(lua_State *L, const kio_sockaddr *address) {
 
 /* stream:peer() -> the other end's address */
 static int l_peer(lua_State *L) {
-  return push_address(L, &check_handle(L)->stream->peer);
+  return push_address(L, &kio_stream_check(L)->stream->peer);
 }
 
 /* stream:address() -> this end's address */
 static int l_address(lua_State *L) {
   kio_sockaddr address;
-  kio_stream *stream = check_handle(L)->stream;
+  kio_stream *stream = kio_stream_check(L)->stream;
   int err = kio_socket_local(stream->fd, &address);
   return err ? kio_stream_fail(L, stream, "address", -err) : push_address(L, &address);
 }
 
 /* stream:fd() -> its descriptor's number, nil when closed */
 static int l_fd(lua_State *L) {
-  kio_stream *stream = check_handle(L)->stream;
+  kio_stream *stream = kio_stream_check(L)->stream;
   if (stream->fd >= 0) lua_pushinteger(L, stream->fd);
   else lua_pushnil(L);
   return 1;
@@ -367,7 +347,7 @@ static int l_fd(lua_State *L) {
 
 /* stream:set_timeout(seconds | nil): for operations that name none */
 static int l_set_timeout(lua_State *L) {
-  handle *h = check_handle(L);
+  kio_stream_handle *h = kio_stream_check(L);
   h->timeout_ns = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_check_seconds(L, 2);
   lua_settop(L, 1);
   return 1;
@@ -376,7 +356,7 @@ static int l_set_timeout(lua_State *L) {
 static int l_tostring(lua_State *L) {
   static const char *const states[] = {"open", "closing", "closed"};
   char text[KIO_ADDRESS_TEXT_MAX + 1];
-  handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
+  kio_stream_handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
   if (!h->stream) return (lua_pushliteral(L, STREAM_TYPE " (not connected)"), 1);
   lua_pushfstring(L, STREAM_TYPE " (fd %d, %s, peer %s)", h->stream->fd, states[h->stream->state],
                   kio_stream_peer_text(h->stream, text));

@@ -16,8 +16,23 @@ bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer);
 /* Makes the metatable; leaves the table of methods on the stack: kio.net adds those in Lua. */
 void kio_stream_open(lua_State *L);
 
-/* For lua_read.c. The stream at index 1, or an argument error; and its default timeout. */
-kio_stream *kio_stream_check(lua_State *L, int64_t *timeout_ns);
+/* What the userdata holds. */
+typedef struct kio_stream_handle {
+  const void *tag;    /* &kio_stream_tag: tells the type faster than the metatable does */
+  kio_stream *stream; /* NULL: never connected */
+  int64_t timeout_ns; /* of operations that name none */
+} kio_stream_handle;
+
+extern const char kio_stream_tag;
+
+/* The connected stream at index 1, or an argument error. */
+static inline kio_stream_handle *kio_stream_check(lua_State *L) {
+  kio_stream_handle *h = lua_touserdata(L, 1);
+  bool ours = h && lua_rawlen(L, 1) == sizeof *h && h->tag == &kio_stream_tag;
+  if (!ours) luaL_typeerror(L, 1, "kio.Stream");
+  if (!h->stream) luaL_argerror(L, 1, "a stream that was never connected");
+  return h;
+}
 /* Pushes nil, "what peer: message", code; returns 3. */
 int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err);
 /* What the end of a wait means: raises Cancelled, or the errno of an early end, or `err`. */

@@ -8,8 +8,6 @@
 #include "ops.h"
 #include "trace.h"
 
-static const char *const status_names[] = {"ready", "waiting", "done", "failed", "cancelled"};
-
 /* ---- spawning ---- */
 
 enum { NAME = 1, ON_ERROR, JOB }; /* behind the table, once it is unpacked: JOB and its arguments */
@@ -121,7 +119,8 @@ static int wait_for(lua_State *L, bool join) {
     return luaL_error(L, "not enough memory");
   }
   kio_queue_push(&target->waiters, task);
-  kio_task_says(task, "await", -1);
+  kio_task_says(task, kio_task_awaiting, -1);
+  task->subject = target;
   return kio_task_park(L, task, kio_queue_abandon, join, l_awaitk);
 }
 
@@ -146,13 +145,18 @@ static int l_cancel(lua_State *L) {
 }
 
 static int l_status(lua_State *L) {
-  lua_pushstring(L, status_names[kio_task_check(L, 1)->status]);
+  lua_pushstring(L, kio_task_status_name(kio_task_check(L, 1)));
   return 1;
 }
 
 static int l_tostring(lua_State *L) {
   kio_task *task = kio_task_check(L, 1);
-  lua_pushfstring(L, "kio.Task (%s): %p", status_names[task->status], task);
+  const char *status = kio_task_status_name(task);
+  if (lua_getiuservalue(L, 1, KIO_TASK_UV_NAME) == LUA_TSTRING) {
+    lua_pushfstring(L, "kio.Task \"%s\" (%s): %p", lua_tostring(L, -1), status, task);
+  } else {
+    lua_pushfstring(L, "kio.Task (%s): %p", status, task);
+  }
   return 1;
 }
 

@@ -116,6 +116,7 @@ static int submit_close(lua_State *L, kio_task *task, int fd) {
   task->request = request;
   kio_ring_queue(&task->sched->ring, request);
   /* Cancelled before the kernel has seen it, it would leave the descriptor open for ever. */
+  kio_task_says(task, "close", fd);
   return kio_task_park(L, task, NULL, (lua_KContext)request, kio_op_donek);
 }
 

@@ -14,7 +14,9 @@ extern const luaL_Reg kio_plain_ops[];  /* lua_plain.c: calls that never wait */
 extern const luaL_Reg kio_task_ops[];   /* lua_task.c: tasks */
 extern const luaL_Reg kio_queue_ops[];  /* lua_queue.c: what kio.sync is made of */
 extern const luaL_Reg kio_scope_ops[];  /* lua_scope.c: scope, timeout, deadline, shield */
-extern const luaL_Reg kio_run_ops[];    /* lua_run.c: run, stats, check */
+extern const luaL_Reg kio_run_ops[];    /* lua_run.c: run, check */
+extern const luaL_Reg kio_inspect_ops[]; /* lua_inspect.c: what goes on */
+extern const luaL_Reg kio_rig_ops[];    /* lua_rig.c: what kio.testing needs */
 extern const luaL_Reg kio_net_ops[];    /* lua_net.c: connect and listen */
 #ifdef KIO_TEST
 extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
@@ -23,6 +25,7 @@ extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
 void kio_task_open_methods(lua_State *L); /* lua_task.c: the methods of tasks */
 void kio_queue_open(lua_State *L);        /* lua_queue.c: the metatables of queues */
 void kio_scope_open_type(lua_State *L);   /* lua_scope.c: the metatable of scopes */
+void kio_rig_open(lua_State *L);          /* lua_rig.c: the metatable of faults */
 void kio_run_open(lua_State *L);          /* lua_run.c: the scheduler's finalizer */
 void kio_listener_open(lua_State *L);     /* lua_net.c: pushes the table of listener methods */
 void kio_constants_open(lua_State *L);    /* lua_plain.c: the field `const` of the table on top */

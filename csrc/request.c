@@ -27,6 +27,12 @@ const char *kio_op_name(kio_op op) {
   return op_names[op];
 }
 
+kio_op kio_op_named(const char *name) {
+  int op = 0;
+  while (op < KIO_OP_COUNT && strcmp(name, op_names[op]) != 0) op++;
+  return (kio_op)op;
+}
+
 void kio_slab_init(kio_slab *slab) {
   *slab = (kio_slab){0};
   kio_list_init(&slab->free);
@@ -77,16 +83,4 @@ void kio_slab_give(kio_slab *slab, kio_request *request) {
   request->link.next = slab->free.head.next;
   request->link.prev = &slab->free.head;
   request->link.next->prev = slab->free.head.next = &request->link;
-}
-
-uint64_t kio_request_id(const kio_request *request) {
-  return (uint64_t)request->generation << 32 | (request->index + 1);
-}
-
-kio_request *kio_slab_find(const kio_slab *slab, uint64_t id) {
-  uint64_t number = id & UINT32_MAX;
-  if (number == 0 || number > slab->chunk_count * KIO_SLAB_CHUNK) return NULL;
-  size_t index = (size_t)number - 1;
-  kio_request *request = &slab->chunks[index / KIO_SLAB_CHUNK][index % KIO_SLAB_CHUNK];
-  return request->generation == id >> 32 && request->state != KIO_REQUEST_FREE ? request : NULL;
 }

@@ -114,6 +114,7 @@ enum {
   KIO_REQUEST_ORPHAN = 1 << 1,     /* nobody will receive the result: dispose of it */
   KIO_REQUEST_CLOSED = 1 << 2,     /* cut off by a close of its descriptor */
   KIO_REQUEST_OWNS_FD = 1 << 3,    /* its descriptor is nobody else's: an orphan's is closed */
+  KIO_REQUEST_SEEN = 1 << 4,       /* ring_rig.c has looked whether a fault befalls it */
 };
 
 typedef struct kio_request kio_request;
@@ -167,10 +168,19 @@ static inline void kio_request_renew(kio_request *request) {
   request->flags = 0;
 }
 /* The name the kernel knows this tenancy by; never 0. */
-uint64_t kio_request_id(const kio_request *request);
+static inline uint64_t kio_request_id(const kio_request *request) {
+  return (uint64_t)request->generation << 32 | (request->index + 1);
+}
 /* The request of that name, or NULL when its tenancy has ended. */
-kio_request *kio_slab_find(const kio_slab *slab, uint64_t id);
+static inline kio_request *kio_slab_find(const kio_slab *slab, uint64_t id) {
+  uint64_t index = (id & UINT32_MAX) - 1; /* of id 0: beyond every slot */
+  if (index >= slab->chunk_count * KIO_SLAB_CHUNK) return NULL;
+  kio_request *request = &slab->chunks[index / KIO_SLAB_CHUNK][index % KIO_SLAB_CHUNK];
+  return request->generation == id >> 32 && request->state != KIO_REQUEST_FREE ? request : NULL;
+}
 /* The user's name of an operation: "read", "accept", ... */
 const char *kio_op_name(kio_op op);
+/* The operation of that name; KIO_OP_COUNT when there is none. */
+kio_op kio_op_named(const char *name);
 
 #endif

@@ -100,15 +100,6 @@ bool kio_ring_wants_enter(kio_ring *ring) {
          ring->backend->wants_enter(ring);
 }
 
-kio_request *kio_ring_pop(kio_ring *ring) {
-  kio_link *link = kio_list_pop(&ring->completed);
-  if (!link) return NULL;
-  kio_request *request = KIO_CONTAINER(link, kio_request, link);
-  kio_assert(request->state == KIO_REQUEST_COMPLETE);
-  request->state = KIO_REQUEST_DONE;
-  return request;
-}
-
 int64_t kio_ring_now_ns(kio_ring *ring) {
   return ring->backend->now_ns(ring);
 }

@@ -9,11 +9,16 @@
 #include "request.h"
 
 typedef struct kio_ring kio_ring;
+typedef struct kio_ring_backend kio_ring_backend;
 
 typedef struct kio_ring_config {
   unsigned entries;     /* submission queue; it does not limit how much may be in flight */
   unsigned cq_entries;  /* completion queue; 0: the default */
   int64_t sqpoll_ms;    /* the kernel thread's idle time before it sleeps; negative: no SQPOLL */
+  /* Of ring_rig.c alone: */
+  const kio_ring_backend *inner; /* the ring it stands before */
+  bool jump;                     /* its clock jumps where the loop would sleep */
+  int64_t settle_ns;             /* unless something arrives in this real time */
 } kio_ring_config;
 
 /* Counters since the ring was opened; nothing here is reset. */
@@ -27,7 +32,7 @@ typedef struct kio_ring_stats {
   uint64_t ops[KIO_OP_COUNT];     /* requests queued, by operation */
 } kio_ring_stats;
 
-typedef struct kio_ring_backend {
+struct kio_ring_backend {
   const char *name;
   const char *library; /* what it was built with, and which version of it */
   /* Sets ring->impl up; 0 or a negative errno, nothing left behind then. */
@@ -43,7 +48,7 @@ typedef struct kio_ring_backend {
   int64_t (*now_ns)(kio_ring *ring);
   /* Writes what was granted, as words: "SINGLE_ISSUER DEFER_TASKRUN ...". */
   void (*describe)(kio_ring *ring, char *text, size_t size);
-} kio_ring_backend;
+};
 
 struct kio_ring {
   const kio_ring_backend *backend; /* NULL: not open */
@@ -80,7 +85,14 @@ void kio_ring_enter(kio_ring *ring, int64_t wait_ns);
 /* Whether kio_ring_enter(ring, 0) has anything to do. */
 bool kio_ring_wants_enter(kio_ring *ring);
 /* The next completed request, which now belongs to the caller; NULL when there is none. */
-kio_request *kio_ring_pop(kio_ring *ring);
+static inline kio_request *kio_ring_pop(kio_ring *ring) {
+  kio_link *link = kio_list_pop(&ring->completed);
+  if (!link) return NULL;
+  kio_request *request = KIO_CONTAINER(link, kio_request, link);
+  kio_assert(request->state == KIO_REQUEST_COMPLETE);
+  request->state = KIO_REQUEST_DONE;
+  return request;
+}
 int64_t kio_ring_now_ns(kio_ring *ring);
 
 /* For backends only. */

@@ -197,7 +197,9 @@ static int open_patiently(uring *u, const kio_ring_config *config) {
   }
   while (err == -ENOMEM && entries / 2 >= ENTRIES_MIN) {
     entries /= 2;
-    err = climb_down(u, &(kio_ring_config){entries, entries * 2, config->sqpoll_ms}, entries);
+    kio_ring_config less = {
+        .entries = entries, .cq_entries = entries * 2, .sqpoll_ms = config->sqpoll_ms};
+    err = climb_down(u, &less, entries);
   }
   return err;
 }

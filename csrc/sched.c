@@ -7,24 +7,16 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "shuffle.h"
 
-static _Thread_local kio_sched *sched_current __attribute__((tls_model("initial-exec")));
-
-kio_sched *kio_sched_current(void) {
-  return sched_current;
-}
-
-kio_sched *kio_sched_here(void) {
-  kio_sched *sched = sched_current;
-  return sched && kio_ring_alive(&sched->ring) ? sched : NULL;
-}
+_Thread_local kio_sched *kio_sched_of_thread;
 
 /* ---- opening ---- */
 
 int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *config) {
   kio_assert(!kio_sched_here());
-  if (sched_current) kio_sched_fini(sched_current); /* the parent's, in a forked child */
-  *sched = (kio_sched){.L = L, .config = *config, .stop_ns = KIO_NEVER};
+  if (kio_sched_of_thread) kio_sched_fini(kio_sched_of_thread); /* the parent's; we are a fork */
+  *sched = (kio_sched){.L = L, .config = *config, .stop_ns = KIO_NEVER, .random = config->seed};
   kio_timers_init(&sched->timers);
   kio_descs_init(&sched->descs);
   kio_buffers_init(&sched->buffers);
@@ -36,7 +28,8 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   int err = kio_ring_open(&sched->ring, config->backend, &config->ring);
   if (err) return err;
   sched->now_ns = kio_ring_now_ns(&sched->ring);
-  sched_current = sched;
+  sched->limit_ns = kio_sched_due(sched, config->limit_ns);
+  kio_sched_of_thread = sched;
   return 0;
 }
 
@@ -105,16 +98,6 @@ static void tell_owners(kio_sched *sched) {
 void kio_sched_ready(kio_sched *sched, kio_task *task) {
   kio_list_push(&sched->ready, &task->wait_link);
   sched->ready_count++;
-}
-
-int64_t kio_sched_due(kio_sched *sched, int64_t after_ns) {
-  if (after_ns == KIO_NEVER) return KIO_NEVER;
-  int64_t now = kio_ring_now_ns(&sched->ring); /* the turn's clock would let it end early */
-  return after_ns >= KIO_NEVER - now ? KIO_NEVER : now + after_ns;
-}
-
-bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due_ns) {
-  return due_ns == KIO_NEVER || kio_timer_start(&sched->timers, &task->timer, due_ns);
 }
 
 void kio_sched_stop(kio_sched *sched) {
@@ -225,11 +208,12 @@ static void flush_members(kio_sched *sched) {
 
 /* ---- the loop ---- */
 
-/* Runs what is ready now; what becomes ready meanwhile comes after the kernel had its turn. False in
-   a child that a task has forked. */
+/* Runs what is ready now; what becomes ready meanwhile comes after the kernel had its turn. False
+   in a child that a task has forked. */
 static bool run_ready(kio_sched *sched) {
   int64_t limit = sched->now_ns + KIO_SNAPSHOT_NS;
   size_t snapshot = sched->ready_count;
+  if (sched->config.seed) kio_shuffle(&sched->ready, snapshot, &sched->random);
   for (size_t i = 0; i < snapshot; i++) {
     kio_task *task = KIO_CONTAINER(kio_list_pop(&sched->ready), kio_task, wait_link);
     sched->ready_count--;
@@ -257,6 +241,7 @@ static int64_t wait_ns(const kio_sched *sched) {
   if (sched->ready_count > 0) return 0;
   if (sched->ring.pending == 0 && sched->timers.count == 0) return 0;
   int64_t next = kio_min_ns(kio_timers_next_ns(&sched->timers), sched->stop_ns);
+  next = kio_min_ns(next, sched->limit_ns);
   if (next == KIO_NEVER) return KIO_NEVER;
   return next > sched->now_ns ? next - sched->now_ns : 0;
 }
@@ -320,21 +305,37 @@ static const char *late(const kio_sched *sched) {
                                        : "tasks did not end within shutdown_timeout";
 }
 
+static void in_trouble(kio_sched *sched, const char *what) {
+  if (sched->trouble) return;
+  sched->trouble = what;
+  sched->trouble_first = kio_list_empty(&sched->root.failures);
+  if (sched->config.on_trouble) sched->config.on_trouble(sched);
+}
+
+/* Looks for what ends a run by force. False when it is over at once. */
+static bool goes_on(kio_sched *sched) {
+  if (deadlocked(sched)) {
+    if (sched->trouble) return false;
+    in_trouble(sched, "deadlock: every task waits and nothing is left that could wake one");
+    kio_sched_stop(sched);
+  } else if (sched->now_ns >= sched->stop_ns) {
+    in_trouble(sched, late(sched));
+    return false;
+  } else if (sched->now_ns >= sched->limit_ns) {
+    sched->limit_ns = KIO_NEVER;
+    in_trouble(sched, "the time limit of the run has passed");
+    kio_sched_stop(sched);
+  }
+  return true;
+}
+
 void kio_sched_run(kio_sched *sched) {
   while (!finished(sched)) {
     if (!turn(sched)) {
       sched->trouble = "the loop belongs to the parent process, and this is a child it has forked";
       return;
     }
-    if (finished(sched)) return;
-    if (deadlocked(sched)) {
-      if (sched->trouble) return;
-      sched->trouble = "deadlock: every task waits and nothing is left that could wake one";
-      kio_sched_stop(sched);
-    } else if (sched->now_ns >= sched->stop_ns) {
-      if (!sched->trouble) sched->trouble = late(sched);
-      return;
-    }
+    if (finished(sched) || !goes_on(sched)) return;
   }
 }
 
@@ -400,7 +401,7 @@ static void detach_members(kio_sched *sched) {
 }
 
 void kio_sched_fini(kio_sched *sched) {
-  if (sched_current == sched) sched_current = NULL;
+  if (kio_sched_of_thread == sched) kio_sched_of_thread = NULL;
   if (!sched->ring.backend) return;
   abandon_tasks(sched);
   detach_members(sched);

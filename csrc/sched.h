@@ -9,18 +9,25 @@
 #include "desc.h"
 #include "ring.h"
 #include "task.h"
+#include "watchdog.h"
 
 typedef struct kio_sched_config {
   const kio_ring_backend *backend; /* which ring */
   kio_ring_config ring;            /* how to open it */
   int64_t shutdown_ns;             /* how long unwinding may take */
   int64_t busy_poll_ns;            /* how long to look again and again before sleeping */
+  int64_t limit_ns;                /* how long the whole run may take; KIO_NEVER: no bound */
+  uint64_t seed;                   /* ready tasks run in an order it decides; 0: first come */
+  kio_watch_config watch;          /* who is told of tasks that hold the loop */
+  /* The loop found something wrong (`trouble`) and is about to unwind. Must not raise; or NULL. */
+  void (*on_trouble)(kio_sched *sched);
 } kio_sched_config;
 
 typedef struct kio_sched_stats {
   uint64_t turns;           /* turns of the loop */
   uint64_t resumes;         /* times a task was resumed */
   uint64_t spawned;         /* tasks made */
+  uint64_t ended;           /* and of these, ended */
   int64_t longest_turn_ns;  /* the longest time the loop did not look at the kernel */
 } kio_sched_stats;
 
@@ -51,19 +58,32 @@ struct kio_sched {
   kio_task *main;           /* the root task; anchored for the whole run */
   bool on_error;            /* there is one, in the registry by &root: kio.run's option */
   const char *trouble;      /* what the loop itself found wrong: a deadlock, a task left behind */
+  bool trouble_first;       /* before any task's failure had reached the root */
   int64_t now_ns;           /* the clock, read once per turn */
   int64_t stop_ns;          /* when unwinding must be over; KIO_NEVER: not unwinding */
+  int64_t limit_ns;         /* when the run must be over; KIO_NEVER: no bound, or passed */
+  uint64_t random;          /* the state of the order that config.seed decides */
+  kio_watch watch;          /* how long the running task has held the loop */
   kio_sched_config config;
   kio_sched_stats stats;
 };
 
+/* The one piece of mutable state outside a scheduler; only sched.c writes it. */
+extern _Thread_local kio_sched *kio_sched_of_thread
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
 /* The scheduler that runs on this thread, or NULL. */
-kio_sched *kio_sched_current(void);
+static inline kio_sched *kio_sched_current(void) {
+  return kio_sched_of_thread;
+}
 /* The same, but NULL in a forked child: there the loop is the parent's, and only memory may be
    touched. For whoever starts something, closes something, or asks for a scheduler of its own. */
-kio_sched *kio_sched_here(void);
-/* Opens the ring and becomes the thread's scheduler, in place of one that was lost by a fork. 0 or a
-   negative errno. */
+static inline kio_sched *kio_sched_here(void) {
+  kio_sched *sched = kio_sched_of_thread;
+  return sched && kio_ring_alive(&sched->ring) ? sched : NULL;
+}
+/* Opens the ring and becomes the thread's scheduler, in place of one that was lost by a fork. 0 or
+   a negative errno. */
 int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *config);
 /* Cancels what is in flight, waits for it within shutdown_ns, closes the ring. Tasks that have not
    ended never run again. May be called twice, also while a task runs (lua_close within a task). */
@@ -77,9 +97,15 @@ void kio_sched_ended(kio_sched *sched, kio_task *task);
 /* Queues a ready task. */
 void kio_sched_ready(kio_sched *sched, kio_task *task);
 /* The moment `after_ns` from now; KIO_NEVER stays that. */
-int64_t kio_sched_due(kio_sched *sched, int64_t after_ns);
+static inline int64_t kio_sched_due(kio_sched *sched, int64_t after_ns) {
+  if (after_ns == KIO_NEVER) return KIO_NEVER;
+  int64_t now = kio_ring_now_ns(&sched->ring); /* the turn's clock would let it end early */
+  return after_ns >= KIO_NEVER - now ? KIO_NEVER : now + after_ns;
+}
 /* Starts a task's timer; KIO_NEVER needs none. False: memory is out. */
-bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due_ns);
+static inline bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due_ns) {
+  return due_ns == KIO_NEVER || kio_timer_start(&sched->timers, &task->timer, due_ns);
+}
 /* Leaves by force the scopes that the task has opened in a coroutine (NULL: all), because that will
    not do it itself: their tasks are cancelled, and belong to the next scope outside from now on. */
 void kio_sched_leave_scopes(kio_task *task, const lua_State *co);

@@ -52,6 +52,8 @@ int kio_stream_attach(kio_stream *stream, kio_sched *sched) {
     release(sched, &stream->rx, false);
     return err;
   }
+  stream->rx->arg.io = (kio_arg_io){0};
+  stream->tx->arg.io = (kio_arg_io){.flags = MSG_WAITALL};
   stream->sched = sched;
   kio_sched_join(sched, &stream->member);
   if (stream->in.data) sched->buffers.lent++; /* unread bytes of an earlier run come along */
@@ -71,7 +73,7 @@ static void detach(kio_member *member) {
   stream->receiving = stream->sending = false;
   stream->reader = stream->writer = NULL;
   stream->sched = NULL;
-  settle(stream);
+  if (stream->later) settle(stream);
 }
 
 void kio_stream_finish(kio_stream *stream) {
@@ -95,7 +97,7 @@ void kio_stream_finish(kio_stream *stream) {
 
 /* Something has come back: was it the last a closing stream waited for? May free the stream. */
 static void settle(kio_stream *stream) {
-  if (!stream->later || stream->receiving || !kio_stream_drained(stream)) return;
+  if (stream->receiving || !kio_stream_drained(stream)) return;
   kio_stream_finish(stream);
   if (stream->dropped) kio_memory_free(stream);
 }
@@ -114,7 +116,7 @@ void kio_stream_close_later(kio_stream *stream) {
     stream->rx->flags |= KIO_REQUEST_CLOSED;
     kio_ring_cancel(&stream->sched->ring, stream->rx, false);
   }
-  settle(stream);
+  if (stream->later) settle(stream);
 }
 
 void kio_stream_drop(kio_stream *stream) {
@@ -153,7 +155,7 @@ static void received(kio_request *request) {
   if (result == 0 && !closed) stream->ended = true;
   if (kio_stream_unread(stream) == 0) kio_stream_consume(stream, 0);
   kio_task_wake(reader);
-  settle(stream);
+  if (stream->later) settle(stream);
 }
 
 /* Room at the end of the input buffer: a new one, or the unread bytes moved to the front, or a
@@ -202,10 +204,8 @@ int kio_stream_receive(kio_stream *stream, kio_task *reader) {
   int err = make_room(stream);
   if (err) return err;
   kio_request_renew(rx);
-  rx->arg.io = (kio_arg_io){
-      .buf = stream->in.data + stream->in_end,
-      .size = stream->in.size - stream->in_end,
-  };
+  rx->arg.io.buf = stream->in.data + stream->in_end;
+  rx->arg.io.size = stream->in.size - stream->in_end;
   rx->buffer = stream->in; /* lent to the kernel */
   stream->in.data = NULL;
   stream->receiving = true;
@@ -244,7 +244,8 @@ static void output_failed(kio_stream *stream, int err) {
 static void send_from(kio_stream *stream, char *at, size_t size) {
   kio_request *tx = stream->tx;
   kio_request_renew(tx);
-  tx->arg.io = (kio_arg_io){.buf = at, .size = size, .flags = MSG_WAITALL};
+  tx->arg.io.buf = at;
+  tx->arg.io.size = size;
   stream->sending = true;
   kio_ring_queue(&stream->sched->ring, tx);
 }
@@ -266,7 +267,7 @@ static void sent(kio_request *tx) {
   else if (result < 0) output_failed(stream, -result);
   if (stream->out_size > 0) kio_sched_dirty(stream->sched, &stream->member);
   if (stream->writer) wake_writer(stream);
-  settle(stream);
+  if (stream->later) settle(stream);
 }
 
 /* Before the turn's kernel entry: what was gathered becomes one send, if none is in flight. */

@@ -10,6 +10,8 @@ static const char parked_mark;    /* its address marks a yield of kio's */
 static const char over_marks[2];  /* these mark the bottom of an ended task: failed, returned */
 static const char cancelled_key;  /* its address names the Cancelled value in the registry */
 
+const char kio_task_awaiting[] = "await";
+
 enum { BODY_TASK = 1, BODY_HANDLER, BODY_FUNCTION }; /* the stack of a task's base function */
 
 /* ---- the base function of every task: a protected frame, so that `<close>` may yield ---- */
@@ -64,7 +66,7 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nar
   task->own.of_task = true;
   scope->live++;
   if (!task->own.active) sched->uncancelled++;
-  sched->stats.spawned++;
+  task->id = (uint32_t)++sched->stats.spawned;
   kio_sched_ready(sched, task);
   return task;
 }
@@ -113,6 +115,7 @@ int kio_task_park(lua_State *L, kio_task *task, kio_abandon_fn abandon, lua_KCon
   task->status = KIO_TASK_WAITING;
   task->abandon = abandon;
   task->wake = KIO_WAKE_DONE;
+  task->since_ns = task->sched->now_ns;
   task->k = k;
   task->ctx = ctx;
   /* An operation of several waits may have been cancelled between two of them. */
@@ -125,13 +128,13 @@ void kio_task_wake(kio_task *task) {
   kio_timer_stop(&task->sched->timers, &task->timer);
   task->status = KIO_TASK_READY;
   task->abandon = NULL;
+  task->doing = NULL;
   kio_sched_ready(task->sched, task);
 }
 
 void kio_task_says(kio_task *task, const char *what, int fd) {
   task->doing = what;
   task->doing_fd = fd;
-  task->since_ns = task->sched->now_ns;
 }
 
 void kio_task_interrupt(kio_task *task, kio_wake why) {
@@ -154,6 +157,7 @@ static void end(kio_task *task, kio_task_status status) {
   kio_sched *sched = task->sched;
   kio_link_remove(&task->link);
   if (!task->own.active) sched->uncancelled--;
+  sched->stats.ended++;
   task->status = (uint8_t)status;
   kio_sched_ended(sched, task);
   task->sched = NULL;
@@ -191,14 +195,47 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   task->started = true;
   sched->current = task;
   sched->leaf = co;
+  bool watched = sched->config.watch.limit_ns > 0;
+  if (watched) kio_watchdog_begin(sched);
   int status = lua_resume(co, L, nargs, &nresults);
   sched->current = NULL;
   sched->leaf = NULL;
   if (kio_task_ended(task)) return; /* a forked child gave it up, to run a loop of its own */
+  if (watched) kio_watchdog_end(sched, task);
   if (status == LUA_OK) {
     end_returned(task);
   } else if (status != LUA_YIELD || !has_mark(co)) {
     end_broken(task);
+  }
+}
+
+/* ---- what it does ---- */
+
+const char *kio_task_status_name(const kio_task *task) {
+  static const char *const names[] = {"ready", "waiting", "done", "failed", "cancelled"};
+  return names[task->status];
+}
+
+/* The frame just above the base function: the outermost but one. */
+static bool outer_frame(lua_State *co, lua_Debug *frame) {
+  int level = 0;
+  while (lua_getstack(co, level, frame)) level++;
+  return level >= 2 && lua_getstack(co, level - 2, frame);
+}
+
+void kio_task_push_function(lua_State *L, kio_task *task) {
+  lua_Debug frame;
+  lua_State *co = task->co;
+  bool fresh = !task->started && lua_checkstack(co, 1);
+  if (kio_task_ended(task)) {
+    lua_pushnil(L);
+  } else if (fresh) {
+    lua_pushvalue(co, 1 + BODY_FUNCTION); /* below it, the base function that is yet to be called */
+    lua_xmove(co, L, 1);
+  } else if (outer_frame(co, &frame)) {
+    lua_getinfo(L, "f", &frame); /* the frame tells whose it is */
+  } else {
+    lua_pushnil(L);
   }
 }
 

@@ -53,13 +53,14 @@ struct kio_task {
   kio_abandon_fn abandon; /* while WAITING */
   lua_KFunction k;        /* what goes on when the wait has ended */
   lua_KContext ctx;       /* and what it is given */
-  void *subject;          /* what `abandon` needs to find: a stream; else unused */
+  void *subject;          /* what `abandon` needs to find: a stream; or the task it awaits */
   kio_request *request;   /* the request it waits for, or whose result it has not yet taken */
   uint8_t status;         /* kio_task_status */
   uint8_t wake;           /* kio_wake: why the last wait ended */
-  const char *doing;      /* while WAITING: the operation, for people */
+  const char *doing;      /* while WAITING: the operation, for people; NULL: it has not said */
   int doing_fd;           /* and the descriptor it is about; negative: none */
-  int64_t since_ns;       /* and since when */
+  uint32_t id;            /* its number in this run, from 1, in the order of spawning */
+  int64_t since_ns;       /* while WAITING: since when */
   bool daemon;            /* ends with the rest of its scope */
   bool reraised;          /* the error on its way keeps the traceback it has */
   bool started;           /* its coroutine has been resumed at least once */
@@ -120,6 +121,13 @@ int kio_task_raise_cancelled(lua_State *L);
 /* Makes the Cancelled value and the task's metatable; leaves the Cancelled value on the stack. */
 void kio_task_open(lua_State *L);
 
+/* What a task that waits for another one is doing; `subject` is that one then. */
+extern const char kio_task_awaiting[];
+/* Pushes the function the task runs (after a tail call, the one called last); nil when it has ended.
+ */
+void kio_task_push_function(lua_State *L, kio_task *task);
+/* "ready", "waiting", "done", "failed" or "cancelled". */
+const char *kio_task_status_name(const kio_task *task);
 /* Says what the task, about to park, waits for; `what` is a constant. */
 void kio_task_says(kio_task *task, const char *what, int fd);
 

@@ -1,6 +1,4 @@
 /* Test builds only: what specs need to see and to break. */
-#include <string.h>
-
 #include "errname.h"
 #include "memory.h"
 #include "op.h"
@@ -33,8 +31,7 @@ static int l_fail_memory(lua_State *L) {
 /* ---- the simulated ring ---- */
 
 static int op_named(lua_State *L, const char *name) {
-  int op = 0;
-  while (op < KIO_OP_COUNT && strcmp(name, kio_op_name((kio_op)op)) != 0) op++;
+  int op = (int)kio_op_named(name);
   if (op == KIO_OP_COUNT) luaL_error(L, "sim: there is no operation '%s'", name);
   return op;
 }
@@ -43,9 +40,8 @@ static int op_named(lua_State *L, const char *name) {
 static int read_result(lua_State *L) {
   if (lua_isinteger(L, -1)) return (int)lua_tointeger(L, -1);
   const char *name = luaL_checkstring(L, -1);
-  int err = 1;
-  while (err < 256 && strcmp(kio_errname(err), name) != 0) err++;
-  if (err == 256) luaL_error(L, "sim: there is no errno '%s'", name);
+  int err = kio_errname_find(name);
+  if (err == 0) luaL_error(L, "sim: there is no errno '%s'", name);
   return -err;
 }
 

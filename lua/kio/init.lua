@@ -7,13 +7,15 @@ local net = require "kio.net"
 require "kio.stream"
 local select_ready = require "kio.sync.select"
 local sync = require "kio.sync"
+local testing = require "kio.testing"
 
 ---@class kio: kio.core, kio.Group
 local kio = { core = core, fs = fs, io = helpers, net = net, sync = sync, select = select_ready }
+kio.testing = testing
 
 for _, name in ipairs {
   "run", "spawn", "scope", "timeout", "deadline", "shield",
-  "sleep", "yield", "now", "is_cancelled", "stats", "check",
+  "sleep", "yield", "now", "is_cancelled", "stats", "tasks", "check",
   "read", "write", "pread", "pwrite", "readv", "writev", "preadv", "pwritev",
   "fsync", "fdatasync", "fallocate", "ftruncate", "splice",
   "openat", "unlinkat", "mkdirat", "renameat", "statx", "close",

@@ -5,7 +5,7 @@
 
 #include "diagnose.h"
 
-static const kio_ring_config usual = {256, 4096, -1};
+static const kio_ring_config usual = {.entries = 256, .cq_entries = 4096, .sqpoll_ms = -1};
 static int failures;
 
 /* A machine without any obstacle. */

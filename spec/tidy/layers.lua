@@ -4,13 +4,13 @@ local layers = {}
 
 layers.order = {
   "base config",
-  "list errname memory buffer timer",
+  "list errname memory buffer timer shuffle",
   "request ring",
   "test_sim_call test_sim_script",
-  "ring_uring ring_sim machine diagnose address socket",
+  "ring_uring ring_sim ring_rig machine diagnose address socket",
   "inbox pool worker runtime",
   "desc",
-  "scope task queue sched trace stream",
+  "scope task queue watchdog sched trace stream",
   "op ops check",
   "lua_* op_* test_*",
   "lua_core",

@@ -1,0 +1,11 @@
+/* What kio.testing asks of kio.run. */
+#ifndef KIO_LUA_RIG_H
+#define KIO_LUA_RIG_H
+
+#include "sched.h"
+
+/* Reads kio.run's option `testing` (the options are at `index`): puts a rig before the ring that
+   has been chosen, and sets its clock, the seed and the time limit. Nothing without the option. */
+void kio_rig_option(lua_State *L, int index, kio_sched_config *config);
+
+#endif

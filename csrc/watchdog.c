@@ -1,0 +1,46 @@
+/* Owns the count hook. Invariant: it is on a coroutine only while that one, or one it has resumed,
+   runs in a watched task; where it has got elsewhere (a new coroutine inherits it) it takes itself
+   off. Called by the scheduler's thread only. */
+#include "watchdog.h"
+
+#include "config.h"
+#include "sched.h"
+
+/* The run's own clock may be virtual, and then a busy loop takes no time. */
+static int64_t real_now_ns(void) {
+  return kio_ring_uring.now_ns(NULL);
+}
+
+static void look(kio_sched *sched, lua_State *L, kio_task *task) {
+  kio_watch *watch = &sched->watch;
+  int64_t held = real_now_ns() - watch->since_ns;
+  if (held < watch->report_ns) return;
+  watch->report_ns = held * 2;
+  sched->config.watch.report(L, task, held);
+}
+
+static void on_count(lua_State *L, lua_Debug *event) {
+  kio_sched *sched = kio_sched_current();
+  (void)event;
+  bool watched = sched && sched->current && sched->config.watch.limit_ns > 0;
+  if (watched) look(sched, L, sched->current);
+  else kio_watchdog_uncover(L);
+}
+
+void kio_watchdog_cover(lua_State *co) {
+  if (!lua_gethook(co)) lua_sethook(co, on_count, LUA_MASKCOUNT, KIO_WATCHDOG_COUNT);
+}
+
+void kio_watchdog_uncover(lua_State *co) {
+  if (lua_gethook(co) == on_count) lua_sethook(co, NULL, 0, 0);
+}
+
+void kio_watchdog_begin(kio_sched *sched) {
+  sched->watch = (kio_watch){real_now_ns(), sched->config.watch.limit_ns};
+  kio_watchdog_cover(sched->current->co);
+}
+
+void kio_watchdog_end(kio_sched *sched, kio_task *task) {
+  kio_watchdog_uncover(task->co);
+  look(sched, sched->L, task);
+}

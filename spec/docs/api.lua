@@ -1,5 +1,6 @@
 -- What `require "kio"` offers, as a list; found by looking, not by keeping a second list.
 local kio = require "kio"
+local blocks = require "spec.docs.blocks"
 local source = require "spec.tidy.source"
 
 local api = {}
@@ -53,6 +54,15 @@ function api.text(...)
   local parts = {}
   for _, pattern in ipairs { ... } do
     for _, path in ipairs(source.files(pattern)) do parts[#parts + 1] = source.read(path) end
+  end
+  return table.concat(parts, "\n")
+end
+
+-- The Lua programs in the pages, as one text.
+function api.programs()
+  local parts = {}
+  for _, page in ipairs(source.files("^docs/.*%.md$")) do
+    for _, block in ipairs(blocks.of(page)) do parts[#parts + 1] = block.text end
   end
   return table.concat(parts, "\n")
 end

@@ -1,23 +1,28 @@
--- The guide's programs run and print what the guide says; so does the server in the README.
+-- The programs in the pages run and print what the pages say; the server in the README serves.
 local blocks = require "spec.docs.blocks"
 local kio = require "kio"
 
+local source = require "spec.tidy.source"
+
 local GUIDE, README = "docs/guide.md", "README.md"
 
-describe("the guide", function()
-  local list = blocks.of(GUIDE)
+for _, page in ipairs(source.files("^docs/.*%.md$")) do
+  local list = blocks.of(page)
+  describe(page, function()
+    for _, block in ipairs(list) do
+      it(("prints what it says in line %d"):format(block.line), function()
+        assert.same(block.expected, blocks.run(page, block, { kio = kio }))
+      end)
+    end
+  end)
+end
 
+describe("the guide", function()
   it("has programs that print something", function()
-    local expected = 0
+    local list, expected = blocks.of(GUIDE), 0
     for _, block in ipairs(list) do expected = expected + #block.expected end
     assert.is_true(#list >= 10 and expected >= 2 * #list, #list .. " programs")
   end)
-
-  for _, block in ipairs(list) do
-    it(("prints what it says in line %d"):format(block.line), function()
-      assert.same(block.expected, blocks.run(GUIDE, block, { kio = kio }))
-    end)
-  end
 end)
 
 -- kio, but its listeners are at a port of the system's choice, get one client, and are closed when

@@ -36,6 +36,9 @@ local kio = {}
 ---@field busy_poll? number seconds to look for completions before sleeping (0)
 ---@field shutdown_timeout? number seconds that ending may take once the run unwinds (30)
 ---@field on_error? boolean|kio.OnError takes the error of a root task nobody awaits; true prints it
+---@field watchdog? number seconds a task may hold the loop before it is reported (0: never)
+---@field on_watchdog? fun(report: kio.Hog) takes the report; else it goes to stderr
+---@field testing? table what kio.testing asks for
 ---@field backend? "uring" the ring to use; test builds also have "sim". Default: $KIO_BACKEND
 
 ---Runs `main` as the root task and returns its results when every task has ended and all output has
@@ -86,11 +89,13 @@ function kio.check() end
 ---@field turns integer turns of the loop
 ---@field resumes integer times a task was resumed
 ---@field spawned integer tasks made
+---@field tasks integer now: tasks that have not ended
 ---@field timers integer now: deadlines and sleeps under way
 ---@field ready integer now: tasks that could run
 ---@field pending integer now: requests queued or in the kernel
 ---@field enters integer calls into the kernel
 ---@field completions integer requests completed
+---@field completions_per_enter number
 ---@field ignored integer completions nobody owns: of cancels
 ---@field stale integer completions of requests that had ended
 ---@field overflows integer times the completion queue was full
@@ -102,6 +107,36 @@ function kio.check() end
 ---Raises outside a run.
 ---@return kio.Stats
 function kio.stats() end
+
+---What a task waits for.
+---@class kio.Waiting
+---@field op string the operation: "recv", "sleep", "await", ...
+---@field seconds number since when
+---@field fd? kio.Fd the descriptor it works on
+---@field peer? kio.Address the other end of that
+---@field task? kio.Task the one it awaits
+
+---@class kio.TaskInfo
+---@field id integer
+---@field task kio.Task
+---@field parent? kio.Task in whose scope it runs
+---@field name string what its spawner called it, else where its function begins
+---@field status string as task:status()
+---@field daemon boolean
+---@field traceback string where it is, its own coroutines included
+---@field waiting? kio.Waiting
+
+---Every task of this run that has not ended, oldest first. Raises outside a run.
+---@return kio.TaskInfo[]
+function kio.tasks() end
+
+---What the watchdog tells of a task that holds the loop.
+---@class kio.Hog
+---@field task kio.Task
+---@field name string
+---@field seconds number how long by now
+---@field traceback string where it is
+---@field running boolean false: told only after it had let go
 
 -- ---- tasks ----
 

@@ -16,8 +16,19 @@ local function add(list, seen, entry)
   list[#list + 1] = entry
 end
 
+-- In the order of names, so that of two names for one function it is always the same that counts.
+local function sorted(module)
+  local names, i = {}, 0
+  for name in pairs(module) do names[#names + 1] = name end
+  table.sort(names)
+  return function()
+    i = i + 1
+    return names[i], module[names[i]]
+  end
+end
+
 local function add_functions(list, seen, prefix, module)
-  for name, value in pairs(module) do
+  for name, value in sorted(module) do
     if type(value) == "function" then
       add(list, seen, { name = prefix .. name, key = name, f = value })
     elseif type(value) == "table" and prefix == "kio." and not INNER[name] and name ~= "const" then
@@ -28,7 +39,7 @@ end
 
 local function add_methods(list, seen, type_name, methods)
   local class = type_name:match("[^.]+$")
-  for name, value in pairs(methods) do
+  for name, value in sorted(methods) do
     local inner = name:match("^__") or (class == "File" and name == "open")
     if type(value) == "function" and not inner then
       add(list, seen, { name = class .. ":" .. name, key = name, f = value, method = true })

@@ -204,7 +204,7 @@ static int l_recvmsgk(lua_State *L, int status, lua_KContext ctx) {
   m->address.size = m->header.msg_namelen;
   if (m->address.size > 0) push_address(L, &m->address);
   else lua_pushnil(L);
-  lua_pushinteger(L, m->header.msg_flags);
+  lua_pushinteger(L, m->header.msg_flags & ~MSG_CMSG_CLOEXEC); /* which prep_recvmsg has added */
   kio_op_release(request);
   return 3;
 }

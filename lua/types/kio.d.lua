@@ -194,11 +194,11 @@ local Scope = {}
 ---its traceback, and in the list `suppressed` of an error that is a table.
 ---@async
 ---@param f async fun(scope: kio.Scope): ...
----@return any ... f's results; nil, message, "ECANCELED" when the scope was cancelled before f ended
+---@return any ... f's results; nil, message, "ECANCELED" when it was cancelled before f ended
 function kio.scope(f) end
 
----Makes a task in this scope, also from outside of its body. Raises when the scope has ended; in one
----that is cancelled the task ends before it begins.
+---Makes a task in this scope, also from outside of its body. Raises when the scope has ended; in
+---one that is cancelled the task ends before it begins.
 ---@param f (async fun(...): ...)|kio.Job
 ---@param ... any
 ---@return kio.Task

@@ -29,19 +29,24 @@ end
 
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
--- Runs a program in a fresh Lua process that finds the same kio: its output, and whether it ended
--- well. `text` is the program, `...` its arguments.
-function common.child(text, ...)
-  local path = support.tmpdir() .. "/program.lua"
-  local file <close> = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
+-- Runs a file in a fresh Lua process that finds the same kio: what it prints, and whether it ends
+-- well.
+function common.child_file(path, ...)
   local words = { "LUA_PATH=%s LUA_CPATH=%s lua5.4" }
   for _, word in ipairs { path, ... } do words[#words + 1] = quote(word) end
   words[1] = words[1]:format(quote(package.path), quote(package.cpath))
   local pipe <close> = assert(io.popen(table.concat(words, " ") .. " 2>&1"))
   local output = pipe:read("a")
   return output, pipe:close()
+end
+
+-- The same with the text of a program.
+function common.child(text)
+  local path = support.tmpdir() .. "/program.lua"
+  local file <close> = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  return common.child_file(path)
 end
 
 return common

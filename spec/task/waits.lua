@@ -200,9 +200,9 @@ end
 
 local LOTS = ("y"):rep(1 << 20)
 
-local function stream_pair(buffer)
-  local listener <close> = assert(kio.net.listen("127.0.0.1:0", { receive_buffer = buffer }))
-  local near = assert(kio.net.connect(listener:address(), { send_buffer = buffer }))
+local function stream_pair()
+  local listener <close> = assert(kio.net.listen(unix_name()))
+  local near = assert(kio.net.connect(listener:address()))
   return near, (assert(listener:accept()))
 end
 
@@ -220,10 +220,10 @@ waits["stream:recv"] = function()
   }
 end
 
--- Nobody reads: output piles up.
+-- Nobody reads: output piles up. (A TCP connection finds room again and again for a while.)
 local function for_output(begin, timed)
   return function()
-    local near, far = stream_pair(4096)
+    local near, far = stream_pair()
     return {
       begin = function(options) return begin(near, options) end,
       close = function()
@@ -238,10 +238,10 @@ local function for_output(begin, timed)
   end
 end
 
--- Leaves the stream with output that cannot go, below the mark.
+-- Leaves the stream with output that cannot go.
 local function fill(stream)
-  stream:set_timeout(0.01)
-  stream:write(LOTS)
+  stream:set_timeout(0.005)
+  repeat local result, _, _, taken = stream:write(LOTS) until not result and taken == 0
   stream:set_timeout(nil)
 end
 

@@ -1,0 +1,263 @@
+-- Written programs for coroutine_programs.lua: each corner of Lua's coroutine library, with every
+-- message. `note` logs its arguments, `op` may be an operation.
+local programs = {}
+
+local function program(name, run, main_only)
+  programs[#programs + 1] = { name = name, run = run, main_only = main_only }
+end
+
+local create, yield = coroutine.create, coroutine.yield
+local resume, status = coroutine.resume, coroutine.status
+
+local function closing(f) return setmetatable({}, { __close = f }) end
+
+program("wrong arguments", function(note)
+  local values = { 1, "x", true, {}, print, create(print) }
+  for _, name in ipairs {
+    "create", "resume", "wrap", "status", "close", "running", "isyieldable", "yield",
+  } do
+    if name ~= "yield" then note(name, pcall(coroutine[name])) end
+    for i = 1, #values do
+      if name ~= "yield" then note(name, i, pcall(coroutine[name], values[i])) end
+    end
+    if name ~= "yield" then note(name, pcall(coroutine[name], nil)) end
+  end
+end)
+
+program("values both ways", function(note, op)
+  local co = create(function(...)
+    note("in", ...)
+    op()
+    note("in", yield(1, nil, 3))
+    note("in", yield())
+    return nil, "end", nil
+  end)
+  op()
+  note(resume(co, nil, "a", nil))
+  note(resume(co))
+  note(resume(co, 1, 2))
+  note(resume(co))
+end)
+
+program("states", function(note, op)
+  local co
+  co = create(function()
+    note(status(co), coroutine.isyieldable())
+    local inner = create(function() note(status(co), pcall(coroutine.close, co)) end)
+    resume(inner)
+    op()
+    note(status(inner), resume(co))
+    note(pcall(coroutine.close, co))
+    yield()
+  end)
+  note(status(co))
+  resume(co)
+  note(status(co))
+  resume(co)
+  note(status(co), resume(co, 1))
+  note(resume(co))
+end)
+
+program("the coroutine that runs", function(note)
+  local co, main = coroutine.running()
+  note(type(co), main == false or main == true, status(co), resume(co))
+  note(pcall(coroutine.close, co))
+end)
+
+program("yields where there is none", function(note)
+  note(pcall(yield, 1))
+  note(coroutine.isyieldable())
+end, true)
+
+program("errors through resume", function(note, op)
+  for _, raise in ipairs {
+    function() error("text") end, function() error("text", 0) end, function() error("text", 2) end,
+    function() error({}) end, function() error(nil) end, function() error(42) end,
+    function() local x = nil; x() end, function() return nil + 1 end, function() return #nil end,
+    function() op() error("after") end, function() yield() op() error("later") end,
+  } do
+    local co = create(raise)
+    repeat note(resume(co)) until status(co) == "dead"
+    note(debug.traceback(co))
+    note(coroutine.close(co))
+    note(coroutine.close(co))
+    note(resume(co))
+  end
+end)
+
+program("errors through wrap", function(note, op)
+  local function failing(value, level)
+    return coroutine.wrap(function()
+      op()
+      yield(1)
+      error(value, level)
+    end)
+  end
+  for _, value in ipairs { "text", "%s", {}, 42, true } do
+    for level = 0, 2 do
+      local f = failing(value, level)
+      note(f())
+      note(pcall(function() f() end))
+      note(pcall(f))
+      note(pcall(function() return f() end))
+      local g = failing(value, level)
+      note(pcall(function() for _ in g do op() end end))
+      local h = setmetatable({}, { __index = failing(value, level) })
+      note(h.x, pcall(function() return h.y end))
+    end
+  end
+  local nested = coroutine.wrap(function() coroutine.wrap(function() error("deep") end)() end)
+  note(pcall(nested))
+end)
+
+program("yields across calls", function(note, op)
+  local co = coroutine.wrap(function()
+    note(pcall(function()
+      op()
+      yield("pcall")
+      error("x", 0)
+    end))
+    note(xpcall(function(...)
+      op()
+      note(yield("xpcall", ...))
+      error("y", 0)
+    end, function(e) return "handled " .. e end, 1, 2))
+    local t = setmetatable({}, {
+      __index = function(_, k) op() return yield(k) end,
+      __add = function() return yield("add") end,
+      __lt = function() return yield("lt") end,
+      __concat = function() return yield("concat") end,
+      __eq = function() return yield("eq") end,
+      __len = function() return yield("len") end,
+      __call = function(_, ...) return yield("call", ...) end,
+      __newindex = function() yield("newindex") end,
+    })
+    local other = setmetatable({}, getmetatable(t))
+    t.field = 1
+    note(t.name, t + 1, t < other, t .. "s", t == other, #t, t(1, 2))
+    for a, b in yield, "state", "control" do
+      note(a, b)
+      if a == 3 then break end
+    end
+    return "end"
+  end)
+  for i = 1, 16 do note(i, pcall(co, i)) end
+end)
+
+program("yields that C does not allow", function(note)
+  local co = coroutine.wrap(function()
+    note(pcall(table.sort, { 1, 2, 3 }, yield))
+    note(pcall(string.gsub, "abc", ".", yield))
+    note(pcall(load, yield))
+    note(pcall(tostring, setmetatable({}, { __tostring = yield })))
+    note(pcall(require, "no such module"))
+    note("still", yield("here"))
+  end)
+  note(co())
+  note(co("x"))
+end)
+
+program("closing", function(note, op)
+  local function pending(...)
+    local handlers = { ... }
+    local co = create(function()
+      local _ <close> = closing(function(_, e) note("outer", e) handlers[1]() end)
+      local _ <close> = closing(function(_, e) note("inner", e) handlers[2]() end)
+      op()
+      yield("waiting")
+      error("on its way")
+    end)
+    note(resume(co))
+    return co
+  end
+  local function fine() end
+  local function fails() error("handler") end
+  local function fails_with_table() error({}) end
+  local function yields() yield("out of a handler") end
+  for _, a in ipairs { fine, fails, fails_with_table, yields } do
+    for _, b in ipairs { fine, fails, fails_with_table, yields } do
+      local co = pending(a, b)
+      note(coroutine.close(co))
+      note(status(co), coroutine.close(co))
+      co = pending(a, b)
+      note(resume(co))
+      note(status(co), coroutine.close(co))
+      note(status(co), resume(co))
+    end
+  end
+  note(coroutine.close(create(print)), coroutine.close(create(error)))
+end)
+
+program("closing by wrap", function(note)
+  for _, handler in ipairs {
+    function() end, function() error("second", 0) end, function() error({}) end,
+    function() yield("handler") end,
+  } do
+    local f = coroutine.wrap(function()
+      local _ <close> = closing(function(_, e) note("closing", e) handler() end)
+      yield(1)
+      error("first", 0)
+    end)
+    note(f())
+    note(pcall(function() f() end))
+    note(pcall(f))
+  end
+end)
+
+program("handlers that yield", function(note, op)
+  local co = coroutine.wrap(function()
+    for i = 1, 2 do
+      local _ <close> = closing(function(_, e)
+        yield("first", i, e)
+        yield("second", i)
+      end)
+      op()
+      if i == 2 then break end
+    end
+    note(pcall(function()
+      local _ <close> = closing(function(_, e) note("resumed", yield("unwinding", e)) end)
+      error("inside", 0)
+    end))
+    return "end"
+  end)
+  for i = 1, 7 do note(pcall(co, i)) end
+end)
+
+program("permutations", function(note, op)
+  local function permute(list, n)
+    if n <= 1 then yield(table.concat(list, " ")) end
+    for i = 1, n do
+      list[n], list[i] = list[i], list[n]
+      op()
+      permute(list, n - 1)
+      list[n], list[i] = list[i], list[n]
+    end
+  end
+  for text in coroutine.wrap(function() permute({ 1, 2, 3 }, 3) end) do note(text) end
+end)
+
+program("too many values", function(note)
+  local function many() return table.unpack({}, 1, 999900) end
+  note(select("#", resume(create(many))), (select(2, resume(create(many)))))
+  note(resume(create(function(...) return select("#", ...) end), table.unpack({}, 1, 200000)))
+  local co = create(function() yield(table.unpack({}, 1, 200000)) end)
+  note(select("#", resume(co)))
+  note(resume(co))
+end, true)
+
+program("too deep", function(note)
+  for _, level in ipairs {
+    function(down) return coroutine.wrap(down)() end,
+    function(down) return assert(resume(create(down))) end,
+  } do
+    local n = 0
+    local function down()
+      n = n + 1
+      return level(down)
+    end
+    local ok, message = pcall(down)
+    note(ok, n, (message:gsub("[^:]*:%d+: ", "")))
+  end
+end, true)
+
+return programs

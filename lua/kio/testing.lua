@@ -44,7 +44,7 @@ local own_options = {
 local function number_option(options, name, otherwise)
   local value = options[name]
   if value == nil then return otherwise end
-  if type(value) ~= "number" or not (value >= 0) then
+  if type(value) ~= "number" or value ~= value or value < 0 then
     error(("option '%s' must be a number of 0 or more"):format(name), 4)
   end
   return value

@@ -93,7 +93,8 @@ describe("kio.tasks", function()
   it("tells where a connect is going", function()
     support.run(function()
       local full = assert(kio.net.listen("127.0.0.1:0", { backlog = 0 }))
-      local fillers, stuck = {}, nil
+      local fillers = {}
+      local stuck
       repeat -- a full backlog leaves the next one waiting
         stuck = kio.spawn(kio.net.connect, full:address(), { timeout = 50 })
         fillers[#fillers + 1] = stuck
@@ -157,13 +158,13 @@ describe("kio.tasks", function()
 
   it("shows the coroutines within a task, the innermost first", function()
     support.run(function()
-      local at, entry = {}, nil
+      local at = {}
       local function chain(resume)
         local inner = coroutine.create(function() at[1] = line(); kio.sleep(1000) end)
         local middle = coroutine.wrap(function() at[2] = line(); resume(inner) end)
         return function() at[3] = line(); middle() end
       end
-      entry = while_waiting(chain(coroutine.resume))
+      local entry = while_waiting(chain(coroutine.resume))
       local pattern = {}
       for i = 1, 3 do pattern[i] = HERE .. ":" .. at[i] .. ": " end
       assert.matches(table.concat(pattern, ".*which is a coroutine in.*"), entry.traceback)

@@ -1,4 +1,6 @@
--- The watchdog: who holds the loop is told of, and nobody else.
+-- The watchdog: who holds the loop is told of, and nobody else. Starts programs, which
+-- ThreadSanitizer does not survive.
+-- flavours: test asan hostile
 local kio = require "kio"
 local support = require "spec.support"
 local common = require "spec.task.common"

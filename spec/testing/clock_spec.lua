@@ -1,4 +1,6 @@
--- The clock of kio.testing: it jumps where the loop would sleep, over the real ring too.
+-- The clock of kio.testing: it jumps where the loop would sleep, over the real ring too. Starts
+-- programs, which ThreadSanitizer does not survive.
+-- flavours: test asan hostile
 local kio = require "kio"
 local support = require "spec.support"
 local common = require "spec.task.common"

@@ -49,6 +49,13 @@ static kio_desc *make(kio_descs *descs, int fd) {
   return look(descs, fd);
 }
 
+/* Also while the request that closes it waits in the queue; the slot may serve another by now. */
+static bool closing(const kio_desc *desc, int fd) {
+  const kio_request *close = desc->close;
+  bool queued = close && close->state == KIO_REQUEST_QUEUED;
+  return desc->closing || (queued && close->op == KIO_OP_CLOSE && close->fd == fd);
+}
+
 int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot) {
   kio_assert(slot == 0 || slot == 1);
   if (fd < 0) return 0; /* AT_FDCWD and the like: nothing to guard */
@@ -56,7 +63,7 @@ int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot) {
   kio_desc *desc = look(descs, fd);
   if (!desc) desc = make(descs, fd);
   if (!desc) return -ENOMEM;
-  if (desc->closing) return -EBADF;
+  if (closing(desc, fd)) return -EBADF;
   request->fd_ref[slot].request = request;
   request->fd_ref[slot].desc = desc;
   kio_list_push(&desc->requests, &request->fd_ref[slot].link);
@@ -88,17 +95,12 @@ void *kio_desc_closer(kio_desc *desc) {
   return closer;
 }
 
-bool kio_desc_closing(const kio_descs *descs, int fd) {
-  const kio_desc *desc = look(descs, fd);
-  return desc && desc->closing;
-}
-
 int kio_desc_close(kio_descs *descs, int fd) {
   if (fd < 0 || fd >= KIO_FD_MAX) return -EBADF;
   kio_desc *desc = look(descs, fd);
   if (!desc) desc = make(descs, fd);
   if (!desc) return -ENOMEM;
-  if (desc->closing) return -EBADF;
+  if (closing(desc, fd)) return -EBADF;
   desc->closing = true;
   return 0;
 }
@@ -113,6 +115,11 @@ void kio_desc_reopen(kio_descs *descs, int fd) {
   kio_desc *desc = look(descs, fd);
   kio_assert(desc && desc->closing && !busy(desc));
   desc->closing = false;
+}
+
+void kio_desc_closed_by(kio_descs *descs, int fd, const kio_request *request) {
+  kio_desc_reopen(descs, fd);
+  look(descs, fd)->close = request;
 }
 
 int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags) {

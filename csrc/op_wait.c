@@ -109,8 +109,8 @@ static int l_cancel(lua_State *L) {
 
 /* Nothing is under way on fd any more: hand the close itself to the kernel. */
 static int submit_close(lua_State *L, kio_task *task, int fd) {
-  kio_desc_reopen(&task->sched->descs, fd);
   kio_request *request = kio_op_request(L, task, KIO_OP_CLOSE, -1);
+  kio_desc_closed_by(&task->sched->descs, fd, request);
   if (!request) return 3;
   request->fd = fd; /* not entered in the table: the number is free as soon as the kernel says */
   task->request = request;

@@ -166,7 +166,10 @@ static void finish(kio_ring *ring, sim *s, kio_request *request, int result) {
 static void try_one(kio_ring *ring, sim *s, kio_request *request) {
   note *n = note_of(s, request);
   size_t max = n->rule.short_max > 0 ? n->rule.short_max : s->script.short_max;
-  int result = n->rule.has_result ? n->rule.result : kio_sim_call(request, max, &n->moved);
+  bool scripted = n->rule.has_result;
+  int result = scripted ? n->rule.result : kio_sim_call(request, max, &n->moved);
+  /* A close that fails has closed all the same: close(2). */
+  if (scripted && request->op == KIO_OP_CLOSE) kio_sim_call(request, max, &n->moved);
   if (result != KIO_SIM_WAIT) finish(ring, s, request, result);
 }
 

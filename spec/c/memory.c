@@ -2,7 +2,7 @@
    Memory runs out: the n-th allocation fails, for n = 1, 2, 3 ... until a program ends without
    having met it; allocations of Lua and those of C, each by itself, in each of these ways. The
    program must end in its result, a Lua error, or nil, message, code; nothing may be left behind;
-   and the same state must then run an echo. Programs: spec/c/memory.lua. Run from the root. */
+   and the same state must then run an echo. Programs: spec/fault/programs.lua. Run from the root. */
 #include <dirent.h>
 #include <lauxlib.h>
 #include <limits.h>
@@ -110,7 +110,7 @@ static lua_State *new_state(void) {
   lua_pushcfunction(L, luaopen_kio_core);
   lua_setfield(L, -2, "kio.core");
   lua_settop(L, 0);
-  if (luaL_dofile(L, "spec/c/memory.lua") != LUA_OK) tell_and_die("", lua_tostring(L, -1));
+  if (luaL_dofile(L, "spec/fault/programs.lua") != LUA_OK) tell_and_die("", lua_tostring(L, -1));
   lua_setglobal(L, "programs");
   return L;
 }

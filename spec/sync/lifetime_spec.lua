@@ -16,7 +16,8 @@ local PREAMBLE = [[
     for _, f in ipairs {
       function() m:lock() end, function() s:acquire() end, function() e:wait() end,
       function() w:wait(1000) end, function() ch:receive() end,
-      function() other:lock() c:wait(other) end, function() kio.select { ch, e, timeout = 1000 } end,
+      function() other:lock() c:wait(other) end,
+      function() kio.select { ch, e, timeout = 1000 } end,
     } do
       kio.spawn(kio.shield, f)
       kio.spawn(f)

@@ -35,13 +35,15 @@ describe("a wait queue", function()
     sim(function()
       local q = core.queue "event"
       local weak = setmetatable({}, { __mode = "k" })
+      local function offer()
+        local value = {}
+        weak[value] = true
+        q:wait(1, value)
+      end
+      local function take() weak[select(2, q:wait())] = true end
       local task = kio.spawn(function()
-        local offer, gift = {}, nil
-        weak[offer] = true
-        q:wait(1, offer)
-        offer = nil
-        gift = select(2, q:wait())
-        weak[gift], gift = true, nil
+        offer()
+        take()
         q:wait(5)
       end)
       kio.sleep(2)
@@ -99,8 +101,7 @@ describe("a wait in several queues", function()
   it("ends in all of them with the first wake-up, and takes its own cell", function()
     sim(function()
       local a, b, c = core.queue "event", core.queue "event", core.queue "event"
-      local task = kio.spawn(function() return core.wait_any({ a, b, a, c }, nil, { 1, 2, 3, 4 }) end)
-      settle()
+      local task = common.start(core.wait_any, { a, b, a, c }, nil, { 1, 2, 3, 4 })
       assert.same({ 2, 1, 1 }, { a:length(), b:length(), c:length() })
       local woken, cell = b:wake("gift")
       assert.equal(task, woken)

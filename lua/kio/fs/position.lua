@@ -51,13 +51,25 @@ local function value_or_error(value, message, ...)
   return value, message, ...
 end
 
+-- The usual loop, with one format: nothing but the reader in each round.
+local function each_value(self, window, format)
+  local reader, argument = formats.reader(format)
+  return function()
+    if not window.fd then error((select(2, closed(self, "read"))), 2) end
+    if not window:begin() then refuse_second() end
+    local value, message, code = reader(window, argument)
+    if message then error((select(2, fail(self, "read", message, code))), 2) end
+    return value
+  end
+end
+
 ---Iterates over the values of the formats (default "l"); a failure is raised.
 function File.lines(self, ...)
-  self_of(self, "lines")
-  local list = pack(...)
+  local window, list = self_of(self, "lines"), pack(...)
   for i = 1, list.n do
     if not formats.reader(list[i]) then check.refuse(i, "lines", "invalid format") end
   end
+  if list.n <= 1 then return each_value(self, window, list.n == 0 and "l" or list[1]) end
   return function() return value_or_error(self:read(unpack(list, 1, list.n))) end
 end
 

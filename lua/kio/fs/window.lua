@@ -48,6 +48,8 @@ function Window.attach(self, fd, flags)
   self.waited = flags & ACCESS == core.const.O_WRONLY
   self.seekable = core.lseek(fd, "cur") ~= nil
   if self.seekable then self.out = self end
+  -- As in C: what can only append begins at the end, what also reads at the start.
+  if self.append and self.waited then self.top = core.lseek(fd, "end") or 0 end
 end
 
 ---How many bytes are held beyond the position, between two operations.

@@ -26,22 +26,18 @@ static void raise_after_turn(lua_State *L, kio_task *task) {
   kio_task_yield_marked(L, 0, cancelledk);
 }
 
-static int raise_no_task(lua_State *L) {
-  if (!kio_sched_current() || kio_sched_here()) {
+kio_task *kio_op_no_task(lua_State *L) {
+  const kio_sched *sched = kio_sched_current();
+  if (sched && !kio_sched_here()) {
+    luaL_error(L, "operation in a forked child: the ring stays with the parent process; start a "
+                  "kio.run of the child's own, or exec another program");
+  }
+  if (!sched || !sched->current) {
     luaL_error(L, "operation outside a task: call it in a function run by kio.run or kio.spawn");
   }
-  return luaL_error(L, "operation in a forked child: the ring stays with the parent process; start "
-                       "a kio.run of the child's own, or exec another program");
-}
-
-kio_task *kio_op_task(lua_State *L) {
-  kio_sched *sched = kio_sched_here();
-  if (!sched || !sched->current) raise_no_task(L);
-  if (L != sched->leaf) {
-    luaL_error(L, "operation in a coroutine kio does not run: its resume was taken from the "
-                  "coroutine library before kio was loaded, or it belongs to another task");
-  }
-  return sched->current;
+  luaL_error(L, "operation in a coroutine kio does not run: its resume was taken from the "
+                "coroutine library before kio was loaded, or it belongs to another task");
+  return NULL;
 }
 
 kio_task *kio_op_begin_closing(lua_State *L) {
@@ -57,7 +53,7 @@ kio_task *kio_op_begin_closing(lua_State *L) {
   return task;
 }
 
-kio_task *kio_op_begin(lua_State *L) {
+kio_task *kio_op_begin_slowly(lua_State *L) {
   kio_task *task = kio_op_begin_closing(L);
   if (kio_task_is_cancelled(task)) raise_after_turn(L, task);
   return task;

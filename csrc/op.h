@@ -9,14 +9,30 @@
 #include "sched.h"
 #include "task.h"
 
+/* The running task when L is its code, else NULL. */
+static inline kio_task *kio_op_running(lua_State *L) {
+  const kio_sched *sched = kio_sched_here();
+  return sched && sched->leaf == L ? sched->current : NULL;
+}
+/* kio_op_begin when something is in the way: says what, or removes it. */
+kio_task *kio_op_begin_slowly(lua_State *L);
+/* kio_op_task when L is no task's code: raises. */
+kio_task *kio_op_no_task(lua_State *L);
 /* The running task, when an operation may start in L. Raises outside a task, where Lua cannot
    yield, and in a coroutine kio does not drive; in a cancelled task it raises Cancelled, after
    letting the loop turn once (so it may yield L: call it before anything that must be undone). */
-kio_task *kio_op_begin(lua_State *L);
+static inline kio_task *kio_op_begin(lua_State *L) {
+  kio_task *task = kio_op_running(L);
+  bool plain = task && !task->sched->stuck && !task->request && !kio_task_is_cancelled(task);
+  return plain && lua_isyieldable(L) ? task : kio_op_begin_slowly(L);
+}
 /* The same, not refused to a cancelled task: for `close`, which must always close. */
 kio_task *kio_op_begin_closing(lua_State *L);
 /* The running task, for calls that never park. Raises outside a task only. */
-kio_task *kio_op_task(lua_State *L);
+static inline kio_task *kio_op_task(lua_State *L) {
+  kio_task *task = kio_op_running(L);
+  return task ? task : kio_op_no_task(L);
+}
 /* The `timeout` of an options table at `index` (nil or none: no options), in nanoseconds;
    KIO_NEVER when there is none. Raises on another key, a wrong type, a negative number. */
 int64_t kio_op_timeout(lua_State *L, int index);

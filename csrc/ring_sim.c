@@ -173,14 +173,25 @@ static void try_one(kio_ring *ring, sim *s, kio_request *request) {
   if (result != KIO_SIM_WAIT) finish(ring, s, request, result);
 }
 
-/* Does what can be done now. With a seed some of it is left for later: true then. */
-static bool try_all(kio_ring *ring, sim *s) {
+/* With a seed some are left for later: true then. */
+static bool try_each(kio_ring *ring, sim *s) {
   bool left = false;
   shuffle(s, &s->waiting);
   KIO_LIST_EACH(&s->waiting, link) {
     if (luck(s, 4)) left = true;
     else try_one(ring, s, request_of(link));
   }
+  return left;
+}
+
+/* Does what can be done now, and what becomes possible by that. */
+static bool try_all(kio_ring *ring, sim *s) {
+  uint64_t before;
+  bool left;
+  do {
+    before = s->done;
+    left = try_each(ring, s);
+  } while (s->done != before && !left);
   return left;
 }
 

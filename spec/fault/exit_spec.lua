@@ -29,7 +29,7 @@ local PREAMBLE = [[
     kio.spawn(function() kio.spawn(kio.sleep, 1000):await() end)
     kio.spawn(function()
       local guard <close> = setmetatable({}, { __close = function() kio.close(b) end })
-      local lines = coroutine.wrap(function() coroutine.yield(server:recv()) end)
+      local lines = coroutine.wrap(function() coroutine.yield(kio.read(r, 1000)) end)
       lines()
     end)
     kio.spawn(function() client:send(("x"):rep(1 << 24)) end)

@@ -107,23 +107,21 @@ size_t kio_address_format(const kio_sockaddr *address, char text[KIO_ADDRESS_TEX
   int size = 0;
   if (address->size == 0) return (size_t)snprintf(text, KIO_ADDRESS_TEXT_MAX, "unknown");
   switch (address->as.any.sa_family) {
-    case AF_UNIX:
-      return format_unix(address, text);
-    case AF_INET:
-      inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-      size = snprintf(text, KIO_ADDRESS_TEXT_MAX, "%s:%u", host, ntohs(v4->sin_port));
-      break;
-    case AF_INET6:
-      inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-      if (v6->sin6_scope_id) {
-        size = snprintf(text, KIO_ADDRESS_TEXT_MAX, "[%s%%%u]:%u", host, v6->sin6_scope_id,
-                        ntohs(v6->sin6_port));
-      } else {
-        size = snprintf(text, KIO_ADDRESS_TEXT_MAX, "[%s]:%u", host, ntohs(v6->sin6_port));
-      }
-      break;
-    default:
-      size = snprintf(text, KIO_ADDRESS_TEXT_MAX, "unknown");
+  case AF_UNIX: return format_unix(address, text);
+  case AF_INET:
+    inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+    size = snprintf(text, KIO_ADDRESS_TEXT_MAX, "%s:%u", host, ntohs(v4->sin_port));
+    break;
+  case AF_INET6:
+    inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+    if (v6->sin6_scope_id) {
+      size = snprintf(text, KIO_ADDRESS_TEXT_MAX, "[%s%%%u]:%u", host, v6->sin6_scope_id,
+                      ntohs(v6->sin6_port));
+    } else {
+      size = snprintf(text, KIO_ADDRESS_TEXT_MAX, "[%s]:%u", host, ntohs(v6->sin6_port));
+    }
+    break;
+  default: size = snprintf(text, KIO_ADDRESS_TEXT_MAX, "unknown");
   }
   kio_assert(size > 0 && size < KIO_ADDRESS_TEXT_MAX);
   return (size_t)size;

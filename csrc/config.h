@@ -1,16 +1,17 @@
-/* Every limit of kio, with its reason. KIO_HOSTILE shrinks them so that the rare paths run often. */
+/* Every limit of kio, with its reason. KIO_HOSTILE shrinks them so that the rare paths run
+   often. */
 #ifndef KIO_CONFIG_H
 #define KIO_CONFIG_H
 
 #ifdef KIO_HOSTILE
-#define KIO_RING_ENTRIES 2       /* every batch overfills the submission queue */
-#define KIO_RING_CQ_ENTRIES 4    /* completions overflow all the time */
-#define KIO_SLAB_CHUNK 2         /* the slab grows at every second request */
-#define KIO_BUFFER_MIN 23        /* every read comes in scraps */
-#define KIO_BUFFER_MAX 92        /* no read is larger */
-#define KIO_BUFFER_CACHE 1       /* buffers hardly ever come from the cache */
-#define KIO_HIGH_WATER 46        /* writers wait at once */
-#define KIO_SNAPSHOT_NS 1000     /* the ready queue is cut short nearly every turn */
+#define KIO_RING_ENTRIES 2    /* every batch overfills the submission queue */
+#define KIO_RING_CQ_ENTRIES 4 /* completions overflow all the time */
+#define KIO_SLAB_CHUNK 2      /* the slab grows at every second request */
+#define KIO_BUFFER_MIN 23     /* every read comes in scraps */
+#define KIO_BUFFER_MAX 92     /* no read is larger */
+#define KIO_BUFFER_CACHE 1    /* buffers hardly ever come from the cache */
+#define KIO_HIGH_WATER 46     /* writers wait at once */
+#define KIO_SNAPSHOT_NS 1000  /* the ready queue is cut short nearly every turn */
 #else
 #define KIO_RING_ENTRIES 256     /* 28 KiB of locked memory; 97 rings fit into the usual 8 MiB */
 #define KIO_RING_CQ_ENTRIES 4096 /* completions may come in bursts of many turns */
@@ -22,20 +23,20 @@
 #define KIO_SNAPSHOT_NS 5000000  /* tasks may run 5 ms before the kernel is looked at again */
 #endif
 
-#define KIO_RING_ENTRIES_MAX 32768  /* the kernel's IORING_MAX_ENTRIES */
-#define KIO_IOWQ_BOUNDED 4          /* kernel threads for file work, per ring */
-#define KIO_IOWQ_UNBOUNDED 8        /* and for what may block for ever; the default is 96365 */
-#define KIO_FD_MAX (1 << 20)        /* beyond the kernel's default fs.nr_open no descriptor exists */
-#define KIO_LINE_MAX 65536           /* a line, or what comes before a delimiter, unless told */
+#define KIO_RING_ENTRIES_MAX 32768 /* the kernel's IORING_MAX_ENTRIES */
+#define KIO_IOWQ_BOUNDED 4         /* kernel threads for file work, per ring */
+#define KIO_IOWQ_UNBOUNDED 8       /* and for what may block for ever; the default is 96365 */
+#define KIO_FD_MAX (1 << 20)       /* beyond the kernel's default fs.nr_open no descriptor exists */
+#define KIO_LINE_MAX 65536         /* a line, or what comes before a delimiter, unless told */
 #define KIO_READ_ALL_MAX (64 << 20) /* read("a"), unless told */
 #define KIO_IO_MAX 0x7ffff000       /* the most the kernel moves in one call (MAX_RW_COUNT) */
 #define KIO_IOV_MAX 1024            /* the kernel's UIO_MAXIOV */
-#define KIO_WATCHDOG_COUNT 1000     /* Lua instructions between two looks at the clock: some 10 us */
-#define KIO_RIG_SETTLE_NS 10000000    /* real time the kernel gets before a virtual clock jumps */
+#define KIO_WATCHDOG_COUNT 1000    /* Lua instructions between two looks at the clock: some 10 us */
+#define KIO_RIG_SETTLE_NS 10000000 /* real time the kernel gets before a virtual clock jumps */
 #define KIO_RIG_SURE_NS 30000000000LL /* and for what it completes by itself, such as file work */
 #define KIO_REPORT_TRACES 16          /* tasks a report gives the tracebacks of */
 #define KIO_REPORT_TASKS 100          /* and those it names */
-#define KIO_QUARANTINE 256          /* freed buffers watched for late kernel writes, in test builds */
+#define KIO_QUARANTINE 256 /* freed buffers watched for late kernel writes, in test builds */
 #define KIO_SHUTDOWN_TIMEOUT_S 30.0 /* how long a run may take to unwind its tasks */
 
 #endif

@@ -74,7 +74,8 @@ static bool under_way(const kio_request *request) {
   return request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT;
 }
 
-/* One whose owner has not been told yet counts as well: it was cancelled before the kernel saw it. */
+/* One whose owner has not been told yet counts as well: it was cancelled before the kernel saw
+   it. */
 static bool busy(const kio_desc *desc) {
   KIO_LIST_EACH(&desc->requests, link) {
     const kio_request *request = KIO_CONTAINER(link, kio_fd_ref, link)->request;

@@ -9,9 +9,9 @@
 #include "ring.h"
 
 typedef struct kio_desc {
-  kio_list requests; /* those that name this descriptor, under way or not, by fd_ref.link */
-  void *closer;      /* the task that waits for them to end, or NULL */
-  bool closing;      /* nothing new may start */
+  kio_list requests;        /* those that name this descriptor, under way or not, by fd_ref.link */
+  void *closer;             /* the task that waits for them to end, or NULL */
+  bool closing;             /* nothing new may start */
   const kio_request *close; /* the one that closes it; counts while the kernel has not seen it */
 } kio_desc;
 

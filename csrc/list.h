@@ -52,7 +52,7 @@ static inline kio_link *kio_list_pop(kio_list *list) {
 }
 
 /* Walks a list; the body may remove `link` itself but nothing else. */
-#define KIO_LIST_EACH(list, link)                                                              \
+#define KIO_LIST_EACH(list, link)                                                            \
   for (kio_link *link = (list)->head.next, *link##_next = link->next; link != &(list)->head; \
        link = link##_next, link##_next = link->next)
 

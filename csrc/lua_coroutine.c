@@ -1,8 +1,8 @@
-/* Lua's coroutine functions, made aware of tasks. A coroutine inside a task that starts an operation
-   yields with kio's mark; its resumer sees the mark and yields too, level by level, down to the loop,
-   and on the way back each level resumes the next. So an operation parks the whole task, while the
-   coroutine's own yields go to its own resumer. Outside tasks these do what Lua's do, messages
-   included (Lua 5.4 reference manual, section 6.2). */
+/* Lua's coroutine functions, made aware of tasks. A coroutine inside a task that starts an
+   operation yields with kio's mark; its resumer sees the mark and yields too, level by level, down
+   to the loop, and on the way back each level resumes the next. So an operation parks the whole
+   task, while the coroutine's own yields go to its own resumer. Outside tasks these do what Lua's
+   do, messages included (Lua 5.4 reference manual, section 6.2). */
 #include "lua_coroutine.h"
 #include "op.h"
 #include "ops.h"
@@ -20,8 +20,9 @@ static kio_sched *driving(lua_State *L) {
   return sched && sched->leaf == L ? sched : NULL;
 }
 
-#define YIELD_IN_SCOPE                                                                             \
-  "coroutine.yield out of a scope this coroutine has opened (kio.scope, kio.timeout, kio.deadline, " \
+#define YIELD_IN_SCOPE                                                                 \
+  "coroutine.yield out of a scope this coroutine has opened (kio.scope, kio.timeout, " \
+  "kio.deadline, "                                                                     \
   "kio.shield): open it in the one that resumes"
 
 /* ---- resume ---- */
@@ -58,8 +59,8 @@ static int reset(lua_State *L, lua_State *co) {
   return status;
 }
 
-/* A yield that l_yield has not seen (it was taken from the library before kio was loaded) has left a
-   scope open, which would go on to bind the resumer. The coroutine ends here; true then. */
+/* A yield that l_yield has not seen (it was taken from the library before kio was loaded) has left
+   a scope open, which would go on to bind the resumer. The coroutine ends here; true then. */
 static bool left_scope(lua_State *L, lua_State *co, int nresults) {
   kio_sched *sched = driving(L);
   if (!sched || sched->current->scope->co != co) return false;
@@ -250,9 +251,8 @@ static int l_close(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"resume", l_resume}, {"wrap", l_wrap},           {"yield", l_yield},
-    {"status", l_status}, {"isyieldable", l_isyieldable}, {"close", l_close},
-    {NULL, NULL},
+    {"resume", l_resume},           {"wrap", l_wrap},   {"yield", l_yield}, {"status", l_status},
+    {"isyieldable", l_isyieldable}, {"close", l_close}, {NULL, NULL},
 };
 
 void kio_coroutine_open(lua_State *L) {

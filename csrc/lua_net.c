@@ -79,7 +79,8 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   kio_op_release(request);
   if (err == 0) {
-    if (!kio_stream_fill(L, CONNECT_STREAM, fd, &peer)) return kio_fail(L, ENOMEM, "connect", subject);
+    if (!kio_stream_fill(L, CONNECT_STREAM, fd, &peer))
+      return kio_fail(L, ENOMEM, "connect", subject);
     lua_settop(L, CONNECT_STREAM);
     return 1;
   }
@@ -90,8 +91,8 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
 
 /* net_connect(address [, options]) -> stream */
 static int l_connect(lua_State *L) {
-  static const char *const known[] = {"timeout", "nodelay", "keepalive", "send_buffer",
-                                      "receive_buffer", NULL};
+  static const char *const known[] = {"timeout",     "nodelay",        "keepalive",
+                                      "send_buffer", "receive_buffer", NULL};
   kio_sockaddr address;
   if (!read_address(L, "connect", &address)) return 3;
   kio_socket_options options = read_options(L, known);
@@ -117,16 +118,16 @@ static int l_connect(lua_State *L) {
 /* ---- listeners ---- */
 
 typedef struct listener {
-  int fd;          /* -1: closed */
+  int fd;           /* -1: closed */
   kio_sched *sched; /* where its accepts are in flight; only compared */
   kio_sockaddr address;
 } listener;
 
 /* net_listen(address [, options]) -> listener */
 static int l_listen(lua_State *L) {
-  static const char *const known[] = {"backlog",        "nodelay",   "keepalive", "send_buffer",
-                                      "receive_buffer", "reuseaddr", "reuseport", "v6only",
-                                      NULL};
+  static const char *const known[] = {"backlog",     "nodelay",        "keepalive",
+                                      "send_buffer", "receive_buffer", "reuseaddr",
+                                      "reuseport",   "v6only",         NULL};
   kio_sockaddr address;
   if (!read_address(L, "listen", &address)) return 3;
   kio_socket_options options = read_options(L, known);
@@ -256,12 +257,14 @@ static int l_tostring(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"accept", l_accept}, {"close", l_close}, {"address", l_address},
-    {"fd", l_fd},         {NULL, NULL},
+    {"accept", l_accept}, {"close", l_close}, {"address", l_address}, {"fd", l_fd}, {NULL, NULL},
 };
 
 static const luaL_Reg metamethods[] = {
-    {"__gc", l_gc}, {"__close", l_close}, {"__tostring", l_tostring}, {NULL, NULL},
+    {"__gc", l_gc},
+    {"__close", l_close},
+    {"__tostring", l_tostring},
+    {NULL, NULL},
 };
 
 /* Leaves the table of listener methods on the stack: kio.net adds those written in Lua. */

@@ -30,7 +30,8 @@ static const char *rest(const kio_stream *stream, size_t *size) {
   return stream->in.data + stream->in_at + stream->read_taken;
 }
 
-static read_outcome took(lua_State *L, kio_stream *stream, const char *data, size_t size, size_t drop) {
+static read_outcome took(lua_State *L, kio_stream *stream, const char *data, size_t size,
+                         size_t drop) {
   lua_pushlstring(L, data, size);
   stream->read_taken += size + drop;
   stream->read_seen = 0;
@@ -93,11 +94,11 @@ static read_outcome take(lua_State *L, kio_stream *stream, int index) {
   size_t width;
   const char *text;
   switch ((read_kind)stream->read_kind) {
-    case KIND_UNTIL:
-      text = lua_tolstring(L, index, &width);
-      return take_until(L, stream, text, width);
-    case KIND_PEEK: return take_count(L, stream, (size_t)lua_tointeger(L, index));
-    default: break;
+  case KIND_UNTIL:
+    text = lua_tolstring(L, index, &width);
+    return take_until(L, stream, text, width);
+  case KIND_PEEK: return take_count(L, stream, (size_t)lua_tointeger(L, index));
+  default: break;
   }
   if (lua_type(L, index) == LUA_TNUMBER) {
     return take_count(L, stream, (size_t)lua_tointeger(L, index));
@@ -111,10 +112,10 @@ static read_outcome take(lua_State *L, kio_stream *stream, int index) {
 
 static const char *call_name(const kio_stream *stream) {
   switch ((read_kind)stream->read_kind) {
-    case KIND_UNTIL: return "read_until";
-    case KIND_PEEK: return "peek";
-    case KIND_RECV: return "recv";
-    default: return "read";
+  case KIND_UNTIL: return "read_until";
+  case KIND_PEEK: return "peek";
+  case KIND_RECV: return "recv";
+  default: return "read";
   }
 }
 
@@ -265,8 +266,8 @@ static void check_format(lua_State *L, int index) {
   luaL_argcheck(L, *text == 'l' || *text == 'L' || *text == 'a', index, "invalid format");
 }
 
-/* stream:read([format, ... [, { max =, timeout = }]]) -> a value for each format: "l" (default), "L",
-   "a", or a number of bytes; nil at the end */
+/* stream:read([format, ... [, { max =, timeout = }]]) -> a value for each format: "l" (default),
+   "L", "a", or a number of bytes; nil at the end */
 static int l_read(lua_State *L) {
   int last = lua_gettop(L) - lua_istable(L, -1);
   if (last < 2) { /* no format: a line */
@@ -287,7 +288,8 @@ static int l_read_until(lua_State *L) {
   return start_read(L, KIND_UNTIL);
 }
 
-/* stream:peek([size [, { timeout = }]]) -> that many bytes, which stay unread; fewer only at the end */
+/* stream:peek([size [, { timeout = }]]) -> that many bytes, which stay unread; fewer only at the
+   end */
 static int l_peek(lua_State *L) {
   if (lua_isnoneornil(L, 2)) {
     lua_settop(L, 1);

@@ -83,9 +83,9 @@ static int64_t watchdog_option(lua_State *L) {
 }
 
 static kio_sched_config read_config(lua_State *L) {
-  static const char *const known[] = {"entries",  "cq_entries",  "sqpoll",  "busy_poll",
-                                      "shutdown_timeout", "on_error", "backend",
-                                      "watchdog", "on_watchdog", "testing", NULL};
+  static const char *const known[] = {"entries",          "cq_entries", "sqpoll",  "busy_poll",
+                                      "shutdown_timeout", "on_error",   "backend", "watchdog",
+                                      "on_watchdog",      "testing",    NULL};
   kio_check_options(L, OPTIONS, known);
   kio_sched_config config = {
       .backend = backend_option(L),
@@ -93,8 +93,8 @@ static kio_sched_config read_config(lua_State *L) {
       .ring.cq_entries = entries_option(L, "cq_entries", KIO_RING_CQ_ENTRIES),
       .ring.sqpoll_ms = sqpoll_option(L),
       .busy_poll_ns = kio_seconds_to_ns(number_option(L, "busy_poll", 0, 0, 3600)),
-      .shutdown_ns = kio_seconds_to_ns(
-          number_option(L, "shutdown_timeout", KIO_SHUTDOWN_TIMEOUT_S, 0, 1e9)),
+      .shutdown_ns =
+          kio_seconds_to_ns(number_option(L, "shutdown_timeout", KIO_SHUTDOWN_TIMEOUT_S, 0, 1e9)),
       .limit_ns = KIO_NEVER,
       .watch.limit_ns = watchdog_option(L),
       .watch.report = kio_inspect_hog,
@@ -128,7 +128,8 @@ static int l_trouble(lua_State *L) {
   return 1;
 }
 
-/* The loop was in trouble, and then the task on top failed: it had been cut off, and that is why. */
+/* The loop was in trouble, and then the task on top failed: it had been cut off, and that is
+   why. */
 static int raise_trouble(lua_State *L, kio_sched *sched, const char *trouble) {
   int self = lua_gettop(L);
   kio_trace_attach_all(L, sched, self, &sched->root.failures);
@@ -139,8 +140,8 @@ static int raise_trouble(lua_State *L, kio_sched *sched, const char *trouble) {
                     text, lua_tostring(L, -1));
 }
 
-/* The error of the task on top: one that is a string carries the traceback, others stay as they are.
-   With it go those of the other failed tasks, and what went wrong while all were ended. */
+/* The error of the task on top: one that is a string carries the traceback, others stay as they
+   are. With it go those of the other failed tasks, and what went wrong while all were ended. */
 static int raise_error_of(lua_State *L, kio_sched *sched, const char *trouble) {
   int self = lua_gettop(L);
   kio_trace_attach_all(L, sched, self, &sched->root.failures);

@@ -1,8 +1,7 @@
 /* Scopes as Lua sees them: kio.scope, kio.timeout, kio.deadline, kio.shield. All are one function:
-   open a scope in the calling task, run the body in it under a protected call, wait until every task
-   of the scope has ended, close it, and tell the outcome.
-   The frame: the scope's userdata, the message handler, then the body and its arguments, and after
-   the body its results or its error. */
+   open a scope in the calling task, run the body in it under a protected call, wait until every
+   task of the scope has ended, close it, and tell the outcome. The frame: the scope's userdata, the
+   message handler, then the body and its arguments, and after the body its results or its error. */
 #include <errno.h>
 #include <string.h>
 
@@ -18,11 +17,11 @@ static const char scope_name[] = "kio.scope";
 enum { SELF = 1, HANDLER, BODY }; /* the frame; results begin where the body was */
 
 typedef struct handle {
-  kio_scope scope;    /* scope.parent NULL: closed */
-  kio_sched *sched;   /* only valid while it is open */
-  const char *what;   /* the function that opened it, for messages */
-  bool failed;        /* the body raised: its error is on top of the frame */
-  bool failed_first;  /* before any task of the scope did */
+  kio_scope scope;   /* scope.parent NULL: closed */
+  kio_sched *sched;  /* only valid while it is open */
+  const char *what;  /* the function that opened it, for messages */
+  bool failed;       /* the body raised: its error is on top of the frame */
+  bool failed_first; /* before any task of the scope did */
 } handle;
 
 /* ---- the outcome ---- */
@@ -266,6 +265,10 @@ static int l_attach_failure(lua_State *L) {
 }
 
 const luaL_Reg kio_scope_ops[] = {
-    {"scope", l_scope},   {"timeout", l_timeout}, {"deadline", l_deadline},
-    {"shield", l_shield}, {"attach_failure", l_attach_failure}, {NULL, NULL},
+    {"scope", l_scope},
+    {"timeout", l_timeout},
+    {"deadline", l_deadline},
+    {"shield", l_shield},
+    {"attach_failure", l_attach_failure},
+    {NULL, NULL},
 };

@@ -364,14 +364,23 @@ static int l_tostring(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"write", l_write},       {"send", l_send},
-    {"flush", l_flush},       {"close", l_close}, {"shutdown", l_shutdown},
-    {"address", l_address},   {"peer", l_peer},   {"fd", l_fd},
-    {"set_timeout", l_set_timeout}, {NULL, NULL},
+    {"write", l_write},
+    {"send", l_send},
+    {"flush", l_flush},
+    {"close", l_close},
+    {"shutdown", l_shutdown},
+    {"address", l_address},
+    {"peer", l_peer},
+    {"fd", l_fd},
+    {"set_timeout", l_set_timeout},
+    {NULL, NULL},
 };
 
 static const luaL_Reg metamethods[] = {
-    {"__gc", l_gc}, {"__close", l_close_value}, {"__tostring", l_tostring}, {NULL, NULL},
+    {"__gc", l_gc},
+    {"__close", l_close_value},
+    {"__tostring", l_tostring},
+    {NULL, NULL},
 };
 
 void kio_stream_open(lua_State *L) {

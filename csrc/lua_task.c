@@ -31,9 +31,10 @@ static bool unpack_table(lua_State *L, int index) {
   return daemon;
 }
 
-/* Has the function at `job` tell its error to the on_error function it was given (behind `table`), or
-   to the run's. */
-static void guard(lua_State *L, const kio_sched *sched, const kio_scope *scope, int table, int job) {
+/* Has the function at `job` tell its error to the on_error function it was given (behind `table`),
+   or to the run's. */
+static void guard(lua_State *L, const kio_sched *sched, const kio_scope *scope, int table,
+                  int job) {
   if (table && lua_isfunction(L, table + ON_ERROR)) {
     kio_guard_wrap(L, job, table + ON_ERROR, false);
   } else if (sched->on_error && scope == &sched->root &&
@@ -168,8 +169,7 @@ static int l_is_cancelled(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"await", l_await},   {"join", l_join}, {"cancel", l_cancel},
-    {"status", l_status}, {NULL, NULL},
+    {"await", l_await}, {"join", l_join}, {"cancel", l_cancel}, {"status", l_status}, {NULL, NULL},
 };
 
 /* Fills the metatable kio_task_open made. Leaves the stack as it was. */

@@ -5,9 +5,9 @@
 #include "base.h"
 
 /* All of these may be called from any thread. A NULL result means out of memory. */
-void *kio_memory_new(size_t size);                /* zeroed */
-void *kio_memory_resize(void *ptr, size_t size);  /* as realloc; the old block stays on failure */
-void kio_memory_free(void *ptr);                  /* NULL is allowed */
+void *kio_memory_new(size_t size);               /* zeroed */
+void *kio_memory_resize(void *ptr, size_t size); /* as realloc; the old block stays on failure */
+void kio_memory_free(void *ptr);                 /* NULL is allowed */
 
 #ifdef KIO_TEST
 /* Test builds, calling thread only: the n-th allocation from now fails (0: none does). */

@@ -110,14 +110,12 @@ int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t ti
    readiness. */
 static bool only_shut_down(const kio_request *request) {
   switch (request->op) {
-    case KIO_OP_READ:
-    case KIO_OP_READV:
-    case KIO_OP_RECV:
-    case KIO_OP_RECVMSG:
-    case KIO_OP_SPLICE:
-      return request->result == 0;
-    default:
-      return request->op == KIO_OP_POLL;
+  case KIO_OP_READ:
+  case KIO_OP_READV:
+  case KIO_OP_RECV:
+  case KIO_OP_RECVMSG:
+  case KIO_OP_SPLICE: return request->result == 0;
+  default: return request->op == KIO_OP_POLL;
   }
 }
 

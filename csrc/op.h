@@ -77,12 +77,12 @@ int kio_fail_text(lua_State *L, const char *code, const char *what, const char *
 
 /* Argument checks; each raises an argument error that names what is wrong. */
 int kio_check_fd(lua_State *L, int index);
-size_t kio_check_size(lua_State *L, int index);         /* how many bytes, within one kernel call */
-uint64_t kio_check_offset(lua_State *L, int index);     /* 0 or more */
+size_t kio_check_size(lua_State *L, int index);     /* how many bytes, within one kernel call */
+uint64_t kio_check_offset(lua_State *L, int index); /* 0 or more */
 const char *kio_check_data(lua_State *L, int index, size_t *size); /* a string to write */
-const char *kio_check_path(lua_State *L, int index);    /* without a zero byte */
-int64_t kio_check_seconds(lua_State *L, int index);     /* 0 or more, as nanoseconds */
-int kio_check_int(lua_State *L, int index);             /* an integer that fits an int */
+const char *kio_check_path(lua_State *L, int index);               /* without a zero byte */
+int64_t kio_check_seconds(lua_State *L, int index);                /* 0 or more, as nanoseconds */
+int kio_check_int(lua_State *L, int index);                        /* an integer that fits an int */
 /* The same for a table that also has a list part. */
 void kio_check_named_options(lua_State *L, int index, const char *const *known);
 /* The length of the list at `index`: 1 to KIO_IOV_MAX. */
@@ -92,7 +92,8 @@ unsigned kio_check_list(lua_State *L, int index);
 void kio_push_strings(lua_State *L, int index, unsigned count);
 /* Points iovecs at `count` strings on the stack, from `first`. */
 void kio_fill_iovecs(lua_State *L, int first, unsigned count, struct iovec *iov);
-/* A file's type by its mode bits: "file", "directory", "link", "fifo", "socket", "char", "block". */
+/* A file's type by its mode bits: "file", "directory", "link", "fifo", "socket", "char",
+   "block". */
 const char *kio_file_type_name(unsigned mode);
 /* Seconds to nanoseconds; infinity and what is out of range give KIO_NEVER. */
 int64_t kio_seconds_to_ns(lua_Number seconds);

@@ -227,9 +227,11 @@ static int l_splice(lua_State *L) {
 }
 
 const luaL_Reg kio_file_ops[] = {
-    {"read", l_read},           {"pread", l_pread},         {"write", l_write},
-    {"pwrite", l_pwrite},       {"readv", l_readv},         {"preadv", l_preadv},
-    {"writev", l_writev},       {"pwritev", l_pwritev},     {"fsync", l_fsync},
-    {"fdatasync", l_fdatasync}, {"fallocate", l_fallocate}, {"ftruncate", l_ftruncate},
+    {"read", l_read},           {"pread", l_pread},
+    {"write", l_write},         {"pwrite", l_pwrite},
+    {"readv", l_readv},         {"preadv", l_preadv},
+    {"writev", l_writev},       {"pwritev", l_pwritev},
+    {"fsync", l_fsync},         {"fdatasync", l_fdatasync},
+    {"fallocate", l_fallocate}, {"ftruncate", l_ftruncate},
     {"splice", l_splice},       {NULL, NULL},
 };

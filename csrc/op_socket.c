@@ -85,8 +85,9 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   if (request->result < 0) return kio_op_failed(L, request);
   if (request->result == 0 && request->arg.io.size > 0) lua_pushnil(L); /* the peer has ended */
-  else lua_pushlstring(L, request->buffer.data, kio_min_size((size_t)request->result,
-                                                             request->arg.io.size));
+  else
+    lua_pushlstring(L, request->buffer.data,
+                    kio_min_size((size_t)request->result, request->arg.io.size));
   kio_op_release(request);
   return 1;
 }
@@ -226,7 +227,6 @@ static int l_recvmsg(lua_State *L) {
 }
 
 const luaL_Reg kio_socket_ops[] = {
-    {"accept", l_accept},   {"connect", l_connect}, {"shutdown", l_shutdown},
-    {"recv", l_recv},       {"send", l_send},       {"sendmsg", l_sendmsg},
-    {"recvmsg", l_recvmsg}, {NULL, NULL},
+    {"accept", l_accept}, {"connect", l_connect}, {"shutdown", l_shutdown}, {"recv", l_recv},
+    {"send", l_send},     {"sendmsg", l_sendmsg}, {"recvmsg", l_recvmsg},   {NULL, NULL},
 };

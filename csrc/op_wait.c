@@ -1,4 +1,5 @@
-/* Operations that wait for time, for readiness, or for other operations to end. Called in a task. */
+/* Operations that wait for time, for readiness, or for other operations to end. Called in a
+   task. */
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -65,7 +66,8 @@ static unsigned check_events(lua_State *L, int index) {
   for (const char *at = text; *at; at++) {
     size_t i = 0;
     while (i < KIO_COUNT(poll_letters) && poll_letters[i].letter != *at) i++;
-    luaL_argcheck(L, i < KIO_COUNT(poll_letters), index, "events are made of the letters r w p h e");
+    luaL_argcheck(L, i < KIO_COUNT(poll_letters), index,
+                  "events are made of the letters r w p h e");
     events |= poll_letters[i].events;
   }
   return events;
@@ -141,6 +143,6 @@ static int l_close(lua_State *L) {
 }
 
 const luaL_Reg kio_wait_ops[] = {
-    {"sleep", l_sleep}, {"yield", l_yield},   {"now", l_now},   {"poll", l_poll},
+    {"sleep", l_sleep}, {"yield", l_yield},   {"now", l_now}, {"poll", l_poll},
     {"close", l_close}, {"cancel", l_cancel}, {NULL, NULL},
 };

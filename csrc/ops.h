@@ -5,19 +5,19 @@
 
 #include <lauxlib.h>
 
-extern const luaL_Reg kio_file_ops[];   /* op_file.c: open descriptors */
-extern const luaL_Reg kio_path_ops[];   /* op_path.c: names in directories */
-extern const luaL_Reg kio_socket_ops[]; /* op_socket.c: sockets by descriptor */
-extern const luaL_Reg kio_wait_ops[];   /* op_wait.c: time, readiness, close, cancel */
-extern const luaL_Reg kio_dir_ops[];    /* lua_dir.c: names, by calls that block */
-extern const luaL_Reg kio_plain_ops[];  /* lua_plain.c: calls that never wait */
-extern const luaL_Reg kio_task_ops[];   /* lua_task.c: tasks */
-extern const luaL_Reg kio_queue_ops[];  /* lua_queue.c: what kio.sync is made of */
-extern const luaL_Reg kio_scope_ops[];  /* lua_scope.c: scope, timeout, deadline, shield */
-extern const luaL_Reg kio_run_ops[];    /* lua_run.c: run, check */
+extern const luaL_Reg kio_file_ops[];    /* op_file.c: open descriptors */
+extern const luaL_Reg kio_path_ops[];    /* op_path.c: names in directories */
+extern const luaL_Reg kio_socket_ops[];  /* op_socket.c: sockets by descriptor */
+extern const luaL_Reg kio_wait_ops[];    /* op_wait.c: time, readiness, close, cancel */
+extern const luaL_Reg kio_dir_ops[];     /* lua_dir.c: names, by calls that block */
+extern const luaL_Reg kio_plain_ops[];   /* lua_plain.c: calls that never wait */
+extern const luaL_Reg kio_task_ops[];    /* lua_task.c: tasks */
+extern const luaL_Reg kio_queue_ops[];   /* lua_queue.c: what kio.sync is made of */
+extern const luaL_Reg kio_scope_ops[];   /* lua_scope.c: scope, timeout, deadline, shield */
+extern const luaL_Reg kio_run_ops[];     /* lua_run.c: run, check */
 extern const luaL_Reg kio_inspect_ops[]; /* lua_inspect.c: what goes on */
-extern const luaL_Reg kio_rig_ops[];    /* lua_rig.c: what kio.testing needs */
-extern const luaL_Reg kio_net_ops[];    /* lua_net.c: connect and listen */
+extern const luaL_Reg kio_rig_ops[];     /* lua_rig.c: what kio.testing needs */
+extern const luaL_Reg kio_net_ops[];     /* lua_net.c: connect and listen */
 #ifdef KIO_TEST
 extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
 #endif

@@ -9,17 +9,17 @@
 _Static_assert(sizeof(kio_request) <= 320, "a request slot should stay within five cache lines");
 
 static const char *const op_names[KIO_OP_COUNT] = {
-    [KIO_OP_READ] = "read",         [KIO_OP_WRITE] = "write",
-    [KIO_OP_READV] = "readv",       [KIO_OP_WRITEV] = "writev",
-    [KIO_OP_FSYNC] = "fsync",       [KIO_OP_FALLOCATE] = "fallocate",
+    [KIO_OP_READ] = "read",          [KIO_OP_WRITE] = "write",
+    [KIO_OP_READV] = "readv",        [KIO_OP_WRITEV] = "writev",
+    [KIO_OP_FSYNC] = "fsync",        [KIO_OP_FALLOCATE] = "fallocate",
     [KIO_OP_FTRUNCATE] = "truncate", [KIO_OP_OPENAT] = "open",
-    [KIO_OP_UNLINKAT] = "unlink",   [KIO_OP_MKDIRAT] = "mkdir",
-    [KIO_OP_RENAMEAT] = "rename",   [KIO_OP_STATX] = "stat",
-    [KIO_OP_CLOSE] = "close",       [KIO_OP_ACCEPT] = "accept",
-    [KIO_OP_CONNECT] = "connect",   [KIO_OP_RECV] = "recv",
-    [KIO_OP_SEND] = "send",         [KIO_OP_RECVMSG] = "recvmsg",
-    [KIO_OP_SENDMSG] = "sendmsg",   [KIO_OP_SHUTDOWN] = "shutdown",
-    [KIO_OP_POLL] = "poll",         [KIO_OP_SPLICE] = "splice",
+    [KIO_OP_UNLINKAT] = "unlink",    [KIO_OP_MKDIRAT] = "mkdir",
+    [KIO_OP_RENAMEAT] = "rename",    [KIO_OP_STATX] = "stat",
+    [KIO_OP_CLOSE] = "close",        [KIO_OP_ACCEPT] = "accept",
+    [KIO_OP_CONNECT] = "connect",    [KIO_OP_RECV] = "recv",
+    [KIO_OP_SEND] = "send",          [KIO_OP_RECVMSG] = "recvmsg",
+    [KIO_OP_SENDMSG] = "sendmsg",    [KIO_OP_SHUTDOWN] = "shutdown",
+    [KIO_OP_POLL] = "poll",          [KIO_OP_SPLICE] = "splice",
 };
 
 const char *kio_op_name(kio_op op) {
@@ -75,7 +75,8 @@ kio_request *kio_slab_take(kio_slab *slab) {
 void kio_slab_give(kio_slab *slab, kio_request *request) {
   kio_assert(request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE);
   kio_assert(!request->buffer.data && !kio_link_linked(&request->cancel_link));
-  kio_assert(!kio_link_linked(&request->fd_ref[0].link) && !kio_link_linked(&request->fd_ref[1].link));
+  kio_assert(!kio_link_linked(&request->fd_ref[0].link) &&
+             !kio_link_linked(&request->fd_ref[1].link));
   request->generation++;
   request->state = KIO_REQUEST_FREE;
   slab->taken--;

@@ -147,10 +147,10 @@ struct kio_request {
 };
 
 typedef struct kio_slab {
-  kio_request **chunks;  /* each KIO_SLAB_CHUNK requests, never moved */
-  size_t chunk_count;    /* chunks allocated */
-  kio_list free;         /* slots ready for use, by `link` */
-  size_t taken;          /* slots in use */
+  kio_request **chunks; /* each KIO_SLAB_CHUNK requests, never moved */
+  size_t chunk_count;   /* chunks allocated */
+  kio_list free;        /* slots ready for use, by `link` */
+  size_t taken;         /* slots in use */
 } kio_slab;
 
 void kio_slab_init(kio_slab *slab);

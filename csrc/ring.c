@@ -10,8 +10,8 @@
 
 /* ---- life ---- */
 
-static const char nobody;    /* `alive` of a closed ring */
-enum { WITNESS_SIZE = 4096 };  /* madvise(2) takes whole pages */
+static const char nobody;     /* `alive` of a closed ring */
+enum { WITNESS_SIZE = 4096 }; /* madvise(2) takes whole pages */
 
 /* A page that the kernel clears in a forked child (MADV_WIPEONFORK): to know it there costs the
    parent one load, where getpid(2) would be a system call. NULL when memory is out. */

@@ -12,9 +12,9 @@ typedef struct kio_ring kio_ring;
 typedef struct kio_ring_backend kio_ring_backend;
 
 typedef struct kio_ring_config {
-  unsigned entries;     /* submission queue; it does not limit how much may be in flight */
-  unsigned cq_entries;  /* completion queue; 0: the default */
-  int64_t sqpoll_ms;    /* the kernel thread's idle time before it sleeps; negative: no SQPOLL */
+  unsigned entries;    /* submission queue; it does not limit how much may be in flight */
+  unsigned cq_entries; /* completion queue; 0: the default */
+  int64_t sqpoll_ms;   /* the kernel thread's idle time before it sleeps; negative: no SQPOLL */
   /* Of ring_rig.c alone: */
   const kio_ring_backend *inner; /* the ring it stands before */
   bool jump;                     /* its clock jumps where the loop would sleep */
@@ -23,13 +23,13 @@ typedef struct kio_ring_config {
 
 /* Counters since the ring was opened; nothing here is reset. */
 typedef struct kio_ring_stats {
-  uint64_t enters;                /* calls into the kernel */
-  uint64_t completions;           /* requests completed */
-  uint64_t ignored;               /* completions nobody owns: cancels */
-  uint64_t stale;                 /* completions whose request had ended: dropped */
-  uint64_t overflows;             /* times the completion queue was full */
-  uint64_t held_back;             /* requests that found the submission queue full and waited */
-  uint64_t ops[KIO_OP_COUNT];     /* requests queued, by operation */
+  uint64_t enters;            /* calls into the kernel */
+  uint64_t completions;       /* requests completed */
+  uint64_t ignored;           /* completions nobody owns: cancels */
+  uint64_t stale;             /* completions whose request had ended: dropped */
+  uint64_t overflows;         /* times the completion queue was full */
+  uint64_t held_back;         /* requests that found the submission queue full and waited */
+  uint64_t ops[KIO_OP_COUNT]; /* requests queued, by operation */
 } kio_ring_stats;
 
 struct kio_ring_backend {
@@ -99,8 +99,8 @@ int64_t kio_ring_now_ns(kio_ring *ring);
 /* The kernel did not find what a cancel was for: the request of that name is on its way between two
    of the kernel's lists, or has completed. In the first case the cancel is sent again. */
 void kio_ring_cancel_again(kio_ring *ring, uint64_t id);
-kio_request *kio_ring_next_queued(kio_ring *ring);  /* takes it; NULL: none. Now INFLIGHT */
-kio_request *kio_ring_next_cancel(kio_ring *ring);  /* one INFLIGHT whose cancel is to be sent */
+kio_request *kio_ring_next_queued(kio_ring *ring); /* takes it; NULL: none. Now INFLIGHT */
+kio_request *kio_ring_next_cancel(kio_ring *ring); /* one INFLIGHT whose cancel is to be sent */
 void kio_ring_complete(kio_ring *ring, kio_request *request, int result);
 /* The same by the request's name. A name whose tenancy has ended, or that has completed before, is
    counted as stale and dropped. */

@@ -9,7 +9,8 @@
 
 enum { KIO_RIG_ANY_OP = -1 };
 
-/* What befalls requests of one kind. A request is looked at when it is about to reach the kernel. */
+/* What befalls requests of one kind. A request is looked at when it is about to reach the
+   kernel. */
 typedef struct kio_fault {
   int op;           /* kio_op, or KIO_RIG_ANY_OP */
   uint64_t nth;     /* the nth of that kind from now, from 1; 0: every one */

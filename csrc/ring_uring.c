@@ -13,11 +13,11 @@
 #include "ring.h"
 
 enum {
-  OP_FTRUNCATE = 55,           /* IORING_OP_FTRUNCATE, Linux 6.9: newer than liburing 2.3 */
-  MEMORY_RETRIES = 5,          /* rings are freed late: ENOMEM may pass within 50 ms */
-  MEMORY_RETRY_NS = 10000000,  /* the first pause, doubled each time */
-  ENTRIES_MIN = 8,             /* the smallest ring tried when memory is short */
-  BUSY_WAIT_NS = 10000000,     /* the longest sleep while the kernel refuses submissions */
+  OP_FTRUNCATE = 55,          /* IORING_OP_FTRUNCATE, Linux 6.9: newer than liburing 2.3 */
+  MEMORY_RETRIES = 5,         /* rings are freed late: ENOMEM may pass within 50 ms */
+  MEMORY_RETRY_NS = 10000000, /* the first pause, doubled each time */
+  ENTRIES_MIN = 8,            /* the smallest ring tried when memory is short */
+  BUSY_WAIT_NS = 10000000,    /* the longest sleep while the kernel refuses submissions */
 };
 
 /* The version macros came with 2.4, and nothing below 2.3 has all that is used here. */
@@ -34,8 +34,8 @@ enum {
 
 typedef struct uring {
   struct io_uring ring;
-  unsigned flags;        /* the setup flags that were granted */
-  bool has_ftruncate;    /* else it is done by the plain call */
+  unsigned flags;     /* the setup flags that were granted */
+  bool has_ftruncate; /* else it is done by the plain call */
 } uring;
 
 /* ---- requests into SQEs: one small function for each operation ---- */
@@ -139,17 +139,17 @@ static void prep_splice(struct io_uring_sqe *sqe, kio_request *r) {
 }
 
 static const prep_fn prep[KIO_OP_COUNT] = {
-    [KIO_OP_READ] = prep_read,         [KIO_OP_WRITE] = prep_write,
-    [KIO_OP_READV] = prep_readv,       [KIO_OP_WRITEV] = prep_writev,
-    [KIO_OP_FSYNC] = prep_fsync,       [KIO_OP_FALLOCATE] = prep_fallocate,
+    [KIO_OP_READ] = prep_read,           [KIO_OP_WRITE] = prep_write,
+    [KIO_OP_READV] = prep_readv,         [KIO_OP_WRITEV] = prep_writev,
+    [KIO_OP_FSYNC] = prep_fsync,         [KIO_OP_FALLOCATE] = prep_fallocate,
     [KIO_OP_FTRUNCATE] = prep_ftruncate, [KIO_OP_OPENAT] = prep_openat,
-    [KIO_OP_UNLINKAT] = prep_unlinkat, [KIO_OP_MKDIRAT] = prep_mkdirat,
-    [KIO_OP_RENAMEAT] = prep_renameat, [KIO_OP_STATX] = prep_statx,
-    [KIO_OP_CLOSE] = prep_close,       [KIO_OP_ACCEPT] = prep_accept,
-    [KIO_OP_CONNECT] = prep_connect,   [KIO_OP_RECV] = prep_recv,
-    [KIO_OP_SEND] = prep_send,         [KIO_OP_RECVMSG] = prep_recvmsg,
-    [KIO_OP_SENDMSG] = prep_sendmsg,   [KIO_OP_SHUTDOWN] = prep_shutdown,
-    [KIO_OP_POLL] = prep_poll,         [KIO_OP_SPLICE] = prep_splice,
+    [KIO_OP_UNLINKAT] = prep_unlinkat,   [KIO_OP_MKDIRAT] = prep_mkdirat,
+    [KIO_OP_RENAMEAT] = prep_renameat,   [KIO_OP_STATX] = prep_statx,
+    [KIO_OP_CLOSE] = prep_close,         [KIO_OP_ACCEPT] = prep_accept,
+    [KIO_OP_CONNECT] = prep_connect,     [KIO_OP_RECV] = prep_recv,
+    [KIO_OP_SEND] = prep_send,           [KIO_OP_RECVMSG] = prep_recvmsg,
+    [KIO_OP_SENDMSG] = prep_sendmsg,     [KIO_OP_SHUTDOWN] = prep_shutdown,
+    [KIO_OP_POLL] = prep_poll,           [KIO_OP_SPLICE] = prep_splice,
 };
 
 /* ---- opening and closing ---- */
@@ -283,8 +283,8 @@ static bool fill_cancels(kio_ring *ring, uring *u) {
   return true;
 }
 
-/* A system call that a signal cuts off ends in one of the kernel's own "start me again" codes, which
-   the return to user space hides. A cancelled splice or open lets them through. */
+/* A system call that a signal cuts off ends in one of the kernel's own "start me again" codes,
+   which the return to user space hides. A cancelled splice or open lets them through. */
 static int result_of(const struct io_uring_cqe *cqe) {
   enum { RESTART_FIRST = 512, RESTART_LAST = 516 }; /* ERESTARTSYS to ERESTART_RESTARTBLOCK */
   return cqe->res <= -RESTART_FIRST && cqe->res >= -RESTART_LAST ? -EINTR : cqe->res;
@@ -361,8 +361,10 @@ static void uring_describe(kio_ring *ring, char *text, size_t size) {
     unsigned flag;
     const char *name;
   } names[] = {
-      {IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER"}, {IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN"},
-      {IORING_SETUP_COOP_TASKRUN, "COOP_TASKRUN"},   {IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL"},
+      {IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER"},
+      {IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN"},
+      {IORING_SETUP_COOP_TASKRUN, "COOP_TASKRUN"},
+      {IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL"},
       {IORING_SETUP_SQPOLL, "SQPOLL"},
   };
   uring *u = ring->impl;

@@ -268,8 +268,8 @@ static void note_turn(kio_sched *sched, int64_t took_ns) {
   sched->stats.turns++;
 }
 
-/* Only cancelled tasks are left, or only output: that may take no longer than unwinding. Done before
-   the kernel is waited for: it would wait for ever. */
+/* Only cancelled tasks are left, or only output: that may take no longer than unwinding. Done
+   before the kernel is waited for: it would wait for ever. */
 static void bound_draining(kio_sched *sched) {
   if (sched->uncancelled == 0) kio_sched_stop(sched);
 }

@@ -24,46 +24,46 @@ typedef struct kio_sched_config {
 } kio_sched_config;
 
 typedef struct kio_sched_stats {
-  uint64_t turns;           /* turns of the loop */
-  uint64_t resumes;         /* times a task was resumed */
-  uint64_t spawned;         /* tasks made */
-  uint64_t ended;           /* and of these, ended */
-  int64_t longest_turn_ns;  /* the longest time the loop did not look at the kernel */
+  uint64_t turns;          /* turns of the loop */
+  uint64_t resumes;        /* times a task was resumed */
+  uint64_t spawned;        /* tasks made */
+  uint64_t ended;          /* and of these, ended */
+  int64_t longest_turn_ns; /* the longest time the loop did not look at the kernel */
 } kio_sched_stats;
 
 /* Something that must be told when the loop turns or ends: a stream. */
 typedef struct kio_member {
-  kio_link link;                              /* in the scheduler's `members` */
-  kio_link dirty_link;                        /* in its `dirty`, when it wants to queue output */
-  void (*flush)(struct kio_member *member);   /* queue what has been gathered in this turn */
-  void (*detach)(struct kio_member *member);  /* the scheduler ends: forget it */
+  kio_link link;                             /* in the scheduler's `members` */
+  kio_link dirty_link;                       /* in its `dirty`, when it wants to queue output */
+  void (*flush)(struct kio_member *member);  /* queue what has been gathered in this turn */
+  void (*detach)(struct kio_member *member); /* the scheduler ends: forget it */
 } kio_member;
 
 struct kio_sched {
-  lua_State *L;             /* the state kio.run was called in */
+  lua_State *L; /* the state kio.run was called in */
   kio_ring ring;
-  kio_timers timers;        /* tasks' timers only */
+  kio_timers timers; /* tasks' timers only */
   kio_descs descs;
   kio_buffers buffers;
-  kio_list ready;           /* tasks to run, in order, by wait_link */
-  size_t ready_count;       /* how many */
-  kio_list tasks;           /* tasks that have not ended, by link */
-  size_t uncancelled;       /* how many of them nobody has cancelled */
-  kio_list members;         /* streams alive on this scheduler */
-  kio_list dirty;           /* those with output gathered in this turn */
-  kio_task *current;        /* the task that runs now; NULL: the loop itself */
-  lua_State *leaf;          /* the coroutine that runs now: the task's, or one inside it */
-  bool stuck;               /* somewhere between the two Lua cannot yield */
-  kio_scope root;           /* the scope of the whole run */
-  kio_task *main;           /* the root task; anchored for the whole run */
-  bool on_error;            /* there is one, in the registry by &root: kio.run's option */
-  const char *trouble;      /* what the loop itself found wrong: a deadlock, a task left behind */
-  bool trouble_first;       /* before any task's failure had reached the root */
-  int64_t now_ns;           /* the clock, read once per turn */
-  int64_t stop_ns;          /* when unwinding must be over; KIO_NEVER: not unwinding */
-  int64_t limit_ns;         /* when the run must be over; KIO_NEVER: no bound, or passed */
-  uint64_t random;          /* the state of the order that config.seed decides */
-  kio_watch watch;          /* how long the running task has held the loop */
+  kio_list ready;      /* tasks to run, in order, by wait_link */
+  size_t ready_count;  /* how many */
+  kio_list tasks;      /* tasks that have not ended, by link */
+  size_t uncancelled;  /* how many of them nobody has cancelled */
+  kio_list members;    /* streams alive on this scheduler */
+  kio_list dirty;      /* those with output gathered in this turn */
+  kio_task *current;   /* the task that runs now; NULL: the loop itself */
+  lua_State *leaf;     /* the coroutine that runs now: the task's, or one inside it */
+  bool stuck;          /* somewhere between the two Lua cannot yield */
+  kio_scope root;      /* the scope of the whole run */
+  kio_task *main;      /* the root task; anchored for the whole run */
+  bool on_error;       /* there is one, in the registry by &root: kio.run's option */
+  const char *trouble; /* what the loop itself found wrong: a deadlock, a task left behind */
+  bool trouble_first;  /* before any task's failure had reached the root */
+  int64_t now_ns;      /* the clock, read once per turn */
+  int64_t stop_ns;     /* when unwinding must be over; KIO_NEVER: not unwinding */
+  int64_t limit_ns;    /* when the run must be over; KIO_NEVER: no bound, or passed */
+  uint64_t random;     /* the state of the order that config.seed decides */
+  kio_watch watch;     /* how long the running task has held the loop */
   kio_sched_config config;
   kio_sched_stats stats;
 };

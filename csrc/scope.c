@@ -21,7 +21,8 @@ void kio_scope_close(kio_scope *scope) {
   scope->parent = NULL;
 }
 
-/* The next scope in a walk through the tree below `root`, outside in; `deeper`: into this one too. */
+/* The next scope in a walk through the tree below `root`, outside in; `deeper`: into this one
+   too. */
 static kio_scope *next(kio_scope *root, kio_scope *at, bool deeper) {
   kio_link *first = deeper ? kio_list_first(&at->inner) : NULL;
   if (first) return KIO_CONTAINER(first, kio_scope, link);

@@ -1,4 +1,5 @@
-/* Making stream sockets with the options a server author names. No Lua here; any thread may call. */
+/* Making stream sockets with the options a server author names. No Lua here; any thread may
+   call. */
 #ifndef KIO_SOCKET_H
 #define KIO_SOCKET_H
 

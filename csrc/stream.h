@@ -17,38 +17,38 @@ typedef enum kio_stream_state {
 } kio_stream_state;
 
 typedef struct kio_stream {
-  kio_member member;      /* of the scheduler it last worked on */
-  kio_sched *sched;       /* that scheduler; NULL: none, nothing is in flight */
+  kio_member member; /* of the scheduler it last worked on */
+  kio_sched *sched;  /* that scheduler; NULL: none, nothing is in flight */
   int fd;
-  uint8_t state;          /* kio_stream_state */
-  bool later;             /* closes itself when nothing is in flight any more */
-  bool dropped;           /* and then frees itself: its userdata is gone */
-  bool ended;             /* the peer has sent its last byte */
-  bool want_drained;      /* `writer` waits for all output to leave, not just for room */
+  uint8_t state;     /* kio_stream_state */
+  bool later;        /* closes itself when nothing is in flight any more */
+  bool dropped;      /* and then frees itself: its userdata is gone */
+  bool ended;        /* the peer has sent its last byte */
+  bool want_drained; /* `writer` waits for all output to leave, not just for room */
   /* input: bytes [in_at, in_end) of `in` are unread */
   kio_buffer in;
   size_t in_at;
   size_t in_end;
-  size_t in_want;         /* the size of the next receive; follows what arrives */
-  int in_err;             /* how the last receive failed: negative errno, told to its reader once */
-  kio_request *rx;        /* its slot for receiving, while attached */
-  bool receiving;         /* rx is under way */
-  kio_task *reader;       /* the task that reads: from parking until it has run again */
-  size_t read_max;        /* at most so many bytes it wants */
-  size_t read_taken;      /* read by format: unread bytes that earlier formats have taken */
-  size_t read_seen;       /* bytes behind them that were searched in vain */
-  int64_t read_due_ns;    /* the deadline of its read */
-  int read_next;          /* the stack index of the format to be satisfied */
-  int read_last;          /* and of the last one */
-  uint8_t read_kind;      /* what lua_read.c does */
+  size_t in_want;      /* the size of the next receive; follows what arrives */
+  int in_err;          /* how the last receive failed: negative errno, told to its reader once */
+  kio_request *rx;     /* its slot for receiving, while attached */
+  bool receiving;      /* rx is under way */
+  kio_task *reader;    /* the task that reads: from parking until it has run again */
+  size_t read_max;     /* at most so many bytes it wants */
+  size_t read_taken;   /* read by format: unread bytes that earlier formats have taken */
+  size_t read_seen;    /* bytes behind them that were searched in vain */
+  int64_t read_due_ns; /* the deadline of its read */
+  int read_next;       /* the stack index of the format to be satisfied */
+  int read_last;       /* and of the last one */
+  uint8_t read_kind;   /* what lua_read.c does */
   /* output */
-  kio_buffer out;         /* gathered, not yet sent: out_size bytes */
+  kio_buffer out; /* gathered, not yet sent: out_size bytes */
   size_t out_size;
-  kio_request *tx;        /* its slot for sending, while attached */
-  bool sending;           /* tx is under way: its buffer holds what was gathered before */
-  int out_err;            /* a send failed: told by every later write, flush and close */
-  kio_task *writer;       /* the task that waits for room or the end of output, likewise */
-  int64_t write_due_ns;   /* the deadline of its write */
+  kio_request *tx;      /* its slot for sending, while attached */
+  bool sending;         /* tx is under way: its buffer holds what was gathered before */
+  int out_err;          /* a send failed: told by every later write, flush and close */
+  kio_task *writer;     /* the task that waits for room or the end of output, likewise */
+  int64_t write_due_ns; /* the deadline of its write */
   kio_sockaddr peer;
 } kio_stream;
 

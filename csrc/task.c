@@ -6,9 +6,9 @@
 #include "sched.h"
 #include "trace.h"
 
-static const char parked_mark;    /* its address marks a yield of kio's */
-static const char over_marks[2];  /* these mark the bottom of an ended task: failed, returned */
-static const char cancelled_key;  /* its address names the Cancelled value in the registry */
+static const char parked_mark;   /* its address marks a yield of kio's */
+static const char over_marks[2]; /* these mark the bottom of an ended task: failed, returned */
+static const char cancelled_key; /* its address names the Cancelled value in the registry */
 
 const char kio_task_awaiting[] = "await";
 
@@ -170,8 +170,9 @@ static void end_returned(kio_task *task) {
   end(task, ok ? KIO_TASK_DONE : cancelled ? KIO_TASK_CANCELLED : KIO_TASK_FAILED);
 }
 
-#define FOREIGN "a task was yielded, resumed or closed by a function taken from the coroutine " \
-                "library before kio was loaded"
+#define FOREIGN                                                                   \
+  "a task was yielded, resumed or closed by a function taken from the coroutine " \
+  "library before kio was loaded"
 
 /* The coroutine died without its base function: Lua's own trouble, or somebody else's yield. */
 static void end_broken(kio_task *task) {

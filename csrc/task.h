@@ -39,10 +39,10 @@ typedef enum kio_wake {
 typedef void (*kio_abandon_fn)(kio_task *task);
 
 struct kio_task {
-  kio_link link;          /* in the scheduler's list of live tasks; failed, in its scope's list */
+  kio_link link; /* in the scheduler's list of live tasks; failed, in its scope's list */
   union {
-    kio_link wait_link;   /* in the ready queue, or in a queue it waits in */
-    kio_waiter waiter;    /* the same link, as queues see it */
+    kio_link wait_link; /* in the ready queue, or in a queue it waits in */
+    kio_waiter waiter;  /* the same link, as queues see it */
   };
   kio_queue waiters;      /* tasks that wait for the end of this one */
   kio_timer timer;        /* its deadline, or the end of its sleep */
@@ -78,8 +78,8 @@ enum {
   KIO_TASK_UV_COUNT = 6
 };
 
-/* Makes a task of the function and `nargs` arguments on top of L's stack, in `scope`, and pushes its
-   userdata in their place. It is ready, not yet run. May raise (memory); nothing is left behind
+/* Makes a task of the function and `nargs` arguments on top of L's stack, in `scope`, and pushes
+   its userdata in their place. It is ready, not yet run. May raise (memory); nothing is left behind
    then. */
 kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nargs);
 /* The task at a stack index, or an argument error. */
@@ -93,7 +93,8 @@ int kio_task_park(lua_State *L, kio_task *task, kio_abandon_fn abandon, lua_KCon
 void kio_task_wake(kio_task *task);
 /* Ends the present wait early, for a reason. Nothing when it does not wait. */
 void kio_task_interrupt(kio_task *task, kio_wake why);
-/* Cancels: the wait it is in ends, and every further operation raises. Nothing when it has ended. */
+/* Cancels: the wait it is in ends, and every further operation raises. Nothing when it has
+   ended. */
 void kio_task_cancel(kio_task *task);
 /* Resumes a ready task until it parks or ends. The loop's only way into Lua. */
 void kio_task_resume(lua_State *L, kio_task *task);
@@ -123,8 +124,8 @@ void kio_task_open(lua_State *L);
 
 /* What a task that waits for another one is doing; `subject` is that one then. */
 extern const char kio_task_awaiting[];
-/* Pushes the function the task runs (after a tail call, the one called last); nil when it has ended.
- */
+/* Pushes the function the task runs (after a tail call, the one called last); nil when it has
+   ended. */
 void kio_task_push_function(lua_State *L, kio_task *task);
 /* "ready", "waiting", "done", "failed" or "cancelled". */
 const char *kio_task_status_name(const kio_task *task);

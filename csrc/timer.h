@@ -8,9 +8,9 @@
 typedef struct kio_timer kio_timer;
 
 struct kio_timer {
-  int64_t due_ns; /* on the scheduler's clock */
-  uint64_t order; /* ties are fired in the order they were added */
-  size_t place;   /* index in the heap plus one; 0: not in it */
+  int64_t due_ns;                /* on the scheduler's clock */
+  uint64_t order;                /* ties are fired in the order they were added */
+  size_t place;                  /* index in the heap plus one; 0: not in it */
   void (*due)(kio_timer *timer); /* called by the loop when its time has come; set by its owner */
 };
 

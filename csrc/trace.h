@@ -1,6 +1,6 @@
-/* Where errors came from. An error value goes its way unchanged; its traceback is kept beside it, in
-   the task it was raised in, and grows by each task that awaited that one, and by the errors that
-   gave way to it. */
+/* Where errors came from. An error value goes its way unchanged; its traceback is kept beside it,
+   in the task it was raised in, and grows by each task that awaited that one, and by the errors
+   that gave way to it. */
 #ifndef KIO_TRACE_H
 #define KIO_TRACE_H
 
@@ -9,7 +9,8 @@
 #include "list.h"
 #include "task.h"
 
-/* The message handler of protected calls in tasks: takes the traceback where the error is raised. */
+/* The message handler of protected calls in tasks: takes the traceback where the error is
+   raised. */
 int kio_trace_on_error(lua_State *L);
 /* Raises the error on top of L again, as caught by kio itself: its traceback stays as it is. */
 int kio_trace_raise_kept(lua_State *L);
@@ -20,9 +21,9 @@ int kio_trace_raise_of(lua_State *L, int index);
 void kio_trace_push_running(lua_State *L, int err);
 /* Pushes the userdata of the first task in a list of failed ones, taken out of it. */
 void kio_trace_take(lua_State *L, kio_sched *sched, kio_list *failures);
-/* The error at `err`, with its traceback (or nil) at `trace`, gave way to that of the task at `task`,
-   which has failed, or runs: it is told below that one's traceback as the failure of `who`, and
-   listed in the field `suppressed` of an error that is a table. Calls __tostring, protected. */
+/* The error at `err`, with its traceback (or nil) at `trace`, gave way to that of the task at
+   `task`, which has failed, or runs: it is told below that one's traceback as the failure of `who`,
+   and listed in the field `suppressed` of an error that is a table. Calls __tostring, protected. */
 void kio_trace_attach(lua_State *L, int task, const char *who, int err, int trace);
 /* The same for all of a list of failed tasks, which is empty then; the text names only the first
    few of many. */

@@ -1,8 +1,8 @@
-/* timeout: 300
-   Memory runs out: the n-th allocation fails, for n = 1, 2, 3 ... until a program ends without
-   having met it; allocations of Lua and those of C, each by itself, in each of these ways. The
-   program must end in its result, a Lua error, or nil, message, code; nothing may be left behind;
-   and the same state must then run an echo. Programs: spec/fault/programs.lua. Run from the root. */
+/* timeout: 300 Memory runs out: the n-th allocation fails, for n = 1, 2, 3 ... until a program ends
+   without having met it; allocations of Lua and those of C, each by itself, in each of these ways.
+   The program must end in its result, a Lua error, or nil, message, code; nothing may be left
+   behind; and the same state must then run an echo. Programs: spec/fault/programs.lua. Run from the
+   root. */
 #include <dirent.h>
 #include <lauxlib.h>
 #include <limits.h>
@@ -179,8 +179,9 @@ static bool run_once(lua_State *L, int fds) {
   return met;
 }
 
-/* kio is loaded before: what fails is in the run. How much memory a run asks for depends a little on
-   what was there before, so the end is where several runs in a row have not met their failure. */
+/* kio is loaded before: what fails is in the run. How much memory a run asks for depends a little
+   on what was there before, so the end is where several runs in a row have not met their
+   failure. */
 static long fail_in_run(int fds) {
   lua_State *L = new_state();
   int misses = 0;

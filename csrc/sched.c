@@ -221,7 +221,7 @@ static bool run_ready(kio_sched *sched) {
     kio_task_resume(sched->L, task);
     if (!kio_ring_alive(&sched->ring)) return false;
     /* The clock costs about as much as a short resume: look at it now and then. */
-    if (i % 16 == 15 && kio_ring_now_ns(&sched->ring) > limit) break;
+    if (i % 4 == 3 && kio_ring_now_ns(&sched->ring) > limit) break;
   }
   return true;
 }

@@ -1,5 +1,5 @@
--- Reading by format: the values of Lua's io for the same bytes, however they arrive; nothing is lost
--- when a call fails.
+-- Reading by format: the values of Lua's io for the same bytes, however they arrive; nothing is
+-- lost when a call fails.
 local kio = require "kio"
 
 -- Runs f(reader, writer) on two ends of a connection.

@@ -27,12 +27,13 @@ void kio_buffers_init(kio_buffers *set) {
 enum { POISON = 0xA5 };
 
 static void check_poison(kio_buffers *set, kio_buffer buffer) {
-  for (size_t i = 0; i < buffer.size; i++) {
-    if ((unsigned char)buffer.data[i] == POISON) continue;
-    fprintf(stderr, "kio: a freed buffer was written to (byte %zu of %zu)\n", i, buffer.size);
-    set->violations++;
-    return;
-  }
+  const unsigned char *bytes = (const unsigned char *)buffer.data;
+  /* A buffer that equals itself moved by one consists of its first byte: no faster way to look. */
+  if (bytes[0] == POISON && memcmp(bytes, bytes + 1, buffer.size - 1) == 0) return;
+  size_t i = 0;
+  while (bytes[i] == POISON) i++;
+  fprintf(stderr, "kio: a freed buffer was written to (byte %zu of %zu)\n", i, buffer.size);
+  set->violations++;
 }
 
 /* Puts `buffer` in and gives the oldest one out, checked. Outsized ones would hold too much. */

@@ -91,6 +91,54 @@ function programs.files(options)
   end, options)
 end
 
+-- Whole files, file objects, lines, an atomic replacement.
+function programs.file_objects(options)
+  local kio = load_kio()
+  local path = "build/objects-" .. (os.getenv("KIO_FLAVOUR") or "")
+  local function run()
+    assert(kio.fs.write_file(path, "hello over\n"))
+    local file <close> = assert(kio.fs.open(path, "a+"))
+    assert(file:write("TCP\n"))
+    assert(file:seek("set"))
+    local first = assert(file:read("l"))
+    for line in file:lines() do first = first .. " " .. line end
+    assert(assert(file:pread(3, 11)) == "TCP")
+    assert(kio.fs.write_file(path, first, { atomic = true }))
+    assert(assert(kio.fs.stat(path)).size == 14)
+    return assert(kio.fs.read_file(path))
+  end
+  return kio.run(function()
+    local results = table.pack(pcall(run))
+    os.remove(path)
+    if not results[1] then error(results[2], 0) end
+    return results[2]
+  end, options)
+end
+
+-- Streams read by format, in tasks of a scope, which meet over a channel.
+function programs.scopes(options)
+  local kio = load_kio()
+  return kio.run(function()
+    local channel = kio.sync.channel(1)
+    return kio.scope(function()
+      local listener = assert(kio.net.listen("unix:@kio-scopes-" .. tostring(channel)))
+      kio.spawn(function()
+        local stream <close> = assert(listener:accept())
+        local words = {}
+        for word in stream:lines() do words[#words + 1] = word end
+        words[#words + 1] = assert(kio.timeout(10, function() return "TCP" end))
+        assert(channel:send(table.concat(words, " ")))
+      end)
+      local stream <close> = assert(kio.net.connect(listener:address(), { timeout = 10 }))
+      assert(stream:send("hello\nover\n"))
+      assert(stream:shutdown("write"))
+      local text, message = channel:receive()
+      assert(listener:close())
+      return text or error(message)
+    end)
+  end, options)
+end
+
 -- What a failure has cut off is not in the way of what the same task does next.
 function programs.caught(options)
   local kio = load_kio()

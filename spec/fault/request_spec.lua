@@ -7,7 +7,9 @@ local core = require "kio.core"
 local lfs = require "lfs"
 local programs = require "spec.fault.programs"
 
-local NAMES = { "echo", "twice_in_one_run", "raw_sockets", "files", "caught", "tasks" }
+local NAMES = {
+  "echo", "twice_in_one_run", "raw_sockets", "files", "file_objects", "scopes", "caught", "tasks",
+}
 
 local REASONS = {
   EIO = "input/output error", ECONNRESET = "connection reset by peer",

@@ -100,10 +100,9 @@ static void set_task(lua_State *L, const char *name, const kio_task *task) {
 static void push_waiting(lua_State *L, const kio_task *task) {
   char peer[KIO_ADDRESS_TEXT_MAX + 1];
   lua_createtable(L, 0, 4);
-  lua_pushstring(L, task->doing ? task->doing : "wait");
+  lua_pushstring(L, task->doing);
   lua_setfield(L, -2, "op");
   set_number(L, "seconds", waited_s(task));
-  if (!task->doing) return;
   if (task->doing_fd >= 0) set_count(L, "fd", (uint64_t)task->doing_fd);
   if (awaited_by(task)) set_task(L, "task", awaited_by(task));
   if (!peer_of(task, peer)) return;
@@ -179,12 +178,11 @@ static void push_wait(lua_State *L, const kio_task *task) {
   char seconds[32], peer[KIO_ADDRESS_TEXT_MAX + 1];
   int base = lua_gettop(L);
   snprintf(seconds, sizeof seconds, "%.3f", waited_s(task));
-  lua_pushfstring(L, "waits for %s s", seconds);
-  if (task->doing) lua_pushfstring(L, "%s in %s", lua_tostring(L, -1), task->doing);
+  lua_pushfstring(L, "waits for %s s in %s", seconds, task->doing);
   if (awaited_by(task)) {
     push_label(L, awaited_by(task));
     lua_pushfstring(L, "%s of %s", lua_tostring(L, -2), lua_tostring(L, -1));
-  } else if (task->doing && task->doing_fd >= 0) {
+  } else if (task->doing_fd >= 0) {
     lua_pushfstring(L, "%s on fd %d", lua_tostring(L, -1), task->doing_fd);
     if (peer_of(task, peer)) lua_pushfstring(L, "%s (%s)", lua_tostring(L, -1), peer);
   }

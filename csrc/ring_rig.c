@@ -275,7 +275,6 @@ static bool is_file(int fd) {
 
 /* Whether the kernel will complete it without anybody's doing, however long that takes. */
 static bool comes_by_itself(const kio_request *request) {
-  if (request->flags & KIO_REQUEST_CANCELLING) return true;
   switch (request->op) {
   case KIO_OP_READ:
   case KIO_OP_WRITE:

@@ -128,7 +128,6 @@ void kio_task_wake(kio_task *task) {
   kio_timer_stop(&task->sched->timers, &task->timer);
   task->status = KIO_TASK_READY;
   task->abandon = NULL;
-  task->doing = NULL;
   kio_sched_ready(task->sched, task);
 }
 

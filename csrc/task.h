@@ -57,7 +57,7 @@ struct kio_task {
   kio_request *request;   /* the request it waits for, or whose result it has not yet taken */
   uint8_t status;         /* kio_task_status */
   uint8_t wake;           /* kio_wake: why the last wait ended */
-  const char *doing;      /* while WAITING: the operation, for people; NULL: it has not said */
+  const char *doing;      /* while WAITING: the operation, for people */
   int doing_fd;           /* and the descriptor it is about; negative: none */
   uint32_t id;            /* its number in this run, from 1, in the order of spawning */
   int64_t since_ns;       /* while WAITING: since when */
@@ -129,7 +129,7 @@ extern const char kio_task_awaiting[];
 void kio_task_push_function(lua_State *L, kio_task *task);
 /* "ready", "waiting", "done", "failed" or "cancelled". */
 const char *kio_task_status_name(const kio_task *task);
-/* Says what the task, about to park, waits for; `what` is a constant. */
+/* Says what the task, about to park, waits for; `what` is a constant. Each park needs it. */
 void kio_task_says(kio_task *task, const char *what, int fd);
 
 /* Whether every operation of its code raises now. */

@@ -156,27 +156,36 @@ describe("the watchdog", function()
     assert.matches("program%.lua:5: in function <", output)
   end)
 
-  it("is off unless asked for, and leaves no hook behind", function()
-    local hooks = {}
-    local co
-    local function look() hooks[#hooks + 1] = debug.gethook() or "none" end
-    support.run(look)
-    watch(function(list)
-      look()
-      hold(list)
-      co = coroutine.create(look)
-      kio.spawn(look):await()
+  it("is off unless asked for", function()
+    support.run(function()
+      assert.is_nil(debug.gethook())
+      assert.is_nil(coroutine.wrap(debug.gethook)())
     end)
-    local ok = coroutine.resume(co)
-    assert.is_true(ok)
-    look()
-    local outside = coroutine.create(function()
-      for _ = 1, 10000 do hooks.count = 1 end -- long enough for an inherited one to take itself off
+  end)
+
+  it("leaves no hook on a coroutine when that has come back", function()
+    local early = coroutine.wrap(function()
+      coroutine.yield(debug.gethook())
       return debug.gethook()
     end)
-    assert.same({ true }, { coroutine.resume(outside) })
-    assert.equal("none", hooks[1])
-    assert.equal("none", hooks[5])
+    watch(function(list)
+      assert.equal("external hook", (early()))
+      hold(list)
+    end)
+    assert.is_nil(early())
+  end)
+
+  it("takes itself off a coroutine that has inherited it and runs elsewhere", function()
+    local heir
+    watch(function(list)
+      heir = coroutine.create(function()
+        local first, n = debug.gethook(), 0
+        for _ = 1, 10000 do n = n + 1 end
+        return first, debug.gethook()
+      end)
+      hold(list)
+    end)
+    assert.same({ true, "external hook" }, { coroutine.resume(heir) })
   end)
 
   it("leaves a hook of the user's alone, and reports that task when it lets go", function()

@@ -92,6 +92,18 @@ for _, backend in ipairs { "uring", "sim" } do
       end)
     end)
 
+    it("does not jump over what the kernel will complete by itself, however late", function()
+      run(function()
+        local path = support.tmpdir() .. "/file"
+        local fd = assert(kio.openat(nil, path, kio.const.O_RDWR | kio.const.O_CREAT))
+        for i = 1, 20 do
+          kio.pwrite(fd, ("x"):rep(1 << 16), i << 16)
+          assert.is_true(kio.fsync(fd, { timeout = 0.001 }))
+        end
+        kio.close(fd)
+      end, { settle = 0 })
+    end)
+
     it("creeps under a loop that looks at it", function()
       run(function()
         local due = kio.now() + 0.001

@@ -249,6 +249,22 @@ for _, backend in ipairs { "uring", "sim" } do
   end)
 end
 
+describe("a fault behind a full submission queue", function()
+  it("counts what waits there once", function()
+    kio.core.sim { full = 1 }
+    testing.run(function()
+      local fd, tasks, got = file_with("abcdef"), {}, {}
+      local faults = testing.faults { { op = "read", nth = 7, error = "EIO" } }
+      for i = 1, 6 do tasks[i] = kio.spawn(kio.pread, fd, 1, i - 1) end
+      for i = 1, 6 do got[i] = outcome(tasks[i]:await()) end
+      assert.same({ "a", "b", "c", "d", "e", "f" }, got)
+      assert.equal(0, faults:hits())
+      assert.equal("nil EIO", outcome(kio.pread(fd, 1, 0)))
+      kio.close(fd)
+    end, { backend = "sim", seed = 0 })
+  end)
+end)
+
 describe("faults", function()
   it("are refused when they say what nobody knows", function()
     failing("an empty list", {})

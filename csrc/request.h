@@ -130,7 +130,7 @@ typedef struct kio_fd_ref {
 } kio_fd_ref;
 
 struct kio_request {
-  kio_link link;        /* in the ring's queue or its completed list */
+  kio_link link;        /* in the ring's queue or its completed list; in flight: the backend's */
   kio_link cancel_link; /* in the ring's list of cancels to send */
   kio_fd_ref fd_ref[2]; /* in the descriptor table: for fd, and for splice's second one */
   uint32_t index;       /* of its slot */

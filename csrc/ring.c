@@ -58,7 +58,9 @@ void kio_ring_abandon(kio_ring *ring) {
   while (kio_ring_next_queued(ring)) continue; /* what is left is all in flight */
   for (size_t i = 0; i < slab->chunk_count * KIO_SLAB_CHUNK; i++) {
     kio_request *request = &slab->chunks[i / KIO_SLAB_CHUNK][i % KIO_SLAB_CHUNK];
-    if (request->state == KIO_REQUEST_INFLIGHT) kio_ring_complete(ring, request, -ECANCELED);
+    if (request->state != KIO_REQUEST_INFLIGHT) continue;
+    if (kio_link_linked(&request->link)) kio_link_remove(&request->link); /* the backend's list */
+    kio_ring_complete(ring, request, -ECANCELED);
   }
 }
 

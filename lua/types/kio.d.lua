@@ -38,7 +38,7 @@ local kio = {}
 ---@field on_error? boolean|kio.OnError takes the error of a root task nobody awaits; true prints it
 ---@field watchdog? number seconds a task may hold the loop before it is reported (0: never)
 ---@field on_watchdog? fun(report: kio.Hog) takes the report; else it goes to stderr
----@field testing? table what kio.testing asks for
+---@field testing? kio.Rig what kio.testing asks for
 ---@field backend? "uring" the ring to use; test builds also have "sim". Default: $KIO_BACKEND
 
 ---Runs `main` as the root task and returns its results when every task has ended and all output has
@@ -95,7 +95,7 @@ function kio.check() end
 ---@field pending integer now: requests queued or in the kernel
 ---@field enters integer calls into the kernel
 ---@field completions integer requests completed
----@field completions_per_enter number
+---@field completions_per_enter number their ratio: how well a loaded program batches
 ---@field ignored integer completions nobody owns: of cancels
 ---@field stale integer completions of requests that had ended
 ---@field overflows integer times the completion queue was full
@@ -111,13 +111,13 @@ function kio.stats() end
 ---What a task waits for.
 ---@class kio.Waiting
 ---@field op string the operation: "recv", "sleep", "await", ...
----@field seconds number since when
+---@field seconds number for how long by now
 ---@field fd? kio.Fd the descriptor it works on
 ---@field peer? kio.Address the other end of that
 ---@field task? kio.Task the one it awaits
 
 ---@class kio.TaskInfo
----@field id integer
+---@field id integer from 1, in the order of spawning
 ---@field task kio.Task
 ---@field parent? kio.Task in whose scope it runs
 ---@field name string what its spawner called it, else where its function begins
@@ -792,6 +792,42 @@ function Listener:fd() end
 -- coroutine's own yields go to its own resumer; coroutine.yield at a task's top level raises.
 
 -- ---- for kio's own Lua half ----
+
+---What kio.testing asks of kio.run: a clock that jumps, an order, a limit.
+---@class kio.Rig
+---@field clock? "virtual"|"real"
+---@field settle? number real seconds the kernel gets before the clock jumps (0.01)
+---@field timeout? number seconds on the run's clock after which it is ended
+---@field seed? integer decides the order of ready tasks; 0: first come
+
+---Faults that befall requests, for kio.testing.faults.
+---@class kio.Faults: kio.testing.Faults
+local Faults = {}
+
+---How many requests the i-th fault has befallen; all of them without i.
+---@param i? integer
+---@return integer
+function Faults:hits(i) end
+
+---They befall nobody any more.
+function Faults:clear() end
+
+---They befall the requests of this run from now on. Raises in a run that kio.testing has not begun.
+---@param list kio.testing.Fault[]
+---@return kio.Faults
+function kio.rig_faults(list) end
+
+---A text about every live task but the caller: name, wait, traceback. Bounded.
+---@return string
+function kio.report() end
+
+---Every open descriptor of this process, and what it is.
+---@return table<kio.Fd, string>
+function kio.descriptors() end
+
+---The requests of this run that are queued or in the kernel.
+---@return { op: string, fd: kio.Fd? }[]
+function kio.requests() end
 
 ---The error of a failed task goes with `err`, by which the caller is about to end: below its
 ---traceback, and in `err.suppressed` when it is a table. Nothing for a task that has not failed.

@@ -724,8 +724,9 @@ function Stream:flush(options) end
 ---@return string? code
 function Stream:shutdown(how) end
 
----Lets output leave, ends what is under way on the stream ("EBADF" for who waits), and closes. A
----second close does nothing.
+---Lets output leave, ends what is under way on the stream ("EBADF" for who waits), and closes, even
+---when it returns an error. In a cancelled task output gets one try, as with a timeout of 0. A second
+---close does nothing.
 ---@async
 ---@param options? kio.Options
 ---@return boolean|nil done

@@ -725,8 +725,8 @@ function Stream:flush(options) end
 function Stream:shutdown(how) end
 
 ---Lets output leave, ends what is under way on the stream ("EBADF" for who waits), and closes, even
----when it returns an error. In a cancelled task output gets one try, as with a timeout of 0. Closing
----again does nothing.
+---when it returns an error. In a cancelled task output gets one try, as with a timeout of 0.
+---Closing again does nothing.
 ---@async
 ---@param options? kio.Options
 ---@return boolean|nil done

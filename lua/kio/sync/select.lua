@@ -5,6 +5,8 @@ local check = require "kio.sync.check"
 local core = require "kio.core"
 local event = require "kio.sync.event"
 
+local getmetatable, type = getmetatable, type -- asked for each alternative
+
 local ended = { done = true, failed = true, cancelled = true }
 
 -- Each kind of alternative tells the queue to wait in, whether it is ready, how to take it then,
@@ -44,32 +46,41 @@ local function classify(entry, me)
   return nil, "a channel, an event, a task or { channel, value } expected, got " .. type(entry)
 end
 
+-- A key that is neither `timeout` nor 1 to n.
+local function unknown_key(list, n)
+  local known = list.timeout == nil and n or n + 1
+  for _ in pairs(list) do known = known - 1 end
+  if known >= 0 then return nil end
+  for key in pairs(list) do
+    local index = math.type(key) == "integer" and key >= 1 and key <= n
+    if not index and key ~= "timeout" then return tostring(key) end
+  end
+end
+
 -- Reads the list into parallel lists; else what is wrong with it.
 local function read(list, me)
   local n = #list
-  local alternatives = { n = n, kinds = {}, objects = {}, values = {} }
-  for key in pairs(list) do
-    if key ~= "timeout" and not (math.type(key) == "integer" and key >= 1 and key <= n) then
-      return nil, ("unknown option '%s'"):format(tostring(key))
-    end
-  end
+  local unknown = unknown_key(list, n)
+  if unknown then return nil, ("unknown option '%s'"):format(unknown) end
   if n == 0 then return nil, "nothing to wait for" end
+  local all_kinds, objects, values = {}, {}, {}
   for i = 1, n do
     local kind, object, value = classify(list[i], me)
     if not kind then return nil, ("alternative #%d: %s"):format(i, object) end
-    alternatives.kinds[i], alternatives.objects[i] = kind, object
-    alternatives.values[i] = value == nil or value -- no holes; only a send's is looked at
+    all_kinds[i], objects[i] = kind, object
+    values[i] = value == nil or value -- no holes; only a send's is looked at
   end
-  return alternatives
+  return { n = n, kinds = all_kinds, objects = objects, values = values }
 end
 
 -- ---- the choice ----
 
 -- One of those that are ready; nil when none is.
 local function choose(alternatives)
+  local all_kinds, objects = alternatives.kinds, alternatives.objects
   local chosen, count = nil, 0
   for i = 1, alternatives.n do
-    if alternatives.kinds[i].ready(alternatives.objects[i]) then
+    if all_kinds[i].ready(objects[i]) then
       count = count + 1
       if random_below(count) == 0 then chosen = i end
     end
@@ -78,10 +89,8 @@ local function choose(alternatives)
 end
 
 local function wait(alternatives, timeout)
-  local queues = {}
-  for i = 1, alternatives.n do
-    queues[i] = alternatives.kinds[i].queue(alternatives.objects[i])
-  end
+  local all_kinds, objects, queues = alternatives.kinds, alternatives.objects, {}
+  for i = 1, alternatives.n do queues[i] = all_kinds[i].queue(objects[i]) end
   return core.wait_any(queues, timeout, alternatives.values)
 end
 

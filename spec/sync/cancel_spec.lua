@@ -1,4 +1,6 @@
 -- timeout: 120
+-- ThreadSanitizer keeps something for every longjmp out of a function of ours, and gets slow:
+-- flavours: test asan hostile
 -- A program that uses every primitive, cancelled at each of its await points in turn: before the
 -- wait, during it, and between the wake-up and the run; one task alone, or all of them.
 local common = require "spec.sync.common"

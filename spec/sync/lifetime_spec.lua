@@ -84,15 +84,16 @@ describe("a coroutine that Lua's own close ends while it waits", function()
   it("leaves a queue that others use", function()
     assert.equal(0, run [[
       kio.run(function()
-        local event, co = sync.event(), nil
+        local event, channel, co = sync.event(), sync.channel(), nil
         local task = kio.spawn(function()
-          co = coroutine.create(function() kio.select { event, sync.channel() } end)
+          co = coroutine.create(function() kio.select { event, channel } end)
           return coroutine.resume(co)
         end)
         for _ = 1, 5 do kio.yield() end
         assert(foreign_close(co))
         collectgarbage()
         collectgarbage()
+        assert(channel.receivers:empty())
         event:set()
         local ok, resumed = task:join { timeout = 5 }
         assert(ok and resumed == false)

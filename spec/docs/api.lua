@@ -10,6 +10,11 @@ local INNER = { core = true, io = true }
 
 local USERDATA = { "kio.Task", "kio.Scope", "kio.Stream", "kio.Listener" }
 
+local SYNC = { "mutex", "semaphore", "condition", "event", "waitgroup", "channel" }
+
+-- Between the sync rooms themselves.
+local PACKAGE = { is_mine = true, relock = true }
+
 local function add(list, seen, entry)
   if seen[entry.f] then return end
   seen[entry.f] = true
@@ -40,7 +45,7 @@ end
 local function add_methods(list, seen, type_name, methods)
   local class = type_name:match("[^.]+$")
   for name, value in sorted(methods) do
-    local inner = name:match("^__") or (class == "File" and name == "open")
+    local inner = name:match("^__") or (class == "File" and name == "open") or PACKAGE[name]
     if type(value) == "function" and not inner then
       add(list, seen, { name = class .. ":" .. name, key = name, f = value, method = true })
     end
@@ -56,6 +61,10 @@ function api.list()
     if meta then add_methods(list, seen, name, meta.__index) end
   end
   add_methods(list, seen, "kio.File", require("kio.fs.base").File)
+  for _, name in ipairs(SYNC) do
+    local class = getmetatable(kio.sync[name](0))
+    add_methods(list, seen, class.__name, class)
+  end
   table.sort(list, function(a, b) return a.name < b.name end)
   return list
 end

@@ -194,7 +194,7 @@ local function fail(run, err)
 end
 
 local function finish(run, before, ok, ...)
-  if ok and not run.started then fail(run, "kio.testing: " .. tostring((select(2, ...)))) end
+  if ok and not run.started then error((select(2, ...)), 0) end -- there is no ring
   if run.leak then fail(run, "kio.testing: " .. run.leak) end
   if not ok then fail(run, (...)) end
   if run.hog then fail(run, run.hog) end

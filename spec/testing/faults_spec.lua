@@ -265,6 +265,26 @@ describe("a fault behind a full submission queue", function()
   end)
 end)
 
+describe("a failed allocation", function()
+  it("leaves nothing behind, whichever it is", function()
+    local core, failed = kio.core, 0
+    local fd = support.run(function() return assert(kio.openat(nil, "/dev/zero", c.O_RDONLY)) end)
+    for nth = 1, 40 do
+      core.fail_memory(nth)
+      local ok = pcall(testing.run, function()
+        testing.faults { { op = "read", short = 1 } }
+        local task = kio.spawn(kio.sleep, 10)
+        for _ = 1, 6 do kio.read(fd, 10) end
+        task:await()
+      end)
+      core.fail_memory(0)
+      if not ok then failed = failed + 1 end
+    end
+    support.run(function() assert(kio.close(fd)) end)
+    assert.is_true(failed > 0)
+  end)
+end)
+
 describe("faults", function()
   it("are refused when they say what nobody knows", function()
     failing("an empty list", {})

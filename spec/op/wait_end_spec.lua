@@ -280,20 +280,21 @@ describe("a descriptor's number", function()
   it("is out of bounds as soon as its close is queued", function()
     support.run(function()
       local listener <close> = assert(kio.net.listen(connection.abstract_name()))
-      local client <close> = assert(kio.net.connect(listener:address()))
-      client:send("for the server only")
-      local a, b = kio.socketpair()
-      -- All in one turn: the connection accepted takes the number over before the others get to it.
-      local closing = kio.spawn(kio.close, a)
-      local accepting = kio.spawn(kio.accept, listener:fd())
-      local late = {}
-      for i, f in ipairs { kio.recv, kio.close, kio.send } do late[i] = kio.spawn(f, a, "9") end
-      assert.is_true(closing:await())
-      for _, task in ipairs(late) do assert.equal("EBADF", select(3, task:await())) end
-      local server = accepting:await()
-      assert.equal(a, server)
-      assert.equal("for the server only", kio.recv(server, 100))
-      connection.close(server, b)
+      for _, f in ipairs { kio.recv, kio.close, kio.send } do
+        local client <close> = assert(kio.net.connect(listener:address()))
+        client:send("for the server only")
+        local a, b = kio.socketpair()
+        -- In one turn: the connection accepted takes the number over before the last one runs.
+        local closing = kio.spawn(kio.close, a)
+        local accepting = kio.spawn(kio.accept, listener:fd())
+        local late = kio.spawn(f, a, "9")
+        assert.is_true(closing:await())
+        local server = accepting:await()
+        assert.equal(a, server)
+        assert.equal("EBADF", select(3, late:await()))
+        assert.equal("for the server only", kio.recv(server, 100))
+        connection.close(server, b)
+      end
     end)
   end)
 

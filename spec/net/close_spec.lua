@@ -293,6 +293,22 @@ describe("<close>", function()
     end)
   end)
 
+  it("of a task that has cancelled itself does not drop what it has just written", function()
+    support.run(function()
+      local client, server = connection.pair()
+      local task
+      task = kio.spawn(function()
+        local stream <close> = client
+        stream:write("bye, all of you")
+        task:cancel() -- as a handler does that stops its server
+        return stream
+      end)
+      assert.equal("bye, all of you", connection.receive_all(server))
+      task:join()
+      server:close()
+    end)
+  end)
+
   it("that waits when its task is cancelled gives up the output", function()
     support.run(function()
       local client, server = connection.narrow()

@@ -21,20 +21,24 @@ local waiting_for_room = {
   poll = function(fd) return kio.poll(fd, "w") end,
 }
 
--- Starts `f` on a socket where it waits; the task, the socket and its peer.
-local function start(f, fill)
+-- Starts `f` on a socket where it waits, for so many turns; the task, the socket and its peer.
+local function start(f, fill, turns)
   local fd, peer = kio.socketpair()
   if fill then
     while kio.send(fd, full, kio.const.MSG_DONTWAIT) do assert(fd) end
   end
   local task = kio.spawn(f, fd)
   connection.until_waiting(task)
+  for _ = 1, turns do kio.yield() end
   return task, fd, peer
 end
 
+-- In turn 0 the kernel has not seen the request yet.
 local function each(check)
-  for name, f in pairs(waiting_on_socket) do check(name, start(f, false)) end
-  for name, f in pairs(waiting_for_room) do check(name, start(f, true)) end
+  for turns = 0, 4 do
+    for name, f in pairs(waiting_on_socket) do check(name, start(f, false, turns)) end
+    for name, f in pairs(waiting_for_room) do check(name, start(f, true, turns)) end
+  end
 end
 
 local function is_open(fd) return select(3, kio.getsockname(fd)) ~= "EBADF" end

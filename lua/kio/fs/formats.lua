@@ -31,8 +31,9 @@ end
 local function test_end(window)
   if unread(window) > 0 then return "" end
   local data, message, code = fetch(window, 1)
-  if data then return "" end
-  return nil, message, code
+  if not data then return nil, message, code end
+  window:settle()
+  return ""
 end
 
 local function read_bytes(window, n)

@@ -19,8 +19,8 @@ local of_connection = {
   EINTR = true, EAGAIN = true,
 }
 
----Iterates over connections until the listener is closed. Waits out a lack of descriptors or memory,
----passes over connections that died in the queue, and raises any other error.
+---Iterates over connections until the listener is closed. Waits out a lack of descriptors or
+---memory, passes over connections that died in the queue, and raises any other error.
 ---@return async fun(): kio.Stream?, kio.Address?
 function Listener:accepts()
   local pause = FIRST_PAUSE

@@ -43,7 +43,7 @@ static DIR **new_dir(lua_State *L) {
 /* Some filesystems leave the type out of the entry: then the entry itself is asked. */
 static mode_t type_of(DIR *dir, const struct dirent *entry) {
   struct stat st;
-  if (entry->d_type != DT_UNKNOWN) return DTTOIF(entry->d_type);
+  if (entry->d_type != DT_UNKNOWN) return (mode_t)DTTOIF(entry->d_type);
   bool there = fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0;
   return there ? st.st_mode : 0;
 }

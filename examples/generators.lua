@@ -4,7 +4,7 @@
 -- expect: numbered: 1 the, 2 quick, 3 brown
 local kio = require "kio"
 
--- The words that arrive on a stream, however the network cuts them up.
+-- The words that arrive on a stream.
 local function words(stream)
   return coroutine.wrap(function()
     for line in stream:lines() do
@@ -19,10 +19,10 @@ end
 -- A generator on top of a generator.
 local function numbered(items)
   return coroutine.wrap(function()
-    local n = 0
+    local n = 1
     for item in items do
+      coroutine.yield(n .. " " .. item)
       n = n + 1
-      coroutine.yield(("%d %s"):format(n, item))
     end
   end)
 end
@@ -40,20 +40,21 @@ local function serve(listener)
   for stream in listener:accepts() do
     stream:write("the quick\nbro")
     kio.sleep(0.001)
-    stream:write("wn fox\njumps\n")
-    stream:close()
+    stream:write("wn fox\njumps\n"):close()
   end
 end
 
 kio.run(function()
   local listener = assert(kio.net.listen("127.0.0.1:0"))
   local server = kio.spawn(serve, listener)
-  local meanwhile = kio.spawn(function() kio.sleep(0.001) print "while generators sleep, others run" end)
+  kio.spawn(function()
+    kio.sleep(0.001)
+    print "while generators sleep, others run"
+  end)
   local first <close> = assert(kio.net.connect(listener:address()))
   print("words: " .. join(words(first), 5, " "))
   local second <close> = assert(kio.net.connect(listener:address()))
   print("numbered: " .. join(numbered(words(second)), 3, ", "))
-  meanwhile:await()
   listener:close()
   server:await()
 end)

@@ -46,7 +46,7 @@ end
 
 kio.run(function()
   local listener = assert(kio.net.listen("127.0.0.1:0"))
-  local server = kio.spawn(serve, listener)
+  kio.spawn(serve, listener)
   kio.spawn(function()
     kio.sleep(0.001)
     print "while generators sleep, others run"
@@ -56,5 +56,4 @@ kio.run(function()
   local second <close> = assert(kio.net.connect(listener:address()))
   print("numbered: " .. join(numbered(words(second)), 3, ", "))
   listener:close()
-  server:await()
 end)

@@ -1,5 +1,6 @@
-/* timeout: 300 Memory runs out: the n-th allocation fails, for n = 1, 2, 3 ... until a program ends
-   without having met it; allocations of Lua and those of C, each by itself, in each of these ways.
+/* timeout: 300 */
+/* Memory runs out: the n-th allocation fails, for n = 1, 2, 3 ... until a program ends without
+   having met it; allocations of Lua and those of C, each by itself, in each of these ways.
    The program must end in its result, a Lua error, or nil, message, code; nothing may be left
    behind; and the same state must then run an echo. Programs: spec/fault/programs.lua. Run from the
    root. */

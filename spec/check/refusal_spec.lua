@@ -71,7 +71,7 @@ end)
 local function ask_as_user(memlock, how)
   local uid = 30000 + math.random(30000)
   local change = ("setpriv --reuid=%d --regid=%d --clear-groups"):format(uid, uid)
-  if not os.execute(change .. " test -r lua/kio/init.lua 2>/dev/null") then
+  if not os.execute(change .. ' test -r "$PWD/lua/kio/init.lua" 2>/dev/null') then
     return pending("needs root to become another user, and a folder that user may read")
   end
   local found = ask(("prlimit --memlock=%s %s"):format(memlock, change), how)

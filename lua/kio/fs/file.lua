@@ -75,7 +75,6 @@ function File.truncate(self, length, options)
   length = check.count(length, 1, "truncate")
   if not window.fd then return closed(self, "truncate") end
   local _ <close> = window.doubt
-  window.doubtful = true
   return result(self, "truncate", core.ftruncate(window.fd, length, options))
 end
 

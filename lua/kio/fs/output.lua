@@ -60,17 +60,15 @@ local function pwrite_string(data, done, window, offset)
   return core.pwrite(window.fd, data, offset + done)
 end
 
----Writes the string at an offset. What was read ahead is doubtful from the start to the end of it.
+---Writes the string at an offset. What was read ahead until it ends is doubtful.
 function output.pwrite(window, data, offset)
   local _ <close> = window.doubt
-  window.doubtful = true
   return finish(data, 0, pwrite_string, window, offset)
 end
 
 ---The same for a list of strings.
 function output.pwritev(window, list, offset)
   local _ <close> = window.doubt
-  window.doubtful = true
   local n, message, code = core.pwritev(window.fd, list, offset)
   if not n then return nil, message, code, 0 end
   local size = 0

@@ -18,7 +18,7 @@ Window.__index = Window
 local Hold = { __close = function(hold) hold.busy = false end }
 Window.__close = Hold.__close
 
--- A write at an offset makes what was read ahead doubtful, at its start and again at its end.
+-- A write at an offset makes what was read ahead before its end doubtful.
 local Doubt = { __close = function(doubt) doubt.window.doubtful = true end }
 
 ---A window without a descriptor: made first, so that nothing can fail once there is one.

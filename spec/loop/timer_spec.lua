@@ -67,6 +67,20 @@ describe("sleepers", function()
     end)
   end)
 
+  it("who are due at the same instant wake in the order they began", function()
+    run(function()
+      local order, at = {}, kio.now() + 0.01
+      for i = 1, 100 do
+        kio.spawn(function()
+          kio.deadline(at, kio.sleep, 1000)
+          order[#order + 1] = i
+        end)
+      end
+      while #order < 100 do kio.sleep(0.002) end
+      for i = 1, 100 do assert.equal(i, order[i]) end
+    end)
+  end)
+
   it("who are cancelled leave no timer", function()
     run(function()
       local tasks = {}

@@ -6,6 +6,7 @@ BENCH_CC     ?= $(CC)
 BENCH_CFLAGS ?= -std=c11 -O2 -g -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
 BENCH_LUA    ?= lua5.4
 BENCH_OUT    := build/bench
+BENCH_KIO    := LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' LUA_CPATH='./build/release/?.so;;'
 CORE_RELEASE ?= $(if $(SOURCES),build/release/kio/core.so)
 
 BENCH_URING    := $(addprefix $(BENCH_OUT)/,echo_uring echo_uring_oneshot)
@@ -19,9 +20,12 @@ bench-run: bench-build $(CORE_RELEASE)
 bench-check: bench-build $(CORE_RELEASE) ## whether kio keeps its bounds; for a quiet machine
 	$(BENCH_LUA) bench/run.lua --check $(ARGS)
 
+bench-micro: $(CORE_RELEASE) ## what tasks, scopes and timers cost, beside bare coroutines
+	@for f in spawn timers; do $(BENCH_KIO) $(BENCH_LUA) bench/micro/$$f.lua || exit 1; done
+
 bench-build: $(BENCH_PROGRAMS)
 
-.PHONY: bench-run bench-check bench-build
+.PHONY: bench-run bench-check bench-micro bench-build
 
 $(BENCH_SERVERS): %: %.o $(BENCH_OUT)/echo_common.o
 $(BENCH_OUT)/load: $(addprefix $(BENCH_OUT)/,load.o load_client.o load_server.o)

@@ -95,6 +95,22 @@ describe("kio.run", function()
     assert.is_true(collectgarbage("count") - before < 20, "80 runs left KiB behind")
   end)
 
+  it("keeps nothing of tasks it had to leave behind", function()
+    local kept = setmetatable({}, { __mode = "k" })
+    for _ = 1, 20 do
+      support.expect_error("did not end within shutdown_timeout", kio.run, function()
+        for _, wait in ipairs { kio.sleep, kio.yield, coroutine.wrap(kio.sleep) } do
+          kept[kio.spawn(function() while true do pcall(wait, 1000) end end)] = true
+        end
+        kio.yield()
+        error("unwinds")
+      end, { shutdown_timeout = 0 })
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(kept))
+  end)
+
   it("ends with the error of its main function, whatever is in flight", function()
     for _ = 1, 5 do
       support.expect_error("^in flight\n", kio.run, function()

@@ -27,6 +27,22 @@ describe("sleepers", function()
     end)
   end)
 
+  -- Also when the turn has lasted long before: its own clock is late then.
+  it("never wake early, one by one", function()
+    run(function()
+      for _, seconds in ipairs { 0.00001, 0.0001, 0.001, 0.003, 0.03 } do
+        for _, held in ipairs { 0, 0.004 } do
+          kio.yield()
+          local held_from = kio.now()
+          repeat until kio.now() - held_from >= held
+          local began = kio.now()
+          kio.sleep(seconds)
+          assert.is_true(kio.now() - began >= seconds - 1e-9)
+        end
+      end
+    end)
+  end)
+
   -- A sleep is due after what the clock showed before it, and before what it showed to the task
   -- that ran next.
   it("who are due first wake first", function()

@@ -16,6 +16,10 @@ local TIMEOUT = { timeout = "number" }
 
 -- ---- opening ----
 
+---@class kio.OpenOptions: kio.Options
+---@field perm? integer|string permissions of a new file (666), as the umask allows
+---@field read_ahead? integer bytes one read brings at most beyond what is asked for (256 KiB)
+
 local OPEN = { timeout = "number", perm = "any", read_ahead = "number" }
 
 local function open_flags(value)
@@ -26,6 +30,11 @@ end
 ---A file object. The mode is one of Lua's io.open, with "x" for a file that must not exist yet, or
 ---O_ flags of kio.const. Then the permissions of a new file, or options: perm, read_ahead (bytes,
 ---0: none), timeout.
+---@async
+---@param path string
+---@param how? string|integer
+---@param options? kio.OpenOptions|integer|string
+---@return kio.File? file, string? message, string? code
 function fs.open(path, how, options)
   check.path(path, 1, "open")
   local flags = open_flags(how)
@@ -41,6 +50,10 @@ end
 -- ---- asking ----
 
 ---A table: type, size, mode, mtime and the other fields of stat(2).
+---@async
+---@param path string
+---@param options? kio.Options
+---@return kio.Stat? stat, string? message, string? code
 function fs.stat(path, options)
   check.path(path, 1, "stat")
   check.options(options, 2, "stat", TIMEOUT)
@@ -48,6 +61,10 @@ function fs.stat(path, options)
 end
 
 ---The same of a symbolic link itself.
+---@async
+---@param path string
+---@param options? kio.Options
+---@return kio.Stat? stat, string? message, string? code
 function fs.lstat(path, options)
   check.path(path, 1, "lstat")
   check.options(options, 2, "lstat", TIMEOUT)
@@ -57,6 +74,10 @@ end
 local absent = { ENOENT = true, ENOTDIR = true }
 
 ---Whether there is something of that name; nil, message, code when that cannot be told.
+---@async
+---@param path string
+---@param options? kio.Options
+---@return boolean? exists, string? message, string? code
 function fs.exists(path, options)
   check.path(path, 1, "exists")
   check.options(options, 2, "exists", TIMEOUT)
@@ -67,6 +88,8 @@ function fs.exists(path, options)
 end
 
 ---A list of { name =, type = }, in no order, without "." and "..". Blocks.
+---@param path string
+---@return { name: string, type: string }[]? list, string? message, string? code
 function fs.readdir(path)
   check.path(path, 1, "readdir")
   return core.readdir(path)
@@ -75,6 +98,10 @@ end
 -- ---- changing names ----
 
 ---Removes a file's name.
+---@async
+---@param path string
+---@param options? kio.Options
+---@return true? done, string? message, string? code
 function fs.unlink(path, options)
   check.path(path, 1, "unlink")
   check.options(options, 2, "unlink", TIMEOUT)
@@ -82,6 +109,11 @@ function fs.unlink(path, options)
 end
 
 ---Gives a file another name; one that has it already loses it.
+---@async
+---@param from string
+---@param to string
+---@param options? kio.Options
+---@return true? done, string? message, string? code
 function fs.rename(from, to, options)
   check.path(from, 1, "rename")
   check.path(to, 2, "rename")
@@ -92,6 +124,11 @@ function fs.rename(from, to, options)
 end
 
 ---Makes a directory, with these permissions (777) as the umask allows.
+---@async
+---@param path string
+---@param permissions? integer|string
+---@param options? kio.Options
+---@return true? done, string? message, string? code
 function fs.mkdir(path, permissions, options)
   check.path(path, 1, "mkdir")
   permissions = check.permissions(permissions, 2, "mkdir")
@@ -100,6 +137,10 @@ function fs.mkdir(path, permissions, options)
 end
 
 ---Removes an empty directory.
+---@async
+---@param path string
+---@param options? kio.Options
+---@return true? done, string? message, string? code
 function fs.rmdir(path, options)
   check.path(path, 1, "rmdir")
   check.options(options, 2, "rmdir", TIMEOUT)
@@ -109,6 +150,9 @@ function fs.rmdir(path, options)
 end
 
 ---Makes a symbolic link at `path` that leads to `target`. Blocks.
+---@param target string
+---@param path string
+---@return true? done, string? message, string? code
 function fs.symlink(target, path)
   check.path(target, 1, "symlink")
   check.path(path, 2, "symlink")
@@ -116,18 +160,25 @@ function fs.symlink(target, path)
 end
 
 ---Where a symbolic link leads. Blocks.
+---@param path string
+---@return string? target, string? message, string? code
 function fs.readlink(path)
   check.path(path, 1, "readlink")
   return core.readlink(path)
 end
 
 ---The absolute path, with every link followed. Blocks.
+---@param path string
+---@return string? path, string? message, string? code
 function fs.realpath(path)
   check.path(path, 1, "realpath")
   return core.realpath(path)
 end
 
 ---Sets permissions: an integer, or octal digits. Blocks.
+---@param path string
+---@param permissions integer|string
+---@return true? done, string? message, string? code
 function fs.chmod(path, permissions)
   check.path(path, 1, "chmod")
   permissions = check.permissions(permissions, 2, "chmod")
@@ -138,6 +189,9 @@ end
 -- ---- whole files ----
 
 ---All that is in a file, also in one of /proc, whose size is told as 0.
+---@async
+---@param path string
+---@return string? data, string? message, string? code
 function fs.read_file(path)
   check.path(path, 1, "read_file")
   local file <close>, message, code = File.open(path, const.O_RDONLY)
@@ -145,10 +199,21 @@ function fs.read_file(path)
   return file:read("a")
 end
 
+---@class kio.WriteFileOptions
+---@field atomic? boolean others see the old content or the new one, also after a crash
+---@field append? boolean add to what is there
+---@field sync? boolean return when it is on the device; false: an atomic write does not wait either
+---@field mode? integer|string permissions of a new file (666), as the umask allows
+
 local WRITE = { atomic = "boolean", append = "boolean", sync = "boolean", mode = "any" }
 
 ---Makes `data` all that is in a file. Options: mode (of a new file), append, sync (return when it
 ---is on the device), atomic (others see the old content or the new one, also after a crash).
+---@async
+---@param path string
+---@param data string
+---@param options? kio.WriteFileOptions
+---@return true? done, string? message, string? code
 function fs.write_file(path, data, options)
   check.path(path, 1, "write_file")
   check.data(data, 2, "write_file")

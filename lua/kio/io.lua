@@ -45,6 +45,11 @@ end
 
 ---n bytes from the current position. At the end, before the first byte: nil; after it, and on any
 ---failure: nil, message, code ("ENODATA" at the end), the number of bytes read, and these bytes.
+---@async
+---@param fd kio.Fd
+---@param n integer
+---@param options? kio.Options
+---@return string? data, string? message, string? code, integer? count, string? partial
 function io.read_exactly(fd, n, options)
   n = check.count(n, 2, "read_exactly")
   check.options(options, 3, "read_exactly", TIMEOUT)
@@ -52,6 +57,12 @@ function io.read_exactly(fd, n, options)
 end
 
 ---The same from an offset; the position stays.
+---@async
+---@param fd kio.Fd
+---@param n integer
+---@param offset integer
+---@param options? kio.Options
+---@return string? data, string? message, string? code, integer? count, string? partial
 function io.pread_exactly(fd, n, offset, options)
   n, offset = check.count(n, 2, "pread_exactly"), check.count(offset, 3, "pread_exactly")
   check.options(options, 4, "pread_exactly", TIMEOUT)
@@ -79,6 +90,11 @@ local function write_until(fd, data, options, once)
 end
 
 ---Writes the whole string at the current position; how many bytes that was.
+---@async
+---@param fd kio.Fd
+---@param data string
+---@param options? kio.Options
+---@return integer? count, string? message, string? code, integer? written
 function io.write_all(fd, data, options)
   check.data(data, 2, "write_all")
   check.options(options, 3, "write_all", TIMEOUT)
@@ -86,6 +102,12 @@ function io.write_all(fd, data, options)
 end
 
 ---The same at an offset; the position stays.
+---@async
+---@param fd kio.Fd
+---@param data string
+---@param offset integer
+---@param options? kio.Options
+---@return integer? count, string? message, string? code, integer? written
 function io.pwrite_all(fd, data, offset, options)
   check.data(data, 2, "pwrite_all")
   offset = check.count(offset, 3, "pwrite_all")
@@ -166,6 +188,13 @@ end
 ---or, without it, up to the end; from `offset` on or, without it, from the source's position,
 ---which then moves by what was sent. How many bytes were moved. What had left a source that cannot
 ---seek and did not reach its destination is lost when the transfer fails.
+---@async
+---@param out_fd kio.Fd
+---@param in_fd kio.Fd
+---@param offset? integer
+---@param count? integer
+---@param options? kio.Options
+---@return integer? count, string? message, string? code, integer? sent
 function io.sendfile(out_fd, in_fd, offset, count, options)
   offset = offset ~= nil and check.count(offset, 3, "sendfile") or nil
   count = count ~= nil and check.count(count, 4, "sendfile") or math.maxinteger

@@ -1,6 +1,8 @@
 ---What all methods of a file object share: its class, and how failures are told.
 local base = {}
 
+---@class kio.File
+---@field path string what it was opened as
 local File = { __name = "kio.File" }
 File.__index = File
 base.File = File

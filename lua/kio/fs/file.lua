@@ -15,6 +15,11 @@ local self_of, no_position = base.self_of, base.no_position
 -- ---- at an offset ----
 
 ---At most n bytes at the offset; nil at the end.
+---@async
+---@param n integer
+---@param offset integer
+---@param options? kio.Options
+---@return string? data, string? message, string? code
 function File.pread(self, n, offset, options)
   local window = self_of(self, "pread")
   n, offset = check.count(n, 1, "pread"), check.count(offset, 2, "pread")
@@ -24,6 +29,11 @@ function File.pread(self, n, offset, options)
 end
 
 ---The same as a list of strings of these sizes.
+---@async
+---@param sizes integer[]
+---@param offset integer
+---@param options? kio.Options
+---@return string[]? list, string? message, string? code
 function File.preadv(self, sizes, offset, options)
   local window = self_of(self, "preadv")
   check.sizes(sizes, 1, "preadv")
@@ -34,6 +44,10 @@ function File.preadv(self, sizes, offset, options)
 end
 
 ---Writes the whole string at the offset and returns the file; the position stays.
+---@async
+---@param data string
+---@param offset integer
+---@return kio.File? file, string? message, string? code, integer? written
 function File.pwrite(self, data, offset)
   local window = self_of(self, "pwrite")
   check.data(data, 1, "pwrite")
@@ -44,6 +58,10 @@ function File.pwrite(self, data, offset)
 end
 
 ---The same for a list of strings.
+---@async
+---@param list string[]
+---@param offset integer
+---@return kio.File? file, string? message, string? code, integer? written
 function File.pwritev(self, list, offset)
   local window = self_of(self, "pwritev")
   offset = check.count(offset, 2, "pwritev")
@@ -55,6 +73,9 @@ end
 -- ---- the file itself ----
 
 ---What statx(2) tells about it: see kio.fs.stat.
+---@async
+---@param options? kio.Options
+---@return kio.Stat? stat, string? message, string? code
 function File.stat(self, options)
   local window = self_of(self, "stat")
   if not window.fd then return closed(self, "stat") end
@@ -62,6 +83,10 @@ function File.stat(self, options)
 end
 
 ---Returns when what was written is on the device; data_only leaves out times and the like.
+---@async
+---@param data_only? boolean
+---@param options? kio.Options
+---@return true? done, string? message, string? code
 function File.sync(self, data_only, options)
   local window = self_of(self, "sync")
   if not window.fd then return closed(self, "sync") end
@@ -70,6 +95,10 @@ function File.sync(self, data_only, options)
 end
 
 ---Makes it this long; the position stays.
+---@async
+---@param length integer
+---@param options? kio.Options
+---@return true? done, string? message, string? code
 function File.truncate(self, length, options)
   local window = self_of(self, "truncate")
   length = check.count(length, 1, "truncate")
@@ -79,11 +108,14 @@ function File.truncate(self, length, options)
 end
 
 ---Its descriptor's number, nil when it is closed.
+---@return kio.Fd?
 function File.fd(self) return self_of(self, "fd").fd or nil end
 File.fileno = File.fd
 
 ---Ends what other tasks have under way on it (they get EBADF), and closes. A second close does
 ---nothing. Never refused to a cancelled task. Where an operation cannot run it blocks for a moment.
+---@async
+---@return true? done, string? message, string? code
 function File.close(self)
   local window = self_of(self, "close")
   local fd = window.fd

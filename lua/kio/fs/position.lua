@@ -30,6 +30,9 @@ end
 
 ---The value of each format; nil at the first that finds none. On failure nil, message, code stand
 ---in the place of the first value that could not be read: those before it are not lost.
+---@async
+---@param ... string|integer "l", "L", "n", "a", or a number of bytes; default "l"
+---@return string|number|nil value, ...
 function File.read(self, ...)
   local window = self_of(self, "read")
   local n = select("#", ...)
@@ -64,6 +67,8 @@ local function each_value(self, window, format)
 end
 
 ---Iterates over the values of the formats (default "l"); a failure is raised.
+---@param ... string|integer
+---@return async fun(): string|number|nil, ...
 function File.lines(self, ...)
   local window, list = self_of(self, "lines"), pack(...)
   for i = 1, list.n do
@@ -84,6 +89,9 @@ local function split(data, sizes)
 end
 
 ---The next bytes as a list of strings of these sizes, fewer or shorter only at the end; nil there.
+---@async
+---@param sizes integer[]
+---@return string[]? list, string? message, string? code
 function File.readv(self, sizes)
   local window, total = self_of(self, "readv"), check.sizes(sizes, 1, "readv")
   if not window.fd then return closed(self, "readv") end
@@ -97,6 +105,9 @@ end
 
 ---Writes strings and numbers, all of them, and returns the file; on failure the fourth result is
 ---how many bytes were written.
+---@async
+---@param ... string|number
+---@return kio.File? file, string? message, string? code, integer? written
 function File.write(self, ...)
   local window, data = self_of(self, "write"), ...
   if type(data) ~= "string" or select("#", ...) ~= 1 then data = check.join("write", ...) end
@@ -106,6 +117,9 @@ function File.write(self, ...)
 end
 
 ---The same for a list of strings, without joining them.
+---@async
+---@param list string[]
+---@return kio.File? file, string? message, string? code, integer? written
 function File.writev(self, list)
   local window = self_of(self, "writev")
   if not window.fd then return closed(self, "writev") end
@@ -118,6 +132,9 @@ end
 local whences = { set = true, cur = true, ["end"] = true }
 
 ---Moves the position, as in Lua's io; returns it.
+---@param whence? "set"|"cur"|"end"
+---@param offset? integer
+---@return integer? position, string? message, string? code
 function File.seek(self, whence, offset)
   local window = self_of(self, "seek")
   whence, offset = whence or "cur", math.tointeger(offset or 0)

@@ -87,10 +87,10 @@ function group.all(list, options)
   return collect(#list, options, function(i) return list[i]() end)
 end
 
----Calls f(value, index) for every value of a list, at the same time.
+---Calls f(value) for every value of a list, at the same time.
 ---@async
 ---@param list any[]
----@param f async fun(value: any, index: integer): ...
+---@param f async fun(value: any): ...
 ---@param options? kio.AllOptions
 ---@return { n: integer, [integer]: any } values the first result of each call, in order
 ---@return table<integer, kio.Failure>? failed those that returned nil and a message; nil: none did
@@ -100,7 +100,7 @@ function group.map(list, f, options)
   check.options(options, 3, "map", LIMIT)
   local wrong = wrong_limit(options)
   if wrong then check.refuse(3, "map", wrong) end
-  return collect(#list, options, function(i) return f(list[i], i) end)
+  return collect(#list, options, function(i) return f(list[i]) end)
 end
 
 -- ---- the first ----

@@ -68,6 +68,11 @@ build-$1: build/$1/kio/core.so $(if $(filter release,$1),,$(call units,$1))
 endef
 $(foreach f,$(FLAVOURS) lint,$(eval $(call flavour_rules,$f)))
 
+build-tsan: build/tsan/longjmp.so
+build/tsan/longjmp.so: spec/runner/longjmp.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O1 -g -fPIC -shared -U_FORTIFY_SOURCE $< -o $@
+
 all: build-release ## build the release flavour
 test-build: build-test ## build the test flavour, enough to run `busted` by hand
 

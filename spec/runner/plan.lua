@@ -39,6 +39,9 @@ function plan.sanitizer(flavour)
     for name in names:gmatch("%S+") do
       paths[#paths + 1] = exec.capture("gcc -print-file-name=" .. name):match("%S+")
     end
+    if flavour == "tsan" then
+      paths[#paths + 1] = exec.capture("pwd"):match("%S+") .. "/build/tsan/longjmp.so"
+    end
     local fixed = os.execute("setarch -R true 2>/dev/null") and "setarch -R " or ""
     preload[flavour] = ("%senv LD_PRELOAD='%s' "):format(fixed, table.concat(paths, " "))
   end

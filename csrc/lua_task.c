@@ -98,14 +98,12 @@ static int join_ended(lua_State *L, kio_task *target) {
   return 3;
 }
 
-typedef int (*ended_fn)(lua_State *L, kio_task *target);
-
 static int l_awaitk(lua_State *L, int status, lua_KContext ctx) {
   kio_task *task = kio_sched_current()->current;
   kio_task *target = kio_task_check(L, 1);
   (void)status;
   if (task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
-  if (task->wake == KIO_WAKE_TIMEOUT) return kio_fail(L, ETIMEDOUT, "join", "task");
+  if (task->wake == KIO_WAKE_TIMEOUT) return kio_fail(L, ETIMEDOUT, ctx ? "join" : "await", "task");
   return ctx ? join_ended(L, target) : await_ended(L, target);
 }
 

@@ -187,6 +187,27 @@ describe("options", function()
   end)
 end)
 
+describe("the message of a deadline that has passed", function()
+  it("names operation and subject", function()
+    run(function()
+      local from, to = kio.pipe()
+      local task = common.until_waiting(kio.spawn(kio.read, from, 1))
+      for start, call in pairs {
+        ["read fd " .. from .. ": "] = function(options) return kio.read(from, 1, options) end,
+        ["poll fd " .. from .. ": "] = function(options) return kio.poll(from, "r", options) end,
+        ["await task: "] = function(options) return task:await(options) end,
+        ["join task: "] = function(options) return task:join(options) end,
+      } do
+        local _, message = call { timeout = 0 }
+        assert.equal(start, message:sub(1, #start))
+      end
+      task:cancel()
+      kio.close(from)
+      kio.close(to)
+    end)
+  end)
+end)
+
 describe("a stream's own timeout", function()
   it("holds where none is named, for writing too", function()
     run(function()

@@ -192,13 +192,13 @@ describe("the message of a deadline that has passed", function()
     run(function()
       local from, to = kio.pipe()
       local task = common.until_waiting(kio.spawn(kio.read, from, 1))
-      for start, call in pairs {
+      for start, timed in pairs {
         ["read fd " .. from .. ": "] = function(options) return kio.read(from, 1, options) end,
         ["poll fd " .. from .. ": "] = function(options) return kio.poll(from, "r", options) end,
         ["await task: "] = function(options) return task:await(options) end,
         ["join task: "] = function(options) return task:join(options) end,
       } do
-        local _, message = call { timeout = 0 }
+        local _, message = timed { timeout = 0 }
         assert.equal(start, message:sub(1, #start))
       end
       task:cancel()

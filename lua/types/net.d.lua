@@ -1,0 +1,150 @@
+---@meta kio.core.net
+-- Streams, listeners and their options: the part of the C half behind kio.net. The conventions are
+-- those at the head of kio.d.lua.
+
+---A buffered connection. One task may read and one may write at a time; a second one raises. Closes
+---itself as a to-be-closed variable, and when it is collected.
+---@class kio.Stream: userdata
+local Stream = {}
+
+---What has arrived next.
+---@async
+---@param max? integer at most this many bytes
+---@param options? kio.Options
+---@return string|nil data nil without a message when the peer has ended
+---@return string? message
+---@return string? code
+function Stream:recv(max, options) end
+
+---@class kio.ReadOptions: kio.Options
+---@field max? integer the longest value allowed: a line or read_until 64 KiB, "a" 64 MiB
+
+---A value for each format, as Lua's io: "l" a line, "L" a line with its newline, "a" all up to the
+---end, n that many bytes (fewer only at the end). A read that fails takes no byte.
+---@async
+---@param ... string|integer|kio.ReadOptions formats, default "l"; options in last place
+---@return string|nil ... nil without a message at the end
+function Stream:read(...) end
+
+---What comes before the delimiter, which is dropped.
+---@async
+---@param delimiter string
+---@param options? kio.ReadOptions
+---@return string|nil data nil without a message at the end
+---@return string? message
+---@return string? code "ENODATA" when the end comes first, "EMSGSIZE" past `max`
+function Stream:read_until(delimiter, options) end
+
+---The next bytes, which stay unread.
+---@async
+---@param size? integer default 1; fewer only at the end
+---@param options? kio.Options
+---@return string|nil data nil without a message at the end
+---@return string? message
+---@return string? code
+function Stream:peek(size, options) end
+
+---Puts bytes back: they are what is read next.
+---@param data string
+---@return kio.Stream|nil self
+---@return string? message
+---@return string? code
+function Stream:unread(data) end
+
+---Gathers output; what a turn of the loop gathers leaves in one send. Waits only past 64 KiB. A
+---send that fails is told by the next write, flush or close.
+---@async
+---@param ... string|number|(string|number)[]
+---@return kio.Stream|nil self
+---@return string? message
+---@return string? code
+---@return integer? taken bytes of this call that were taken over before the failure
+function Stream:write(...) end
+
+---The same, and waits until the kernel has taken every byte.
+---@async
+---@param ... string|number|(string|number)[]
+---@return kio.Stream|nil self
+---@return string? message
+---@return string? code
+---@return integer? taken
+function Stream:send(...) end
+
+---Waits until all output has left.
+---@async
+---@param options? kio.Options
+---@return kio.Stream|nil self
+---@return string? message
+---@return string? code
+function Stream:flush(options) end
+
+---Lets output leave, then ends one or both directions, see shutdown(2).
+---@async
+---@param how? "read"|"write"|"both" default both
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function Stream:shutdown(how) end
+
+---Lets output leave, ends what is under way on the stream ("EBADF" for who waits), and closes, even
+---when it returns an error. In a cancelled task output gets one try, as with a timeout of 0.
+---Closing again does nothing.
+---@async
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message a failed send is told here at the latest
+---@return string? code
+function Stream:close(options) end
+
+---The timeout of operations that name none.
+---@param seconds number|nil
+---@return kio.Stream self
+function Stream:set_timeout(seconds) end
+
+---@return kio.Address peer the other end's
+function Stream:peer() end
+
+---@return kio.Address|nil address this end's
+---@return string? message
+---@return string? code
+function Stream:address() end
+
+---@return kio.Fd|nil fd nil when closed
+function Stream:fd() end
+
+---@class kio.Listener: userdata
+local Listener = {}
+
+---@async
+---@param options? kio.Options
+---@return kio.Stream|nil stream
+---@return kio.Address|string peer or the message
+---@return string? code
+function Listener:accept(options) end
+
+---Closes; every accept under way fails with "EBADF".
+---@async
+---@return boolean done
+function Listener:close() end
+
+---@return kio.Address address with the port the system chose when 0 was asked for
+function Listener:address() end
+
+---@return kio.Fd|nil fd nil when closed
+function Listener:fd() end
+
+---@class kio.ConnectOptions: kio.Options
+---@field nodelay? boolean TCP_NODELAY (true)
+---@field keepalive? number idle seconds before TCP probes the peer (never)
+---@field send_buffer? integer SO_SNDBUF
+---@field receive_buffer? integer SO_RCVBUF
+
+---@class kio.ListenOptions
+---@field backlog? integer connections that may wait (1024)
+---@field reuseaddr? boolean bind although old connections linger (true)
+---@field reuseport? boolean several listeners on one port (false)
+---@field v6only? boolean an IPv6 listener takes no IPv4 connections (false)
+---@field nodelay? boolean of accepted connections (true)
+---@field keepalive? number of accepted connections (never)
+---@field send_buffer? integer of accepted connections
+---@field receive_buffer? integer of accepted connections

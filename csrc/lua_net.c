@@ -1,60 +1,19 @@
 /* Connecting and listening. Addresses are text (address.h); names other than localhost are resolved
    above this layer. Called in a task, but for listen, which never waits. */
 #include <errno.h>
-#include <math.h>
-#include <string.h>
+#include <limits.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "address.h"
+#include "lua_sockopt.h"
 #include "lua_stream.h"
 #include "op.h"
 #include "ops.h"
-#include "socket.h"
 
 #define LISTENER_TYPE "kio.Listener"
 
-/* ---- options ---- */
-
-static int check_number(lua_State *L, const char *name, lua_Number max) {
-  luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER, 2,
-                lua_pushfstring(L, "option '%s' must be a number", name));
-  lua_Number value = lua_tonumber(L, -1);
-  luaL_argcheck(L, value >= 0 && value <= max, 2,
-                lua_pushfstring(L, "option '%s' is out of range", name));
-  return (int)ceil(value);
-}
-
-static void read_number(lua_State *L, const char *name, int *out) {
-  int top = lua_gettop(L);
-  if (lua_getfield(L, 2, name) != LUA_TNIL) *out = check_number(L, name, 0x7fffffff);
-  lua_settop(L, top);
-}
-
-static void read_flag(lua_State *L, const char *name, bool *out) {
-  if (lua_getfield(L, 2, name) != LUA_TNIL) {
-    luaL_argcheck(L, lua_isboolean(L, -1), 2,
-                  lua_pushfstring(L, "option '%s' must be true or false", name));
-    *out = lua_toboolean(L, -1);
-  }
-  lua_pop(L, 1);
-}
-
-/* Reads the options at index 2, if any; `known` names those that make sense here. */
-static kio_socket_options read_options(lua_State *L, const char *const *known) {
-  kio_socket_options options = kio_socket_defaults;
-  if (lua_isnoneornil(L, 2)) return options;
-  kio_check_options(L, 2, known);
-  read_number(L, "backlog", &options.backlog);
-  read_number(L, "send_buffer", &options.send_buffer);
-  read_number(L, "receive_buffer", &options.receive_buffer);
-  read_number(L, "keepalive", &options.keepalive_s);
-  read_flag(L, "nodelay", &options.nodelay);
-  read_flag(L, "reuseaddr", &options.reuseaddr);
-  read_flag(L, "reuseport", &options.reuseport);
-  read_flag(L, "v6only", &options.v6only);
-  return options;
-}
+/* ---- options and addresses ---- */
 
 /* Reads the address at index 1. False after pushing nil, message, code. */
 static bool read_address(lua_State *L, const char *what, kio_sockaddr *address) {
@@ -91,11 +50,11 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
 
 /* net_connect(address [, options]) -> stream */
 static int l_connect(lua_State *L) {
-  static const char *const known[] = {"timeout",     "nodelay",        "keepalive",
-                                      "send_buffer", "receive_buffer", NULL};
+  static const char *const others[] = {"timeout", NULL};
   kio_sockaddr address;
+  kio_socket_options options = kio_socket_defaults;
   if (!read_address(L, "connect", &address)) return 3;
-  kio_socket_options options = read_options(L, known);
+  kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_CONNECT, others, &options);
   int64_t timeout = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_option_timeout(L, 2, KIO_NEVER);
   kio_task *task = kio_op_begin(L);
   lua_settop(L, 2);
@@ -125,12 +84,13 @@ typedef struct listener {
 
 /* net_listen(address [, options]) -> listener */
 static int l_listen(lua_State *L) {
-  static const char *const known[] = {"backlog",     "nodelay",        "keepalive",
-                                      "send_buffer", "receive_buffer", "reuseaddr",
-                                      "reuseport",   "v6only",         NULL};
+  static const char *const others[] = {"backlog", NULL};
   kio_sockaddr address;
+  kio_socket_options options = kio_socket_defaults;
   if (!read_address(L, "listen", &address)) return 3;
-  kio_socket_options options = read_options(L, known);
+  kio_socket_give(&options, KIO_SOCKOPT_REUSEADDR, true);
+  kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_LISTEN, others, &options);
+  if (lua_istable(L, 2)) kio_read_number(L, 2, "backlog", INT_MAX, &options.backlog);
   listener *l = lua_newuserdatauv(L, sizeof *l, 0);
   *l = (listener){.fd = -1, .address = address};
   luaL_setmetatable(L, LISTENER_TYPE);
@@ -272,6 +232,7 @@ void kio_listener_open(lua_State *L) {
   luaL_newmetatable(L, LISTENER_TYPE);
   luaL_setfuncs(L, metamethods, 0);
   luaL_newlib(L, methods);
+  luaL_setfuncs(L, kio_socket_methods, 0);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__index");
   lua_remove(L, -2);

@@ -9,9 +9,9 @@
 
 #include "address.h"
 #include "config.h"
+#include "lua_sockopt.h"
 #include "memory.h"
 #include "op.h"
-#include "socket.h"
 
 #define STREAM_TYPE "kio.Stream"
 
@@ -388,6 +388,7 @@ void kio_stream_open(lua_State *L) {
   luaL_setfuncs(L, metamethods, 0);
   luaL_newlib(L, methods);
   luaL_setfuncs(L, kio_read_methods, 0);
+  luaL_setfuncs(L, kio_socket_methods, 0);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__index");
   lua_remove(L, -2);

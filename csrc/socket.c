@@ -1,45 +1,39 @@
-/* Owns nothing. Options: socket(7), tcp(7), ipv6(7). */
+/* Owns nothing. The options themselves are in sockopt.c. */
 #include "socket.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "address.h"
 
 const kio_socket_options kio_socket_defaults = {
+    .type = SOCK_STREAM,
     .backlog = KIO_SOCKET_BACKLOG,
-    .nodelay = true,
-    .reuseaddr = true,
+    .given = 1U << KIO_SOCKOPT_NODELAY,
+    .value = {[KIO_SOCKOPT_NODELAY] = 1},
 };
 
-static int set(int fd, int level, int name, int value) {
-  return setsockopt(fd, level, name, &value, sizeof value) == 0 ? 0 : -errno;
+_Static_assert(KIO_SOCKOPT_COUNT <= 32, "kio_socket_options.given has a bit for each option");
+
+void kio_socket_give(kio_socket_options *options, kio_sockopt_id id, int value) {
+  options->given |= 1U << id;
+  options->value[id] = value;
 }
 
-int kio_socket_set_nodelay(int fd, bool on) {
-  return set(fd, IPPROTO_TCP, TCP_NODELAY, on);
-}
-
-int kio_socket_set_keepalive(int fd, int idle_s) {
-  int err = set(fd, SOL_SOCKET, SO_KEEPALIVE, idle_s > 0);
-  return err || idle_s <= 0 ? err : set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
-}
-
-static int set_tcp(int fd, const kio_socket_options *options) {
-  int err = options->nodelay ? kio_socket_set_nodelay(fd, true) : 0;
-  if (err || options->keepalive_s <= 0) return err;
-  return kio_socket_set_keepalive(fd, options->keepalive_s);
+/* An address may come from a configuration: what TCP alone knows is no error for a Unix socket. */
+static bool makes_sense(int id, int family) {
+  int use = kio_sockopts[id].use;
+  if (family == AF_UNIX) return use & KIO_SOCKOPT_FOR_UNIX;
+  return family == AF_INET6 || !(use & KIO_SOCKOPT_FOR_V6);
 }
 
 static int set_all(int fd, int family, const kio_socket_options *options) {
   int err = 0;
-  if (options->send_buffer > 0) err = set(fd, SOL_SOCKET, SO_SNDBUF, options->send_buffer);
-  if (!err && options->receive_buffer > 0) {
-    err = set(fd, SOL_SOCKET, SO_RCVBUF, options->receive_buffer);
+  for (int id = 0; id < KIO_SOCKOPT_COUNT && !err; id++) {
+    if (!(options->given & 1U << id) || !makes_sense(id, family)) continue;
+    err = kio_sockopt_set(fd, (kio_sockopt_id)id, options->value[id]);
   }
-  if (!err && family == AF_INET6 && options->v6only) err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-  return err || family == AF_UNIX ? err : set_tcp(fd, options);
+  return err;
 }
 
 /* fd, or the error with fd closed. */
@@ -50,19 +44,28 @@ static int or_close(int fd, int err) {
 
 int kio_socket_new(const kio_sockaddr *address, const kio_socket_options *options) {
   int family = address->as.any.sa_family;
-  int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd = socket(family, options->type | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   return or_close(fd, set_all(fd, family, options));
 }
 
-int kio_socket_listen(const kio_sockaddr *address, const kio_socket_options *options) {
+/* unix(7), "Autobind feature": only the family, and the kernel finds a name that is free. */
+static socklen_t size_to_bind(const kio_sockaddr *address) {
+  socklen_t head = offsetof(struct sockaddr_un, sun_path);
+  bool any_name = address->as.any.sa_family == AF_UNIX && address->size == head + 1;
+  return any_name && address->as.local.sun_path[0] == 0 ? head : address->size;
+}
+
+int kio_socket_bound(const kio_sockaddr *address, const kio_socket_options *options) {
   int fd = kio_socket_new(address, options);
   if (fd < 0) return fd;
-  int err = options->reuseaddr ? set(fd, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
-  if (!err && options->reuseport) err = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-  if (!err && bind(fd, &address->as.any, address->size) != 0) err = -errno;
-  if (!err && listen(fd, options->backlog) != 0) err = -errno;
-  return or_close(fd, err);
+  return or_close(fd, bind(fd, &address->as.any, size_to_bind(address)) == 0 ? 0 : -errno);
+}
+
+int kio_socket_listen(const kio_sockaddr *address, const kio_socket_options *options) {
+  int fd = kio_socket_bound(address, options);
+  if (fd < 0) return fd;
+  return or_close(fd, listen(fd, options->backlog) == 0 ? 0 : -errno);
 }
 
 int kio_socket_local(int fd, kio_sockaddr *address) {

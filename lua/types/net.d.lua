@@ -112,6 +112,20 @@ function Stream:address() end
 ---@return kio.Fd|nil fd nil when closed
 function Stream:fd() end
 
+---A socket option by name: what the kernel has, or the socket after setting it.
+---@param name kio.OptionName
+---@param value? boolean|number|string
+---@return boolean|number|kio.Stream|nil value
+---@return string? message
+---@return string? code
+function Stream:option(name, value) end
+
+---Who is at the other end of a Unix connection: unix(7), SO_PEERCRED.
+---@return {pid: integer, uid: integer, gid: integer}|nil who
+---@return string? message
+---@return string? code "EOPNOTSUPP" when it is no Unix socket
+function Stream:credentials() end
+
 ---@class kio.Listener: userdata
 local Listener = {}
 
@@ -133,18 +147,50 @@ function Listener:address() end
 ---@return kio.Fd|nil fd nil when closed
 function Listener:fd() end
 
----@class kio.ConnectOptions: kio.Options
+---A socket option by name: what the kernel has, or the socket after setting it.
+---@param name kio.OptionName
+---@param value? boolean|number|string
+---@return boolean|number|kio.Listener|nil value
+---@return string? message
+---@return string? code
+function Listener:option(name, value) end
+
+---Who is at the other end of a Unix connection: unix(7), SO_PEERCRED.
+---@return {pid: integer, uid: integer, gid: integer}|nil who
+---@return string? message
+---@return string? code "EOPNOTSUPP" when it is no Unix socket
+function Listener:credentials() end
+
+---@alias kio.OptionName
+---| "nodelay" | "keepalive" | "keepalive_interval" | "keepalive_count" | "user_timeout" | "linger"
+---| "quickack" | "unsent_limit" | "max_segment" | "send_buffer" | "receive_buffer" | "tos" | "ttl"
+---| "priority" | "reuseaddr" | "reuseport" | "v6only" | "defer_accept" | "fastopen" | "broadcast"
+---| "multicast_ttl" | "multicast_loop" | "multicast_interface"
+
+---What both ends of TCP know; a Unix socket takes the buffer sizes and passes over the rest.
+---@class kio.TcpOptions
 ---@field nodelay? boolean TCP_NODELAY (true)
----@field keepalive? number idle seconds before TCP probes the peer (never)
+---@field keepalive? number|false idle seconds before TCP probes the peer (false: never)
+---@field keepalive_interval? number seconds between two probes: TCP_KEEPINTVL
+---@field keepalive_count? integer unanswered probes until ETIMEDOUT: TCP_KEEPCNT
+---@field user_timeout? number seconds that sent bytes may be unacknowledged: TCP_USER_TIMEOUT
+---@field linger? 0|false 0: close resets the connection (false)
+---@field quickack? boolean TCP_QUICKACK
+---@field unsent_limit? integer bytes: TCP_NOTSENT_LOWAT
+---@field max_segment? integer bytes: TCP_MAXSEG
 ---@field send_buffer? integer SO_SNDBUF
 ---@field receive_buffer? integer SO_RCVBUF
+---@field tos? integer IP_TOS, IPV6_TCLASS
+---@field ttl? integer IP_TTL, IPV6_UNICAST_HOPS
+---@field priority? integer SO_PRIORITY
 
----@class kio.ListenOptions
+---@class kio.ConnectOptions: kio.TcpOptions, kio.Options
+
+---What concerns connections is inherited by the accepted ones.
+---@class kio.ListenOptions: kio.TcpOptions
 ---@field backlog? integer connections that may wait (1024)
 ---@field reuseaddr? boolean bind although old connections linger (true)
 ---@field reuseport? boolean several listeners on one port (false)
 ---@field v6only? boolean an IPv6 listener takes no IPv4 connections (false)
----@field nodelay? boolean of accepted connections (true)
----@field keepalive? number of accepted connections (never)
----@field send_buffer? integer of accepted connections
----@field receive_buffer? integer of accepted connections
+---@field defer_accept? number seconds to wait for a connection's first bytes: TCP_DEFER_ACCEPT
+---@field fastopen? integer connections waiting with early data: TCP_FASTOPEN

@@ -7,7 +7,7 @@ layers.order = {
   "list errname memory buffer timer shuffle",
   "request ring",
   "test_sim_call test_sim_script",
-  "ring_uring ring_sim ring_rig machine diagnose address socket",
+  "ring_uring ring_sim ring_rig machine diagnose address sockopt socket",
   "inbox pool worker runtime",
   "desc",
   "scope task queue watchdog sched trace stream",

@@ -18,6 +18,7 @@ extern const luaL_Reg kio_run_ops[];     /* lua_run.c: run, check */
 extern const luaL_Reg kio_inspect_ops[]; /* lua_inspect.c: what goes on */
 extern const luaL_Reg kio_rig_ops[];     /* lua_rig.c: what kio.testing needs */
 extern const luaL_Reg kio_net_ops[];     /* lua_net.c: connect and listen */
+extern const luaL_Reg kio_signal_ops[];  /* lua_signal.c: waiting for signals */
 #ifdef KIO_TEST
 extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
 #endif
@@ -27,6 +28,7 @@ void kio_queue_open(lua_State *L);        /* lua_queue.c: the metatables of queu
 void kio_scope_open_type(lua_State *L);   /* lua_scope.c: the metatable of scopes */
 void kio_rig_open(lua_State *L);          /* lua_rig.c: the metatable of faults */
 void kio_run_open(lua_State *L);          /* lua_run.c: the scheduler's finalizer */
+void kio_signal_open(lua_State *L);       /* lua_signal.c: the metatable of watches */
 void kio_listener_open(lua_State *L);     /* lua_net.c: pushes the table of listener methods */
 void kio_constants_open(lua_State *L);    /* lua_plain.c: the field `const` of the table on top */
 void kio_coroutine_open(lua_State *L);    /* lua_coroutine.c: replaces Lua's coroutine functions */

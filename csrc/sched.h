@@ -45,18 +45,19 @@ struct kio_sched {
   kio_timers timers; /* tasks' timers only */
   kio_descs descs;
   kio_buffers buffers;
-  kio_list ready;      /* tasks to run, in order, by wait_link */
-  size_t ready_count;  /* how many */
-  kio_list tasks;      /* tasks that have not ended, by link */
-  size_t uncancelled;  /* how many of them nobody has cancelled */
-  kio_list members;    /* streams alive on this scheduler */
-  kio_list dirty;      /* those with output gathered in this turn */
-  kio_task *current;   /* the task that runs now; NULL: the loop itself */
-  lua_State *leaf;     /* the coroutine that runs now: the task's, or one inside it */
-  bool stuck;          /* somewhere between the two Lua cannot yield */
-  kio_scope root;      /* the scope of the whole run */
-  kio_task *main;      /* the root task; anchored for the whole run */
-  bool on_error;       /* there is one, in the registry by &root: kio.run's option */
+  kio_list ready;              /* tasks to run, in order, by wait_link */
+  size_t ready_count;          /* how many */
+  kio_list tasks;              /* tasks that have not ended, by link */
+  size_t uncancelled;          /* how many of them nobody has cancelled */
+  kio_list members;            /* streams alive on this scheduler */
+  kio_list dirty;              /* those with output gathered in this turn */
+  struct kio_signals *signals; /* what signals.c keeps; NULL: no signal was watched yet */
+  kio_task *current;           /* the task that runs now; NULL: the loop itself */
+  lua_State *leaf;             /* the coroutine that runs now: the task's, or one inside it */
+  bool stuck;                  /* somewhere between the two Lua cannot yield */
+  kio_scope root;              /* the scope of the whole run */
+  kio_task *main;              /* the root task; anchored for the whole run */
+  bool on_error;               /* there is one, in the registry by &root: kio.run's option */
   const char *trouble; /* what the loop itself found wrong: a deadlock, a task left behind */
   bool trouble_first;  /* before any task's failure had reached the root */
   int64_t now_ns;      /* the clock, read once per turn */

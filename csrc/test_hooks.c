@@ -1,9 +1,13 @@
 /* Test builds only: what specs need to see and to break. */
+#include <signal.h>
+#include <unistd.h>
+
 #include "errname.h"
 #include "memory.h"
 #include "op.h"
 #include "ops.h"
 #include "sched.h"
+#include "signame.h"
 #include "test_sim_script.h"
 
 /* ---- the world ---- */
@@ -95,7 +99,19 @@ static int l_sim_fired(lua_State *L) {
   return 1;
 }
 
+/* ---- signals ---- */
+
+/* send_signal(name, ...): to this process, as kill(1) does */
+static int l_send_signal(lua_State *L) {
+  for (int i = 1; i <= lua_gettop(L); i++) {
+    int number = kio_signame_find(luaL_checkstring(L, i));
+    luaL_argcheck(L, number, i, "no such signal");
+    kill(getpid(), number);
+  }
+  return 0;
+}
+
 const luaL_Reg kio_test_ops[] = {
-    {"world", l_world}, {"fail_memory", l_fail_memory}, {"sim", l_sim}, {"sim_fired", l_sim_fired},
-    {NULL, NULL},
+    {"world", l_world},         {"fail_memory", l_fail_memory}, {"sim", l_sim},
+    {"sim_fired", l_sim_fired}, {"send_signal", l_send_signal}, {NULL, NULL},
 };

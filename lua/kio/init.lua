@@ -4,6 +4,7 @@ local fs = require "kio.fs"
 local group = require "kio.group"
 local helpers = require "kio.io"
 local net = require "kio.net"
+local signal = require "kio.signal"
 require "kio.stream"
 local select_ready = require "kio.sync.select"
 local sync = require "kio.sync"
@@ -11,6 +12,7 @@ local testing = require "kio.testing"
 
 ---@class kio: kio.core, kio.Group
 local kio = { core = core, fs = fs, io = helpers, net = net, sync = sync, select = select_ready }
+kio.signal = signal
 kio.testing = testing
 
 for _, name in ipairs {

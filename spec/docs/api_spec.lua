@@ -34,9 +34,8 @@ describe("a public function", function()
       if debug.getinfo(entry.f, "S").what ~= "C" then return nil end
       local name = entry.method and entry.name or "kio." .. entry.key
       local pattern = "\nfunction " .. name:gsub("%p", "%%%0") .. "%("
-      if entry.name:match("^kio%.net%.") then
-        pattern = "\nfunction kio%.net_" .. entry.key .. "%("
-      end
+      local area = entry.name:match("^kio%.(%l+)%.")
+      if area then pattern = ("\nfunction kio%%.%s_%s%%("):format(area, entry.key) end
       if not TYPES:find(pattern) then return ": not in lua/types" end
     end))
   end)

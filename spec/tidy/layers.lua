@@ -4,13 +4,13 @@ local layers = {}
 
 layers.order = {
   "base config",
-  "list errname memory buffer timer shuffle",
+  "list errname signame memory buffer timer shuffle",
   "request ring",
   "test_sim_call test_sim_script",
   "ring_uring ring_sim ring_rig machine diagnose address sockopt socket",
   "inbox pool worker runtime",
   "desc",
-  "scope task queue watchdog sched trace stream",
+  "scope task queue watchdog sched trace stream signals",
   "op ops check",
   "lua_* op_* test_*",
   "lua_core",

@@ -34,7 +34,7 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
   const kio_task *task = kio_sched_current()->current;
   const char *subject = lua_tostring(L, 1);
   int fd = request->fd, err = kio_op_error(task, request);
-  kio_sockaddr peer = request->arg.address;
+  kio_sockaddr peer = *request->arg.address;
   (void)status;
   kio_op_release(request);
   if (err == 0) {
@@ -67,8 +67,12 @@ static int l_connect(lua_State *L) {
     close(fd);
     return kio_fail(L, -err, "connect", lua_tostring(L, 1));
   }
-  request->arg.address = address;
-  request->flags |= KIO_REQUEST_OWNS_FD;
+  request->flags |= KIO_REQUEST_OWNS_FD; /* when telling the failure raises, it is closed with it */
+  if (!kio_op_address(L, request)) {
+    close(fd);
+    return 3;
+  }
+  *request->arg.address = address;
   int failed = kio_op_submit(L, task, request, timeout, l_connectk);
   close(fd); /* only out of memory comes here */
   return failed;
@@ -123,7 +127,7 @@ static int l_acceptk(lua_State *L, int status, lua_KContext ctx) {
   kio_request *request = kio_op_result(ctx);
   const kio_task *task = kio_sched_current()->current;
   int fd = request->result, err = kio_op_error(task, request);
-  kio_sockaddr peer = request->arg.address;
+  kio_sockaddr peer = *request->arg.address;
   (void)status;
   kio_op_release(request);
   if (err == ECANCELED && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
@@ -147,7 +151,7 @@ static int l_accept(lua_State *L) {
   kio_request *request;
   int err = kio_sched_request(task->sched, KIO_OP_ACCEPT, l->fd, task, kio_op_wake_owner, &request);
   if (err) return fail(L, l, "accept", -err);
-  kio_address_blank(&request->arg.address);
+  if (!kio_op_address(L, request)) return 3;
   l->sched = task->sched;
   return kio_op_submit(L, task, request, timeout, l_acceptk);
 }

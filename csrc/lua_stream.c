@@ -37,7 +37,8 @@ static kio_stream *stream_at(lua_State *L) {
 }
 
 const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
-  text[kio_address_format(&stream->peer, text)] = 0;
+  kio_sockaddr peer = kio_stream_peer(stream);
+  text[kio_address_format(&peer, text)] = 0;
   return text;
 }
 
@@ -326,7 +327,8 @@ static int push_address(lua_State *L, const kio_sockaddr *address) {
 
 /* stream:peer() -> the other end's address */
 static int l_peer(lua_State *L) {
-  return push_address(L, &kio_stream_check(L)->stream->peer);
+  kio_sockaddr peer = kio_stream_peer(kio_stream_check(L)->stream);
+  return push_address(L, &peer);
 }
 
 /* stream:address() -> this end's address */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "address.h"
 #include "errname.h"
 
 /* ---- may it start? ---- */
@@ -82,6 +83,13 @@ bool kio_op_buffer(lua_State *L, kio_request *request, size_t size) {
   request->result = -ENOMEM;
   kio_op_failed(L, request);
   return false;
+}
+
+bool kio_op_address(lua_State *L, kio_request *request) {
+  if (!kio_op_buffer(L, request, sizeof *request->arg.address)) return false;
+  request->arg.address = (kio_sockaddr *)(void *)request->buffer.data;
+  kio_address_blank(request->arg.address);
+  return true;
 }
 
 static void abandon_request(kio_task *task) {

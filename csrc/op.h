@@ -45,6 +45,8 @@ kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd);
 /* Gives it a buffer of `size` bytes. False after pushing nil, message, code, the request given
    back: then return 3. */
 bool kio_op_buffer(lua_State *L, kio_request *request, size_t size);
+/* Gives it room for an address, which is empty; likewise. */
+bool kio_op_address(lua_State *L, kio_request *request);
 /* The `done` of a request whose owner is a task: wakes it. */
 void kio_op_wake_owner(kio_request *request);
 /* Queues the request, parks the task until it is done; then `k` runs with the request as context.

@@ -25,7 +25,7 @@ static int l_acceptk(lua_State *L, int status, lua_KContext ctx) {
   kio_request *request = kio_op_result(ctx);
   (void)status;
   if (request->result < 0) return kio_op_failed(L, request);
-  push_address(L, &request->arg.address);
+  push_address(L, request->arg.address);
   lua_pushinteger(L, request->result);
   lua_insert(L, -2);
   kio_op_release(request);
@@ -39,7 +39,7 @@ static int l_accept(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   kio_request *request = kio_op_request(L, task, KIO_OP_ACCEPT, fd);
   if (!request) return 3;
-  kio_address_blank(&request->arg.address);
+  if (!kio_op_address(L, request)) return 3;
   return kio_op_submit(L, task, request, timeout, l_acceptk);
 }
 
@@ -55,7 +55,8 @@ static int l_connect(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   kio_request *request = kio_op_request(L, task, KIO_OP_CONNECT, fd);
   if (!request) return 3;
-  request->arg.address = address;
+  if (!kio_op_address(L, request)) return 3;
+  *request->arg.address = address;
   return kio_op_submit(L, task, request, timeout, kio_op_donek);
 }
 

@@ -6,7 +6,7 @@
 
 #include "memory.h"
 
-_Static_assert(sizeof(kio_request) <= 320, "a request slot should stay within five cache lines");
+_Static_assert(sizeof(kio_request) <= 192, "a request slot should stay within three cache lines");
 
 static const char *const op_names[KIO_OP_COUNT] = {
     [KIO_OP_READ] = "read",          [KIO_OP_WRITE] = "write",

@@ -88,7 +88,7 @@ typedef union kio_arg {
     uint64_t length;
   } extent;
   kio_arg_path path;
-  kio_sockaddr address;
+  kio_sockaddr *address; /* in the request's buffer */
   kio_arg_message message;
   struct {
     int in; /* read from here; the request's fd is written to */

@@ -98,12 +98,12 @@ static void prep_close(struct io_uring_sqe *sqe, kio_request *r) {
 }
 
 static void prep_accept(struct io_uring_sqe *sqe, kio_request *r) {
-  kio_sockaddr *peer = &r->arg.address;
+  kio_sockaddr *peer = r->arg.address;
   io_uring_prep_accept(sqe, r->fd, &peer->as.any, &peer->size, SOCK_CLOEXEC);
 }
 
 static void prep_connect(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_connect(sqe, r->fd, &r->arg.address.as.any, r->arg.address.size);
+  io_uring_prep_connect(sqe, r->fd, &r->arg.address->as.any, r->arg.address->size);
 }
 
 static void prep_recv(struct io_uring_sqe *sqe, kio_request *r) {

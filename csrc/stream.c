@@ -22,14 +22,21 @@ static kio_stream *stream_of(kio_member *member) {
 /* ---- life ---- */
 
 kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer) {
-  kio_stream *stream = kio_memory_new(sizeof *stream);
+  kio_stream *stream = kio_memory_new(sizeof *stream + peer->size);
   if (!stream) return NULL;
   stream->fd = fd;
-  stream->peer = *peer;
+  stream->peer_size = peer->size;
+  memcpy(stream->peer, &peer->as, peer->size);
   stream->in_want = KIO_BUFFER_MIN;
   stream->member.flush = flush_output;
   stream->member.detach = detach;
   return stream;
+}
+
+kio_sockaddr kio_stream_peer(const kio_stream *stream) {
+  kio_sockaddr peer = {.size = stream->peer_size};
+  memcpy(&peer.as, stream->peer, stream->peer_size);
+  return peer;
 }
 
 static void received(kio_request *request);

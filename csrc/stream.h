@@ -49,11 +49,14 @@ typedef struct kio_stream {
   int out_err;          /* a send failed: told by every later write, flush and close */
   kio_task *writer;     /* the task that waits for room or the end of output, likewise */
   int64_t write_due_ns; /* the deadline of its write */
-  kio_sockaddr peer;
+  socklen_t peer_size;  /* of the peer's address */
+  char peer[];          /* that address */
 } kio_stream;
 
 /* Takes over a connected socket. NULL when memory is out: the caller still owns fd then. */
 kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer);
+/* The other end's address. */
+kio_sockaddr kio_stream_peer(const kio_stream *stream);
 /* The Lua side lets go: close_later, then free. */
 void kio_stream_drop(kio_stream *stream);
 /* Makes the stream work on this scheduler, if it does not yet. 0, -EBADF or -ENOMEM. */

@@ -160,7 +160,7 @@ static int call_splice(kio_request *r, size_t max) {
 /* ---- connections ---- */
 
 static int call_accept(kio_request *r) {
-  kio_sockaddr *peer = &r->arg.address;
+  kio_sockaddr *peer = r->arg.address;
   int flags = unblock(r->fd);
   if (flags < 0) return flags;
   int result = outcome(accept4(r->fd, &peer->as.any, &peer->size, SOCK_CLOEXEC));
@@ -180,7 +180,7 @@ static int call_connect(kio_request *r, size_t *begun) {
   if (*begun) return connect_ended(r->fd);
   int flags = unblock(r->fd);
   if (flags < 0) return flags;
-  int result = outcome(connect(r->fd, &r->arg.address.as.any, r->arg.address.size));
+  int result = outcome(connect(r->fd, &r->arg.address->as.any, r->arg.address->size));
   *begun = result == -EINPROGRESS;
   result = reblock(r->fd, flags, result);
   return *begun ? connect_ended(r->fd) : result;

@@ -1,0 +1,59 @@
+-- A server that speaks Redis' protocol, for redis-cli and redis-benchmark: given an address it
+-- serves there. It reads and answers one command after the other; the answers to those that arrived
+-- together still leave in one send. Protocol and commands are modules in the folder redis.
+-- expect: PONG
+-- expect: OK
+-- expect: 2
+-- expect: ERR unknown command
+-- expect: 2 sends, of client and server together
+local kio = require "kio"
+local resp = require "examples.redis.resp"
+local commands = require "examples.redis.commands"
+local pubsub = require "examples.redis.pubsub"
+
+commands.PUBLISH = pubsub.publish
+
+local function next_command(stream)
+  if stream:peek() == "*" then return resp.read(stream) end
+  local line, words = stream:read "l", {} -- typed by hand
+  for word in (line or ""):gmatch "%S+" do words[#words + 1] = word end
+  return line and words
+end
+
+local function answer(words)
+  local command = commands[words[1]:upper()] or error("unknown command", 0)
+  return command(table.unpack(words, 2))
+end
+
+local function serve(accepted)
+  local stream <close> = accepted
+  for words in next_command, stream do
+    if words[1] == "SUBSCRIBE" then return pubsub.subscribe(stream, words[2]) end
+    local ok, value = pcall(answer, words)
+    if not ok then value = { err = "ERR " .. value } end
+    stream:write(resp.encode(value))
+  end
+end
+
+local function demonstrate(address)
+  local stream <close> = assert(kio.net.connect(address))
+  local before = kio.stats().ops.send or 0
+  stream:write("PING\r\n", "SET hits 1\r\n", "INCR hits\r\n", "DANCE\r\n")
+  for _ = 1, 4 do
+    local value = resp.read(stream)
+    print(type(value) == "table" and (value.ok or value.err) or value)
+  end
+  print(("%d sends, of client and server together"):format(kio.stats().ops.send - before))
+end
+
+kio.run(function()
+  local listener <close> = assert(kio.net.listen(arg[1] or "127.0.0.1:0"))
+  local server = kio.spawn { daemon = true, function()
+    for stream in listener:accepts() do
+      kio.spawn { serve, stream, daemon = true, on_error = true }
+    end
+  end }
+  if not arg[1] then return demonstrate(listener:address()) end
+  io.stdout:write("listening on ", listener:address(), "\n"):flush()
+  server:await()
+end)

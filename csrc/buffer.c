@@ -104,3 +104,8 @@ void kio_buffer_put(kio_buffers *set, kio_buffer buffer) {
 void kio_buffer_drop(kio_buffer buffer) {
   kio_memory_free(buffer.data);
 }
+
+void kio_buffer_retire(kio_buffers *set, kio_buffer buffer) {
+  kio_buffer free_now = set ? quarantine_swap(set, buffer) : buffer;
+  if (free_now.data) kio_buffer_drop(free_now);
+}

@@ -46,5 +46,8 @@ static inline void kio_buffer_give(kio_buffers *set, kio_buffer buffer) {
 }
 /* Frees a buffer whose set is gone. */
 void kio_buffer_drop(kio_buffer buffer);
+/* Frees memory that was never taken from the set, in test builds through its quarantine. The set
+   may be NULL. */
+void kio_buffer_retire(kio_buffers *set, kio_buffer buffer);
 
 #endif

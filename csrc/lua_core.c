@@ -2,6 +2,7 @@
    another Lua state, is harmless: all it makes lies in the registry of the state at hand. */
 #include "lua_core.h"
 
+#include "lua_buffer.h"
 #include "lua_stream.h"
 #include "ops.h"
 #include "task.h"
@@ -10,7 +11,7 @@ static void register_all(lua_State *L) {
   static const luaL_Reg *const rooms[] = {
       kio_file_ops, kio_path_ops,    kio_socket_ops, kio_wait_ops,   kio_plain_ops,
       kio_dir_ops,  kio_task_ops,    kio_queue_ops,  kio_scope_ops,  kio_run_ops,
-      kio_net_ops,  kio_inspect_ops, kio_rig_ops,    kio_signal_ops,
+      kio_net_ops,  kio_inspect_ops, kio_rig_ops,    kio_signal_ops, kio_buffer_ops,
 #ifdef KIO_TEST
       kio_test_ops,
 #endif
@@ -30,6 +31,8 @@ int luaopen_kio_core(lua_State *L) {
   kio_run_open(L);
   kio_signal_open(L);
   kio_rig_open(L);
+  kio_buffer_open(L);
+  lua_setfield(L, -2, "buffer_methods");
   kio_stream_open(L);
   lua_setfield(L, -2, "stream_methods");
   kio_listener_open(L);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "lua_buffer.h"
 #include "lua_stream.h"
 #include "op.h"
 #include "ops.h"
@@ -17,7 +18,8 @@ typedef enum read_kind {
   KIND_ALL,       /* up to the end */
   KIND_UNTIL,     /* up to a delimiter, which is dropped */
   KIND_PEEK,      /* n bytes, which stay unread */
-  KIND_RECV       /* whatever comes next */
+  KIND_RECV,      /* whatever comes next */
+  KIND_RECV_INTO  /* the same, into a buffer of the program's */
 } read_kind;
 
 typedef enum read_outcome { GOT, GOT_NOTHING, NEED_MORE, TOO_LONG, CUT_SHORT } read_outcome;
@@ -115,6 +117,7 @@ static const char *call_name(const kio_stream *stream) {
   case KIND_UNTIL: return "read_until";
   case KIND_PEEK: return "peek";
   case KIND_RECV: return "recv";
+  case KIND_RECV_INTO: return "recv_into";
   default: return "read";
   }
 }
@@ -215,18 +218,37 @@ static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
   return 1;
 }
 
+/* The unread bytes into the buffer at index 2, where the arguments behind it say: looked at only
+   now, for other tasks may have used it while this one waited. What it has no room for stays. */
+static int fill_buffer(lua_State *L, kio_stream *stream) {
+  size_t at, max;
+  const kio_view *view = kio_view_check(L, 2);
+  kio_block_check(L, view->block, true);
+  kio_view_range(L, 3, view, &at, &max);
+  size_t size = kio_min_size(max, kio_stream_unread(stream));
+  memcpy(view->block->data + view->at + at, stream->in.data + stream->in_at, size);
+  kio_stream_consume(stream, size);
+  lua_pushinteger(L, (lua_Integer)size);
+  return 1;
+}
+
+static int take_unread(lua_State *L, kio_stream *stream, size_t max) {
+  bool into = stream->read_kind == KIND_RECV_INTO;
+  return into ? fill_buffer(L, stream) : push_unread(L, stream, max);
+}
+
 static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
   kio_stream *stream = (kio_stream *)ctx; /* NOLINT: it was one when the task parked */
   (void)status;
   stream->reader = NULL;
-  if (kio_stream_unread(stream) > 0) return push_unread(L, stream, stream->read_max);
+  if (kio_stream_unread(stream) > 0) return take_unread(L, stream, stream->read_max);
   if (stream->in_err) {
     int err = -stream->in_err;
     stream->in_err = 0;
-    return kio_stream_fail(L, stream, "recv", kio_stream_early_end(L, err));
+    return give_up(L, stream, kio_stream_early_end(L, err));
   }
   /* Closed meanwhile, with bytes that had come and were taken by nobody. */
-  if (!stream->ended) return kio_stream_fail(L, stream, "recv", EBADF);
+  if (!stream->ended) return give_up(L, stream, EBADF);
   lua_pushnil(L); /* the peer has ended */
   return 1;
 }
@@ -250,6 +272,29 @@ static int l_recv(lua_State *L) {
   if (stream->ended) return (lua_pushnil(L), 1);
   stream->read_max = (size_t)max;
   stream->read_kind = KIND_RECV;
+  stream->read_due_ns = kio_sched_due(task->sched, timeout_ns);
+  return receive_more(L, stream, task, l_recvk);
+}
+
+/* stream:recv_into(buffer [, at [, max [, options]]]) -> how many bytes have arrived next and are
+   in the buffer now | nil at the end */
+static int l_recv_into(lua_State *L) {
+  size_t at, max;
+  const kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = h->stream;
+  const kio_view *view = kio_view_check(L, 2);
+  kio_block_check(L, view->block, true);
+  kio_view_range(L, 3, view, &at, &max);
+  luaL_argcheck(L, max > 0, 4, "must be at least 1 byte");
+  int64_t timeout_ns = kio_op_timeout_or(L, 5, h->timeout_ns);
+  kio_task *task = kio_op_begin(L);
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "recv_into", EBADF);
+  if (stream->reader) return luaL_error(L, "another task is reading from this stream");
+  int err = kio_stream_attach(stream, task->sched);
+  if (err) return kio_stream_fail(L, stream, "recv_into", -err);
+  if (kio_stream_unread(stream) > 0) return fill_buffer(L, stream);
+  if (stream->ended) return (lua_pushnil(L), 1);
+  stream->read_kind = KIND_RECV_INTO;
   stream->read_due_ns = kio_sched_due(task->sched, timeout_ns);
   return receive_more(L, stream, task, l_recvk);
 }
@@ -316,5 +361,6 @@ static int l_unread(lua_State *L) {
 
 const luaL_Reg kio_read_methods[] = {
     {"recv", l_recv}, {"read", l_read},     {"read_until", l_read_until},
-    {"peek", l_peek}, {"unread", l_unread}, {NULL, NULL},
+    {"peek", l_peek}, {"unread", l_unread}, {"recv_into", l_recv_into},
+    {NULL, NULL},
 };

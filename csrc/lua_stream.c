@@ -9,6 +9,7 @@
 
 #include "address.h"
 #include "config.h"
+#include "lua_buffer.h"
 #include "lua_sockopt.h"
 #include "memory.h"
 #include "op.h"
@@ -140,21 +141,32 @@ static int write_on(lua_State *L, kio_stream *stream, size_t at, int then) {
   return 1;
 }
 
-/* Replaces the arguments from 2 to `last` by one string at 2: strings, numbers, lists of them. */
+/* Adds the string, number or buffer on top, which it pops; false when it is none of these. */
+static bool add_piece(lua_State *L, luaL_Buffer *joined) {
+  if (lua_isstring(L, -1)) return (luaL_addvalue(joined), true);
+  if (!kio_view_at(L, -1)) return false;
+  kio_bytes bytes = kio_bytes_check(L, -1);
+  kio_block_check(L, bytes.block, false);
+  lua_pushlstring(L, bytes.data, bytes.size);
+  lua_replace(L, -2);
+  luaL_addvalue(joined);
+  return true;
+}
+
+/* Replaces the arguments from 2 to `last` by one string at 2: strings, numbers, buffers, lists of
+   them. So a buffer is the caller's again at once. */
 static void join_arguments(lua_State *L, int last) {
   luaL_Buffer joined;
   luaL_buffinit(L, &joined);
   for (int i = 2; i <= last; i++) {
     lua_Integer count = lua_istable(L, i) ? (lua_Integer)lua_rawlen(L, i) : 0;
     for (lua_Integer n = 1; n <= count; n++) {
-      int type = lua_rawgeti(L, i, n);
-      luaL_argcheck(L, type == LUA_TSTRING || type == LUA_TNUMBER, i, "a list of strings expected");
-      luaL_addvalue(&joined);
+      lua_rawgeti(L, i, n);
+      luaL_argcheck(L, add_piece(L, &joined), i, "a list of strings expected");
     }
     if (lua_istable(L, i)) continue;
-    luaL_argexpected(L, lua_isstring(L, i), i, "string or list of strings");
     lua_pushvalue(L, i);
-    luaL_addvalue(&joined);
+    luaL_argexpected(L, add_piece(L, &joined), i, "string or list of strings");
   }
   luaL_pushresult(&joined);
   lua_replace(L, 2);

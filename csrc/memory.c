@@ -2,6 +2,8 @@
    told to fail its n-th allocation; the counts are thread-local, so no lock is needed. */
 #include "memory.h"
 
+#include <string.h>
+
 #ifdef KIO_TEST
 static _Thread_local long memory_live;
 static _Thread_local long memory_fail_in;
@@ -50,6 +52,15 @@ void *kio_memory_resize(void *ptr, size_t size) {
   void *grown = refused() ? NULL : realloc(ptr, size);
   if (grown && !ptr) counted(1);
   return grown;
+}
+
+void *kio_memory_pages(size_t size) {
+  enum { PAGE = 4096 };
+  if (size < PAGE) return kio_memory_new(size);
+  void *ptr = refused() ? NULL : aligned_alloc(PAGE, (size + PAGE - 1) / PAGE * PAGE);
+  if (!ptr) return NULL;
+  counted(1);
+  return memset(ptr, 0, size);
 }
 
 void kio_memory_free(void *ptr) {

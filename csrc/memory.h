@@ -7,6 +7,7 @@
 /* All of these may be called from any thread. A NULL result means out of memory. */
 void *kio_memory_new(size_t size);               /* zeroed */
 void *kio_memory_resize(void *ptr, size_t size); /* as realloc; the old block stays on failure */
+void *kio_memory_pages(size_t size);             /* zeroed; a page or more begins at a page */
 void kio_memory_free(void *ptr);                 /* NULL is allowed */
 
 #ifdef KIO_TEST

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "lua_buffer.h"
 #include "op.h"
 #include "ops.h"
 
@@ -41,16 +42,52 @@ static int l_pread(lua_State *L) {
   return submit_read(L, kio_check_offset(L, 3), 4);
 }
 
-/* The string stays on this frame's stack, and so alive, until the continuation has run. */
-static int submit_write(lua_State *L, uint64_t offset, int options) {
-  size_t size;
+static int l_read_intok(lua_State *L, int status, lua_KContext ctx) {
+  kio_request *request = kio_op_result(ctx);
+  (void)status;
+  if (request->result == 0 && request->arg.io.size > 0) {
+    lua_pushnil(L); /* the end of the file */
+    kio_op_release(request);
+    return 1;
+  }
+  return kio_op_countk(L, status, ctx);
+}
+
+/* The block is the request's until it completes, whatever happens to the buffer. */
+static int submit_read_into(lua_State *L, uint64_t offset, int options) {
+  size_t at, size;
   int fd = kio_check_fd(L, 1);
-  const char *data = kio_check_data(L, 2, &size);
+  const kio_view *view = kio_view_check(L, 2);
+  kio_view_range(L, 3, view, &at, &size);
+  int64_t timeout = kio_op_timeout(L, options);
+  kio_task *task = kio_op_begin(L);
+  kio_request *request = kio_op_request(L, task, KIO_OP_READ, fd);
+  if (!request || !kio_op_lend(L, request, view->block, KIO_LEND_WRITE)) return 3;
+  char *data = view->block->data + view->at + at;
+  request->arg.io = (kio_arg_io){.buf = data, .size = size, .offset = offset};
+  return kio_op_submit(L, task, request, timeout, l_read_intok);
+}
+
+/* read_into(fd, buffer [, at [, size [, options]]]) -> bytes read | nil at the end */
+static int l_read_into(lua_State *L) {
+  return submit_read_into(L, CURRENT_POSITION, 5);
+}
+
+/* pread_into(fd, buffer, at | nil, size | nil, offset [, options]) -> the same */
+static int l_pread_into(lua_State *L) {
+  return submit_read_into(L, kio_check_offset(L, 5), 6);
+}
+
+/* A string stays on this frame's stack, and so alive, until the continuation has run. */
+static int submit_write(lua_State *L, uint64_t offset, int options) {
+  int fd = kio_check_fd(L, 1);
+  kio_bytes bytes = kio_bytes_check(L, 2);
   int64_t timeout = kio_op_timeout(L, options);
   kio_task *task = kio_op_begin(L);
   kio_request *request = kio_op_request(L, task, KIO_OP_WRITE, fd);
-  if (!request) return 3;
-  request->arg.io = (kio_arg_io){.buf = (void *)(uintptr_t)data, .size = size, .offset = offset};
+  if (!request || !kio_op_lend(L, request, bytes.block, KIO_LEND_READ)) return 3;
+  void *data = (void *)(uintptr_t)bytes.data;
+  request->arg.io = (kio_arg_io){.buf = data, .size = bytes.size, .offset = offset};
   return kio_op_submit(L, task, request, timeout, kio_op_countk);
 }
 
@@ -229,6 +266,7 @@ static int l_splice(lua_State *L) {
 const luaL_Reg kio_file_ops[] = {
     {"read", l_read},           {"pread", l_pread},
     {"write", l_write},         {"pwrite", l_pwrite},
+    {"read_into", l_read_into}, {"pread_into", l_pread_into},
     {"readv", l_readv},         {"preadv", l_preadv},
     {"writev", l_writev},       {"pwritev", l_pwritev},
     {"fsync", l_fsync},         {"fdatasync", l_fdatasync},

@@ -7,6 +7,7 @@
 
 #include "address.h"
 #include "config.h"
+#include "lua_buffer.h"
 #include "op.h"
 #include "ops.h"
 
@@ -109,15 +110,14 @@ static int l_recv(lua_State *L) {
 
 /* send(fd, data [, flags [, options]]) -> bytes taken */
 static int l_send(lua_State *L) {
-  size_t size;
   int fd = kio_check_fd(L, 1);
-  const char *data = kio_check_data(L, 2, &size);
+  kio_bytes bytes = kio_bytes_check(L, 2);
   int flags = opt_flags(L, 3);
   int64_t timeout = kio_op_timeout(L, 4);
   kio_task *task = kio_op_begin(L);
   kio_request *request = kio_op_request(L, task, KIO_OP_SEND, fd);
-  if (!request) return 3;
-  request->arg.io = (kio_arg_io){(void *)(uintptr_t)data, size, 0, flags};
+  if (!request || !kio_op_lend(L, request, bytes.block, KIO_LEND_READ)) return 3;
+  request->arg.io = (kio_arg_io){(void *)(uintptr_t)bytes.data, bytes.size, 0, flags};
   return kio_op_submit(L, task, request, timeout, kio_op_countk);
 }
 

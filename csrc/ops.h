@@ -17,6 +17,7 @@ extern const luaL_Reg kio_scope_ops[];   /* lua_scope.c: scope, timeout, deadlin
 extern const luaL_Reg kio_run_ops[];     /* lua_run.c: run, check */
 extern const luaL_Reg kio_inspect_ops[]; /* lua_inspect.c: what goes on */
 extern const luaL_Reg kio_rig_ops[];     /* lua_rig.c: what kio.testing needs */
+extern const luaL_Reg kio_buffer_ops[];  /* lua_buffer.c: buffer */
 extern const luaL_Reg kio_net_ops[];     /* lua_net.c: connect and listen */
 extern const luaL_Reg kio_signal_ops[];  /* lua_signal.c: waiting for signals */
 #ifdef KIO_TEST

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "base.h"
+#include "block.h"
 #include "buffer.h"
 #include "list.h"
 
@@ -115,6 +116,7 @@ enum {
   KIO_REQUEST_CLOSED = 1 << 2,     /* cut off by a close of its descriptor */
   KIO_REQUEST_OWNS_FD = 1 << 3,    /* its descriptor is nobody else's: an orphan's is closed */
   KIO_REQUEST_SEEN = 1 << 4,       /* ring_rig.c has looked whether a fault befalls it */
+  KIO_REQUEST_LENT = 1 << 5,       /* it holds a block in place of a buffer */
 };
 
 typedef struct kio_request kio_request;
@@ -142,8 +144,11 @@ struct kio_request {
   int result;           /* as the kernel gives it: negative errno on failure */
   kio_done_fn done;     /* called once, when complete */
   void *owner;          /* whom `done` tells: a task, a stream */
-  kio_buffer buffer;    /* memory lent for the time of the request; data may be NULL */
-  kio_arg arg;          /* what the operation needs, by `op` */
+  union {
+    kio_buffer buffer; /* memory lent for the time of the request; data may be NULL */
+    kio_block *block;  /* LENT: the program's own, likewise */
+  };
+  kio_arg arg; /* what the operation needs, by `op` */
 };
 
 typedef struct kio_slab {

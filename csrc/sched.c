@@ -51,7 +51,8 @@ int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done
 
 void kio_sched_release(kio_sched *sched, kio_request *request) {
   kio_desc_leave(request);
-  kio_buffer_give(&sched->buffers, request->buffer);
+  if (request->flags & KIO_REQUEST_LENT) kio_block_return(request->block, &sched->buffers);
+  else kio_buffer_give(&sched->buffers, request->buffer);
   request->buffer = (kio_buffer){NULL, 0};
   kio_slab_give(&sched->ring.slab, request);
 }

@@ -1,4 +1,5 @@
 ---kio: straight-line asynchronous Lua on io_uring. See docs/guide.md.
+require "kio.buffer"
 local core = require "kio.core"
 local fs = require "kio.fs"
 local group = require "kio.group"
@@ -19,6 +20,7 @@ for _, name in ipairs {
   "run", "spawn", "scope", "timeout", "deadline", "shield",
   "sleep", "yield", "now", "is_cancelled", "stats", "tasks", "check",
   "read", "write", "pread", "pwrite", "readv", "writev", "preadv", "pwritev",
+  "buffer", "read_into", "pread_into",
   "fsync", "fdatasync", "fallocate", "ftruncate", "splice",
   "openat", "unlinkat", "mkdirat", "renameat", "statx", "close",
   "accept", "connect", "recv", "send", "sendmsg", "recvmsg", "shutdown", "poll", "cancel",

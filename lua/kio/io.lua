@@ -76,12 +76,17 @@ end
 -- A device that takes nothing and gives no reason: trying again would never end.
 local function stuck(fd, done) return nil, ("write fd %d: no progress"):format(fd), "EIO", done end
 
+-- What is left of a string or a buffer behind `done` bytes.
+local function rest_of(data, done)
+  if done == 0 then return data end
+  return type(data) == "string" and sub(data, done + 1) or data:slice(done + 1)
+end
+
 -- Calls once(data, due, done) until all of data is written.
 local function write_until(fd, data, options, once)
   local done, due = 0, deadline(options)
   repeat
-    local rest = done == 0 and data or sub(data, done + 1)
-    local n, message, code = once(rest, left(due), done)
+    local n, message, code = once(rest_of(data, done), left(due), done)
     if not n then return nil, message, code, done end
     if n == 0 and #data > 0 then return stuck(fd, done) end
     done = done + n
@@ -89,10 +94,10 @@ local function write_until(fd, data, options, once)
   return done
 end
 
----Writes the whole string at the current position; how many bytes that was.
+---Writes the whole string or buffer at the current position; how many bytes that was.
 ---@async
 ---@param fd kio.Fd
----@param data string
+---@param data string|kio.Buffer
 ---@param options? kio.Options
 ---@return integer? count, string? message, string? code, integer? written
 function io.write_all(fd, data, options)
@@ -104,7 +109,7 @@ end
 ---The same at an offset; the position stays.
 ---@async
 ---@param fd kio.Fd
----@param data string
+---@param data string|kio.Buffer
 ---@param offset integer
 ---@param options? kio.Options
 ---@return integer? count, string? message, string? code, integer? written

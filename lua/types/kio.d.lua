@@ -292,7 +292,7 @@ function kio.preadv(fd, sizes, offset, options) end
 ---See write(2). A pipe nobody reads gives "EPIPE", never a signal.
 ---@async
 ---@param fd kio.Fd
----@param data string less than 2 GiB
+---@param data string|kio.Buffer less than 2 GiB
 ---@param options? kio.Options
 ---@return integer|nil count bytes written; may be fewer than there are
 ---@return string? message
@@ -301,7 +301,7 @@ function kio.write(fd, data, options) end
 
 ---@async
 ---@param fd kio.Fd
----@param data string
+---@param data string|kio.Buffer
 ---@param offset integer
 ---@param options? kio.Options
 ---@return integer|nil count
@@ -526,7 +526,7 @@ function kio.recv(fd, size, flags, options) end
 
 ---@async
 ---@param fd kio.Fd
----@param data string
+---@param data string|kio.Buffer
 ---@param flags? integer MSG_ flags of kio.const. See send(2)
 ---@param options? kio.Options
 ---@return integer|nil count

@@ -16,6 +16,18 @@ local Stream = {}
 ---@return string? code
 function Stream:recv(max, options) end
 
+---The same into a buffer, without making a string: how many bytes have come. What there is no room
+---for stays unread.
+---@async
+---@param buffer kio.Buffer
+---@param at? integer where in the buffer they begin (1)
+---@param max? integer at most this many (all the room behind `at`)
+---@param options? kio.Options
+---@return integer|nil count nil without a message at the end
+---@return string? message
+---@return string? code
+function Stream:recv_into(buffer, at, max, options) end
+
 ---@class kio.ReadOptions: kio.Options
 ---@field max? integer the longest value allowed: a line or read_until 64 KiB, "a" 64 MiB
 
@@ -54,7 +66,7 @@ function Stream:unread(data) end
 ---Gathers output; what a turn of the loop gathers leaves in one send. Waits only past 64 KiB. A
 ---send that fails is told by the next write, flush or close.
 ---@async
----@param ... string|number|(string|number)[]
+---@param ... string|number|kio.Buffer|(string|number|kio.Buffer)[]
 ---@return kio.Stream|nil self
 ---@return string? message
 ---@return string? code
@@ -63,7 +75,7 @@ function Stream:write(...) end
 
 ---The same, and waits until the kernel has taken every byte.
 ---@async
----@param ... string|number|(string|number)[]
+---@param ... string|number|kio.Buffer|(string|number|kio.Buffer)[]
 ---@return kio.Stream|nil self
 ---@return string? message
 ---@return string? code

@@ -4,7 +4,7 @@ local layers = {}
 
 layers.order = {
   "base config",
-  "list errname signame memory buffer timer shuffle",
+  "list errname signame memory buffer block timer shuffle",
   "request ring",
   "test_sim_call test_sim_script",
   "ring_uring ring_sim ring_rig machine diagnose address sockopt socket",

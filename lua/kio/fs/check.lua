@@ -1,5 +1,7 @@
 ---Argument checks of the file rooms. Each raises an argument error that names the public function
 ---and points at its caller, so every check is called directly by that function.
+local core = require "kio.core"
+
 local check = {}
 
 local CALLER = 4 -- of the public function, seen from `refuse`
@@ -32,8 +34,34 @@ function check.count(value, index, name)
   return n
 end
 
+local buffers = core.buffer_methods
+
+---Whether it is a kio.buffer.
+function check.is_buffer(value)
+  local meta = type(value) == "userdata" and getmetatable(value)
+  return meta and meta.__index == buffers
+end
+
+---Bytes to be written: a string, or a buffer.
 function check.data(value, index, name)
-  if type(value) ~= "string" then refuse(index, name, "a string expected, got " .. type(value)) end
+  if type(value) ~= "string" and not check.is_buffer(value) then
+    refuse(index, name, "a string expected, got " .. type(value))
+  end
+end
+
+---A buffer to be filled from `at` on with at most `max` bytes. Returns these two.
+function check.room(buffer, at, max, name)
+  if not check.is_buffer(buffer) then
+    refuse(1, name, "a kio.Buffer expected, got " .. type(buffer))
+  end
+  local size = #buffer
+  at = math.tointeger(at or 1)
+  if not at or at < 1 or at > size + 1 then refuse(2, name, "position outside of the buffer") end
+  max = math.tointeger(max or size - at + 1)
+  if not max or max < 0 or max > size - at + 1 then
+    refuse(3, name, "more bytes than the buffer has room for")
+  end
+  return at, max
 end
 
 ---A list of sizes. Returns their sum.
@@ -49,12 +77,15 @@ function check.sizes(list, index, name)
   return total
 end
 
----Strings and numbers, joined to one string.
+---Strings, numbers and buffers, joined to one string; one of the first or last kind stays as it is.
 function check.join(name, ...)
   local list = table.pack(...)
+  if list.n == 1 and check.is_buffer(list[1]) then return list[1] end
   for i = 1, list.n do
     local kind = type(list[i])
-    if kind ~= "string" and kind ~= "number" then
+    if check.is_buffer(list[i]) then
+      list[i] = list[i]:string()
+    elseif kind ~= "string" and kind ~= "number" then
       refuse(i, name, "a string expected, got " .. kind)
     end
   end

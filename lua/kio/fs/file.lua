@@ -7,6 +7,7 @@ local core = require "kio.core"
 local output = require "kio.fs.output"
 local Window = require "kio.fs.window"
 local File = require "kio.fs.position"
+require "kio.fs.into"
 
 local const = core.const
 local result, written, closed = base.result, base.written, base.closed
@@ -43,9 +44,9 @@ function File.preadv(self, sizes, offset, options)
   return result(self, "preadv", core.preadv(window.fd, sizes, offset, options))
 end
 
----Writes the whole string at the offset and returns the file; the position stays.
+---Writes the whole string or buffer at the offset and returns the file; the position stays.
 ---@async
----@param data string
+---@param data string|kio.Buffer
 ---@param offset integer
 ---@return kio.File? file, string? message, string? code, integer? written
 function File.pwrite(self, data, offset)

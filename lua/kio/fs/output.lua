@@ -24,11 +24,16 @@ local function put(window, write, pwrite, data)
   return n, message, code
 end
 
+-- What is left of a string or a buffer behind `done` bytes.
+local function rest_of(data, done)
+  if done == 0 then return data end
+  return type(data) == "string" and sub(data, done + 1) or data:slice(done + 1)
+end
+
 -- Calls once(data) until `data` from byte `done` on is written.
 local function finish(data, done, once, ...)
   while done < #data do
-    local rest = done == 0 and data or sub(data, done + 1)
-    local n, message, code = once(rest, done, ...)
+    local n, message, code = once(rest_of(data, done), done, ...)
     if not n then return nil, message, code, done end
     if n == 0 then return nil, "the device takes no more", "EIO", done end
     done = done + n
@@ -38,7 +43,7 @@ end
 
 local function put_string(data, _, window) return put(window, core.write, core.pwrite, data) end
 
----Writes the string at the position.
+---Writes the string or buffer at the position.
 function output.write(window, data)
   window:drop()
   return finish(data, 0, put_string, window)
@@ -60,7 +65,7 @@ local function pwrite_string(data, done, window, offset)
   return core.pwrite(window.fd, data, offset + done)
 end
 
----Writes the string at an offset. What was read ahead until it ends is doubtful.
+---Writes the string or buffer at an offset. What was read ahead until it ends is doubtful.
 function output.pwrite(window, data, offset)
   local _ <close> = window.doubt
   return finish(data, 0, pwrite_string, window, offset)

@@ -103,10 +103,10 @@ end
 
 -- ---- writing ----
 
----Writes strings and numbers, all of them, and returns the file; on failure the fourth result is
----how many bytes were written.
+---Writes strings, numbers and buffers, all of them, and returns the file; on failure the fourth
+---result is how many bytes were written.
 ---@async
----@param ... string|number
+---@param ... string|number|kio.Buffer
 ---@return kio.File? file, string? message, string? code, integer? written
 function File.write(self, ...)
   local window, data = self_of(self, "write"), ...

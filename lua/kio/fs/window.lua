@@ -96,19 +96,18 @@ end
 
 -- ---- reading ----
 
--- A fifo that nobody has opened for writing looks as if it had ended: wait for its first byte, or
--- for the end of its first writer.
-local function await_writer(self)
+---A fifo that nobody has opened for writing looks as if it had ended: waits for its first byte, or
+---for the end of its first writer.
+function Window.await_writer(self)
+  if self.waited then return true end
   local ready, message, code = core.poll(self.fd, "r")
   self.waited = ready ~= nil
   return ready, message, code
 end
 
 local function read_current(self, size)
-  if not self.waited then
-    local ready, message, code = await_writer(self)
-    if not ready then return nil, message, code end
-  end
+  local ready, message, code = self:await_writer()
+  if not ready then return nil, message, code end
   return core.read(self.fd, size)
 end
 

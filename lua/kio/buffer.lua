@@ -1,0 +1,67 @@
+---Methods of buffers that are written in Lua.
+local core = require "kio.core"
+
+local pack, unpack, packsize = string.pack, string.unpack, string.packsize
+
+---@class kio.Buffer
+local Buffer = core.buffer_methods
+
+-- A position in the buffer; negative ones count from its end.
+local function place(self, at, name)
+  local size = #self
+  local position = math.tointeger(at)
+  if not position then
+    error(("bad argument #1 to '%s' (an integer expected)"):format(name), 3)
+  end
+  if position < 0 then position = size + 1 + position end
+  if position < 1 or position > size + 1 then
+    error(("bad argument #1 to '%s' (position outside of the buffer)"):format(name), 3)
+  end
+  return position
+end
+
+---Puts values at a position, as string.pack does ("!" aligns from there). The position behind them.
+---@param at integer
+---@param format string
+---@param ... any
+---@return integer next
+function Buffer:pack(at, format, ...)
+  at = place(self, at, "pack")
+  local data = pack(format, ...)
+  if #data > #self - at + 1 then
+    error("bad argument #2 to 'pack' (more bytes than fit behind this position)", 2)
+  end
+  self:set(at, data)
+  return at + #data
+end
+
+local FIRST = 64 -- bytes looked at first, of a format without a fixed size
+
+-- How many bytes are sure to do for a format, or a guess.
+local function likely_size(format)
+  local fixed, size = pcall(packsize, format)
+  return fixed and math.max(size, 1) or FIRST
+end
+
+---The values at a position, as string.unpack gives them ("!" aligns from there), and the position
+---behind them. Raises when the buffer ends before the last of them.
+---@param at integer
+---@param format string
+---@return any ...
+---@return integer next
+function Buffer:unpack(at, format)
+  at = place(self, at, "unpack")
+  local rest, size = #self - at + 1, likely_size(format)
+  while true do
+    local values = table.pack(pcall(unpack, format, self:string(at, math.min(at + size, #self))))
+    local n = values.n
+    if values[1] then
+      values[n] = values[n] + at - 1
+      return table.unpack(values, 2, n)
+    end
+    if size >= rest then error(values[2], 2) end
+    size = size * 2 -- it holds a string of any length
+  end
+end
+
+return Buffer

@@ -26,13 +26,17 @@ local function words(...)
   return table.concat(list, " ")
 end
 
+-- Pages are run by several processes at once, and an abstract name belongs to the whole machine: in
+-- each process it gets an ending of its own.
+local SHOWN, OWN = "@kio%-doc", "@kio_doc_" .. tostring({}):match("0x%x+")
+
 -- Runs a block with `globals` beside Lua's own; the lines it printed.
 function blocks.run(path, block, globals)
   local lines = {}
   local env = setmetatable({}, { __index = _G })
   for name, value in pairs(globals) do env[name] = value end
-  function env.print(...) lines[#lines + 1] = words(...) end
-  local chunk = ("\n"):rep(block.line - 1) .. block.text
+  function env.print(...) lines[#lines + 1] = (words(...):gsub(OWN, "@kio-doc")) end
+  local chunk = ("\n"):rep(block.line - 1) .. block.text:gsub(SHOWN, OWN)
   assert(load(chunk, "@" .. path, "t", env))()
   return lines
 end

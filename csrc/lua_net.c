@@ -43,7 +43,7 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
     lua_settop(L, CONNECT_STREAM);
     return 1;
   }
-  close(fd);
+  kio_sched_close_fd(fd);
   if (err == ECANCELED && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
   return kio_fail(L, err, "connect", subject);
 }
@@ -64,17 +64,17 @@ static int l_connect(lua_State *L) {
   kio_request *request;
   int err = kio_sched_request(task->sched, KIO_OP_CONNECT, fd, task, kio_op_wake_owner, &request);
   if (err) {
-    close(fd);
+    kio_sched_close_fd(fd);
     return kio_fail(L, -err, "connect", lua_tostring(L, 1));
   }
   request->flags |= KIO_REQUEST_OWNS_FD; /* when telling the failure raises, it is closed with it */
   if (!kio_op_address(L, request)) {
-    close(fd);
+    kio_sched_close_fd(fd);
     return 3;
   }
   *request->arg.address = address;
   int failed = kio_op_submit(L, task, request, timeout, l_connectk);
-  close(fd); /* only out of memory comes here */
+  kio_sched_close_fd(fd); /* only out of memory comes here */
   return failed;
 }
 
@@ -157,7 +157,7 @@ static int l_accept(lua_State *L) {
 }
 
 static int close_done(lua_State *L, int fd) {
-  close(fd);
+  kio_sched_close_fd(fd);
   lua_pushboolean(L, true);
   return 1;
 }

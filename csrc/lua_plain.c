@@ -121,7 +121,7 @@ static int l_close_now(lua_State *L) {
   int fd = kio_check_fd(L, 1);
   kio_sched *sched = kio_sched_current();
   if (sched) kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
-  if (close(fd) != 0) return kio_fail_fd(L, errno, "close", fd);
+  if (kio_sched_close_fd(fd) != 0) return kio_fail_fd(L, errno, "close", fd);
   lua_pushboolean(L, true);
   return 1;
 }

@@ -29,7 +29,7 @@ void kio_stream_push_empty(lua_State *L) {
 bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
   kio_stream_handle *h = lua_touserdata(L, index);
   h->stream = kio_stream_new(fd, peer);
-  if (!h->stream) close(fd);
+  if (!h->stream) kio_sched_close_fd(fd);
   return h->stream != NULL;
 }
 

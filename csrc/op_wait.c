@@ -109,6 +109,11 @@ static int l_cancel(lua_State *L) {
   return 1;
 }
 
+static int l_closek(lua_State *L, int status, lua_KContext ctx) {
+  kio_sched_freed(kio_sched_current());
+  return kio_op_donek(L, status, ctx);
+}
+
 /* Nothing is under way on fd any more: hand the close itself to the kernel. */
 static int submit_close(lua_State *L, kio_task *task, int fd) {
   kio_request *request = kio_op_request(L, task, KIO_OP_CLOSE, -1);
@@ -119,7 +124,7 @@ static int submit_close(lua_State *L, kio_task *task, int fd) {
   kio_ring_queue(&task->sched->ring, request);
   /* Cancelled before the kernel has seen it, it would leave the descriptor open for ever. */
   kio_task_says(task, "close", fd);
-  return kio_task_park(L, task, NULL, (lua_KContext)request, kio_op_donek);
+  return kio_task_park(L, task, NULL, (lua_KContext)request, l_closek);
 }
 
 static int l_close_drained(lua_State *L, int status, lua_KContext fd) {

@@ -20,6 +20,7 @@ extern const luaL_Reg kio_rig_ops[];     /* lua_rig.c: what kio.testing needs */
 extern const luaL_Reg kio_buffer_ops[];  /* lua_buffer.c: buffer */
 extern const luaL_Reg kio_net_ops[];     /* lua_net.c: connect and listen */
 extern const luaL_Reg kio_signal_ops[];  /* lua_signal.c: waiting for signals */
+extern const luaL_Reg kio_serve_ops[];   /* lua_serve.c: what serving needs */
 #ifdef KIO_TEST
 extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
 #endif

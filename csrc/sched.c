@@ -24,6 +24,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   kio_list_init(&sched->tasks);
   kio_list_init(&sched->members);
   kio_list_init(&sched->dirty);
+  kio_queue_init(&sched->short_of);
   kio_scope_open(&sched->root, NULL, NULL, false);
   int err = kio_ring_open(&sched->ring, config->backend, &config->ring);
   if (err) return err;
@@ -49,6 +50,13 @@ int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done
   return err;
 }
 
+int kio_sched_close_fd(int fd) {
+  kio_sched *sched = kio_sched_here();
+  int result = close(fd);
+  if (sched) kio_sched_freed(sched);
+  return result;
+}
+
 void kio_sched_release(kio_sched *sched, kio_request *request) {
   kio_desc_leave(request);
   if (request->flags & KIO_REQUEST_LENT) kio_block_return(request->block, &sched->buffers);
@@ -60,8 +68,8 @@ void kio_sched_release(kio_sched *sched, kio_request *request) {
 void kio_sched_dispose(kio_sched *sched, kio_request *request) {
   bool may_bring = request->op == KIO_OP_ACCEPT || request->op == KIO_OP_OPENAT;
   bool done = request->state == KIO_REQUEST_DONE; /* else its result is not one */
-  if (may_bring && done && request->result >= 0) close(request->result);
-  if (request->flags & KIO_REQUEST_OWNS_FD) close(request->fd);
+  if (may_bring && done && request->result >= 0) kio_sched_close_fd(request->result);
+  if (request->flags & KIO_REQUEST_OWNS_FD) kio_sched_close_fd(request->fd);
   kio_sched_release(sched, request);
 }
 

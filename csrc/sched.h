@@ -42,7 +42,7 @@ typedef struct kio_member {
 struct kio_sched {
   lua_State *L; /* the state kio.run was called in */
   kio_ring ring;
-  kio_timers timers; /* tasks' timers only */
+  kio_timers timers; /* of tasks and scopes */
   kio_descs descs;
   kio_buffers buffers;
   kio_list ready;              /* tasks to run, in order, by wait_link */
@@ -51,6 +51,7 @@ struct kio_sched {
   size_t uncancelled;          /* how many of them nobody has cancelled */
   kio_list members;            /* streams alive on this scheduler */
   kio_list dirty;              /* those with output gathered in this turn */
+  kio_queue short_of;          /* tasks that wait for a descriptor to become free */
   struct kio_signals *signals; /* what signals.c keeps; NULL: no signal was watched yet */
   kio_task *current;           /* the task that runs now; NULL: the loop itself */
   lua_State *leaf;             /* the coroutine that runs now: the task's, or one inside it */
@@ -118,6 +119,12 @@ void kio_sched_end_daemons(kio_scope *scope);
 /* A request on fd for `owner`, entered in the descriptor table. 0, -EBADF or -ENOMEM. */
 int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done_fn done,
                       kio_request **out);
+/* close(2), for every descriptor of ours, also outside a run: who waits for one is told. */
+int kio_sched_close_fd(int fd);
+/* A descriptor has become free, or whatever else those wait for: all of them try again. */
+static inline void kio_sched_freed(kio_sched *sched) {
+  if (!kio_queue_empty(&sched->short_of)) kio_queue_wake_all(&sched->short_of);
+}
 /* Gives a request back with its buffer. It must be IDLE or DONE. */
 void kio_sched_release(kio_sched *sched, kio_request *request);
 /* The same for one whose result nobody takes: the descriptor it brought, or owns, is closed. */

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config.h"
 #include "memory.h"
@@ -97,7 +96,7 @@ void kio_stream_finish(kio_stream *stream) {
   }
   stream->in = stream->out = (kio_buffer){NULL, 0};
   stream->in_at = stream->in_end = stream->out_size = 0;
-  if (stream->fd >= 0) close(stream->fd);
+  if (stream->fd >= 0) kio_sched_close_fd(stream->fd);
   stream->fd = -1;
   stream->state = KIO_STREAM_CLOSED;
 }
@@ -217,6 +216,7 @@ int kio_stream_receive(kio_stream *stream, kio_task *reader) {
   stream->in.data = NULL;
   stream->receiving = true;
   stream->reader = reader;
+  stream->moved_ns = stream->sched->now_ns;
   kio_ring_queue(&stream->sched->ring, rx);
   return 0;
 }
@@ -254,6 +254,7 @@ static void send_from(kio_stream *stream, char *at, size_t size) {
   tx->arg.io.buf = at;
   tx->arg.io.size = size;
   stream->sending = true;
+  stream->moved_ns = stream->sched->now_ns;
   kio_ring_queue(&stream->sched->ring, tx);
 }
 

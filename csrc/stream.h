@@ -49,6 +49,7 @@ typedef struct kio_stream {
   int out_err;          /* a send failed: told by every later write, flush and close */
   kio_task *writer;     /* the task that waits for room or the end of output, likewise */
   int64_t write_due_ns; /* the deadline of its write */
+  int64_t moved_ns;     /* when a wait for the peer, or the last step of one, began */
   socklen_t peer_size;  /* of the peer's address */
   char peer[];          /* that address */
 } kio_stream;

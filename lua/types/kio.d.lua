@@ -687,6 +687,21 @@ function kio.requests() end
 ---@param task kio.Task
 function kio.attach_failure(err, task) end
 
+---Waits until this thread has closed a descriptor, or kio.descriptor_freed is called: what accepts
+---when there was none. Closing a listener counts.
+---@async
+---@param seconds? number
+---@return boolean freed false when the time is over
+function kio.descriptor_wait(seconds) end
+
+---Wakes every task that waits in kio.descriptor_wait.
+function kio.descriptor_freed() end
+
+---How long nothing has moved on a stream although a task waits for its peer.
+---@param stream kio.Stream
+---@return number seconds 0 when no task does
+function kio.stream_idle(stream) end
+
 ---A FIFO of waiting tasks: what kio.sync is made of.
 ---@class kio.Queue: userdata
 local Queue = {}

@@ -1,0 +1,115 @@
+---Serving the connections of a listener: limits, and an orderly end. See docs/serve.md.
+local check = require "kio.fs.check"
+local core = require "kio.core"
+local new_server = require "kio.serve.server"
+
+local DRAIN_TIMEOUT = 10
+
+-- ---- from the first connection to the last ----
+
+local function drain(server, seconds)
+  server.stopping = true
+  server:accept_rest()
+  server.listener:close()
+  if server.live > 0 and not server.forced then server.over:wait(seconds) end
+  if server.live > 0 then server.scope:cancel() end
+end
+
+-- Until the acceptor has ended and every connection, too; message, code of what ended it, if that
+-- was an error.
+local function serve_all(server, acceptor, options)
+  if options.idle_timeout then
+    server.scope:spawn {
+      server.watch_idle, server, options.idle_timeout, daemon = true, name = "idle_timeout",
+    }
+  end
+  local ok, message, code = acceptor:join()
+  drain(server, options.drain_timeout or DRAIN_TIMEOUT)
+  if ok then return message, code end
+  if not core.is_cancelled(message) then acceptor:await() end -- raises
+end
+
+-- The acceptor is what the outside may cancel, as a daemon: its end is not that of the scope. The
+-- connections are shielded until they have drained.
+local function run(server, options)
+  local message, code = core.scope(function(outside)
+    local acceptor = outside:spawn {
+      server.accept_all, server, daemon = true, name = "accepting " .. server.listener:address(),
+    }
+    return core.shield(core.scope, function(connections)
+      server.scope = connections
+      return serve_all(server, acceptor, options)
+    end)
+  end)
+  server:close_unseen()
+  if message then return nil, message, code, server.report end
+  return server.report
+end
+
+-- ---- what may be asked for ----
+
+---@class kio.ServeOptions
+---@field max_connections? integer at most so many at a time; others wait unaccepted (no limit)
+---@field idle_timeout? number seconds after which a connection ends whose peer is waited for and
+---lets nothing move (never)
+---@field drain_timeout? number seconds that handlers have to finish once the server stops (10)
+---@field accept_budget? integer connections taken before other tasks have a turn (64)
+---@field on_error? true|async fun(err: any, peer: kio.Address, traceback?: string) is told what a
+---handler raised; true: stderr is (true)
+
+---@class kio.ServeReport
+---@field accepted integer connections
+---@field failed integer of these, handlers that raised
+---@field idle integer ended by idle_timeout
+---@field cut integer cut off by the end of the server
+
+local KNOWN = {
+  max_connections = "number", idle_timeout = "number", drain_timeout = "number",
+  accept_budget = "number", on_error = "any",
+}
+
+local function is_count(value)
+  return value == nil or math.type(value) == "integer" and value >= 1
+end
+
+-- What is wrong with options whose types are right; nil: nothing.
+local function wrong_options(options)
+  for _, name in ipairs { "max_connections", "accept_budget" } do
+    if not is_count(options[name]) then
+      return ("option '%s' must be an integer of 1 or more"):format(name)
+    end
+  end
+  if options.idle_timeout == 0 then return "option 'idle_timeout' cannot be 0" end
+  local on_error = options.on_error
+  if on_error ~= nil and on_error ~= true and type(on_error) ~= "function" then
+    return "option 'on_error' must be a function or true"
+  end
+end
+
+---Accepts connections and calls handler(stream, peer) for each, in a task and a scope of its own,
+---which end with the stream closed. Serves until the listener is closed or this task is cancelled;
+---then closes the listener, waits for the handlers, cuts off those that take too long, and returns
+---what became of all.
+---@async
+---@param listener kio.Listener
+---@param handler async fun(stream: kio.Stream, peer: kio.Address)
+---@param options? kio.ServeOptions
+---@return kio.ServeReport|nil report nil when accepting failed for good
+---@return string? message
+---@return string? code
+---@return kio.ServeReport? report of a server that failed
+return function(listener, handler, options)
+  local meta = debug.getmetatable(listener)
+  if not meta or meta.__name ~= "kio.Listener" then
+    error("calling 'serve' on bad self (kio.Listener expected, got " .. type(listener) .. ")", 2)
+  end
+  if type(handler) ~= "function" then
+    check.refuse(1, "serve", "a function expected, got " .. type(handler))
+  end
+  check.options(options, 2, "serve", KNOWN)
+  options = options or {}
+  local wrong = wrong_options(options)
+  if wrong then check.refuse(2, "serve", wrong) end
+  core.checkpoint()
+  return run(new_server(listener, handler, options), options)
+end

@@ -1,0 +1,165 @@
+---The server behind one call of listener:serve: its connections, each in a task and a scope of its
+---own, and who may come in. Invariant: `connections` holds those that were accepted and whose
+---streams are not closed yet, `live` of them.
+local accept = require "kio.accept"
+local core = require "kio.core"
+local event = require "kio.sync.event"
+
+local ACCEPT_BUDGET = 64
+local REST_MAX = 1024 -- connections that are still taken from the queue when the server stops
+local ONE_TRY = { timeout = 0 }
+
+-- ---- one connection ----
+
+---@class kio.Served a connection, from being accepted to having been closed
+---@field server kio.Server
+---@field stream kio.Stream
+---@field peer kio.Address
+---@field task kio.Task
+---@field idle? boolean it was ended by idle_timeout
+local Connection = {}
+
+-- The last thing its task does, however the handler ended. Only output of one that returned waits
+-- for the peer to take it.
+function Connection:__close(err)
+  self.stream:close(err ~= nil and ONE_TRY or nil)
+  self.server:lost(self, err)
+end
+
+local function handle(connection)
+  local held <close> = connection
+  core.scope(function() connection.server.handler(connection.stream, connection.peer) end)
+  return held
+end
+
+-- ---- errors ----
+
+local function print_error(err, peer, trace)
+  io.stderr:write(("kio: the connection of %s failed: %s\n%s\n"):format(peer, tostring(err),
+    trace or ""))
+end
+
+local function tell(server, peer, err, trace)
+  server.report.failed = server.report.failed + 1
+  local ok, own = pcall(server.on_error, err, peer, trace)
+  if ok then return end
+  print_error(err, peer, trace)
+  if not core.is_cancelled(own) then print_error(own, peer, "in on_error") end
+end
+
+-- ---- the server ----
+
+---@class kio.Server what one call of serve keeps
+---@field listener kio.Listener
+---@field handler async fun(stream: kio.Stream, peer: kio.Address)
+---@field max number of connections at a time
+---@field budget integer connections taken before other tasks have a turn
+---@field on_error async fun(err: any, peer: kio.Address, traceback?: string)
+---@field scope kio.Scope owns the tasks of the connections
+---@field connections table<kio.Served, true>
+---@field live integer how many they are
+---@field busy kio.Event there are some
+---@field over kio.Event it stops, and there are none, or they need not be waited for
+---@field stopping? boolean
+---@field forced? boolean connections are not to be waited for
+---@field report kio.ServeReport
+local Server = {}
+Server.__index = Server
+
+function Server:admit(stream, peer)
+  local connection = setmetatable({ server = self, stream = stream, peer = peer }, Connection)
+  self.connections[connection] = true
+  self.live = self.live + 1
+  self.report.accepted = self.report.accepted + 1
+  if self.live == 1 then self.busy:set() end
+  connection.task = self.scope:spawn {
+    handle, connection, name = peer,
+    on_error = function(err, trace) tell(self, peer, err, trace) end,
+  }
+end
+
+function Server:lost(connection, err)
+  local report = self.report
+  self.connections[connection] = nil
+  self.live = self.live - 1
+  if connection.idle then report.idle = report.idle + 1
+  elseif err ~= nil and core.is_cancelled(err) then report.cut = report.cut + 1 end
+  if self.live == self.max - 1 then core.descriptor_freed() end
+  if self.live == 0 then
+    self.busy:reset()
+    if self.stopping then self.over:set() end
+  end
+end
+
+-- ---- accepting ----
+
+-- Waits until one more may be accepted; false when the listener is closed.
+local function has_room(server)
+  while server.live >= server.max do
+    core.descriptor_wait()
+    if not server.listener:fd() then return false end
+  end
+  return true
+end
+
+---Until the listener is closed; or message, code of an error.
+function Server:accept_all()
+  local state, taken = accept.state(), 0
+  while has_room(self) do
+    local stream, peer, code = accept.next(self.listener, state)
+    if not stream then return peer, code end
+    self:admit(stream, peer)
+    taken = taken + 1
+    if taken % self.budget == 0 then core.yield() end
+  end
+end
+
+---Who has connected before the server stopped is served, and not reset by the listener's closing.
+function Server:accept_rest()
+  for _ = 1, REST_MAX do
+    if self.live >= self.max or self.forced then return end
+    local stream, peer, code = self.listener:accept(ONE_TRY)
+    if stream then self:admit(stream, peer)
+    elseif not accept.of_connection[code] then return end
+  end
+end
+
+-- ---- ending those that are left ----
+
+---Ends those whose peers let nothing move for `limit` seconds, up to an eighth of that too late.
+function Server:watch_idle(limit)
+  while true do
+    self.busy:wait()
+    local next_in = limit
+    for connection in pairs(self.connections) do
+      local left = limit - core.stream_idle(connection.stream)
+      if left <= 0 then
+        connection.idle = true
+        connection.task:cancel()
+      else
+        next_in = math.min(next_in, left)
+      end
+    end
+    core.sleep(math.max(next_in, limit / 8))
+  end
+end
+
+---Those whose tasks were cancelled before they had begun: no handler has seen them.
+function Server:close_unseen()
+  for connection in pairs(self.connections) do
+    connection.stream:close(ONE_TRY)
+    self.report.cut = self.report.cut + 1
+  end
+end
+
+---@return kio.Server
+return function(listener, handler, options)
+  return setmetatable({
+    listener = listener, handler = handler,
+    max = options.max_connections or math.huge,
+    budget = options.accept_budget or ACCEPT_BUDGET,
+    on_error = type(options.on_error) == "function" and options.on_error or print_error,
+    connections = {}, live = 0, busy = event.new(), over = event.new(),
+    report = { accepted = 0, failed = 0, idle = 0, cut = 0 },
+  }, Server)
+end

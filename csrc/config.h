@@ -36,7 +36,13 @@
 #define KIO_RIG_SURE_NS 30000000000LL /* and for what it completes by itself, such as file work */
 #define KIO_REPORT_TRACES 16          /* tasks a report gives the tracebacks of */
 #define KIO_REPORT_TASKS 100          /* and those it names */
-#define KIO_QUARANTINE 256 /* freed buffers watched for late kernel writes, in test builds */
-#define KIO_SHUTDOWN_TIMEOUT_S 30.0 /* how long a run may take to unwind its tasks */
+#define KIO_QUARANTINE 256  /* freed buffers watched for late kernel writes, in test builds */
+#define KIO_POOL_THREADS 8  /* blocking jobs that run at once, unless told */
+#define KIO_POOL_QUEUE 1024 /* and those that wait for a thread */
+#define KIO_POOL_THREADS_INTERNAL 4       /* calls for names and files that run at once */
+#define KIO_POOL_QUEUE_INTERNAL (1 << 20) /* each waits in a task: those are the limit */
+#define KIO_THREAD_STACK (2 << 20)        /* bytes: Lua's 200 nested C calls take less than half */
+#define KIO_POOL_GRACE_NS 200000000       /* how long the end waits for a job nobody misses */
+#define KIO_SHUTDOWN_TIMEOUT_S 30.0       /* how long a run may take to unwind its tasks */
 
 #endif

@@ -33,6 +33,7 @@ int luaopen_kio_core(lua_State *L) {
   kio_rig_open(L);
   kio_buffer_open(L);
   lua_setfield(L, -2, "buffer_methods");
+  kio_call_open(L);
   kio_stream_open(L);
   lua_setfield(L, -2, "stream_methods");
   kio_listener_open(L);

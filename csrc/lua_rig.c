@@ -219,6 +219,7 @@ static int l_requests(lua_State *L) {
   for (size_t i = 0; i < slab->chunk_count * KIO_SLAB_CHUNK; i++) {
     const kio_request *request = &slab->chunks[i / KIO_SLAB_CHUNK][i % KIO_SLAB_CHUNK];
     if (request->state != KIO_REQUEST_QUEUED && request->state != KIO_REQUEST_INFLIGHT) continue;
+    if (request->flags & KIO_REQUEST_SILENT) continue;
     lua_createtable(L, 0, 2);
     lua_pushstring(L, kio_op_name((kio_op)request->op));
     lua_setfield(L, -2, "op");

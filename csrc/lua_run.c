@@ -95,6 +95,9 @@ static kio_sched_config read_config(lua_State *L) {
       .busy_poll_ns = kio_seconds_to_ns(number_option(L, "busy_poll", 0, 0, 3600)),
       .shutdown_ns =
           kio_seconds_to_ns(number_option(L, "shutdown_timeout", KIO_SHUTDOWN_TIMEOUT_S, 0, 1e9)),
+      .pool = {.threads = {KIO_POOL_THREADS, KIO_POOL_THREADS_INTERNAL},
+               .queue = {KIO_POOL_QUEUE, KIO_POOL_QUEUE_INTERNAL},
+               .stack_size = KIO_THREAD_STACK},
       .limit_ns = KIO_NEVER,
       .watch.limit_ns = watchdog_option(L),
       .watch.report = kio_inspect_hog,

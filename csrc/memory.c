@@ -1,11 +1,12 @@
-/* Owns nothing in release builds. In test builds each thread counts its live blocks and may be
-   told to fail its n-th allocation; the counts are thread-local, so no lock is needed. */
+/* Owns nothing in release builds. In test builds it counts the live blocks, and a thread may be
+   told to fail its n-th allocation. What one thread allocates another may free: live blocks are
+   counted for the process. */
 #include "memory.h"
 
 #include <string.h>
 
 #ifdef KIO_TEST
-static _Thread_local long memory_live;
+static _Atomic long memory_live;
 static _Thread_local long memory_fail_in;
 static _Thread_local long memory_failures;
 

@@ -15,7 +15,7 @@ void kio_memory_free(void *ptr);                 /* NULL is allowed */
 void kio_memory_fail_at(long n);
 /* How many have failed since the last kio_memory_fail_at. */
 long kio_memory_failures(void);
-/* Blocks allocated and not yet freed by the calling thread. */
+/* Blocks allocated and not yet freed, by any thread. */
 long kio_memory_live(void);
 #endif
 

@@ -28,6 +28,7 @@ extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
 void kio_task_open_methods(lua_State *L); /* lua_task.c: the methods of tasks */
 void kio_queue_open(lua_State *L);        /* lua_queue.c: the metatables of queues */
 void kio_scope_open_type(lua_State *L);   /* lua_scope.c: the metatable of scopes */
+void kio_call_open(lua_State *L);         /* op_job.c: what holds calls on the pool */
 void kio_rig_open(lua_State *L);          /* lua_rig.c: the metatable of faults */
 void kio_run_open(lua_State *L);          /* lua_run.c: the scheduler's finalizer */
 void kio_signal_open(lua_State *L);       /* lua_signal.c: the metatable of watches */

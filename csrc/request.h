@@ -117,6 +117,7 @@ enum {
   KIO_REQUEST_OWNS_FD = 1 << 3,    /* its descriptor is nobody else's: an orphan's is closed */
   KIO_REQUEST_SEEN = 1 << 4,       /* ring_rig.c has looked whether a fault befalls it */
   KIO_REQUEST_LENT = 1 << 5,       /* it holds a block in place of a buffer */
+  KIO_REQUEST_SILENT = 1 << 6,     /* nobody's operation: not counted as pending (a wake-up) */
 };
 
 typedef struct kio_request kio_request;

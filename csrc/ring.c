@@ -1,6 +1,7 @@
-/* Owns the three lists every backend shares: queued, cancels, completed. Invariant: a request
-   is in `queued` exactly when it is QUEUED, and `pending` counts the QUEUED and INFLIGHT ones; what
-   nobody owns (cancels, wake-ups) is never counted. Called by the scheduler's thread only. */
+/* Owns the three lists every backend shares: queued, cancels, completed. Invariant: a request is in
+   `queued` exactly when it is QUEUED, and `pending` counts the QUEUED and INFLIGHT ones; what
+   nobody owns (cancels, silent wake-ups) is never counted. Called by the scheduler's thread only.
+   */
 #include "ring.h"
 
 #include <errno.h>
@@ -70,6 +71,7 @@ void kio_ring_queue(kio_ring *ring, kio_request *request) {
   kio_assert(request->state == KIO_REQUEST_IDLE && request->done);
   request->state = KIO_REQUEST_QUEUED;
   kio_list_push(&ring->queued, &request->link);
+  if (request->flags & KIO_REQUEST_SILENT) return;
   ring->pending++;
   ring->stats.ops[request->op]++;
 }
@@ -83,6 +85,12 @@ void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once) {
   }
   request->flags |= KIO_REQUEST_CANCELLING;
   kio_list_push(&ring->cancels, &request->cancel_link);
+}
+
+void kio_ring_unsilence(kio_ring *ring, kio_request *request) {
+  bool under_way = request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT;
+  if (under_way && request->flags & KIO_REQUEST_SILENT) ring->pending++;
+  request->flags &= (uint8_t)~KIO_REQUEST_SILENT;
 }
 
 void kio_ring_cancel_again(kio_ring *ring, uint64_t id) {
@@ -131,7 +139,7 @@ void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
   request->result = result;
   if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);
   kio_list_push(&ring->completed, &request->link);
-  ring->pending--;
+  if (!(request->flags & KIO_REQUEST_SILENT)) ring->pending--;
   ring->stats.completions++;
 }
 

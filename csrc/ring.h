@@ -58,7 +58,8 @@ struct kio_ring {
   kio_list cancels;                /* requests whose cancel has not been sent, by cancel_link */
   kio_list completed;              /* requests with a result nobody has popped */
   const volatile char *alive;      /* 1 in the process that opened the ring, 0 in a forked child */
-  size_t pending;                  /* queued or in flight */
+  size_t pending;                  /* queued or in flight, without the silent ones */
+  bool expects; /* a thread of ours will wake us: time is not to be jumped over */
   kio_ring_stats stats;
 };
 
@@ -80,6 +81,8 @@ void kio_ring_queue(kio_ring *ring, kio_request *request);
    the kernel has not seen completes with -ECANCELED, except when `try_once` is set: then it is
    submitted first and cancelled behind. */
 void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once);
+/* A silent request is waited for like any other from now on: the ring is about to be closed. */
+void kio_ring_unsilence(kio_ring *ring, kio_request *request);
 /* One kernel entry: submit, wait up to wait_ns (0: not at all, KIO_NEVER: no bound), collect. */
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns);
 /* Whether kio_ring_enter(ring, 0) has anything to do. */

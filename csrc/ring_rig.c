@@ -234,7 +234,7 @@ static void look_at_queued(kio_ring *ring, rig *r) {
   if (kio_list_empty(&r->faults)) return;
   KIO_LIST_EACH(&ring->queued, link) {
     kio_request *request = KIO_CONTAINER(link, kio_request, link);
-    if (request->flags & KIO_REQUEST_SEEN) continue;
+    if (request->flags & (KIO_REQUEST_SEEN | KIO_REQUEST_SILENT)) continue;
     request->flags |= KIO_REQUEST_SEEN;
     kio_fault *fault = fault_of(r, request);
     if (fault) befall(ring, r, request, fault);
@@ -294,6 +294,7 @@ static bool comes_by_itself(const kio_request *request) {
 
 static bool something_comes(const kio_ring *ring) {
   const kio_slab *slab = &ring->slab;
+  if (ring->expects) return true;
   for (size_t i = 0; i < slab->chunk_count * KIO_SLAB_CHUNK; i++) {
     const kio_request *request = &slab->chunks[i / KIO_SLAB_CHUNK][i % KIO_SLAB_CHUNK];
     bool under_way = request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT;

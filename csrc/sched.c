@@ -73,8 +73,7 @@ void kio_sched_dispose(kio_sched *sched, kio_request *request) {
   kio_sched_release(sched, request);
 }
 
-/* Nobody waits for this request any more; NULL is allowed. */
-static void orphan(kio_sched *sched, kio_request *request) {
+void kio_sched_orphan(kio_sched *sched, kio_request *request) {
   if (!request) return;
   if (request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE) {
     kio_sched_dispose(sched, request);
@@ -91,8 +90,8 @@ static void wake_closer(const kio_fd_ref *ref) {
   if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
 }
 
-/* Tells the owners. They may queue more and cancel, which is why the list is popped, not walked. */
-static void tell_owners(kio_sched *sched) {
+/* They may queue more and cancel, which is why the list is popped, not walked. */
+void kio_sched_tell_owners(kio_sched *sched) {
   kio_request *request;
   while ((request = kio_ring_pop(&sched->ring))) {
     wake_closer(&request->fd_ref[0]);
@@ -114,13 +113,14 @@ void kio_sched_stop(kio_sched *sched) {
   kio_scope_cancel(&sched->root, KIO_SCOPE_CANCEL);
 }
 
-static void unanchor(kio_sched *sched, const void *userdata) {
+void kio_sched_unanchor(kio_sched *sched, const void *userdata) {
   lua_pushnil(sched->L);
   lua_rawsetp(sched->L, LUA_REGISTRYINDEX, userdata);
 }
 
 void kio_sched_forget(kio_sched *sched, kio_task *task) {
-  if (task != sched->main) unanchor(sched, task); /* that one is anchored until the run is over */
+  if (task != sched->main)
+    kio_sched_unanchor(sched, task); /* that one is anchored until the run is over */
 }
 
 void kio_sched_end_daemons(kio_scope *scope) {
@@ -166,7 +166,7 @@ static void leave_scope(kio_task *task) {
   kio_timer_stop(&task->sched->timers, &scope->timer);
   task->scope = scope->parent;
   kio_scope_close(scope);
-  unanchor(task->sched, scope);
+  kio_sched_unanchor(task->sched, scope);
 }
 
 void kio_sched_leave_scopes(kio_task *task, const lua_State *co) {
@@ -175,7 +175,7 @@ void kio_sched_leave_scopes(kio_task *task, const lua_State *co) {
 
 void kio_sched_ended(kio_sched *sched, kio_task *task) {
   kio_scope *owner = kio_scope_owner(task->own.parent);
-  orphan(sched, task->request); /* a result it never took: its operation was cut off */
+  kio_sched_orphan(sched, task->request); /* a result it never took: its operation was cut off */
   task->request = NULL;
   kio_sched_leave_scopes(task, NULL);
   bool cut = task->status == KIO_TASK_CANCELLED && task->own.end == KIO_SCOPE_RUNS;
@@ -190,6 +190,64 @@ void kio_sched_ended(kio_sched *sched, kio_task *task) {
   }
   kio_queue_wake_all(&task->waiters);
   scope_lost(sched, owner, task);
+}
+
+/* ---- other threads ---- */
+
+static void wake_came(kio_request *request) {
+  kio_request_renew(request); /* sent again when the next wait begins */
+}
+
+static int new_wake(kio_sched *sched, int fd) {
+  kio_request *request = kio_slab_take(&sched->ring.slab);
+  if (!request) return -ENOMEM;
+  request->op = KIO_OP_READ;
+  request->fd = fd;
+  request->done = wake_came;
+  request->buffer = kio_buffer_take(&sched->buffers, sizeof(uint64_t));
+  request->arg.io =
+      (kio_arg_io){.buf = request->buffer.data, .size = sizeof(uint64_t), .offset = (uint64_t)-1};
+  sched->wake = request;
+  return request->buffer.data ? 0 : -ENOMEM; /* the end of the run gives it back */
+}
+
+kio_inbox *kio_sched_inbox(kio_sched *sched, int *err) {
+  *err = 0;
+  if (sched->inbox) return sched->inbox;
+  kio_inbox *inbox = kio_inbox_new(err);
+  if (!inbox) return NULL;
+  *err = new_wake(sched, kio_inbox_fd(inbox));
+  if (*err == 0) return sched->inbox = inbox;
+  kio_inbox_unref(inbox);
+  return NULL;
+}
+
+kio_pool *kio_sched_pool(kio_sched *sched, int *err) {
+  *err = 0;
+  if (!sched->pool) sched->pool = kio_pool_new(&sched->config.pool);
+  if (!sched->pool) *err = -ENOMEM;
+  return sched->pool;
+}
+
+static void take_posts(kio_sched *sched) {
+  if (!sched->inbox) return;
+  kio_post *post = kio_inbox_take(sched->inbox);
+  while (post) {
+    kio_post *next = post->next; /* `arrive` may free it */
+    post->arrive(post, sched);
+    post = next;
+  }
+}
+
+/* With the read in flight, a post that comes from now on ends the wait. False: one is there. */
+static bool sleep_by_inbox(kio_sched *sched) {
+  kio_request *wake = sched->wake;
+  if (wake->state == KIO_REQUEST_IDLE) {
+    wake->flags |= KIO_REQUEST_SILENT;
+    kio_ring_queue(&sched->ring, wake);
+  }
+  sched->ring.expects = sched->expected > 0;
+  return kio_inbox_sleep(sched->inbox);
 }
 
 /* ---- members ---- */
@@ -248,7 +306,7 @@ static void read_clock(kio_sched *sched) {
    the next deadline. */
 static int64_t wait_ns(const kio_sched *sched) {
   if (sched->ready_count > 0) return 0;
-  if (sched->ring.pending == 0 && sched->timers.count == 0) return 0;
+  if (sched->ring.pending == 0 && sched->timers.count == 0 && sched->expected == 0) return 0;
   int64_t next = kio_min_ns(kio_timers_next_ns(&sched->timers), sched->stop_ns);
   next = kio_min_ns(next, sched->limit_ns);
   if (next == KIO_NEVER) return KIO_NEVER;
@@ -261,6 +319,7 @@ static bool busy_poll(kio_sched *sched, int64_t bound_ns) {
   do {
     kio_ring_enter(&sched->ring, 0);
     if (!kio_list_empty(&sched->ring.completed)) return true;
+    if (sched->inbox && kio_inbox_has(sched->inbox)) return true;
   } while (kio_ring_now_ns(&sched->ring) < until);
   return false;
 }
@@ -269,6 +328,7 @@ static void enter(kio_sched *sched) {
   int64_t bound = wait_ns(sched);
   if (bound == 0 && !kio_ring_wants_enter(&sched->ring)) return;
   if (bound > 0 && sched->config.busy_poll_ns > 0 && busy_poll(sched, bound)) return;
+  if (bound > 0 && sched->inbox && !sleep_by_inbox(sched)) bound = 0;
   kio_ring_enter(&sched->ring, bound);
 }
 
@@ -293,8 +353,9 @@ static bool turn(kio_sched *sched) {
   flush_members(sched);
   bound_draining(sched);
   enter(sched);
+  take_posts(sched); /* before anything else: who posts from now on need not wake us */
   read_clock(sched);
-  tell_owners(sched);
+  kio_sched_tell_owners(sched);
   return true;
 }
 
@@ -303,10 +364,12 @@ static bool finished(const kio_sched *sched) {
          sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
 }
 
-/* Tasks are left, and neither the ready queue, nor a timer, nor the kernel can wake any. */
+/* Tasks are left, and neither the ready queue, nor a timer, nor the kernel, nor another thread can
+   wake any. */
 static bool deadlocked(const kio_sched *sched) {
-  return sched->ready_count == 0 && sched->timers.count == 0 && kio_list_empty(&sched->dirty) &&
-         sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
+  return sched->ready_count == 0 && sched->timers.count == 0 && sched->expected == 0 &&
+         kio_list_empty(&sched->dirty) && sched->ring.pending == 0 &&
+         kio_list_empty(&sched->ring.completed);
 }
 
 static const char *late(const kio_sched *sched) {
@@ -338,7 +401,7 @@ static bool goes_on(kio_sched *sched) {
   return true;
 }
 
-void kio_sched_run(kio_sched *sched) {
+static void run(kio_sched *sched) {
   while (!finished(sched)) {
     if (!turn(sched)) {
       sched->trouble = "the loop belongs to the parent process, and this is a child it has forked";
@@ -348,77 +411,7 @@ void kio_sched_run(kio_sched *sched) {
   }
 }
 
-/* ---- closing ---- */
-
-/* From now on nobody receives a result; what is under way is asked to end. */
-static void orphan_all(kio_sched *sched) {
-  kio_slab *slab = &sched->ring.slab;
-  for (size_t i = 0; i < slab->chunk_count * KIO_SLAB_CHUNK; i++) {
-    kio_request *request = &slab->chunks[i / KIO_SLAB_CHUNK][i % KIO_SLAB_CHUNK];
-    if (request->state != KIO_REQUEST_FREE) orphan(sched, request);
-  }
-}
-
-static void drain(kio_sched *sched) {
-  int64_t left = sched->config.shutdown_ns;
-  int64_t until = kio_ring_now_ns(&sched->ring) + left;
-  tell_owners(sched);
-  /* Out of time the slab and its buffers stay: the kernel may still write there. */
-  while (sched->ring.pending > 0 && left >= 0) {
-    kio_ring_enter(&sched->ring, left);
-    tell_owners(sched);
-    left = until - kio_ring_now_ns(&sched->ring);
-  }
-}
-
-/* The userdata of the scopes its body had opened may outlive the run: they are closed, and what
-   failed in them is told by the run. */
-static void abandon_scopes(kio_sched *sched, kio_task *task) {
-  kio_link *link;
-  while (task->scope != &task->own) {
-    kio_scope *scope = task->scope;
-    while ((link = kio_list_pop(&scope->failures))) kio_list_push(&sched->root.failures, link);
-    kio_timer_stop(&sched->timers, &scope->timer);
-    task->scope = scope->parent;
-    scope->parent = NULL;
-    if (!sched->current) unanchor(sched, scope); /* else Lua itself is being closed */
-  }
-}
-
-/* Tasks that are left never run again; whoever holds one sees it as cancelled. */
-static void abandon_tasks(kio_sched *sched) {
-  kio_link *link;
-  while ((link = kio_list_pop(&sched->tasks))) {
-    kio_task *task = KIO_CONTAINER(link, kio_task, link);
-    kio_queue_leave(task);
-    kio_timer_stop(&sched->timers, &task->timer);
-    task->request = NULL; /* orphan_all sees to it */
-    abandon_scopes(sched, task);
-    task->status = KIO_TASK_CANCELLED;
-    task->sched = NULL;
-    if (!sched->current) kio_sched_forget(sched, task);
-  }
-}
-
-static void detach_members(kio_sched *sched) {
-  kio_link *link;
-  while ((link = kio_list_first(&sched->members))) {
-    kio_member *member = KIO_CONTAINER(link, kio_member, link);
-    kio_sched_leave(member);
-    member->detach(member);
-  }
-}
-
-void kio_sched_fini(kio_sched *sched) {
-  if (kio_sched_of_thread == sched) kio_sched_of_thread = NULL;
-  if (!sched->ring.backend) return;
-  abandon_tasks(sched);
-  detach_members(sched);
-  orphan_all(sched);
-  if (!kio_ring_alive(&sched->ring)) kio_ring_abandon(&sched->ring);
-  drain(sched);
-  kio_ring_close(&sched->ring);
-  kio_timers_fini(&sched->timers);
-  kio_descs_fini(&sched->descs);
-  kio_buffers_fini(&sched->buffers);
+void kio_sched_run(kio_sched *sched) {
+  run(sched);
+  if (kio_sched_end_pool(sched)) in_trouble(sched, sched->late);
 }

@@ -7,6 +7,8 @@
 
 #include "buffer.h"
 #include "desc.h"
+#include "inbox.h"
+#include "pool.h"
 #include "ring.h"
 #include "task.h"
 #include "watchdog.h"
@@ -16,6 +18,7 @@ typedef struct kio_sched_config {
   kio_ring_config ring;            /* how to open it */
   int64_t shutdown_ns;             /* how long unwinding may take */
   int64_t busy_poll_ns;            /* how long to look again and again before sleeping */
+  kio_pool_config pool;            /* threads for what blocks */
   int64_t limit_ns;                /* how long the whole run may take; KIO_NEVER: no bound */
   uint64_t seed;                   /* ready tasks run in an order it decides; 0: first come */
   kio_watch_config watch;          /* who is told of tasks that hold the loop */
@@ -65,6 +68,11 @@ struct kio_sched {
   int64_t stop_ns;     /* when unwinding must be over; KIO_NEVER: not unwinding */
   int64_t limit_ns;    /* when the run must be over; KIO_NEVER: no bound, or passed */
   uint64_t random;     /* the state of the order that config.seed decides */
+  kio_inbox *inbox;    /* how other threads reach this one; NULL: nobody can yet */
+  kio_request *wake;   /* the read that ends a wait when something is posted; with the inbox */
+  size_t expected;     /* posts that somebody here waits for: they will come by themselves */
+  kio_pool *pool;      /* made when first needed */
+  char late[128];      /* the names of blocking jobs that did not end in time */
   kio_watch watch;     /* how long the running task has held the loop */
   kio_sched_config config;
   kio_sched_stats stats;
@@ -129,6 +137,20 @@ static inline void kio_sched_freed(kio_sched *sched) {
 void kio_sched_release(kio_sched *sched, kio_request *request);
 /* The same for one whose result nobody takes: the descriptor it brought, or owns, is closed. */
 void kio_sched_dispose(kio_sched *sched, kio_request *request);
+/* Nobody waits for this request any more: it is cancelled, and disposed of when it ends. NULL is
+   allowed. */
+void kio_sched_orphan(kio_sched *sched, kio_request *request);
+/* Tells the owners of what has completed. */
+void kio_sched_tell_owners(kio_sched *sched);
+/* Lua may collect it from now on, as far as the scheduler is concerned. */
+void kio_sched_unanchor(kio_sched *sched, const void *userdata);
+
+/* The inbox, made when first asked for; NULL with *err set. */
+kio_inbox *kio_sched_inbox(kio_sched *sched, int *err);
+/* The pool, likewise. */
+kio_pool *kio_sched_pool(kio_sched *sched, int *err);
+/* Ends it, within what unwinding may still take. True: jobs run on, and `late` tells which. */
+bool kio_sched_end_pool(kio_sched *sched);
 
 void kio_sched_join(kio_sched *sched, kio_member *member);
 void kio_sched_leave(kio_member *member);

@@ -2,16 +2,18 @@
 -- before it; an exact name wins over a pattern. A new file needs a place here.
 local layers = {}
 
+local THREADS = { thread = true, inbox = true, pool = true, worker = true, runtime = true }
+
 layers.order = {
   "base config",
   "list errname signame memory buffer block timer shuffle",
   "request ring",
   "test_sim_call test_sim_script",
   "ring_uring ring_sim ring_rig machine diagnose address sockopt socket",
-  "inbox pool worker runtime",
+  "thread inbox pool worker runtime",
   "desc",
-  "scope task queue watchdog sched trace stream signals",
-  "op ops check",
+  "scope task queue watchdog sched sched_end trace stream signals",
+  "op op_job ops check",
   "lua_* op_* test_*",
   "lua_core",
 }
@@ -22,8 +24,8 @@ layers.first_with_lua = "task"
 -- System headers that only these files may include.
 layers.reserved = {
   ["liburing.h"] = { ring_uring = true },
-  ["pthread.h"] = { worker = true, runtime = true, pool = true, inbox = true },
-  ["stdatomic.h"] = { worker = true, runtime = true, pool = true, inbox = true },
+  ["pthread.h"] = THREADS,
+  ["stdatomic.h"] = THREADS,
 }
 
 layers.lua_headers = { ["lua.h"] = true, ["lauxlib.h"] = true, ["lualib.h"] = true }

@@ -1,0 +1,128 @@
+/* Owns nothing; see op_job.h. Invariant: a call has a task exactly while that waits in it, and
+   then it is among the scheduler's members and its `expected`. The scheduler's thread only, but for
+   the work itself. */
+#include "op_job.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "memory.h"
+#include "ops.h"
+
+#define CALL_TYPE "kio.Call"
+
+/* ---- on its way back ---- */
+
+static kio_call *call_of(kio_job *job) {
+  return KIO_CONTAINER(job, kio_call, job);
+}
+
+/* Its task waits no longer. */
+static void settle(kio_call *call) {
+  if (!call->task) return;
+  kio_sched_leave(&call->member);
+  call->task->sched->expected--;
+  call->task = NULL;
+}
+
+/* The scheduler ends, and with it the task. */
+static void detach(kio_member *member) {
+  KIO_CONTAINER(member, kio_call, member)->task = NULL;
+}
+
+static void arrive(kio_post *post, void *sched) {
+  kio_call *call = call_of(KIO_CONTAINER(post, kio_job, post));
+  kio_task *task = call->task;
+  (void)sched;
+  call->arrived = true;
+  settle(call);
+  if (task) kio_task_wake(task);
+  kio_job_unref(&call->job);
+}
+
+static void drop(kio_post *post) {
+  kio_job_unref(KIO_CONTAINER(post, kio_job, post));
+}
+
+/* ---- anchors ---- */
+
+/* The frame is gone. A task that waits all the same has lost its coroutine: it is woken to end. */
+static int l_gc(lua_State *L) {
+  kio_call **anchor = luaL_checkudata(L, 1, CALL_TYPE);
+  kio_call *call = *anchor;
+  *anchor = NULL;
+  if (!call) return 0;
+  kio_task *task = call->task;
+  settle(call);
+  if (task) kio_task_wake(task);
+  kio_job_unref(&call->job);
+  return 0;
+}
+
+void kio_call_open(lua_State *L) {
+  luaL_newmetatable(L, CALL_TYPE);
+  lua_pushcfunction(L, l_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
+/* ---- down ---- */
+
+void *kio_call_new(lua_State *L, kio_task *task, const kio_call_kind *kind) {
+  int err;
+  kio_call **anchor = lua_newuserdatauv(L, sizeof *anchor, 0);
+  *anchor = NULL;
+  luaL_setmetatable(L, CALL_TYPE);
+  kio_inbox *inbox = kio_sched_inbox(task->sched, &err);
+  kio_call *call = inbox ? kio_memory_new(kind->size) : NULL;
+  if (!call) {
+    luaL_error(L, "%s: %s", kind->name, strerror(inbox ? ENOMEM : -err));
+    return NULL;
+  }
+  kio_job_init(&call->job, inbox);
+  call->job.post = (kio_post){.arrive = arrive, .drop = drop};
+  call->job.name = kind->name;
+  call->job.work = kind->work;
+  call->job.free = kind->free;
+  call->job.lane = (uint8_t)kind->lane;
+  call->job.patient = kind->patient;
+  return *anchor = call;
+}
+
+static void abandon(kio_task *task) {
+  kio_call *call = task->subject;
+  kio_pool_withdraw(task->sched->pool, &call->job);
+  settle(call);
+  kio_task_wake(task);
+}
+
+int kio_call_submit(lua_State *L, kio_task *task, kio_call *call, int64_t timeout_ns,
+                    lua_KFunction k) {
+  int err;
+  kio_sched *sched = task->sched;
+  kio_pool *pool = kio_sched_pool(sched, &err);
+  if (pool && !kio_sched_timer(sched, task, kio_sched_due(sched, timeout_ns))) err = -ENOMEM;
+  if (!err) err = kio_pool_submit(pool, &call->job);
+  if (err) {
+    kio_timer_stop(&sched->timers, &task->timer);
+    return kio_fail(L, -err, call->job.name, "blocking pool");
+  }
+  call->task = task;
+  call->member.detach = detach;
+  kio_sched_join(sched, &call->member);
+  sched->expected++;
+  task->subject = call;
+  kio_task_says(task, call->job.name, -1);
+  return kio_task_park(L, task, abandon, (lua_KContext)call, k);
+}
+
+/* ---- up ---- */
+
+int kio_call_result(lua_State *L, kio_call *call) {
+  const kio_task *task = kio_sched_current()->current;
+  kio_assert(!call->task);
+  if (call->arrived) return call->job.queued ? ECANCELED : 0;
+  if (task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  kio_assert(task->wake == KIO_WAKE_TIMEOUT);
+  return ETIMEDOUT;
+}

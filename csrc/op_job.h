@@ -1,0 +1,39 @@
+/* Operations done by a thread of the pool, for what the kernel has no asynchronous form of. A call
+   is a job with a task that waits for it. An anchor, a userdata in the frame of the operation,
+   holds it as long as that frame lives; the pool holds it as long as it has work with it. A cancel
+   or a deadline ends the wait at once: a call that has not begun never will, one that runs is left
+   to end by itself, and what it brings is dropped. */
+#ifndef KIO_OP_JOB_H
+#define KIO_OP_JOB_H
+
+#include "op.h"
+#include "pool.h"
+
+typedef struct kio_call {
+  kio_job job;
+  kio_member member; /* of the scheduler, while somebody waits */
+  kio_task *task;    /* who waits; NULL: nobody, or no longer */
+  bool arrived;      /* its end has been told */
+} kio_call;
+
+typedef struct kio_call_kind {
+  const char *name; /* of the operation, for people */
+  size_t size;      /* of the struct that begins with the kio_call */
+  void (*work)(kio_job *job, kio_local *local);
+  void (*free)(kio_job *job); /* frees it with all it owns, on any thread */
+  kio_lane lane;
+  bool patient; /* as the job's */
+} kio_call_kind;
+
+/* A new call of the running task, zeroed, its anchor on top of the stack. May raise (memory, no
+   inbox); nothing is left behind then. */
+void *kio_call_new(lua_State *L, kio_task *task, const kio_call_kind *kind);
+/* Hands it to the pool and parks; then `k` runs with the call as context. Never returns, but for 3
+   pushed values when the pool refuses: "EAGAIN", its queue is full. */
+int kio_call_submit(lua_State *L, kio_task *task, kio_call *call, int64_t timeout_ns,
+                    lua_KFunction k);
+/* In `k`: 0 when the work has been done, ETIMEDOUT when its deadline passed first, ECANCELED when
+   the pool ended before it began. Raises Cancelled. */
+int kio_call_result(lua_State *L, kio_call *call);
+
+#endif

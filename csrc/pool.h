@@ -1,0 +1,79 @@
+/* The pool: a bounded number of threads that run what blocks. Jobs come in two lanes with a share
+   of threads each, so that a user's jobs never keep names and files waiting, nor the other way
+   round; idle threads serve both. Threads are made when they are needed and stay until the pool
+   ends. A job is counted: its submitter and, from submit until its end is told, the pool hold a
+   reference. Its end is told exactly once, by a post to its inbox, unless that is closed or the job
+   has been withdrawn. */
+#ifndef KIO_POOL_H
+#define KIO_POOL_H
+
+#include <stdatomic.h>
+
+#include "base.h"
+#include "inbox.h"
+#include "list.h"
+
+typedef struct kio_pool kio_pool;
+typedef struct kio_job kio_job;
+
+typedef enum kio_lane {
+  KIO_LANE_USER,     /* kio.spawn_blocking */
+  KIO_LANE_INTERNAL, /* names and files */
+  KIO_LANE_COUNT     /* not a lane: how many there are */
+} kio_lane;
+
+/* What a pool thread keeps from job to job (a Lua state), with what frees it on that thread. */
+typedef struct kio_local {
+  void *data;
+  void (*fini)(void *data);
+} kio_local;
+
+struct kio_job {
+  kio_post post; /* how its end is told: `arrive` and `drop` give the pool's reference back */
+  kio_link link; /* in its lane's queue, or among the running ones */
+  /* Does the work, on a thread of the pool. May use nothing of the submitter but the job. */
+  void (*work)(kio_job *job, kio_local *local);
+  /* The last reference is gone; called on whichever thread held it. */
+  void (*free)(kio_job *job);
+  kio_inbox *inbox; /* where its end is told; the job holds a reference to it */
+  const char *name; /* for reports; lives as long as the job */
+  uint8_t lane;     /* kio_lane */
+  bool queued;      /* has not begun */
+  atomic_uint refs; /* kio_job_ref */
+  bool patient;     /* the end of the pool waits for it within its time, and names it when late */
+};
+
+typedef struct kio_pool_config {
+  unsigned threads[KIO_LANE_COUNT]; /* at most so many jobs of a lane run at once */
+  unsigned queue[KIO_LANE_COUNT];   /* and so many wait for a thread */
+  size_t stack_size;                /* of each thread; 0: the system's default */
+} kio_pool_config;
+
+typedef struct kio_pool_stats {
+  unsigned threads;                 /* alive */
+  unsigned running[KIO_LANE_COUNT]; /* jobs under way */
+  unsigned queued[KIO_LANE_COUNT];  /* jobs that wait */
+} kio_pool_stats;
+
+/* A new job has one reference. All but `work`, `free`, `name` and `lane` may be left zero. */
+void kio_job_init(kio_job *job, kio_inbox *inbox);
+/* From any thread. */
+void kio_job_unref(kio_job *job);
+
+/* A pool without threads yet. NULL: memory is out. Thread-safe from here on. */
+kio_pool *kio_pool_new(const kio_pool_config *config);
+/* Hands a job over, with a reference of the pool's own. 0; -EAGAIN: the lane's queue is full;
+   -ECANCELED: the pool has ended; or why no thread could be made (only when none is there to run it
+   at all). Nothing will be told then. */
+int kio_pool_submit(kio_pool *pool, kio_job *job);
+/* Takes back a job that has not begun: it will never run and nothing is told. False: it runs, or
+   has run; its end is told. */
+bool kio_pool_withdraw(kio_pool *pool, kio_job *job);
+void kio_pool_stats_read(kio_pool *pool, kio_pool_stats *stats);
+/* The end: nothing new is taken, what is queued is told as done without having run (`queued` stays
+   set), threads that are idle end. Patient jobs get until `until_ns` (CLOCK_MONOTONIC). Writes the
+   names of those that are late into `late`, and says how many there are. What runs on is left alone
+   with the pool, which then frees itself; the library stays loaded for it. */
+size_t kio_pool_end(kio_pool *pool, int64_t until_ns, char *late, size_t late_size);
+
+#endif

@@ -1,0 +1,26 @@
+/* A thread of kio's in a process that is not kio's: it has a name, takes none of the process's
+   signals, and is joined, or left alone without harm when it does not end. */
+#ifndef KIO_THREAD_H
+#define KIO_THREAD_H
+
+#include <pthread.h>
+
+#include "base.h"
+
+/* Starts `main(arg)`; `name` is cut after 15 bytes. stack_size 0: the system's default. 0 or a
+   negative errno. */
+int kio_thread_start(pthread_t *thread, const char *name, size_t stack_size, void *(*main)(void *),
+                     void *arg);
+/* Waits for the end of a thread that is known to be at its end. */
+void kio_thread_join(pthread_t thread);
+/* Gives up a thread that does not end: it is never joined, and the library it runs in stays loaded
+   for the rest of the process. */
+void kio_thread_abandon(pthread_t thread);
+/* Waits on `cond` until the moment on CLOCK_MONOTONIC; false: that has passed. */
+bool kio_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ns);
+/* A condition variable that kio_cond_wait may use. */
+void kio_cond_init(pthread_cond_t *cond);
+/* CLOCK_MONOTONIC: real time, whatever clock the ring has. */
+int64_t kio_real_now_ns(void);
+
+#endif

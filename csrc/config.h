@@ -36,6 +36,7 @@
 #define KIO_RIG_SURE_NS 30000000000LL /* and for what it completes by itself, such as file work */
 #define KIO_REPORT_TRACES 16          /* tasks a report gives the tracebacks of */
 #define KIO_REPORT_TASKS 100          /* and those it names */
+#define KIO_PARCEL_MAX (1 << 30)      /* bytes of values to another thread: copies have an end */
 #define KIO_QUARANTINE 256  /* freed buffers watched for late kernel writes, in test builds */
 #define KIO_POOL_THREADS 8  /* blocking jobs that run at once, unless told */
 #define KIO_POOL_QUEUE 1024 /* and those that wait for a thread */

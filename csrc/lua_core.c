@@ -6,6 +6,9 @@
 #include "lua_stream.h"
 #include "ops.h"
 #include "task.h"
+#ifdef KIO_TEST
+#include "test_codec.h"
+#endif
 
 static void register_all(lua_State *L) {
   static const luaL_Reg *const rooms[] = {
@@ -40,5 +43,8 @@ int luaopen_kio_core(lua_State *L) {
   lua_setfield(L, -2, "listener_methods");
   kio_constants_open(L);
   kio_coroutine_open(L);
+#ifdef KIO_TEST
+  kio_test_codec_open(L);
+#endif
   return 1;
 }

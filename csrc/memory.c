@@ -69,3 +69,16 @@ void kio_memory_free(void *ptr) {
   counted(-1);
   free(ptr);
 }
+
+bool kio_memory_reserve(void *list, size_t *room, size_t used, size_t more, size_t each) {
+  void *old;
+  if (more <= *room - used) return true;
+  size_t larger = *room * each < 64 ? 128 / each : *room * 2;
+  if (larger < used + more) larger = used + more;
+  memcpy(&old, list, sizeof old);
+  void *grown = kio_memory_resize(old, larger * each);
+  if (!grown) return false;
+  memcpy(list, &grown, sizeof grown);
+  *room = larger;
+  return true;
+}

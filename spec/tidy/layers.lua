@@ -6,7 +6,8 @@ local THREADS = { thread = true, inbox = true, pool = true, worker = true, runti
 
 layers.order = {
   "base config",
-  "list errname signame memory buffer block timer shuffle",
+  "memory",
+  "list errname signame buffer block timer shuffle parcel seen",
   "request ring",
   "test_sim_call test_sim_script",
   "ring_uring ring_sim ring_rig machine diagnose address sockopt socket",

@@ -1,0 +1,49 @@
+/* Lua values from one Lua state to another: packed into a parcel here, unpacked there.
+   What crosses: nil, booleans, numbers (exact), strings, tables (cycles and shared references stay
+   what they are), Lua functions with their upvalues, modules and what they hold by name, kio's
+   handles (they move: the sender's is closed then). Everything else is refused by its path. */
+#ifndef KIO_LUA_CODEC_H
+#define KIO_LUA_CODEC_H
+
+#include <lua.h>
+
+#include "parcel.h"
+
+typedef struct kio_codec_limits {
+  size_t size_max;    /* bytes of values, code and names; what a buffer moves is not counted */
+  unsigned depth_max; /* tables within tables, functions within functions; at most 200 */
+  const char *what;   /* what the values are to the user: "arg", "result", "message" */
+} kio_codec_limits;
+
+/* Packs the `count` values from stack index `first` into *out. False after pushing a message that
+   names what cannot cross, by its path ("arg 2.config.logger: userdata (FILE*) cannot cross to
+   another thread"): then nothing has moved, and *out is empty. NULL limits: the usual ones.
+   Runs no Lua code. Raises only when Lua's memory is out, with nothing moved or left behind. */
+bool kio_codec_pack(lua_State *L, int first, int count, kio_parcel *out,
+                    const kio_codec_limits *limits);
+/* Pushes the values and returns how many; -1 after pushing a message (bytes that make no sense, a
+   module that cannot be loaded here). Uses the parcel up in every case. May run the Lua code of
+   modules that are required here for the first time; must not be called where that is forbidden.
+   Raises only when Lua's memory is out. */
+int kio_codec_unpack(lua_State *L, kio_parcel *parcel);
+
+/* A kind of userdata that moves. An object is what travels in its place: C memory that belongs to
+   no state and no scheduler. */
+typedef struct kio_handle_kind {
+  const char *type; /* the name of its metatable in the registry */
+  /* May the userdata at `index` move now? NULL, or why not. Sets *spare to an object that give will
+     leave behind or fill, so that give needs no memory. Changes nothing. */
+  const char *(*prepare)(lua_State *L, int index, void **spare);
+  /* Moves it out and closes it here, in exchange for the spare. Cannot fail. */
+  void *(*give)(lua_State *L, int index, void *spare);
+  /* Pushes a userdata for the object, which belongs to it from then on. When it raises (memory)
+     the object is still the parcel's. */
+  void (*take)(lua_State *L, void *object);
+  /* Disposes of an object that nobody took, or of a spare. Any thread may call it. */
+  void (*drop)(void *object);
+} kio_handle_kind;
+
+/* The kind of the userdata at `index`; NULL when it cannot move. */
+const kio_handle_kind *kio_handle_kind_of(lua_State *L, int index);
+
+#endif

@@ -1,0 +1,33 @@
+/* A parcel: Lua values on their way from one Lua state to another, perhaps on another thread. Plain
+   memory: it may be made, passed on and freed by different threads, one at a time. lua_codec.h
+   fills and empties it; here nothing is known of what it means. */
+#ifndef KIO_PARCEL_H
+#define KIO_PARCEL_H
+
+#include "base.h"
+
+/* Something the bytes of a parcel refer to by its number. Bytes that come from elsewhere have
+   nothing beside them, so they can bring neither code nor names of modules nor handles. */
+typedef struct kio_beside {
+  int tag;                    /* which reference it is for (lua_wire.h) */
+  const void *kind;           /* of a handle: its kio_handle_kind */
+  void *object;               /* the handle; NULL: taken */
+  void (*drop)(void *object); /* frees a handle that nobody took; any thread may call it */
+  size_t at;                  /* where in `trusted` */
+  size_t size;                /* how many bytes */
+} kio_beside;
+
+typedef struct kio_parcel {
+  char *data;          /* the values; NULL: nothing, or not a parcel any more */
+  size_t size;         /* bytes at data */
+  char *trusted;       /* code and names, which only this process can have put there */
+  size_t trusted_size; /* bytes at trusted */
+  kio_beside *beside;  /* what `data` refers to by number */
+  size_t beside_count; /* how many */
+} kio_parcel;
+
+/* Frees what a parcel holds, and disposes of the handles in it that nobody took. Empties it: a
+   second call does nothing. */
+void kio_parcel_free(kio_parcel *parcel);
+
+#endif

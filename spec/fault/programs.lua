@@ -199,4 +199,20 @@ function programs.tasks(options)
   end, options)
 end
 
+-- Values there and back as for another thread: functions, modules, cycles, a refusal.
+function programs.parcels()
+  local kio = load_kio()
+  local core = kio.core
+  local list = { "hello", " over ", { "TCP" }, kio = kio, report = print }
+  for i = 1, 40 do list["key number " .. i] = { i, list, i / 2, ("x"):rep(100) } end
+  local function join() return list[1] .. list[2] .. list[3][1] end
+  local parcel, message = core.codec_pack(nil, join, list)
+  if not parcel then error(message, 0) end
+  local ok, joined, copy = core.codec_unpack(parcel)
+  if not ok then error(joined, 0) end
+  assert(copy.kio == kio and copy["key number 7"][2] == copy)
+  assert(not core.codec_pack(nil, { kio.socket, { coroutine.create(print) } }))
+  return joined()
+end
+
 return programs

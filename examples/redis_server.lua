@@ -20,18 +20,15 @@ local function next_command(stream)
   return line and words
 end
 
-local function answer(words)
-  local command = commands[words[1]:upper()] or error("unknown command", 0)
-  return command(table.unpack(words, 2))
-end
+local function unknown() error("unknown command", 0) end
 
-local function serve(accepted)
-  local stream <close> = accepted
+local function handle(stream)
   for words in next_command, stream do
-    if words[1] == "SUBSCRIBE" then return pubsub.subscribe(stream, words[2]) end
-    local ok, value = pcall(answer, words)
+    local name = tostring(words[1]):upper()
+    if name == "SUBSCRIBE" then return pubsub.subscribe(stream, words[2]) end
+    local ok, value = pcall(commands[name] or unknown, table.unpack(words, 2))
     if not ok then value = { err = "ERR " .. value } end
-    stream:write(resp.encode(value))
+    if words[1] then stream:write(resp.encode(value)) end -- an empty line is no command
   end
 end
 
@@ -47,13 +44,13 @@ local function demonstrate(address)
 end
 
 kio.run(function()
-  local listener <close> = assert(kio.net.listen(arg[1] or "127.0.0.1:0"))
-  local server = kio.spawn { daemon = true, function()
-    for stream in listener:accepts() do
-      kio.spawn { serve, stream, daemon = true, on_error = true }
-    end
-  end }
-  if not arg[1] then return demonstrate(listener:address()) end
-  io.stdout:write("listening on ", listener:address(), "\n"):flush()
-  server:await()
+  local listener = assert(kio.net.listen(arg[1] or "127.0.0.1:0"))
+  local serving = kio.spawn(listener.serve, listener, handle, { drain_timeout = 1 })
+  if arg[1] then
+    io.stdout:write("listening on ", listener:address(), "\n"):flush()
+    kio.signal.wait("INT", "TERM")
+  else
+    demonstrate(listener:address())
+  end
+  serving:cancel()
 end)

@@ -64,6 +64,18 @@ local function remove(path)
   end
 end
 
+-- Has this process allowed `count` descriptors; the reason when that cannot be.
+function support.allow_descriptors(count)
+  local limits <close> = assert(io.open("/proc/self/limits"))
+  local soft, hard = limits:read("a"):match("Max open files%s+(%S+)%s+(%S+)")
+  local function below(limit) return limit ~= "unlimited" and tonumber(limit) < count end
+  if not below(soft) then return true end
+  if below(hard) then return false, "ulimit -Hn allows only " .. hard .. " descriptors" end
+  local stat <close> = assert(io.open("/proc/self/stat"))
+  local command = ("prlimit --pid %d --nofile=%d:%s"):format(stat:read("n"), count, hard)
+  return os.execute(command), "prlimit cannot raise the soft limit of descriptors"
+end
+
 local folders = {}
 
 -- A new empty folder, removed with all it holds when the test is over.

@@ -2,29 +2,46 @@
 local check = require "kio.fs.check"
 local core = require "kio.core"
 local new_server = require "kio.serve.server"
+local signal = require "kio.signal"
 
 local DRAIN_TIMEOUT = 10
 
 -- ---- from the first connection to the last ----
 
-local function drain(server, seconds)
-  server.stopping = true
+-- The first signal is for the acceptor; one that comes while the server stops is for all that is
+-- left.
+local function watch_signals(server, acceptor, names)
+  local list = table.move(names, 1, #names, 1, {})
+  list[#list + 1] = function()
+    if server.told_to_stop then return server:force() end
+    server.told_to_stop = true
+    acceptor:cancel()
+  end
+  signal.on(table.unpack(list))
+end
+
+local function watch_idle(server, seconds)
+  server.scope:spawn { server.watch_idle, server, seconds, daemon = true, name = "idle" }
+end
+
+local function drain(server, options)
+  server.stopping, server.told_to_stop = true, true
   server:accept_rest()
   server.listener:close()
-  if server.live > 0 and not server.forced then server.over:wait(seconds) end
+  if options.drain_idle then watch_idle(server, options.drain_idle) end
+  if server.live > 0 and not server.forced then
+    server.over:wait(options.drain_timeout or DRAIN_TIMEOUT)
+  end
   if server.live > 0 then server.scope:cancel() end
 end
 
 -- Until the acceptor has ended and every connection, too; message, code of what ended it, if that
 -- was an error.
 local function serve_all(server, acceptor, options)
-  if options.idle_timeout then
-    server.scope:spawn {
-      server.watch_idle, server, options.idle_timeout, daemon = true, name = "idle_timeout",
-    }
-  end
+  if options.stop_signals then watch_signals(server, acceptor, options.stop_signals) end
+  if options.idle_timeout then watch_idle(server, options.idle_timeout) end
   local ok, message, code = acceptor:join()
-  drain(server, options.drain_timeout or DRAIN_TIMEOUT)
+  drain(server, options)
   if ok then return message, code end
   if not core.is_cancelled(message) then acceptor:await() end -- raises
 end
@@ -53,7 +70,10 @@ end
 ---@field idle_timeout? number seconds after which a connection ends whose peer is waited for and
 ---lets nothing move (never)
 ---@field drain_timeout? number seconds that handlers have to finish once the server stops (10)
+---@field drain_idle? number idle_timeout for that time (idle_timeout)
 ---@field accept_budget? integer connections taken before other tasks have a turn (64)
+---@field stop_signals? string[] names for kio.signal; the first that comes stops the server, the
+---next one cuts off who is left (none)
 ---@field on_error? true|async fun(err: any, peer: kio.Address, traceback?: string) is told what a
 ---handler raised; true: stderr is (true)
 
@@ -65,7 +85,7 @@ end
 
 local KNOWN = {
   max_connections = "number", idle_timeout = "number", drain_timeout = "number",
-  accept_budget = "number", on_error = "any",
+  drain_idle = "number", accept_budget = "number", on_error = "any", stop_signals = "table",
 }
 
 local function is_count(value)
@@ -79,7 +99,12 @@ local function wrong_options(options)
       return ("option '%s' must be an integer of 1 or more"):format(name)
     end
   end
-  if options.idle_timeout == 0 then return "option 'idle_timeout' cannot be 0" end
+  for _, name in ipairs { "idle_timeout", "drain_idle" } do
+    if options[name] == 0 then return ("option '%s' cannot be 0"):format(name) end
+  end
+  if options.stop_signals and #options.stop_signals == 0 then
+    return "option 'stop_signals' must be a list of names"
+  end
   local on_error = options.on_error
   if on_error ~= nil and on_error ~= true and type(on_error) ~= "function" then
     return "option 'on_error' must be a function or true"

@@ -16,17 +16,19 @@ local function slow(seconds)
   end
 end
 
--- Every way to stop a server that is no signal.
+-- Every way to stop a server.
 local ways = {
   ["listener:close"] = function(listener) listener:close() end,
   ["cancelling its task"] = function(_, serving) serving:cancel() end,
+  ["a signal"] = function() kio.core.send_signal "USR2" end,
 }
 
 for way, stop in pairs(ways) do
   describe("after " .. way, function()
     it("handlers finish, new connections are refused, and serve returns", function()
       run(function()
-        local serving, listener, address = start(slow(3), { drain_timeout = 5 })
+        local serving, listener, address = start(slow(3),
+          { stop_signals = { "USR2" }, drain_timeout = 5 })
         local streams = {}
         for i = 1, 10 do
           streams[i] = client(address)
@@ -55,7 +57,7 @@ for way, stop in pairs(ways) do
           local mark <close> = setmetatable({}, { __close = function() unwound = unwound + 1 end })
           slow(stream:read "l" == "slow" and 1000 or 1)(stream)
           return mark
-        end, { drain_timeout = 5 })
+        end, { stop_signals = { "USR2" }, drain_timeout = 5 })
         local streams = {}
         for i = 1, 6 do
           streams[i] = client(address)
@@ -77,7 +79,8 @@ for way, stop in pairs(ways) do
 
     it("with a drain_timeout of 0 nobody is waited for", function()
       run(function()
-        local serving, listener, address = start(slow(3), { drain_timeout = 0 })
+        local serving, listener, address = start(slow(3),
+          { stop_signals = { "USR2" }, drain_timeout = 0 })
         local stream <close> = client(address)
         stream:send "x\n"
         kio.sleep(1)
@@ -94,7 +97,7 @@ for way, stop in pairs(ways) do
         local serving, listener, address = start(function(stream)
           slow(1)(stream)
           error "late"
-        end, { on_error = function(err) told = err end })
+        end, { stop_signals = { "USR2" }, on_error = function(err) told = err end })
         local stream <close> = client(address)
         stream:send "x\n"
         kio.sleep(0.5)
@@ -239,6 +242,110 @@ describe("a stopping server", function()
       assert.equal("x", stream:read "l")
       assert.equal(1, serving:await().accepted)
       stream:close()
+    end)
+  end)
+end)
+
+describe("drain_idle", function()
+  it("ends those who wait for a next request at once, and nobody who has one", function()
+    run(function()
+      local serving, listener, address = start(function(stream)
+        for line in stream:lines() do
+          kio.sleep(tonumber(line))
+          stream:write(line, "\n")
+        end
+      end, { drain_timeout = 20, drain_idle = 1 })
+      local busy <close> = client(address)
+      local waiting <close> = client(address)
+      local between <close> = client(address)
+      assert.equal("0", common.ask(between, 0))
+      kio.sleep(2)
+      busy:send "5\n"
+      kio.sleep(0.1)
+      local began = kio.now()
+      listener:close()
+      assert.is_nil(waiting:recv())
+      assert.is_nil(between:recv())
+      assert.is_true(kio.now() - began < 0.5)
+      assert.equal("5", busy:read "l")
+      assert.is_nil(busy:recv())
+      assert.is_true(kio.now() - began < 7)
+      assert.same({ accepted = 3, failed = 0, idle = 3, cut = 0 }, serving:await())
+    end)
+  end)
+end)
+
+describe("stop_signals", function()
+  local BOTH = { "USR1", "USR2" }
+
+  -- What came of a server whose only handler takes a thousand seconds, and in how many.
+  local function signalled(options, deed)
+    return run(function()
+      local serving, listener, address = start(slow(1000), options)
+      local stream <close> = client(address)
+      stream:send "x\n"
+      kio.sleep(1)
+      local began = kio.now()
+      deed(listener, serving)
+      return serving:await().cut, kio.now() - began
+    end)
+  end
+
+  it("a second one ends the waiting", function()
+    for _, second in ipairs(BOTH) do
+      local cut, took = signalled({ stop_signals = BOTH, drain_timeout = 20 }, function()
+        kio.core.send_signal "USR1"
+        kio.sleep(1)
+        kio.core.send_signal(second)
+      end)
+      assert.equal(1, cut)
+      assert.is_true(took < 2, took)
+    end
+  end)
+
+  it("two at once end it at once", function()
+    local cut, took = signalled({ stop_signals = BOTH, drain_timeout = 20 }, function()
+      kio.core.send_signal("USR1", "USR2")
+    end)
+    assert.equal(1, cut)
+    assert.is_true(took < 1, took)
+  end)
+
+  it("the first one ends the waiting of a server that stops for another reason", function()
+    for _, stop in pairs { ways["listener:close"], ways["cancelling its task"] } do
+      local cut, took = signalled({ stop_signals = BOTH, drain_timeout = 20 }, function(...)
+        stop(...)
+        kio.sleep(1)
+        kio.core.send_signal "USR1"
+      end)
+      assert.equal(1, cut)
+      assert.is_true(took < 2, took)
+    end
+  end)
+
+  it("stop all servers that name them", function()
+    run(function()
+      local servings = {}
+      for i = 1, 3 do
+        servings[i] = start(common.echo, { stop_signals = { "USR1" } })
+        connection.until_waiting(servings[i])
+      end
+      kio.core.send_signal "USR1"
+      for i = 1, 3 do assert.equal(0, servings[i]:await().accepted) end
+    end)
+  end)
+
+  it("are names that kio.signal knows", function()
+    run(function()
+      local listener <close> = assert(kio.net.listen "127.0.0.1:0")
+      local function refused(pattern, list)
+        support.expect_error(pattern, listener.serve, listener, print, { stop_signals = list })
+      end
+      refused("'stop_signals' must be a list of names", {})
+      refused("'stop_signals' must be a table", "TERM")
+      refused("NOSUCH", { "TERM", "NOSUCH" })
+      refused("KILL", { "KILL" })
+      assert.truthy(listener:fd())
     end)
   end)
 end)

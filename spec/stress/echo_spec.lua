@@ -113,20 +113,9 @@ local function status(name)
   end
 end
 
--- Has this process allowed `count` descriptors; the reason when that cannot be.
-local function allow_descriptors(count)
-  local limits <close> = assert(io.open("/proc/self/limits"))
-  local soft, hard = limits:read("a"):match("Max open files%s+(%S+)%s+(%S+)")
-  local function below(limit) return limit ~= "unlimited" and tonumber(limit) < count end
-  if not below(soft) then return true end
-  if below(hard) then return false, "ulimit -Hn allows only " .. hard .. " descriptors" end
-  local command = ("prlimit --pid %d --nofile=%d:%s"):format(status("Pid"), count, hard)
-  return os.execute(command), "prlimit cannot raise the soft limit of descriptors"
-end
-
 describe("an echo server", function()
   it("with thousands of clients brings every byte back and leaves nothing behind", function()
-    local able, reason = allow_descriptors(2 * SCALE.connections + 200)
+    local able, reason = support.allow_descriptors(2 * SCALE.connections + 200)
     if not able then pending(reason) end
     local seed = tonumber(os.getenv("KIO_SEED")) or os.time()
     math.randomseed(seed)

@@ -61,6 +61,7 @@ end
 ---@field busy kio.Event there are some
 ---@field over kio.Event it stops, and there are none, or they need not be waited for
 ---@field stopping? boolean
+---@field told_to_stop? boolean by a signal, or it stops already
 ---@field forced? boolean connections are not to be waited for
 ---@field report kio.ServeReport
 local Server = {}
@@ -142,6 +143,12 @@ function Server:watch_idle(limit)
     end
     core.sleep(math.max(next_in, limit / 8))
   end
+end
+
+---Nobody is waited for any more.
+function Server:force()
+  self.forced = true
+  self.over:set()
 end
 
 ---Those whose tasks were cancelled before they had begun: no handler has seen them.

@@ -51,19 +51,35 @@ static bool clock_jumps(lua_State *L, const kio_ring_backend *inner) {
   return jumps && strcmp(inner->name, "sim") != 0;
 }
 
+static void stand_before(kio_sched_config *config) {
+  config->ring.inner = config->backend;
+  config->backend = &kio_ring_rig;
+}
+
+/* KIO_CHUNK in the environment: every receive and send of every run moves so many bytes at most. */
+static void read_chunk(lua_State *L, kio_sched_config *config) {
+  char *end;
+  const char *text = getenv("KIO_CHUNK");
+  if (!text || !*text) return;
+  long chunk = strtol(text, &end, 10);
+  if (*end || chunk < 1) luaL_error(L, "KIO_CHUNK must be an integer of 1 or more, not '%s'", text);
+  config->ring.chunk = (size_t)chunk;
+  if (config->backend != &kio_ring_rig) stand_before(config);
+}
+
 void kio_rig_option(lua_State *L, int index, kio_sched_config *config) {
   static const char *const known[] = {"clock", "settle", "timeout", "seed", NULL};
   if (lua_getfield(L, index, "testing") != LUA_TNIL) {
     luaL_checktype(L, -1, LUA_TTABLE);
     kio_check_options(L, lua_gettop(L), known);
-    config->ring.inner = config->backend;
     config->ring.jump = clock_jumps(L, config->backend);
     config->ring.settle_ns = seconds_field(L, "settle", KIO_RIG_SETTLE_NS);
-    config->backend = &kio_ring_rig;
+    stand_before(config);
     config->limit_ns = seconds_field(L, "timeout", KIO_NEVER);
     config->seed = seed_field(L);
   }
   lua_pop(L, 1);
+  read_chunk(L, config);
 }
 
 /* ---- faults ---- */

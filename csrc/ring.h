@@ -19,6 +19,7 @@ typedef struct kio_ring_config {
   const kio_ring_backend *inner; /* the ring it stands before */
   bool jump;                     /* its clock jumps where the loop would sleep */
   int64_t settle_ns;             /* unless something arrives in this real time */
+  size_t chunk;                  /* a receive or send moves so many bytes at most; 0: no bound */
 } kio_ring_config;
 
 /* Counters since the ring was opened; nothing here is reset. */

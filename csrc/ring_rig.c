@@ -35,6 +35,7 @@ typedef struct rig {
   bool jump; /* the clock is ours */
   int64_t settle_ns;
   int64_t now_ns; /* when it is */
+  size_t chunk;   /* no receive and no send moves more bytes; 0: no bound */
 } rig;
 
 /* ---- the inner ring ---- */
@@ -69,6 +70,7 @@ static int rig_open(kio_ring *ring, const kio_ring_config *config) {
   r->inner = config->inner;
   r->jump = config->jump;
   r->settle_ns = config->settle_ns;
+  r->chunk = config->chunk;
   r->now_ns = KIO_NS_PER_SEC;
   kio_list_init(&r->faults);
   int err = r->inner->open(ring, config);
@@ -229,15 +231,24 @@ static void befall(kio_ring *ring, rig *r, kio_request *request, kio_fault *faul
   else cut(request, n, fault->short_max);
 }
 
+static void cut_to_chunk(rig *r, kio_request *request) {
+  bool of_socket = request->op == KIO_OP_RECV || request->op == KIO_OP_SEND ||
+                   request->op == KIO_OP_RECVMSG || request->op == KIO_OP_SENDMSG;
+  if (r->chunk == 0 || !of_socket || is_datagram(request->fd)) return;
+  note *n = new_note(r, request);
+  if (n) cut(request, n, r->chunk);
+}
+
 /* Looks at what has been queued since the last time. */
 static void look_at_queued(kio_ring *ring, rig *r) {
-  if (kio_list_empty(&r->faults)) return;
+  if (kio_list_empty(&r->faults) && r->chunk == 0) return;
   KIO_LIST_EACH(&ring->queued, link) {
     kio_request *request = KIO_CONTAINER(link, kio_request, link);
     if (request->flags & (KIO_REQUEST_SEEN | KIO_REQUEST_SILENT)) continue;
     request->flags |= KIO_REQUEST_SEEN;
     kio_fault *fault = fault_of(r, request);
     if (fault) befall(ring, r, request, fault);
+    else cut_to_chunk(r, request);
   }
 }
 

@@ -5,6 +5,9 @@ local support = {}
 
 support.flavour = os.getenv("KIO_FLAVOUR") or "test"
 
+-- How many bytes a receive or send moves at most; nil: no bound. Few specs need to know.
+support.chunk = tonumber(os.getenv("KIO_CHUNK"))
+
 -- Runs f as the main task of a fresh loop and returns its results; a loop that ends without f
 -- having ended is an error.
 function support.run(f, opts)

@@ -80,6 +80,7 @@ describe("close", function()
   end)
 
   it("with a timeout of 0 still lets go what fits", function()
+    if support.chunk then return pending("KIO_CHUNK: one try moves one byte") end
     support.run(function()
       local client, server = connection.pair()
       client:write("fits")
@@ -263,6 +264,7 @@ describe("<close>", function()
   end)
 
   it("in a task that is cancelled lets go what fits, and holds nothing up", function()
+    if support.chunk then return pending("KIO_CHUNK: one try moves one byte") end
     support.run(function()
       local client, server = connection.pair()
       local fd = client:fd()
@@ -294,6 +296,7 @@ describe("<close>", function()
   end)
 
   it("of a task that has cancelled itself does not drop what it has just written", function()
+    if support.chunk then return pending("KIO_CHUNK: one try moves one byte") end
     support.run(function()
       local client, server = connection.pair()
       local task
@@ -331,7 +334,7 @@ describe("where Lua cannot yield", function()
       local reading = kio.spawn(function() return client:recv() end)
       connection.until_waiting(reading)
       local size = connection.fill(client, LARGE)
-      local start = connection.receive(server, 100)
+      local start = connection.receive(server, 10)
       local fd = client:fd()
       table.sort({ 1, 2 }, function()
         assert.is_true(client:close())

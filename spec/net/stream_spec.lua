@@ -174,7 +174,7 @@ describe("the collector", function()
       (function()
         local client
         client, server = connection.pair()
-        reading = kio.spawn(function() return client:recv() end)
+        reading = kio.spawn(function() return client:read(5) end)
         connection.until_waiting(reading)
       end)()
       collectgarbage()

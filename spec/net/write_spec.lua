@@ -49,6 +49,7 @@ describe("write", function()
   end)
 
   it("below the mark returns at once; what one turn wrote leaves in one send", function()
+    if support.chunk then return pending("KIO_CHUNK: a send moves one byte") end
     support.run(function()
       local client, server = connection.pair()
       client:send("x")
@@ -261,6 +262,7 @@ end)
 
 describe("send", function()
   it("returns when the kernel has taken every byte", function()
+    if support.chunk then return pending("KIO_CHUNK: a send moves one byte") end
     support.run(function()
       local client, server = connection.pair()
       local before = sends()

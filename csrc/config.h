@@ -11,6 +11,7 @@
 #define KIO_BUFFER_MAX 92     /* no read is larger */
 #define KIO_BUFFER_CACHE 1    /* buffers hardly ever come from the cache */
 #define KIO_HIGH_WATER 46     /* writers wait at once */
+#define KIO_PLAIN_MAX 2       /* messages soon go through the ring */
 #define KIO_SNAPSHOT_NS 1000  /* the ready queue is cut short nearly every turn */
 #else
 #define KIO_RING_ENTRIES 256     /* 28 KiB of locked memory; 97 rings fit into the usual 8 MiB */
@@ -20,6 +21,7 @@
 #define KIO_BUFFER_MAX 262144    /* the largest a stream's receive buffer grows to */
 #define KIO_BUFFER_CACHE 64      /* freed buffers kept per size, for the next connection */
 #define KIO_HIGH_WATER 65536     /* output a stream gathers before its writer waits */
+#define KIO_PLAIN_MAX 32         /* messages a socket moves in a turn without the ring */
 #define KIO_SNAPSHOT_NS 5000000  /* tasks may run 5 ms before the kernel is looked at again */
 #endif
 

@@ -4,6 +4,7 @@
 
 #include "lua_buffer.h"
 #include "lua_stream.h"
+#include "lua_udp.h"
 #include "ops.h"
 #include "task.h"
 #ifdef KIO_TEST
@@ -12,9 +13,10 @@
 
 static void register_all(lua_State *L) {
   static const luaL_Reg *const rooms[] = {
-      kio_file_ops,    kio_path_ops,  kio_socket_ops, kio_wait_ops,   kio_plain_ops, kio_dir_ops,
-      kio_task_ops,    kio_queue_ops, kio_scope_ops,  kio_run_ops,    kio_net_ops,   kio_serve_ops,
-      kio_inspect_ops, kio_rig_ops,   kio_signal_ops, kio_buffer_ops,
+      kio_file_ops,   kio_path_ops,  kio_socket_ops,  kio_wait_ops,  kio_plain_ops,
+      kio_dir_ops,    kio_task_ops,  kio_queue_ops,   kio_scope_ops, kio_run_ops,
+      kio_net_ops,    kio_serve_ops, kio_inspect_ops, kio_rig_ops,   kio_signal_ops,
+      kio_buffer_ops, kio_udp_ops,   kio_fds_ops,     kio_adopt_ops,
 #ifdef KIO_TEST
       kio_test_ops,
 #endif
@@ -37,10 +39,13 @@ int luaopen_kio_core(lua_State *L) {
   kio_buffer_open(L);
   lua_setfield(L, -2, "buffer_methods");
   kio_call_open(L);
+  kio_fds_open(L);
   kio_stream_open(L);
   lua_setfield(L, -2, "stream_methods");
   kio_listener_open(L);
   lua_setfield(L, -2, "listener_methods");
+  kio_udp_open(L);
+  lua_setfield(L, -2, "udp_methods");
   kio_constants_open(L);
   kio_coroutine_open(L);
 #ifdef KIO_TEST

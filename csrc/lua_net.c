@@ -2,12 +2,16 @@
    above this layer. Called in a task, but for listen, which never waits. */
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "address.h"
+#include "lua_close.h"
+#include "lua_net.h"
 #include "lua_sockopt.h"
 #include "lua_stream.h"
+#include "lua_udp.h"
 #include "op.h"
 #include "ops.h"
 
@@ -25,6 +29,32 @@ static bool read_address(lua_State *L, const char *what, kio_sockaddr *address) 
   return !wrong;
 }
 
+/* Reads the option `type` at index 2, if any. */
+static void read_type(lua_State *L, kio_socket_options *options) {
+  if (!lua_istable(L, 2)) return;
+  if (lua_getfield(L, 2, "type") != LUA_TNIL) {
+    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    bool packets = strcmp(name, "seqpacket") == 0;
+    luaL_argcheck(L, packets || strcmp(name, "stream") == 0, 2,
+                  "option 'type' must be \"stream\" or \"seqpacket\"");
+    options->type = packets ? SOCK_SEQPACKET : SOCK_STREAM;
+  }
+  lua_pop(L, 1);
+}
+
+/* Pushes a connection that does not exist yet: a stream, or one that keeps packets apart. */
+static void push_empty(lua_State *L, bool packets) {
+  if (packets) kio_udp_push_empty(L);
+  else kio_stream_push_empty(L);
+}
+
+/* Gives it its descriptor; false when memory is out (fd is closed). */
+static bool fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
+  if (!kio_udp_is(L, index)) return kio_stream_fill(L, index, fd, peer);
+  kio_udp_fill(L, index, fd, peer, true);
+  return true;
+}
+
 /* ---- connect ---- */
 
 enum { CONNECT_STREAM = 3 }; /* where the userdata to be filled waits on the frame */
@@ -38,8 +68,7 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   kio_op_release(request);
   if (err == 0) {
-    if (!kio_stream_fill(L, CONNECT_STREAM, fd, &peer))
-      return kio_fail(L, ENOMEM, "connect", subject);
+    if (!fill(L, CONNECT_STREAM, fd, &peer)) return kio_fail(L, ENOMEM, "connect", subject);
     lua_settop(L, CONNECT_STREAM);
     return 1;
   }
@@ -50,15 +79,16 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
 
 /* net_connect(address [, options]) -> stream */
 static int l_connect(lua_State *L) {
-  static const char *const others[] = {"timeout", NULL};
+  static const char *const others[] = {"timeout", "type", NULL};
   kio_sockaddr address;
   kio_socket_options options = kio_socket_defaults;
   if (!read_address(L, "connect", &address)) return 3;
   kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_CONNECT, others, &options);
+  read_type(L, &options);
   int64_t timeout = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_option_timeout(L, 2, KIO_NEVER);
   kio_task *task = kio_op_begin(L);
   lua_settop(L, 2);
-  kio_stream_push_empty(L);
+  push_empty(L, options.type == SOCK_SEQPACKET);
   int fd = kio_socket_new(&address, &options);
   if (fd < 0) return kio_fail(L, -fd, "connect", lua_tostring(L, 1));
   kio_request *request;
@@ -83,21 +113,35 @@ static int l_connect(lua_State *L) {
 typedef struct listener {
   int fd;           /* -1: closed */
   kio_sched *sched; /* where its accepts are in flight; only compared */
+  bool packets;     /* SOCK_SEQPACKET: accepts kio.Udp and not kio.Stream */
   kio_sockaddr address;
 } listener;
 
+static listener *push_listener(lua_State *L, bool packets) {
+  listener *l = lua_newuserdatauv(L, sizeof *l, 0);
+  *l = (listener){.fd = -1, .packets = packets};
+  luaL_setmetatable(L, LISTENER_TYPE);
+  return l;
+}
+
+void kio_listener_push(lua_State *L, int fd, bool packets) {
+  listener *l = push_listener(L, packets);
+  l->fd = fd;
+  kio_socket_local(fd, &l->address);
+}
+
 /* net_listen(address [, options]) -> listener */
 static int l_listen(lua_State *L) {
-  static const char *const others[] = {"backlog", NULL};
+  static const char *const others[] = {"backlog", "type", NULL};
   kio_sockaddr address;
   kio_socket_options options = kio_socket_defaults;
   if (!read_address(L, "listen", &address)) return 3;
   kio_socket_give(&options, KIO_SOCKOPT_REUSEADDR, true);
   kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_LISTEN, others, &options);
+  read_type(L, &options);
   if (lua_istable(L, 2)) kio_read_number(L, 2, "backlog", INT_MAX, &options.backlog);
-  listener *l = lua_newuserdatauv(L, sizeof *l, 0);
-  *l = (listener){.fd = -1, .address = address};
-  luaL_setmetatable(L, LISTENER_TYPE);
+  listener *l = push_listener(L, options.type == SOCK_SEQPACKET);
+  l->address = address;
   l->fd = kio_socket_listen(&address, &options);
   if (l->fd < 0) return kio_fail(L, -l->fd, "listen", lua_tostring(L, 1));
   kio_socket_local(l->fd, &l->address); /* tells the port when 0 was asked for */
@@ -132,7 +176,7 @@ static int l_acceptk(lua_State *L, int status, lua_KContext ctx) {
   kio_op_release(request);
   if (err == ECANCELED && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
   if (err) return fail(L, check_listener(L), "accept", err);
-  if (!kio_stream_fill(L, ACCEPT_STREAM, fd, &peer)) {
+  if (!fill(L, ACCEPT_STREAM, fd, &peer)) {
     return fail(L, check_listener(L), "accept", ENOMEM);
   }
   lua_settop(L, ACCEPT_STREAM);
@@ -147,7 +191,7 @@ static int l_accept(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   if (l->fd < 0) return fail(L, l, "accept", EBADF);
   lua_settop(L, 1);
-  kio_stream_push_empty(L);
+  push_empty(L, l->packets);
   kio_request *request;
   int err = kio_sched_request(task->sched, KIO_OP_ACCEPT, l->fd, task, kio_op_wake_owner, &request);
   if (err) return fail(L, l, "accept", -err);
@@ -156,45 +200,15 @@ static int l_accept(lua_State *L) {
   return kio_op_submit(L, task, request, timeout, l_acceptk);
 }
 
-static int close_done(lua_State *L, int fd) {
-  kio_sched_close_fd(fd);
-  lua_pushboolean(L, true);
-  return 1;
-}
-
-static int l_close_cutk(lua_State *L, int status, lua_KContext fd) {
-  (void)status;
-  kio_desc_reopen(&kio_sched_current()->descs, (int)fd);
-  return close_done(L, (int)fd);
-}
-
-/* Ends the accepts under way; where Lua cannot yield they end by themselves: the shutdown wakes
-   them, and the number stays ours until close(2) below. */
-static int close_listener(lua_State *L, listener *l, bool may_wait) {
-  kio_sched *sched = kio_sched_here();
-  int fd = l->fd;
-  l->fd = -1;
-  if (fd < 0) return (lua_pushboolean(L, true), 1);
-  if (!sched || l->sched != sched || !kio_desc_busy(&sched->descs, fd)) return close_done(L, fd);
-  shutdown(fd, SHUT_RDWR);
-  kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
-  if (!may_wait) return close_done(L, fd);
-  int err = kio_desc_close(&sched->descs, fd);
-  if (err) return close_done(L, fd); /* closed by number meanwhile */
-  kio_desc_await(&sched->descs, fd, sched->current);
-  kio_task_says(sched->current, "close", fd);
-  return kio_task_park(L, sched->current, NULL, fd, l_close_cutk);
-}
-
 /* listener:close() -> true; every accept under way fails with EBADF */
 static int l_close(lua_State *L) {
-  kio_sched *sched = kio_sched_here();
-  bool may_wait = sched && sched->leaf == L && !sched->stuck && lua_isyieldable(L);
-  return close_listener(L, check_listener(L), may_wait);
+  listener *l = check_listener(L);
+  return kio_close_socket(L, &l->fd, l->sched, kio_close_may_wait(L));
 }
 
 static int l_gc(lua_State *L) {
-  return close_listener(L, check_listener(L), false);
+  listener *l = check_listener(L);
+  return kio_close_socket(L, &l->fd, l->sched, false);
 }
 
 /* listener:address() -> the address it is bound to */

@@ -1,6 +1,7 @@
 /* What kio.net's servers need from C: to wait until a descriptor is free, and to see how long a
    connection has been idle. Owns nothing; the waiting tasks are in the scheduler's `short_of`. */
 #include "lua_stream.h"
+#include "lua_udp.h"
 #include "op.h"
 #include "ops.h"
 
@@ -31,9 +32,16 @@ static int l_freed(lua_State *L) {
   return 0;
 }
 
+static int push_idle_packets(lua_State *L, const kio_udp *udp) {
+  int64_t idle = udp->receiving ? udp->sched->now_ns - udp->waits_ns : 0;
+  lua_pushnumber(L, (lua_Number)idle / (lua_Number)KIO_NS_PER_SEC);
+  return 1;
+}
+
 /* stream_idle(stream) -> seconds in which nothing has moved although a task waits for the peer; 0
    when none does */
 static int l_idle(lua_State *L) {
+  if (kio_udp_is(L, 1)) return push_idle_packets(L, lua_touserdata(L, 1));
   const kio_stream *stream = kio_stream_check(L)->stream;
   bool waits = stream->reader || stream->sending;
   int64_t idle = waits && stream->sched ? stream->sched->now_ns - stream->moved_ns : 0;

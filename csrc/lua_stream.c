@@ -11,6 +11,7 @@
 #include "config.h"
 #include "lua_buffer.h"
 #include "lua_sockopt.h"
+#include "lua_udp.h"
 #include "memory.h"
 #include "op.h"
 
@@ -403,6 +404,7 @@ void kio_stream_open(lua_State *L) {
   luaL_newlib(L, methods);
   luaL_setfuncs(L, kio_read_methods, 0);
   luaL_setfuncs(L, kio_socket_methods, 0);
+  luaL_setfuncs(L, kio_fds_methods, 0);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__index");
   lua_remove(L, -2);

@@ -21,6 +21,9 @@ extern const luaL_Reg kio_buffer_ops[];  /* lua_buffer.c: buffer */
 extern const luaL_Reg kio_net_ops[];     /* lua_net.c: connect and listen */
 extern const luaL_Reg kio_signal_ops[];  /* lua_signal.c: waiting for signals */
 extern const luaL_Reg kio_serve_ops[];   /* lua_serve.c: what serving needs */
+extern const luaL_Reg kio_fds_ops[];     /* lua_fds.c: descriptors over Unix sockets */
+extern const luaL_Reg kio_adopt_ops[];   /* lua_adopt.c: sockets of unknown origin */
+extern const luaL_Reg kio_udp_ops[];     /* lua_udp.c: sockets that keep messages apart */
 #ifdef KIO_TEST
 extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
 #endif
@@ -29,6 +32,7 @@ void kio_task_open_methods(lua_State *L); /* lua_task.c: the methods of tasks */
 void kio_queue_open(lua_State *L);        /* lua_queue.c: the metatables of queues */
 void kio_scope_open_type(lua_State *L);   /* lua_scope.c: the metatable of scopes */
 void kio_call_open(lua_State *L);         /* op_job.c: what holds calls on the pool */
+void kio_fds_open(lua_State *L);          /* lua_fds.c: the metatable of those that have come */
 void kio_rig_open(lua_State *L);          /* lua_rig.c: the metatable of faults */
 void kio_run_open(lua_State *L);          /* lua_run.c: the scheduler's finalizer */
 void kio_signal_open(lua_State *L);       /* lua_signal.c: the metatable of watches */

@@ -36,6 +36,7 @@ typedef struct kio_ring_stats {
 struct kio_ring_backend {
   const char *name;
   const char *library; /* what it was built with, and which version of it */
+  bool plain_calls; /* one that waits for nothing may stand in for a request; else all are seen */
   /* Sets ring->impl up; 0 or a negative errno, nothing left behind then. */
   int (*open)(kio_ring *ring, const kio_ring_config *config);
   /* Frees ring->impl. Nothing may be in flight, or the kernel may still write. In a forked child

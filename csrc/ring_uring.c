@@ -378,6 +378,7 @@ static void uring_describe(kio_ring *ring, char *text, size_t size) {
 const kio_ring_backend kio_ring_uring = {
     .name = "uring",
     .library = LIBRARY,
+    .plain_calls = true,
     .open = uring_open,
     .close = uring_close,
     .enter = uring_enter,

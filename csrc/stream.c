@@ -111,7 +111,8 @@ static void settle(kio_stream *stream) {
 void kio_stream_dismiss_writer(kio_stream *stream) {
   kio_task *writer = stream->writer;
   stream->writer = NULL;
-  if (writer && writer->status == KIO_TASK_WAITING) kio_task_wake(writer);
+  /* One that waits for a request of its own is told by that. */
+  if (writer && writer->status == KIO_TASK_WAITING && !writer->request) kio_task_wake(writer);
 }
 
 void kio_stream_close_later(kio_stream *stream) {

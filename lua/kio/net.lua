@@ -1,12 +1,15 @@
----TCP and Unix streams: listening, connecting, accepting.
+---Sockets: listening, connecting, accepting, datagrams.
 local accept = require "kio.accept"
 local core = require "kio.core"
+local handover = require "kio.handover"
 local serve = require "kio.serve"
 
 local net = {}
 
 net.listen = core.net_listen
 net.connect = core.net_connect
+net.udp = core.net_udp
+for name, f in pairs(handover) do net[name] = f end
 
 ---@class kio.Listener
 local Listener = core.listener_methods

@@ -132,6 +132,16 @@ function Stream:fd() end
 ---@return string? code
 function Stream:option(name, value) end
 
+---The next bytes, and the descriptors that came with them: unix(7), SCM_RIGHTS.
+---@async
+---@param max? integer default 65536
+---@param options? kio.Options
+---@return string|nil data nil without a message at the end
+---@return kio.Fd[]|string|nil fds they are the caller's to close, and close-on-exec; or the message
+---@return string? code "EMFILE": there was no room for all of them, and all are closed
+---@return string? lost the bytes that came with those
+function Stream:recv_fds(max, options) end
+
 ---Who is at the other end of a Unix connection: unix(7), SO_PEERCRED.
 ---@return {pid: integer, uid: integer, gid: integer}|nil who
 ---@return string? message
@@ -197,9 +207,11 @@ function Listener:credentials() end
 ---@field priority? integer SO_PRIORITY
 
 ---@class kio.ConnectOptions: kio.TcpOptions, kio.Options
+---@field type? "stream"|"seqpacket" of a Unix socket; "seqpacket": a kio.Udp is made (stream)
 
 ---What concerns connections is inherited by the accepted ones.
 ---@class kio.ListenOptions: kio.TcpOptions
+---@field type? "stream"|"seqpacket" of a Unix socket; "seqpacket": kio.Udp are accepted (stream)
 ---@field backlog? integer connections that may wait (1024)
 ---@field reuseaddr? boolean bind although old connections linger (true)
 ---@field reuseport? boolean several listeners on one port (false)

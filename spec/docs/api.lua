@@ -8,7 +8,9 @@ local api = {}
 -- Not for users: the C half as a whole, and the helpers, which are in `kio` itself as well.
 local INNER = { core = true, io = true }
 
-local USERDATA = { "kio.Task", "kio.Scope", "kio.Stream", "kio.Listener", "kio.Buffer" }
+local USERDATA = {
+  "kio.Task", "kio.Scope", "kio.Stream", "kio.Listener", "kio.Udp", "kio.Buffer",
+}
 
 local SYNC = { "mutex", "semaphore", "condition", "event", "waitgroup", "channel" }
 

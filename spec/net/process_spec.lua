@@ -91,4 +91,25 @@ describe("a lack of descriptors", function()
     assert.equal("served at last\n", output)
     assert.equal("exit 0", how .. " " .. status)
   end)
+
+  it("where descriptors are passed closes those that came, and says so", function()
+    local output, how, status = child.run([[
+      local kio = require "kio"
+      kio.run(function()
+        local listener = assert(kio.net.listen("unix:@"))
+        local accepting = kio.spawn(function() return listener:accept() end)
+        local client = assert(kio.net.connect(listener:address()))
+        local server = accepting:await()
+        assert(client:send_fds("three", { client, client, client }))
+        local held, fd = {}, nil
+        repeat fd = kio.socket("udp4"); held[#held + 1] = fd until not fd
+        kio.close(table.remove(held))
+        local _, message, code, data = server:recv_fds()
+        print(code, data, message:match("for which this process has no room"))
+        assert(kio.socket("udp4")) -- the one that came was closed
+        assert(client:send_fds("one", { client }, nil))
+      end)]], "prlimit --nofile=60")
+    assert.equal("EMFILE\tthree\tfor which this process has no room\n", output)
+    assert.equal("exit 0", how .. " " .. status)
+  end)
 end)

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "config.h"
+#include "lua_codec.h"
+#include "memory.h"
 #include "op.h"
 #include "ops.h"
 
@@ -273,6 +275,42 @@ static int l_tostring(lua_State *L) {
                   (LUAI_UACINT)view->room, state);
   return 1;
 }
+
+/* ---- to another thread ---- */
+
+/* A spare has no block. */
+static const char *prepare(lua_State *L, int index, void **spare) {
+  const kio_view *view = lua_touserdata(L, index);
+  if (!view->block) return "it is closed";
+  if (!kio_block_free_to(view->block, true)) return "an operation under way uses it";
+  if (view->block->holders > 1) return "another buffer shares its bytes";
+  kio_view *moved = kio_memory_new(sizeof *moved);
+  if (!moved) return "not enough memory";
+  *spare = moved;
+  return NULL;
+}
+
+static void *give(lua_State *L, int index, void *spare) {
+  kio_view *view = lua_touserdata(L, index), *moved = spare;
+  *moved = *view;
+  view->block = NULL;
+  return moved;
+}
+
+static void take(lua_State *L, void *object) {
+  kio_view *moved = object;
+  account(L, moved->block->size);
+  *push_view(L) = *moved;
+  kio_memory_free(moved);
+}
+
+static void drop(void *object) {
+  kio_view *moved = object;
+  if (moved->block) kio_block_drop(moved->block, NULL);
+  kio_memory_free(moved);
+}
+
+const kio_handle_kind kio_buffer_kind = {BUFFER_TYPE, prepare, give, take, drop};
 
 static const luaL_Reg methods[] = {
     {"string", l_string},     {"set", l_set},         {"copy", l_copy},   {"fill", l_fill},

@@ -8,10 +8,12 @@
 
 #include "address.h"
 #include "lua_close.h"
+#include "lua_codec.h"
 #include "lua_net.h"
 #include "lua_sockopt.h"
 #include "lua_stream.h"
 #include "lua_udp.h"
+#include "memory.h"
 #include "op.h"
 #include "ops.h"
 
@@ -112,6 +114,7 @@ static int l_connect(lua_State *L) {
 
 typedef struct listener {
   int fd;           /* -1: closed */
+  bool moved;       /* and another listener, on another thread, has the descriptor now */
   kio_sched *sched; /* where its accepts are in flight; only compared */
   bool packets;     /* SOCK_SEQPACKET: accepts kio.Udp and not kio.Stream */
   kio_sockaddr address;
@@ -160,7 +163,9 @@ static const char *address_text(const listener *l, char text[KIO_ADDRESS_TEXT_MA
 static int fail(lua_State *L, const listener *l, const char *what, int err) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   address_text(l, text);
-  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, "the listener is closed");
+  const char *moved = "the listener was handed over to another thread";
+  const char *closed = l->moved ? moved : "the listener is closed";
+  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
   return kio_fail(L, err, what, text);
 }
 
@@ -229,10 +234,56 @@ static int l_fd(lua_State *L) {
 static int l_tostring(lua_State *L) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   listener *l = check_listener(L);
-  lua_pushfstring(L, LISTENER_TYPE " (fd %d, %s, %s)", l->fd, l->fd < 0 ? "closed" : "open",
-                  address_text(l, text));
+  const char *state = l->moved ? "handed over" : l->fd < 0 ? "closed" : "open";
+  lua_pushfstring(L, LISTENER_TYPE " (fd %d, %s, %s)", l->fd, state, address_text(l, text));
   return 1;
 }
+
+/* ---- to another thread ---- */
+
+typedef struct moved_listener {
+  int fd; /* -1: a spare */
+  bool packets;
+  kio_sockaddr address;
+} moved_listener;
+
+static const char *prepare(lua_State *L, int index, void **spare) {
+  const kio_sched *sched = kio_sched_here();
+  const listener *l = lua_touserdata(L, index);
+  if (l->fd < 0) return l->moved ? "it was handed over before" : "it is closed";
+  if (sched && kio_desc_busy(&sched->descs, l->fd)) return "a task is accepting from it";
+  moved_listener *moved = kio_memory_new(sizeof *moved);
+  if (!moved) return "not enough memory";
+  *moved = (moved_listener){-1, l->packets, l->address};
+  *spare = moved;
+  return NULL;
+}
+
+static void *give(lua_State *L, int index, void *spare) {
+  moved_listener *moved = spare;
+  listener *l = lua_touserdata(L, index);
+  moved->fd = l->fd;
+  l->fd = -1;
+  l->moved = true;
+  return moved;
+}
+
+static void take(lua_State *L, void *object) {
+  listener *l = lua_newuserdatauv(L, sizeof *l, 0);
+  moved_listener *moved = object;
+  *l = (listener){.fd = -1, .packets = moved->packets, .address = moved->address};
+  luaL_setmetatable(L, LISTENER_TYPE);
+  l->fd = moved->fd;
+  kio_memory_free(moved);
+}
+
+static void drop(void *object) {
+  moved_listener *moved = object;
+  if (moved->fd >= 0) kio_sched_close_fd(moved->fd);
+  kio_memory_free(moved);
+}
+
+const kio_handle_kind kio_listener_kind = {LISTENER_TYPE, prepare, give, take, drop};
 
 static const luaL_Reg methods[] = {
     {"accept", l_accept}, {"close", l_close}, {"address", l_address}, {"fd", l_fd}, {NULL, NULL},

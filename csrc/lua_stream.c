@@ -52,7 +52,10 @@ static int64_t due_of(lua_State *L, const kio_stream_handle *h, kio_sched *sched
 int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   kio_stream_peer_text(stream, text);
-  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, "the stream is closed");
+  bool moved = stream->state == KIO_STREAM_MOVED;
+  const char *closed =
+      moved ? "the stream was handed over to another thread" : "the stream is closed";
+  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
   return kio_fail(L, err, what, text);
 }
 
@@ -76,6 +79,8 @@ static int write_failed(lua_State *L, kio_stream *stream, const char *what, int 
 static int park_writer(lua_State *L, kio_stream *stream, bool drained, lua_KContext ctx,
                        lua_KFunction k) {
   kio_task *task = kio_sched_current()->current;
+  int err = kio_stream_attach(stream, task->sched); /* output may have come from another thread */
+  if (err) return kio_stream_fail(L, stream, "write", -err);
   if (!kio_sched_timer(task->sched, task, stream->write_due_ns)) {
     return kio_stream_fail(L, stream, "write", ENOMEM);
   }
@@ -109,7 +114,7 @@ static int l_flushk(lua_State *L, int status, lua_KContext ctx) {
 }
 
 static int flush(lua_State *L, kio_stream *stream) {
-  bool wait = output_error(stream) == 0 && stream->sched && !kio_stream_drained(stream);
+  bool wait = output_error(stream) == 0 && !kio_stream_drained(stream);
   if (wait) return park_writer(L, stream, true, 0, l_flushk);
   return l_flushk(L, LUA_OK, 0);
 }
@@ -369,7 +374,7 @@ static int l_set_timeout(lua_State *L) {
 }
 
 static int l_tostring(lua_State *L) {
-  static const char *const states[] = {"open", "closing", "closed"};
+  static const char *const states[] = {"open", "closing", "closed", "handed over"};
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   kio_stream_handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
   if (!h->stream) return (lua_pushliteral(L, STREAM_TYPE " (not connected)"), 1);

@@ -223,6 +223,8 @@ static void read_handle(reader *r) {
   const kio_handle_kind *kind = beside->kind;
   if (!beside->object) garbage(r, "a handle that was taken before");
   luaL_checkstack(r->L, 12, NULL);
+  push_module(r, "kio"); /* for its metatables, and what is written in Lua */
+  lua_pop(r->L, 1);
   kind->take(r->L, beside->object);
   beside->object = NULL;
   number_object(r);

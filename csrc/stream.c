@@ -63,7 +63,21 @@ int kio_stream_attach(kio_stream *stream, kio_sched *sched) {
   stream->sched = sched;
   kio_sched_join(sched, &stream->member);
   if (stream->in.data) sched->buffers.lent++; /* unread bytes of an earlier run come along */
+  if (stream->out.data) sched->buffers.lent++;
+  if (stream->out_size > 0) kio_sched_dirty(sched, &stream->member);
   return 0;
+}
+
+void kio_stream_leave(kio_stream *stream) {
+  kio_sched *sched = stream->sched;
+  kio_assert(!stream->receiving && !stream->sending && !stream->reader && !stream->writer);
+  if (!sched) return;
+  if (stream->in.data) sched->buffers.lent--;
+  if (stream->out.data) sched->buffers.lent--;
+  release(sched, &stream->rx, false);
+  release(sched, &stream->tx, false);
+  kio_sched_leave(&stream->member);
+  stream->sched = NULL;
 }
 
 /* The scheduler ends. What is in flight it orphans itself; unread input stays readable. */
@@ -93,6 +107,7 @@ void kio_stream_finish(kio_stream *stream) {
     stream->sched = NULL;
   } else {
     kio_buffer_drop(stream->in);
+    kio_buffer_drop(stream->out);
   }
   stream->in = stream->out = (kio_buffer){NULL, 0};
   stream->in_at = stream->in_end = stream->out_size = 0;
@@ -118,6 +133,7 @@ void kio_stream_dismiss_writer(kio_stream *stream) {
 void kio_stream_close_later(kio_stream *stream) {
   stream->later = true;
   if (stream->state == KIO_STREAM_OPEN) stream->state = KIO_STREAM_CLOSING;
+  if (!stream->sched) stream->out_size = 0; /* nobody would send it */
   kio_stream_dismiss_writer(stream);
   if (stream->receiving) {
     stream->rx->flags |= KIO_REQUEST_CLOSED;

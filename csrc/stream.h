@@ -13,7 +13,8 @@
 typedef enum kio_stream_state {
   KIO_STREAM_OPEN,
   KIO_STREAM_CLOSING, /* close waits for output to leave: nothing new may start */
-  KIO_STREAM_CLOSED   /* fd is -1 */
+  KIO_STREAM_CLOSED,  /* fd is -1 */
+  KIO_STREAM_MOVED    /* the same: another stream has its descriptor now, on another thread */
 } kio_stream_state;
 
 typedef struct kio_stream {
@@ -62,6 +63,9 @@ kio_sockaddr kio_stream_peer(const kio_stream *stream);
 void kio_stream_drop(kio_stream *stream);
 /* Makes the stream work on this scheduler, if it does not yet. 0, -EBADF or -ENOMEM. */
 int kio_stream_attach(kio_stream *stream, kio_sched *sched);
+/* Takes it off its scheduler, with what is unread and what has not left. Nothing may be in
+   flight. */
+void kio_stream_leave(kio_stream *stream);
 
 /* Queues a receive into the stream's buffer, for the task that is about to park as its reader.
    0 or -ENOMEM. Afterwards in_err, ended and the unread bytes tell what came. */

@@ -44,6 +44,7 @@ build = {
         "csrc/lua_inspect.c",
         "csrc/lua_known.c",
         "csrc/lua_message.c",
+        "csrc/lua_move.c",
         "csrc/lua_net.c",
         "csrc/lua_pack.c",
         "csrc/lua_place.c",

@@ -67,9 +67,12 @@ describe("descriptors", function()
       client:send_fds("!", { client })
       local data, fds = server:recv_fds(2)
       assert.same({ "re", {} }, { data, fds })
-      assert.equal("st", (server:recv_fds()))
-      data, fds = server:recv_fds()
-      assert.equal("!", data)
+      local text = "" -- the kernel joins bytes in front of those that carry descriptors
+      repeat
+        data, fds = server:recv_fds()
+        text = text .. data
+      until text:sub(-1) == "!"
+      assert.equal("st!", text)
       connection.close(client, server, fds[1])
     end)
   end)
@@ -110,7 +113,7 @@ describe("descriptors", function()
       local from, to = kio.pipe()
       client:send_fds("read plainly", { to })
       connection.close(to)
-      assert.equal("read plainly", server:recv())
+      assert.equal("read plainly", server:read(12))
       assert.is_nil(kio.read(from, 1)) -- the end: no writer is left
       connection.close(from)
       from, to = kio.pipe()

@@ -3,10 +3,11 @@ local check = {}
 
 local RATIO_MAX <const> = 1.15         -- of the CPU of raw io_uring, at 50x64
 local INSTRUCTIONS_MAX <const> = 3000  -- in user space per echoed request
+local IDLE_MAX <const> = 3072           -- bytes per idle connection
 local SPREAD_MAX <const> = 0.1         -- between the quartiles of the yardstick against itself
 
 -- What the check needs to have run.
-check.scenarios = { "50x64", "instructions" }
+check.scenarios = { "50x64", "instructions", "idle" }
 check.servers = { "uring-again", "epoll", "kio" }
 check.rounds = 30
 
@@ -29,9 +30,9 @@ end
 -- A list of sentences about the bounds that are not kept; empty when all is well.
 function check.failures(figures)
   local kio, epoll = ratio_of(figures, "kio"), ratio_of(figures, "epoll")
-  local instructions = figures.instructions.kio
-  if not (kio and epoll and instructions) then
-    return { "kio, epoll or the instruction count could not be measured" }
+  local instructions, idle = figures.instructions.kio, figures.idle.kio
+  if not (kio and epoll and instructions and idle) then
+    return { "kio, epoll, the instruction count or the memory could not be measured" }
   end
   local failures = {}
   local function expect(ok, sentence, ...)
@@ -42,6 +43,7 @@ function check.failures(figures)
   expect(kio < epoll, "kio's CPU per request (%.2f) is not below epoll's (%.2f)", kio, epoll)
   expect(instructions <= INSTRUCTIONS_MAX, "kio takes %.0f instructions per request, above %d",
     instructions, INSTRUCTIONS_MAX)
+  expect(idle <= IDLE_MAX, "an idle connection holds %.0f bytes, above %d", idle, IDLE_MAX)
   return failures
 end
 

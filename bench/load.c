@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "load_client.h"
@@ -33,6 +34,7 @@ enum { CONNS_MAX = 100000, SIZE_MAX_BYTES = 1 << 20, DEPTH_MAX = 4096, SECONDS_M
 enum { FLIGHT_MAX = 1 << 26 };       /* bytes in flight per connection */
 enum { DRAIN_S = 30, SLACK_S = 60 }; /* DRAIN_S is long because valgrind is slow */
 enum { FILES_SPARE = 64 };           /* descriptors that are not connections */
+enum { SETTLE_S = 1 }; /* what a server does after its last echo, before --idle looks */
 
 static const double NS = 1e9;
 
@@ -46,21 +48,28 @@ struct options {
   int server_cpu, load_cpu; /* the n-th CPU allowed; -1: not pinned */
   bool pinned;              /* each side has a CPU of its own */
   bool once;                /* the server ends by itself */
+  bool idle;                /* one message per connection, then silence: how much memory is held */
 };
 
 static const char usage[] =
     "usage: load [options] [--] command...\n"
     "  --conns N (50)  --size BYTES (64)  --depth MESSAGES-IN-FLIGHT (1)\n"
     "  --warm-requests N  --warm-seconds S (0.2)  --requests N  --seconds S (1)\n"
-    "  --patience S (10)  --server-cpu N (0)  --load-cpu N (1)  --once\n";
+    "  --patience S (10)  --server-cpu N (0)  --load-cpu N (1)  --once  --idle\n";
 
-static const struct option option_list[] = {
-    {"conns", required_argument, NULL, 'c'},        {"depth", required_argument, NULL, 'd'},
-    {"load-cpu", required_argument, NULL, 'L'},     {"once", no_argument, NULL, 'o'},
-    {"patience", required_argument, NULL, 'p'},     {"requests", required_argument, NULL, 'n'},
-    {"seconds", required_argument, NULL, 't'},      {"server-cpu", required_argument, NULL, 'C'},
-    {"size", required_argument, NULL, 's'},         {"warm-requests", required_argument, NULL, 'w'},
-    {"warm-seconds", required_argument, NULL, 'W'}, {NULL, 0, NULL, 0}};
+static const struct option option_list[] = {{"conns", required_argument, NULL, 'c'},
+                                            {"depth", required_argument, NULL, 'd'},
+                                            {"load-cpu", required_argument, NULL, 'L'},
+                                            {"once", no_argument, NULL, 'o'},
+                                            {"patience", required_argument, NULL, 'p'},
+                                            {"requests", required_argument, NULL, 'n'},
+                                            {"seconds", required_argument, NULL, 't'},
+                                            {"server-cpu", required_argument, NULL, 'C'},
+                                            {"size", required_argument, NULL, 's'},
+                                            {"warm-requests", required_argument, NULL, 'w'},
+                                            {"warm-seconds", required_argument, NULL, 'W'},
+                                            {"idle", no_argument, NULL, 'i'},
+                                            {NULL, 0, NULL, 0}};
 
 /* A number within [low, high], or the end of the program: a bound is never quietly moved. */
 static double number(const char *text, double low, double high) {
@@ -84,6 +93,7 @@ static void set_option(struct options *o, int key, const char *arg) {
   case 'C': o->server_cpu = (int)number(arg, -1, 4095); break;
   case 'L': o->load_cpu = (int)number(arg, -1, 4095); break;
   case 'o': o->once = true; break;
+  case 'i': o->idle = true; break;
   default: fputs(usage, stderr); exit(1);
   }
 }
@@ -166,6 +176,17 @@ static bool measure(const struct options *o, struct server *s, struct client *c,
   return client_drain(c, after(DRAIN_S));
 }
 
+/* Every connection has worked once and is idle; false when the client says the run is void. */
+static bool measure_idle(struct server *s, struct client *c, struct looks *l) {
+  server_look(s, &l->start);
+  client_begin(c);
+  if (!client_drain(c, after(DRAIN_S))) return false;
+  nanosleep(&(struct timespec){.tv_sec = SETTLE_S}, NULL);
+  l->done_end = c->done;
+  server_look(s, &l->end);
+  return true;
+}
+
 /* Whether each side has a CPU of its own: said in the line, for without it the figures are void. */
 static bool pinned_apart(const struct options *o) {
   bool ours = pin_to_cpu(o->load_cpu);
@@ -174,10 +195,10 @@ static bool pinned_apart(const struct options *o) {
 
 static bool load(const struct options *o, struct server *s) {
   static struct client client; /* static because the histogram is 30 KiB */
-  struct looks looks;
+  struct looks looks = {0};
   server_look(s, &looks.fresh);
-  bool ok =
-      client_init(&client, s->port, o->conns, o->size, o->depth) && measure(o, s, &client, &looks);
+  bool ok = client_init(&client, s->port, o->conns, o->size, o->depth);
+  if (ok) ok = o->idle ? measure_idle(s, &client, &looks) : measure(o, s, &client, &looks);
   if (ok) report(o, &client, &looks);
   else fprintf(stderr, "load: %s\n", client.failure);
   client_fini(&client);

@@ -48,7 +48,7 @@ function report.details(scenario, servers, figures)
   return ("\n%s (%s)\n"):format(scenario.title, scenario.name) .. aligned(lines)
 end
 
-local count_pattern <const> = { instructions = "%.0f", entries = "%.3f" }
+local count_pattern <const> = { instructions = "%.0f", entries = "%.3f", idle = "%.0f" }
 
 local function cell(scenario, figures)
   if scenario.kind == "load" then return ratio(figures) end

@@ -8,6 +8,7 @@ package.path = root .. "bench/?.lua;" .. package.path
 
 local check = require "check"
 local counts = require "counts"
+local idle = require "idle"
 local loader = require "loader"
 local report = require "report"
 local rounds = require "rounds"
@@ -100,7 +101,8 @@ end
 local function measure(plan)
   local figures = rounds.run(plan, by_kind(plan.scenarios, "load"))
   for _, scenario in ipairs(by_kind(plan.scenarios, "counts")) do
-    figures[scenario.name], scenario.tool = counts.run(plan, scenario)
+    local run = scenario.counter == "idle" and idle.run or counts.run
+    figures[scenario.name], scenario.tool = run(plan, scenario)
   end
   return figures
 end

@@ -1,7 +1,8 @@
 -- What can be run, in the order in which it is shown.
 --   kind "load":   interleaved rounds of timed runs; conns, size, depth (messages in flight per
 --                  connection) and message (servers send once per so many bytes, not per chunk)
---   kind "counts": one long and one short run under a counting wrapper, see counts.lua
+--   kind "counts": one number per server: one long and one short run under a counting wrapper, see
+--                  counts.lua; counter "idle": memory, see idle.lua
 local scenarios = {
   { name = "50x64", kind = "load", title = "50 connections, 64 bytes",
     conns = 50, size = 64, depth = 1 },
@@ -20,6 +21,9 @@ local scenarios = {
     skip = { ["uring-again"] = true } },
   { name = "entries", kind = "counts", counter = "entries",
     title = "kernel entries (system calls) per request, 50x64",
+    skip = { ["uring-again"] = true } },
+  { name = "idle", kind = "counts", counter = "idle", conns = 10000, size = 64,
+    title = "resident bytes per idle connection, 10,000 of them",
     skip = { ["uring-again"] = true } },
 }
 

@@ -12,6 +12,8 @@
 #define KIO_BUFFER_CACHE 1    /* buffers hardly ever come from the cache */
 #define KIO_HIGH_WATER 46     /* writers wait at once */
 #define KIO_PLAIN_MAX 2       /* messages soon go through the ring */
+#define KIO_LOANS_FIRST 1     /* a second receive at the same time starves */
+#define KIO_LOANS_BUFFERS 2   /* and a third one always does */
 #define KIO_SNAPSHOT_NS 1000  /* the ready queue is cut short nearly every turn */
 #else
 #define KIO_RING_ENTRIES 256     /* 28 KiB of locked memory; 97 rings fit into the usual 8 MiB */
@@ -22,10 +24,13 @@
 #define KIO_BUFFER_CACHE 64      /* freed buffers kept per size, for the next connection */
 #define KIO_HIGH_WATER 65536     /* output a stream gathers before its writer waits */
 #define KIO_PLAIN_MAX 32         /* messages a socket moves in a turn without the ring */
+#define KIO_LOANS_FIRST 32       /* buffers that lie ready for receives at first ... */
+#define KIO_LOANS_BUFFERS 256    /* ... and when so many receive at once: 1 MiB */
 #define KIO_SNAPSHOT_NS 5000000  /* tasks may run 5 ms before the kernel is looked at again */
 #endif
 
 #define KIO_RING_ENTRIES_MAX 32768 /* the kernel's IORING_MAX_ENTRIES */
+#define KIO_LOANS_LIMIT 32768      /* the kernel's MAX_BIDS_PER_BGID is twice that */
 #define KIO_IOWQ_BOUNDED 4         /* kernel threads for file work, per ring */
 #define KIO_IOWQ_UNBOUNDED 8       /* and for what may block for ever; the default is 96365 */
 #define KIO_FD_MAX (1 << 20)       /* beyond the kernel's default fs.nr_open no descriptor exists */

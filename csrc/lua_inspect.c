@@ -334,6 +334,7 @@ static void set_ring(lua_State *L, const kio_ring *ring) {
   set_count(L, "stale", stats->stale);
   set_count(L, "overflows", stats->overflows);
   set_count(L, "held_back", stats->held_back);
+  set_count(L, "starved", stats->starved);
   set_ops(L, stats);
 }
 

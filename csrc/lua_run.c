@@ -52,6 +52,13 @@ static int64_t sqpoll_option(lua_State *L) {
   return (int64_t)(number_option(L, "sqpoll", 1, 0.001, 3600) * 1000);
 }
 
+static unsigned lend_option(lua_State *L) {
+  lua_Number value = number_option(L, "lend_buffers", KIO_LOANS_BUFFERS, 0, KIO_LOANS_LIMIT);
+  luaL_argcheck(L, value == (lua_Number)(unsigned)value, OPTIONS,
+                "option 'lend_buffers' must be an integer");
+  return (unsigned)value;
+}
+
 static const kio_ring_backend *backend_named(lua_State *L, const char *name) {
   if (strcmp(name, "uring") == 0) return &kio_ring_uring;
 #ifdef KIO_TEST
@@ -83,15 +90,16 @@ static int64_t watchdog_option(lua_State *L) {
 }
 
 static kio_sched_config read_config(lua_State *L) {
-  static const char *const known[] = {"entries",          "cq_entries", "sqpoll",  "busy_poll",
-                                      "shutdown_timeout", "on_error",   "backend", "watchdog",
-                                      "on_watchdog",      "testing",    NULL};
+  static const char *const known[] = {"entries",          "cq_entries", "sqpoll",       "busy_poll",
+                                      "shutdown_timeout", "on_error",   "backend",      "watchdog",
+                                      "on_watchdog",      "testing",    "lend_buffers", NULL};
   kio_check_options(L, OPTIONS, known);
   kio_sched_config config = {
       .backend = backend_option(L),
       .ring.entries = entries_option(L, "entries", KIO_RING_ENTRIES),
       .ring.cq_entries = entries_option(L, "cq_entries", KIO_RING_CQ_ENTRIES),
       .ring.sqpoll_ms = sqpoll_option(L),
+      .ring.lend = lend_option(L),
       .busy_poll_ns = kio_seconds_to_ns(number_option(L, "busy_poll", 0, 0, 3600)),
       .shutdown_ns =
           kio_seconds_to_ns(number_option(L, "shutdown_timeout", KIO_SHUTDOWN_TIMEOUT_S, 0, 1e9)),

@@ -31,7 +31,7 @@ typedef enum kio_op {
   KIO_OP_CLOSE,     /* fd alone */
   KIO_OP_ACCEPT,    /* arg.address: filled with the peer's; result is a descriptor */
   KIO_OP_CONNECT,   /* arg.address */
-  KIO_OP_RECV,      /* arg.io with flags */
+  KIO_OP_RECV,      /* arg.io with flags; buf NULL: into a buffer that is lent on arrival */
   KIO_OP_SEND,      /* arg.io with flags; MSG_NOSIGNAL is always added */
   KIO_OP_RECVMSG,   /* arg.message */
   KIO_OP_SENDMSG,   /* arg.message; MSG_NOSIGNAL is always added */
@@ -53,7 +53,7 @@ typedef struct kio_sockaddr {
 } kio_sockaddr;
 
 typedef struct kio_arg_io {
-  void *buf;       /* owned by the request, its owner, or anchored in Lua */
+  void *buf;       /* owned by the request, its owner, or anchored in Lua; recv: or NULL */
   size_t size;     /* bytes at buf */
   uint64_t offset; /* (uint64_t)-1: the current position */
   int flags;       /* MSG_ flags of send and recv */
@@ -104,7 +104,7 @@ typedef union kio_arg {
 typedef enum kio_request_state {
   KIO_REQUEST_FREE,     /* in the slab's free list */
   KIO_REQUEST_IDLE,     /* taken, not yet queued: may be given back */
-  KIO_REQUEST_QUEUED,   /* waits for room in the submission queue: the kernel has not seen it */
+  KIO_REQUEST_QUEUED,   /* waits for room in the ring, or for a buffer: the kernel has it not */
   KIO_REQUEST_INFLIGHT, /* the kernel has it */
   KIO_REQUEST_COMPLETE, /* its result is final and in the ring's completed list */
   KIO_REQUEST_DONE      /* popped from there: may be given back */
@@ -118,6 +118,7 @@ enum {
   KIO_REQUEST_SEEN = 1 << 4,       /* ring_rig.c has looked whether a fault befalls it */
   KIO_REQUEST_LENT = 1 << 5,       /* it holds a block in place of a buffer */
   KIO_REQUEST_SILENT = 1 << 6,     /* nobody's operation: not counted as pending (a wake-up) */
+  KIO_REQUEST_MORE = 1 << 7,       /* received: the socket held more than that */
 };
 
 typedef struct kio_request kio_request;
@@ -172,6 +173,11 @@ static inline void kio_request_renew(kio_request *request) {
   request->generation++;
   request->state = KIO_REQUEST_IDLE;
   request->flags = 0;
+}
+/* Whether it comes without a buffer: what it receives is in request->buffer when it has completed,
+   at most arg.io.size bytes, which are no more than KIO_BUFFER_MIN. */
+static inline bool kio_request_borrows(const kio_request *request) {
+  return request->op == KIO_OP_RECV && !request->arg.io.buf;
 }
 /* The name the kernel knows this tenancy by; never 0. */
 static inline uint64_t kio_request_id(const kio_request *request) {

@@ -37,6 +37,7 @@ int kio_ring_open(kio_ring *ring, const kio_ring_backend *backend, const kio_rin
     return -ENOMEM;
   }
   kio_slab_init(&ring->slab);
+  ring->buffers = config->buffers;
   kio_list_init(&ring->queued);
   kio_list_init(&ring->cancels);
   kio_list_init(&ring->completed);
@@ -56,11 +57,11 @@ void kio_ring_close(kio_ring *ring) {
 
 void kio_ring_abandon(kio_ring *ring) {
   const kio_slab *slab = &ring->slab;
-  while (kio_ring_next_queued(ring)) continue; /* what is left is all in flight */
   for (size_t i = 0; i < slab->chunk_count * KIO_SLAB_CHUNK; i++) {
     kio_request *request = &slab->chunks[i / KIO_SLAB_CHUNK][i % KIO_SLAB_CHUNK];
-    if (request->state != KIO_REQUEST_INFLIGHT) continue;
-    if (kio_link_linked(&request->link)) kio_link_remove(&request->link); /* the backend's list */
+    bool under_way = request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT;
+    if (!under_way) continue;
+    if (kio_link_linked(&request->link)) kio_link_remove(&request->link);
     kio_ring_complete(ring, request, -ECANCELED);
   }
 }
@@ -95,7 +96,7 @@ void kio_ring_unsilence(kio_ring *ring, kio_request *request) {
 
 void kio_ring_cancel_again(kio_ring *ring, uint64_t id) {
   kio_request *request = kio_slab_find(&ring->slab, id);
-  if (!request || request->state != KIO_REQUEST_INFLIGHT) return;
+  if (!request || request->state >= KIO_REQUEST_COMPLETE) return;
   if (!kio_link_linked(&request->cancel_link)) kio_list_push(&ring->cancels, &request->cancel_link);
 }
 
@@ -143,8 +144,13 @@ void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
   ring->stats.completions++;
 }
 
+void kio_ring_retry(kio_ring *ring, kio_request *request) {
+  kio_assert(request->state == KIO_REQUEST_INFLIGHT);
+  request->state = KIO_REQUEST_QUEUED;
+  kio_list_push_front(&ring->queued, &request->link);
+}
+
 void kio_ring_complete_id(kio_ring *ring, uint64_t id, int result) {
-  kio_request *request = kio_slab_find(&ring->slab, id);
-  if (request && request->state == KIO_REQUEST_INFLIGHT) kio_ring_complete(ring, request, result);
-  else ring->stats.stale++;
+  kio_request *request = kio_ring_find(ring, id);
+  if (request) kio_ring_complete(ring, request, result);
 }

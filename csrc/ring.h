@@ -12,9 +12,11 @@ typedef struct kio_ring kio_ring;
 typedef struct kio_ring_backend kio_ring_backend;
 
 typedef struct kio_ring_config {
-  unsigned entries;    /* submission queue; it does not limit how much may be in flight */
-  unsigned cq_entries; /* completion queue; 0: the default */
-  int64_t sqpoll_ms;   /* the kernel thread's idle time before it sleeps; negative: no SQPOLL */
+  unsigned entries;     /* submission queue; it does not limit how much may be in flight */
+  unsigned cq_entries;  /* completion queue; 0: the default */
+  unsigned lend;        /* buffers it may hold ready for receives without one; 0: it polls first */
+  kio_buffers *buffers; /* where those come from; NULL: no such receive may be queued */
+  int64_t sqpoll_ms;    /* the kernel thread's idle time before it sleeps; negative: no SQPOLL */
   /* Of ring_rig.c alone: */
   const kio_ring_backend *inner; /* the ring it stands before */
   bool jump;                     /* its clock jumps where the loop would sleep */
@@ -30,6 +32,7 @@ typedef struct kio_ring_stats {
   uint64_t stale;             /* completions whose request had ended: dropped */
   uint64_t overflows;         /* times the completion queue was full */
   uint64_t held_back;         /* requests that found the submission queue full and waited */
+  uint64_t starved;           /* times a receive found no buffer ready and was tried again */
   uint64_t ops[KIO_OP_COUNT]; /* requests queued, by operation */
 } kio_ring_stats;
 
@@ -56,6 +59,7 @@ struct kio_ring {
   const kio_ring_backend *backend; /* NULL: not open */
   void *impl;                      /* the backend's own */
   kio_slab slab;                   /* every request of this ring */
+  kio_buffers *buffers;            /* of the configuration */
   kio_list queued;                 /* requests the kernel has not seen, in order */
   kio_list cancels;                /* requests whose cancel has not been sent, by cancel_link */
   kio_list completed;              /* requests with a result nobody has popped */
@@ -107,8 +111,18 @@ void kio_ring_cancel_again(kio_ring *ring, uint64_t id);
 kio_request *kio_ring_next_queued(kio_ring *ring); /* takes it; NULL: none. Now INFLIGHT */
 kio_request *kio_ring_next_cancel(kio_ring *ring); /* one INFLIGHT whose cancel is to be sent */
 void kio_ring_complete(kio_ring *ring, kio_request *request, int result);
-/* The same by the request's name. A name whose tenancy has ended, or that has completed before, is
-   counted as stale and dropped. */
+/* An INFLIGHT request that the kernel has given up for now is QUEUED again, in front of all
+   others. */
+void kio_ring_retry(kio_ring *ring, kio_request *request);
+/* The INFLIGHT request of that name. A name whose tenancy has ended, or that has completed before,
+   is counted as stale: NULL. */
+static inline kio_request *kio_ring_find(kio_ring *ring, uint64_t id) {
+  kio_request *request = kio_slab_find(&ring->slab, id);
+  if (request && request->state == KIO_REQUEST_INFLIGHT) return request;
+  ring->stats.stale++;
+  return NULL;
+}
+/* kio_ring_complete by the request's name; nothing but a count when it is stale. */
 void kio_ring_complete_id(kio_ring *ring, uint64_t id, int result);
 
 /* The real ring. Test builds also have kio_ring_sim. */

@@ -165,11 +165,25 @@ static void finish(kio_ring *ring, sim *s, kio_request *request, int result) {
   kio_list_push(&s->held, &request->link);
 }
 
+/* A receive that borrows has its buffer only while it is tried, and keeps it with bytes in. */
+static int call(kio_ring *ring, kio_request *request, size_t max, note *n) {
+  kio_arg_io *io = &request->arg.io;
+  if (!kio_request_borrows(request)) return kio_sim_call(request, max, &n->moved);
+  kio_buffer buffer = kio_buffer_take(ring->buffers, io->size);
+  if (!buffer.data) return -ENOMEM;
+  io->buf = buffer.data;
+  int result = kio_sim_call(request, max, &n->moved);
+  io->buf = NULL;
+  if (result > 0) request->buffer = buffer;
+  else kio_buffer_give(ring->buffers, buffer);
+  return result;
+}
+
 static void try_one(kio_ring *ring, sim *s, kio_request *request) {
   note *n = note_of(s, request);
   size_t max = n->rule.short_max > 0 ? n->rule.short_max : s->script.short_max;
   bool scripted = n->rule.has_result;
-  int result = scripted ? n->rule.result : kio_sim_call(request, max, &n->moved);
+  int result = scripted ? n->rule.result : call(ring, request, max, n);
   /* A close that fails has closed all the same: close(2). */
   if (scripted && request->op == KIO_OP_CLOSE) kio_sim_call(request, max, &n->moved);
   if (result != KIO_SIM_WAIT) finish(ring, s, request, result);

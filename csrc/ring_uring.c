@@ -1,23 +1,27 @@
-/* The real ring, and the only file that knows liburing. Owns the kernel's ring; one submit-and-wait
-   per turn, completions copied into their requests before anything else runs. The thread that
-   opened it is the only one that may touch it (SINGLE_ISSUER). Facts: io_uring_setup(2),
-   io_uring_enter(2), and docs/rationale.md for what was measured. */
+/* The real ring; only it and ring_uring_prep.c know liburing. Owns the kernel's ring; one
+   submit-and-wait per turn, completions copied into their requests before anything else runs. The
+   thread that opened it is the only one that may touch it (SINGLE_ISSUER). Facts:
+   io_uring_setup(2), io_uring_enter(2), and docs/rationale.md for what was measured. */
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "config.h"
+#include "loans.h"
 #include "memory.h"
 #include "ring.h"
+#include "ring_uring_prep.h"
 
 enum {
-  OP_FTRUNCATE = 55,          /* IORING_OP_FTRUNCATE, Linux 6.9: newer than liburing 2.3 */
   MEMORY_RETRIES = 5,         /* rings are freed late: ENOMEM may pass within 50 ms */
   MEMORY_RETRY_NS = 10000000, /* the first pause, doubled each time */
   ENTRIES_MIN = 8,            /* the smallest ring tried when memory is short */
   BUSY_WAIT_NS = 10000000,    /* the longest sleep while the kernel refuses submissions */
+  GROUP = 1,                  /* the number of the group of lent buffers */
 };
 
 /* The version macros came with 2.4, and nothing below 2.3 has all that is used here. */
@@ -34,123 +38,11 @@ enum {
 
 typedef struct uring {
   struct io_uring ring;
-  unsigned flags;     /* the setup flags that were granted */
-  bool has_ftruncate; /* else it is done by the plain call */
+  unsigned flags;                  /* the setup flags that were granted */
+  bool has_ftruncate;              /* else it is done by the plain call */
+  struct io_uring_buf_ring *group; /* where lent buffers lie ready; NULL: receives poll first */
+  kio_loans loans;                 /* of the group */
 } uring;
-
-/* ---- requests into SQEs: one small function for each operation ---- */
-
-typedef void (*prep_fn)(struct io_uring_sqe *sqe, kio_request *r);
-
-static void prep_read(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_read(sqe, r->fd, r->arg.io.buf, (unsigned)r->arg.io.size, r->arg.io.offset);
-}
-
-static void prep_write(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_write(sqe, r->fd, r->arg.io.buf, (unsigned)r->arg.io.size, r->arg.io.offset);
-}
-
-static void prep_readv(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_readv(sqe, r->fd, r->arg.vec.iov, r->arg.vec.count, r->arg.vec.offset);
-}
-
-static void prep_writev(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_writev(sqe, r->fd, r->arg.vec.iov, r->arg.vec.count, r->arg.vec.offset);
-}
-
-static void prep_fsync(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_fsync(sqe, r->fd, r->arg.sync.data_only ? IORING_FSYNC_DATASYNC : 0);
-}
-
-static void prep_fallocate(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_fallocate(sqe, r->fd, r->arg.extent.mode, (off_t)r->arg.extent.offset,
-                          (off_t)r->arg.extent.length);
-}
-
-static void prep_ftruncate(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_rw(OP_FTRUNCATE, sqe, r->fd, NULL, 0, r->arg.extent.length);
-}
-
-static void prep_openat(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_openat(sqe, r->fd, r->arg.path.name, (int)r->arg.path.flags, r->arg.path.mode);
-}
-
-static void prep_unlinkat(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_unlinkat(sqe, r->fd, r->arg.path.name, (int)r->arg.path.flags);
-}
-
-static void prep_mkdirat(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_mkdirat(sqe, r->fd, r->arg.path.name, r->arg.path.mode);
-}
-
-static void prep_renameat(struct io_uring_sqe *sqe, kio_request *r) {
-  const kio_arg_path *path = &r->arg.path;
-  io_uring_prep_renameat(sqe, r->fd, path->name, path->fd2, path->name2, path->flags);
-}
-
-static void prep_statx(struct io_uring_sqe *sqe, kio_request *r) {
-  const kio_arg_path *path = &r->arg.path;
-  io_uring_prep_statx(sqe, r->fd, path->name, (int)path->flags, path->mode, path->out);
-}
-
-static void prep_close(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_close(sqe, r->fd);
-}
-
-static void prep_accept(struct io_uring_sqe *sqe, kio_request *r) {
-  kio_sockaddr *peer = r->arg.address;
-  io_uring_prep_accept(sqe, r->fd, &peer->as.any, &peer->size, SOCK_CLOEXEC);
-}
-
-static void prep_connect(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_connect(sqe, r->fd, &r->arg.address->as.any, r->arg.address->size);
-}
-
-static void prep_recv(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_recv(sqe, r->fd, r->arg.io.buf, r->arg.io.size, r->arg.io.flags);
-}
-
-static void prep_send(struct io_uring_sqe *sqe, kio_request *r) {
-  int flags = r->arg.io.flags | MSG_NOSIGNAL;
-  io_uring_prep_send(sqe, r->fd, r->arg.io.buf, r->arg.io.size, flags);
-}
-
-static void prep_recvmsg(struct io_uring_sqe *sqe, kio_request *r) {
-  unsigned flags = (unsigned)(r->arg.message.flags | MSG_CMSG_CLOEXEC);
-  io_uring_prep_recvmsg(sqe, r->fd, r->arg.message.header, flags);
-}
-
-static void prep_sendmsg(struct io_uring_sqe *sqe, kio_request *r) {
-  unsigned flags = (unsigned)(r->arg.message.flags | MSG_NOSIGNAL);
-  io_uring_prep_sendmsg(sqe, r->fd, r->arg.message.header, flags);
-}
-
-static void prep_shutdown(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_shutdown(sqe, r->fd, r->arg.how);
-}
-
-static void prep_poll(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_poll_add(sqe, r->fd, r->arg.events);
-}
-
-static void prep_splice(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_splice(sqe, r->arg.splice.in, r->arg.splice.in_offset, r->fd,
-                       r->arg.splice.out_offset, r->arg.splice.size, 0);
-}
-
-static const prep_fn prep[KIO_OP_COUNT] = {
-    [KIO_OP_READ] = prep_read,           [KIO_OP_WRITE] = prep_write,
-    [KIO_OP_READV] = prep_readv,         [KIO_OP_WRITEV] = prep_writev,
-    [KIO_OP_FSYNC] = prep_fsync,         [KIO_OP_FALLOCATE] = prep_fallocate,
-    [KIO_OP_FTRUNCATE] = prep_ftruncate, [KIO_OP_OPENAT] = prep_openat,
-    [KIO_OP_UNLINKAT] = prep_unlinkat,   [KIO_OP_MKDIRAT] = prep_mkdirat,
-    [KIO_OP_RENAMEAT] = prep_renameat,   [KIO_OP_STATX] = prep_statx,
-    [KIO_OP_CLOSE] = prep_close,         [KIO_OP_ACCEPT] = prep_accept,
-    [KIO_OP_CONNECT] = prep_connect,     [KIO_OP_RECV] = prep_recv,
-    [KIO_OP_SEND] = prep_send,           [KIO_OP_RECVMSG] = prep_recvmsg,
-    [KIO_OP_SENDMSG] = prep_sendmsg,     [KIO_OP_SHUTDOWN] = prep_shutdown,
-    [KIO_OP_POLL] = prep_poll,           [KIO_OP_SPLICE] = prep_splice,
-};
 
 /* ---- opening and closing ---- */
 
@@ -207,8 +99,102 @@ static int open_patiently(uring *u, const kio_ring_config *config) {
 static void probe(uring *u) {
   struct io_uring_probe *answer = io_uring_get_probe_ring(&u->ring);
   if (!answer) return;
-  u->has_ftruncate = io_uring_opcode_supported(answer, OP_FTRUNCATE);
+  u->has_ftruncate = io_uring_opcode_supported(answer, KIO_URING_FTRUNCATE);
   io_uring_free_probe(answer);
+}
+
+/* ---- lent buffers ---- */
+
+static size_t group_size(const uring *u) {
+  return u->loans.size * sizeof(struct io_uring_buf);
+}
+
+/* Where the kernel or memory refuses the group, receives poll first. */
+static void open_group(uring *u, const kio_ring_config *config) {
+  if (config->lend == 0 || !config->buffers) return;
+  if (!kio_loans_init(&u->loans, config->buffers, config->lend)) return;
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  void *group = mmap(NULL, group_size(u), PROT_READ | PROT_WRITE, flags, -1, 0);
+  struct io_uring_buf_reg about = {
+      .ring_addr = (uint64_t)(uintptr_t)group, .ring_entries = u->loans.size, .bgid = GROUP};
+  if (group != MAP_FAILED && io_uring_register_buf_ring(&u->ring, &about, 0) == 0) {
+    u->group = group;
+    io_uring_buf_ring_init(u->group);
+    return;
+  }
+  if (group != MAP_FAILED) munmap(group, group_size(u));
+  kio_loans_fini(&u->loans);
+}
+
+/* With requests under way the kernel may still fill them: then they stay, as the slots do. */
+static void close_group(const kio_ring *ring, uring *u) {
+  if (!u->group || ring->pending > 0) return;
+  munmap(u->group, group_size(u));
+  kio_loans_fini(&u->loans);
+}
+
+/* Before an entry: fresh buffers for the places that have become vacant. */
+static void fill_group(uring *u) {
+  int number, count = 0;
+  while (kio_loans_ready(&u->loans) < u->loans.wanted &&
+         (number = kio_loans_place(&u->loans)) >= 0) {
+    io_uring_buf_ring_add(u->group, u->loans.places[number], KIO_BUFFER_MIN, (unsigned short)number,
+                          io_uring_buf_ring_mask(u->loans.size), count++);
+  }
+  if (count > 0) io_uring_buf_ring_advance(u->group, count);
+}
+
+static void prep_loan(struct io_uring_sqe *sqe, const uring *u, const kio_request *request) {
+  if (!u->group) {
+    io_uring_prep_poll_add(sqe, request->fd, POLLIN);
+    return;
+  }
+  sqe->flags |= IOSQE_BUFFER_SELECT;
+  sqe->buf_group = GROUP;
+}
+
+/* Bytes came, maybe into a lent buffer, and maybe there are more. `request` NULL: for nobody. */
+static void note_arrival(kio_ring *ring, uring *u, kio_request *request,
+                         const struct io_uring_cqe *cqe) {
+  if (cqe->flags & IORING_CQE_F_BUFFER) {
+    kio_buffer lent = kio_loans_take(&u->loans, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+    if (request) request->buffer = lent;
+    else kio_buffer_give(ring->buffers, lent);
+  }
+  if (request && cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) request->flags |= KIO_REQUEST_MORE;
+}
+
+/* A poll has found input: only now a buffer is needed. Somebody else may have taken the bytes. */
+static void receive_polled(kio_ring *ring, kio_request *request) {
+  kio_arg_io *io = &request->arg.io;
+  kio_buffer buffer = kio_buffer_take(ring->buffers, io->size);
+  if (!buffer.data) {
+    kio_ring_complete(ring, request, -ENOMEM);
+    return;
+  }
+  ssize_t got = recv(request->fd, buffer.data, io->size, io->flags | MSG_DONTWAIT);
+  int result = got >= 0 ? (int)got : -errno;
+  if (result > 0) request->buffer = buffer;
+  else kio_buffer_give(ring->buffers, buffer);
+  if (result == (int)io->size) request->flags |= KIO_REQUEST_MORE;
+  if (result != -EAGAIN && result != -EINTR) kio_ring_complete(ring, request, result);
+  else if (request->flags & KIO_REQUEST_CANCELLING) kio_ring_complete(ring, request, -ECANCELED);
+  else kio_ring_retry(ring, request);
+}
+
+/* Whether this was not the end of a receive that borrows: it has only begun, or goes on waiting. */
+static bool goes_on(kio_ring *ring, uring *u, kio_request *request, int result) {
+  if (!kio_request_borrows(request)) return false;
+  if (u->group && result == -ENOBUFS) {
+    ring->stats.starved++;
+    kio_loans_starve(&u->loans, request);
+    return true;
+  }
+  if (!u->group && result >= 0) {
+    receive_polled(ring, request);
+    return true;
+  }
+  return false;
 }
 
 /* A policy may allow the setup and refuse the enter: without this the loop would spin. */
@@ -235,6 +221,7 @@ static int uring_open(kio_ring *ring, const kio_ring_config *config) {
   unsigned workers[2] = {KIO_IOWQ_BOUNDED, KIO_IOWQ_UNBOUNDED};
   io_uring_register_iowq_max_workers(&u->ring, workers);
   probe(u);
+  open_group(u, config);
   ring->impl = u;
   return 0;
 }
@@ -243,6 +230,7 @@ static void uring_close(kio_ring *ring) {
   uring *u = ring->impl;
   if (kio_ring_alive(ring)) io_uring_queue_exit(&u->ring);
   else close(u->ring.ring_fd); /* the rings are not mapped in a child (see ring_dontfork) */
+  close_group(ring, u);
   kio_memory_free(u);
   ring->impl = NULL;
 }
@@ -264,7 +252,8 @@ static bool fill_requests(kio_ring *ring, uring *u) {
     kio_request *request = kio_ring_next_queued(ring);
     if (done_plainly(ring, u, request)) continue;
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-    prep[request->op](sqe, request);
+    kio_uring_prep[request->op](sqe, request);
+    if (kio_request_borrows(request)) prep_loan(sqe, u, request);
     io_uring_sqe_set_data64(sqe, kio_request_id(request));
   }
   return true;
@@ -290,9 +279,14 @@ static int result_of(const struct io_uring_cqe *cqe) {
   return cqe->res <= -RESTART_FIRST && cqe->res >= -RESTART_LAST ? -EINTR : cqe->res;
 }
 
-static void collect_one(kio_ring *ring, const struct io_uring_cqe *cqe) {
+static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe) {
   if (!(cqe->user_data & CANCEL_BIT)) {
-    kio_ring_complete_id(ring, cqe->user_data, result_of(cqe));
+    kio_request *request = kio_ring_find(ring, cqe->user_data);
+    if (cqe->flags) note_arrival(ring, u, request, cqe);
+    if (!request) return;
+    bool rare = !u->group || cqe->res == -ENOBUFS;
+    if (rare && goes_on(ring, u, request, cqe->res)) return;
+    kio_ring_complete(ring, request, result_of(cqe));
     return;
   }
   ring->stats.ignored++;
@@ -304,7 +298,7 @@ static void collect(kio_ring *ring, uring *u) {
   unsigned head, seen = 0;
   if (io_uring_cq_has_overflow(&u->ring)) ring->stats.overflows++;
   io_uring_for_each_cqe(&u->ring, head, cqe) {
-    collect_one(ring, cqe);
+    collect_one(ring, u, cqe);
     seen++;
   }
   io_uring_cq_advance(&u->ring, seen);
@@ -336,16 +330,24 @@ static bool submit_slices(kio_ring *ring, uring *u) {
   return true;
 }
 
+/* Receives wait for a buffer, and there may be one now: no time to sleep. */
+static bool starving(const uring *u) {
+  return u->group && !kio_list_empty(&u->loans.starved);
+}
+
 static void uring_enter(kio_ring *ring, int64_t wait_ns) {
   uring *u = ring->impl;
+  if (u->group) fill_group(u);
+  if (starving(u)) kio_loans_feed(&u->loans, ring);
   if (!submit_slices(ring, u)) wait_ns = kio_min_ns(wait_ns, BUSY_WAIT_NS);
-  submit(ring, u, kio_list_empty(&ring->completed) ? wait_ns : 0);
+  submit(ring, u, kio_list_empty(&ring->completed) && !starving(u) ? wait_ns : 0);
   collect(ring, u);
 }
 
 static bool uring_wants_enter(kio_ring *ring) {
   uring *u = ring->impl;
   unsigned flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
+  if (starving(u)) return true;
   return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW) || io_uring_cq_ready(&u->ring) > 0;
 }
 

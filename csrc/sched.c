@@ -26,7 +26,8 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   kio_list_init(&sched->dirty);
   kio_queue_init(&sched->short_of);
   kio_scope_open(&sched->root, NULL, NULL, false);
-  int err = kio_ring_open(&sched->ring, config->backend, &config->ring);
+  sched->config.ring.buffers = &sched->buffers;
+  int err = kio_ring_open(&sched->ring, config->backend, &sched->config.ring);
   if (err) return err;
   sched->now_ns = kio_ring_now_ns(&sched->ring);
   sched->limit_ns = kio_sched_due(sched, config->limit_ns);

@@ -173,6 +173,7 @@ static void received(kio_request *request) {
   stream->receiving = false;
   if (result > 0) stream->in_end += (size_t)result;
   if (result > 0) adapt(stream, request->arg.io.size, (size_t)result);
+  stream->in_more = request->flags & KIO_REQUEST_MORE;
   bool closed = request->flags & KIO_REQUEST_CLOSED;
   stream->in_err = closed && result <= 0 ? -EBADF : result < 0 ? result : 0;
   if (result == 0 && !closed) stream->ended = true;
@@ -224,12 +225,17 @@ int kio_stream_put_back(kio_stream *stream, const char *data, size_t size) {
 int kio_stream_receive(kio_stream *stream, kio_task *reader) {
   kio_request *rx = stream->rx;
   kio_assert(!stream->receiving);
-  int err = make_room(stream);
-  if (err) return err;
+  if (stream->in.data || (stream->in_more && stream->in_want > KIO_BUFFER_MIN)) {
+    int err = make_room(stream);
+    if (err) return err;
+    rx->arg.io.buf = stream->in.data + stream->in_end;
+    rx->arg.io.size = stream->in.size - stream->in_end;
+  } else {
+    rx->arg.io.buf = NULL;
+    rx->arg.io.size = KIO_BUFFER_MIN;
+  }
   kio_request_renew(rx);
-  rx->arg.io.buf = stream->in.data + stream->in_end;
-  rx->arg.io.size = stream->in.size - stream->in_end;
-  rx->buffer = stream->in; /* lent to the kernel */
+  rx->buffer = stream->in; /* with the kernel */
   stream->in.data = NULL;
   stream->receiving = true;
   stream->reader = reader;

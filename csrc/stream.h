@@ -2,7 +2,8 @@
    face is lua_stream.c. At most one receive and one send are in flight.
    Input: what has arrived and is not yet read stays here, whatever happened to the reader.
    Output: writes are gathered and leave with the turn's one kernel entry; a writer waits only past
-   KIO_HIGH_WATER. An idle stream holds no output buffer. */
+   KIO_HIGH_WATER. An idle stream holds no buffer: a receive that has to wait for its first byte
+   gets one when that comes. */
 #ifndef KIO_STREAM_H
 #define KIO_STREAM_H
 
@@ -34,6 +35,7 @@ typedef struct kio_stream {
   int in_err;          /* how the last receive failed: negative errno, told to its reader once */
   kio_request *rx;     /* its slot for receiving, while attached */
   bool receiving;      /* rx is under way */
+  bool in_more;        /* the last receive left bytes in the socket: the next need not wait */
   kio_task *reader;    /* the task that reads: from parking until it has run again */
   size_t read_max;     /* at most so many bytes it wants */
   size_t read_taken;   /* read by format: unread bytes that earlier formats have taken */
@@ -67,7 +69,7 @@ int kio_stream_attach(kio_stream *stream, kio_sched *sched);
    flight. */
 void kio_stream_leave(kio_stream *stream);
 
-/* Queues a receive into the stream's buffer, for the task that is about to park as its reader.
+/* Queues a receive, for the task that is about to park as its reader.
    0 or -ENOMEM. Afterwards in_err, ended and the unread bytes tell what came. */
 int kio_stream_receive(kio_stream *stream, kio_task *reader);
 /* Ends a receive early, for its parked reader. */

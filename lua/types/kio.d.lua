@@ -32,6 +32,7 @@ local kio = {}
 ---@class kio.RunOptions
 ---@field entries? integer room in the submission queue (256); does not limit what is in flight
 ---@field cq_entries? integer room in the completion queue (4096)
+---@field lend_buffers? integer 4 KiB buffers that may lie ready for receives (256); 0: poll first
 ---@field sqpoll? boolean|number a kernel thread submits; the seconds it idles before it sleeps (1)
 ---@field busy_poll? number seconds to look for completions before sleeping (0)
 ---@field shutdown_timeout? number seconds that ending may take once the run unwinds (30)
@@ -100,6 +101,7 @@ function kio.check() end
 ---@field stale integer completions of requests that had ended
 ---@field overflows integer times the completion queue was full
 ---@field held_back integer times requests waited because the submission queue was full
+---@field starved integer times a receive found no lent buffer ready and was tried again
 ---@field buffers integer now: buffers in use
 ---@field longest_turn number seconds: the longest time the loop did not look at the kernel
 ---@field ops table<string, integer> requests by operation: "read", "accept", ...

@@ -8,9 +8,9 @@ layers.order = {
   "base config",
   "memory",
   "list errname signame buffer block timer shuffle parcel seen",
-  "request ring",
+  "request ring loans",
   "test_sim_call test_sim_script",
-  "ring_uring ring_sim ring_rig machine diagnose address sockopt socket",
+  "ring_uring ring_uring_prep ring_sim ring_rig machine diagnose address sockopt socket",
   "thread inbox pool worker runtime",
   "desc",
   "scope task queue watchdog sched sched_end trace stream signals",
@@ -24,7 +24,7 @@ layers.first_with_lua = "task"
 
 -- System headers that only these files may include.
 layers.reserved = {
-  ["liburing.h"] = { ring_uring = true },
+  ["liburing.h"] = { ring_uring = true, ring_uring_prep = true },
   ["pthread.h"] = THREADS,
   ["stdatomic.h"] = THREADS,
 }

@@ -59,7 +59,10 @@ kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first)
   guard(L, sched, scope, table, job);
   kio_task *task = kio_task_new(L, sched, scope, lua_gettop(L) - job);
   task->daemon = daemon;
-  if (daemon) scope->daemons++;
+  if (daemon) {
+    scope->daemons++;
+    scope->dismissed = false;
+  }
   if (table && lua_isstring(L, table + NAME)) {
     lua_pushvalue(L, table + NAME);
     lua_setiuservalue(L, -2, KIO_TASK_UV_NAME);

@@ -125,7 +125,8 @@ void kio_sched_forget(kio_sched *sched, kio_task *task) {
 }
 
 void kio_sched_end_daemons(kio_scope *scope) {
-  if (!kio_scope_idle(scope) || scope->daemons == 0) return;
+  if (scope->dismissed || !kio_scope_idle(scope) || scope->daemons == 0) return;
+  scope->dismissed = true; /* or each that ends would look at all the others again */
   KIO_LIST_EACH(&scope->inner, link) {
     kio_scope *inner = KIO_CONTAINER(link, kio_scope, link);
     if (inner->of_task && inner->task->daemon) kio_scope_cancel(inner, KIO_SCOPE_CANCEL);
@@ -161,6 +162,7 @@ static void leave_scope(kio_task *task) {
   }
   owner->live += scope->live;
   owner->daemons += scope->daemons;
+  if (scope->daemons > 0) owner->dismissed = false;
   scope->live = scope->daemons = 0;
   if (!kio_list_empty(&scope->failures)) fail_scope(task->sched, owner);
   while ((link = kio_list_pop(&scope->failures))) kio_list_push(&owner->failures, link);

@@ -36,6 +36,7 @@ struct kio_scope {
   bool shield;       /* what is outside does not cancel it */
   bool of_task;      /* a task's own: owns no tasks, those belong to the next one outside */
   bool waiting;      /* its body is over and its task parked until `live` is 0 */
+  bool dismissed;    /* its daemons were cancelled, and none was spawned since */
   bool cut;          /* a task of it ended by a cancellation of more than that task */
 };
 

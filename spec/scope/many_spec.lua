@@ -50,6 +50,22 @@ describe("a million tasks", function()
     end, { backend = "sim" })
   end)
 
+  -- Looking at all that are left whenever one ends would take hours.
+  it("that are daemons end together when nothing else is left", function()
+    support.run(function()
+      local ended = 0
+      local function helper()
+        local _ <close> = setmetatable({}, { __close = function() ended = ended + 1 end })
+        kio.sleep(3600)
+      end
+      kio.scope(function(scope)
+        for _ = 1, MILLION // 5 do scope:spawn { helper, daemon = true } end
+        kio.yield()
+      end)
+      assert.equal(MILLION // 5, ended)
+    end, { backend = "sim" })
+  end)
+
   it("that are cancelled, time out or fail leave nothing either", function()
     support.run(function()
       local n = MILLION // 200

@@ -316,6 +316,27 @@ describe("what cancels a scope from outside", function()
 end)
 
 describe("daemons", function()
+  it("end also when another one spawned them while it was ending", function()
+    local ended = {}
+    support.run(function()
+      kio.scope(function(scope)
+        local function helper(depth, begun)
+          begun:set()
+          pcall(kio.sleep, 60)
+          if depth > 0 then
+            local next_begun = kio.sync.event()
+            scope:spawn { helper, depth - 1, next_begun, daemon = true }
+            kio.shield(next_begun.wait, next_begun)
+          end
+          ended[#ended + 1] = depth
+        end
+        scope:spawn { helper, 3, kio.sync.event(), daemon = true }
+        kio.yield()
+      end)
+    end)
+    assert.same({ 3, 2, 1, 0 }, ended)
+  end)
+
   it("end when only daemons are left, also those of the run", function()
     local unwound = 0
     local function daemon()

@@ -44,9 +44,11 @@
 #define KIO_REPORT_TRACES 16          /* tasks a report gives the tracebacks of */
 #define KIO_REPORT_TASKS 100          /* and those it names */
 #define KIO_PARCEL_MAX (1 << 30)      /* bytes of values to another thread: copies have an end */
-#define KIO_QUARANTINE 256  /* freed buffers watched for late kernel writes, in test builds */
-#define KIO_POOL_THREADS 8  /* blocking jobs that run at once, unless told */
-#define KIO_POOL_QUEUE 1024 /* and those that wait for a thread */
+#define KIO_QUARANTINE 256   /* freed buffers watched for late kernel writes, in test builds */
+#define KIO_THREADS_MAX 1024 /* workers of one run */
+#define KIO_JOB_TURNS 16     /* a busy worker takes an offered job every so many turns */
+#define KIO_POOL_THREADS 8   /* blocking jobs that run at once, unless told */
+#define KIO_POOL_QUEUE 1024  /* and those that wait for a thread */
 #define KIO_POOL_THREADS_INTERNAL 4       /* calls for names and files that run at once */
 #define KIO_POOL_QUEUE_INTERNAL (1 << 20) /* each waits in a task: those are the limit */
 #define KIO_THREAD_STACK (2 << 20)        /* bytes: Lua's 200 nested C calls take less than half */

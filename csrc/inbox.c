@@ -72,6 +72,13 @@ bool kio_inbox_post(kio_inbox *inbox, kio_post *post) {
   return true;
 }
 
+bool kio_inbox_rouse(kio_inbox *inbox) {
+  kio_post *expected = ASLEEP;
+  if (!atomic_compare_exchange_strong(&inbox->word, &expected, NULL)) return false;
+  kio_inbox_wake(inbox);
+  return true;
+}
+
 /* ---- the owner ---- */
 
 static kio_post *oldest_first(kio_post *post) {

@@ -44,6 +44,9 @@ bool kio_inbox_post(kio_inbox *inbox, kio_post *post);
 /* Ends the owner's present or next wait without a post. May be called by a signal handler. */
 void kio_inbox_wake(kio_inbox *inbox);
 
+/* Wakes the owner if it sleeps: true then. For those who have work for any of several. */
+bool kio_inbox_rouse(kio_inbox *inbox);
+
 /* The owner only: */
 /* Takes all posts, oldest first, linked by `next`; awake from now on. */
 kio_post *kio_inbox_take(kio_inbox *inbox);

@@ -16,7 +16,7 @@ static void register_all(lua_State *L) {
       kio_file_ops,   kio_path_ops,  kio_socket_ops,  kio_wait_ops,  kio_plain_ops,
       kio_dir_ops,    kio_task_ops,  kio_queue_ops,   kio_scope_ops, kio_run_ops,
       kio_net_ops,    kio_serve_ops, kio_inspect_ops, kio_rig_ops,   kio_signal_ops,
-      kio_buffer_ops, kio_udp_ops,   kio_fds_ops,     kio_adopt_ops,
+      kio_buffer_ops, kio_udp_ops,   kio_fds_ops,     kio_adopt_ops, kio_thread_ops,
 #ifdef KIO_TEST
       kio_test_ops,
 #endif
@@ -40,6 +40,7 @@ int luaopen_kio_core(lua_State *L) {
   lua_setfield(L, -2, "buffer_methods");
   kio_call_open(L);
   kio_fds_open(L);
+  kio_thread_open(L);
   kio_stream_open(L);
   lua_setfield(L, -2, "stream_methods");
   kio_listener_open(L);

@@ -4,116 +4,20 @@
 #include <signal.h>
 #include <string.h>
 
-#include "config.h"
+#include "errname.h"
 #include "lua_diagnose.h"
 #include "lua_guard.h"
 #include "lua_inspect.h"
-#include "lua_rig.h"
+#include "lua_options.h"
+#include "lua_run.h"
+#include "lua_worker.h"
 #include "op.h"
 #include "ops.h"
 #include "trace.h"
 
 #define SCHED_TYPE "kio.Scheduler"
 
-/* ---- options ---- */
-
 enum { OPTIONS = 2, ON_ERROR, ON_WATCHDOG }; /* where they are on kio.run's stack */
-
-static lua_Number number_option(lua_State *L, const char *name, lua_Number otherwise,
-                                lua_Number min, lua_Number max) {
-  lua_Number value = otherwise;
-  if (lua_getfield(L, OPTIONS, name) != LUA_TNIL) {
-    luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER, OPTIONS,
-                  lua_pushfstring(L, "option '%s' must be a number", name));
-    value = lua_tonumber(L, -1);
-    luaL_argcheck(L, value >= min && value <= max, OPTIONS,
-                  lua_pushfstring(L, "option '%s' is out of range", name));
-    lua_pop(L, 1);
-    return value;
-  }
-  lua_pop(L, 1);
-  return value;
-}
-
-static unsigned entries_option(lua_State *L, const char *name, unsigned otherwise) {
-  lua_Number value = number_option(L, name, otherwise, 1, KIO_RING_ENTRIES_MAX * 2);
-  luaL_argcheck(L, value == (lua_Number)(unsigned)value, OPTIONS,
-                lua_pushfstring(L, "option '%s' must be an integer", name));
-  return (unsigned)value;
-}
-
-/* sqpoll = true: the kernel's default idle time of 1 s; a number: that many seconds. */
-static int64_t sqpoll_option(lua_State *L) {
-  int type = lua_getfield(L, OPTIONS, "sqpoll");
-  bool on = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  if (!on) return -1;
-  if (type == LUA_TBOOLEAN) return 1000;
-  return (int64_t)(number_option(L, "sqpoll", 1, 0.001, 3600) * 1000);
-}
-
-static unsigned lend_option(lua_State *L) {
-  lua_Number value = number_option(L, "lend_buffers", KIO_LOANS_BUFFERS, 0, KIO_LOANS_LIMIT);
-  luaL_argcheck(L, value == (lua_Number)(unsigned)value, OPTIONS,
-                "option 'lend_buffers' must be an integer");
-  return (unsigned)value;
-}
-
-static const kio_ring_backend *backend_named(lua_State *L, const char *name) {
-  if (strcmp(name, "uring") == 0) return &kio_ring_uring;
-#ifdef KIO_TEST
-  if (strcmp(name, "sim") == 0) return &kio_ring_sim;
-#endif
-  luaL_argerror(L, OPTIONS, lua_pushfstring(L, "there is no backend '%s' in this build", name));
-  return NULL;
-}
-
-static const kio_ring_backend *backend_option(lua_State *L) {
-  const char *name = getenv("KIO_BACKEND");
-  if (lua_getfield(L, OPTIONS, "backend") != LUA_TNIL) {
-    luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, OPTIONS, "option 'backend' must be a string");
-    name = lua_tostring(L, -1);
-  }
-  const kio_ring_backend *backend = backend_named(L, name && *name ? name : "uring");
-  lua_pop(L, 1);
-  return backend;
-}
-
-static int64_t watchdog_option(lua_State *L) {
-  lua_Number seconds = number_option(L, "watchdog", 0, 0, 1e9);
-  if (lua_getfield(L, OPTIONS, "on_watchdog") != LUA_TNIL) {
-    luaL_argcheck(L, lua_isfunction(L, -1), OPTIONS, "option 'on_watchdog' must be a function");
-    luaL_argcheck(L, seconds > 0, OPTIONS, "option 'on_watchdog' without 'watchdog'");
-  }
-  lua_pop(L, 1);
-  return kio_seconds_to_ns(seconds);
-}
-
-static kio_sched_config read_config(lua_State *L) {
-  static const char *const known[] = {"entries",          "cq_entries", "sqpoll",       "busy_poll",
-                                      "shutdown_timeout", "on_error",   "backend",      "watchdog",
-                                      "on_watchdog",      "testing",    "lend_buffers", NULL};
-  kio_check_options(L, OPTIONS, known);
-  kio_sched_config config = {
-      .backend = backend_option(L),
-      .ring.entries = entries_option(L, "entries", KIO_RING_ENTRIES),
-      .ring.cq_entries = entries_option(L, "cq_entries", KIO_RING_CQ_ENTRIES),
-      .ring.sqpoll_ms = sqpoll_option(L),
-      .ring.lend = lend_option(L),
-      .busy_poll_ns = kio_seconds_to_ns(number_option(L, "busy_poll", 0, 0, 3600)),
-      .shutdown_ns =
-          kio_seconds_to_ns(number_option(L, "shutdown_timeout", KIO_SHUTDOWN_TIMEOUT_S, 0, 1e9)),
-      .pool = {.threads = {KIO_POOL_THREADS, KIO_POOL_THREADS_INTERNAL},
-               .queue = {KIO_POOL_QUEUE, KIO_POOL_QUEUE_INTERNAL},
-               .stack_size = KIO_THREAD_STACK},
-      .limit_ns = KIO_NEVER,
-      .watch.limit_ns = watchdog_option(L),
-      .watch.report = kio_inspect_hog,
-      .on_trouble = kio_inspect_trouble,
-  };
-  kio_rig_option(L, OPTIONS, &config);
-  return config;
-}
 
 /* ---- running ---- */
 
@@ -180,6 +84,9 @@ static int l_results(lua_State *L) {
     return raise_error_of(L, sched, trouble);
   }
   if (trouble) return luaL_error(L, "kio.run: %s", trouble);
+  if (sched->asked && main->status == KIO_TASK_CANCELLED) {
+    return kio_fail_text(L, "ECANCELED", "kio.run", "main", "stopped by kio.stop");
+  }
   if (main->status != KIO_TASK_DONE) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, main);
     return raise_error_of(L, sched, NULL);
@@ -217,11 +124,62 @@ static int protected(lua_State *L, lua_CFunction f, kio_sched *sched, int extra)
   return lua_pcall(L, extra + 1, LUA_MULTRET, 0);
 }
 
-static kio_sched *new_sched(lua_State *L) {
+kio_sched *kio_run_new_sched(lua_State *L) {
   kio_sched *sched = lua_newuserdatauv(L, sizeof *sched, 0);
   memset(sched, 0, sizeof *sched);
   luaL_setmetatable(L, SCHED_TYPE);
   return sched;
+}
+
+/* Somebody asked the run to stop: kio.stop. */
+static void asked_to_stop(kio_post *post, void *context) {
+  kio_sched *sched = context;
+  (void)post;
+  sched->asked = true;
+  kio_sched_stop(sched);
+}
+
+static void worker_failed(kio_post *post, void *context) {
+  kio_sched *sched = context;
+  (void)post;
+  if (kio_runtime_failed(sched->runtime, sched->late)) kio_sched_trouble(sched, sched->late);
+  kio_sched_stop(sched);
+}
+
+/* Starts the other workers. 0, or 3 pushed values. */
+static int start_workers(lua_State *L, kio_sched *sched, kio_worker_plan *plan) {
+  int err = 0;
+  char failure[KIO_FAILURE_MAX] = "not enough memory";
+  bool alone = kio_runtime_count(sched->runtime) == 1; /* its inbox is made when it is needed */
+  bool ready = (alone || kio_sched_inbox(sched, &err)) && kio_seed_init(&plan->seed, L);
+  if (ready) err = kio_runtime_start(sched->runtime, failure);
+  else if (!err) err = -ENOMEM;
+  kio_seed_fini(&plan->seed);
+  return err ? kio_fail_text(L, kio_errname(-err), "kio.run", "start", failure) : 0;
+}
+
+/* Opens the scheduler and the runtime it is worker 1 of. 0, or 3 pushed values. */
+static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
+  int err;
+  kio_worker_plan plan = {.config = options->sched};
+  kio_runtime_config *config = &options->runtime;
+  config->caller_is_first = true;
+  config->main = kio_worker_main;
+  config->context = &plan;
+  config->on_stop = asked_to_stop;
+  if (!options->keep) config->on_failure = worker_failed;
+  kio_runtime *runtime = kio_runtime_new(config, &err);
+  if (!runtime) return kio_fail(L, -err, "kio.run", "workers");
+  options->sched.worker = kio_runtime_worker(runtime, 1);
+  err = kio_sched_init(sched, L, &options->sched);
+  if (err) {
+    kio_runtime_unref(runtime);
+    return kio_diagnose_push(L, -err, &options->sched.ring);
+  }
+  sched->runtime = runtime;
+  int failed = start_workers(L, sched, &plan);
+  if (failed) kio_sched_fini(sched);
+  return failed;
 }
 
 /* run(main [, options]) -> main's results; raises its error. nil, message, code when this machine
@@ -233,13 +191,14 @@ static int l_run(lua_State *L) {
     lua_settop(L, 1);
     lua_newtable(L);
   }
-  kio_sched_config config = read_config(L);
+  kio_options options;
+  kio_options_read(L, OPTIONS, &options);
   lua_settop(L, OPTIONS);
   kio_guard_option(L, OPTIONS);
   lua_getfield(L, OPTIONS, "on_watchdog");
-  kio_sched *sched = new_sched(L);
-  int err = kio_sched_init(sched, L, &config);
-  if (err) return kio_diagnose_push(L, -err, &config.ring);
+  kio_sched *sched = kio_run_new_sched(L);
+  int failed = open_run(L, sched, &options);
+  if (failed) return failed;
   ignore_sigpipe();
   sched->on_error = lua_isfunction(L, ON_ERROR);
   lua_pushvalue(L, ON_ERROR);

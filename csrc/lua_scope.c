@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lua_scope.h"
 #include "lua_spawn.h"
 #include "op.h"
 #include "ops.h"
@@ -174,6 +175,11 @@ static int l_scope(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   lua_settop(L, 1);
   return open_and_run(L, task, scope_name, false, KIO_NEVER);
+}
+
+int kio_scope_l_run(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  return open_and_run(L, kio_op_begin(L), "kio.thread", false, KIO_NEVER);
 }
 
 /* timeout(seconds, f, ...) -> f's results | nil, message, "ETIMEDOUT" */

@@ -91,7 +91,7 @@ void *kio_call_new(lua_State *L, kio_task *task, const kio_call_kind *kind) {
 
 static void abandon(kio_task *task) {
   kio_call *call = task->subject;
-  kio_pool_withdraw(task->sched->pool, &call->job);
+  kio_pool_withdraw(call->pool, &call->job);
   settle(call);
   kio_task_wake(task);
 }
@@ -108,6 +108,7 @@ int kio_call_submit(lua_State *L, kio_task *task, kio_call *call, int64_t timeou
     return kio_fail(L, -err, call->job.name, "blocking pool");
   }
   call->task = task;
+  call->pool = pool;
   call->member.detach = detach;
   kio_sched_join(sched, &call->member);
   sched->expected++;

@@ -13,6 +13,7 @@ typedef struct kio_call {
   kio_job job;
   kio_member member; /* of the scheduler, while somebody waits */
   kio_task *task;    /* who waits; NULL: nobody, or no longer */
+  kio_pool *pool;    /* while somebody waits */
   bool arrived;      /* its end has been told */
 } kio_call;
 

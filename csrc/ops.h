@@ -24,6 +24,7 @@ extern const luaL_Reg kio_serve_ops[];   /* lua_serve.c: what serving needs */
 extern const luaL_Reg kio_fds_ops[];     /* lua_fds.c: descriptors over Unix sockets */
 extern const luaL_Reg kio_adopt_ops[];   /* lua_adopt.c: sockets of unknown origin */
 extern const luaL_Reg kio_udp_ops[];     /* lua_udp.c: sockets that keep messages apart */
+extern const luaL_Reg kio_thread_ops[];  /* lua_thread.c: functions on other workers, stop */
 #ifdef KIO_TEST
 extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
 #endif
@@ -31,6 +32,7 @@ extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
 void kio_task_open_methods(lua_State *L); /* lua_task.c: the methods of tasks */
 void kio_queue_open(lua_State *L);        /* lua_queue.c: the metatables of queues */
 void kio_scope_open_type(lua_State *L);   /* lua_scope.c: the metatable of scopes */
+void kio_thread_open(lua_State *L);       /* lua_thread.c: what holds remotes */
 void kio_call_open(lua_State *L);         /* op_job.c: what holds calls on the pool */
 void kio_fds_open(lua_State *L);          /* lua_fds.c: the metatable of those that have come */
 void kio_rig_open(lua_State *L);          /* lua_rig.c: the metatable of faults */

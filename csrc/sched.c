@@ -29,6 +29,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   sched->config.ring.buffers = &sched->buffers;
   int err = kio_ring_open(&sched->ring, config->backend, &sched->config.ring);
   if (err) return err;
+  sched->serving = config->serves;
   sched->now_ns = kio_ring_now_ns(&sched->ring);
   sched->limit_ns = kio_sched_due(sched, config->limit_ns);
   kio_sched_of_thread = sched;
@@ -141,7 +142,8 @@ static void scope_lost(kio_sched *sched, kio_scope *scope, const kio_task *task)
   if (scope->waiting && scope->live == 0) {
     scope->waiting = false;
     kio_task_wake(scope->task);
-  } else if (scope->waiting || (scope == &sched->root && kio_task_ended(sched->main))) {
+  } else if (scope->waiting ||
+             (scope == &sched->root && sched->main && kio_task_ended(sched->main))) {
     kio_sched_end_daemons(scope);
   }
 }
@@ -178,6 +180,7 @@ void kio_sched_leave_scopes(kio_task *task, const lua_State *co) {
 
 void kio_sched_ended(kio_sched *sched, kio_task *task) {
   kio_scope *owner = kio_scope_owner(task->own.parent);
+  if (task->on_end) task->on_end->ended(task->on_end, task);
   kio_sched_orphan(sched, task->request); /* a result it never took: its operation was cut off */
   task->request = NULL;
   kio_sched_leave_scopes(task, NULL);
@@ -215,21 +218,28 @@ static int new_wake(kio_sched *sched, int fd) {
 }
 
 kio_inbox *kio_sched_inbox(kio_sched *sched, int *err) {
-  *err = 0;
-  if (sched->inbox) return sched->inbox;
-  kio_inbox *inbox = kio_inbox_new(err);
-  if (!inbox) return NULL;
-  *err = new_wake(sched, kio_inbox_fd(inbox));
-  if (*err == 0) return sched->inbox = inbox;
-  kio_inbox_unref(inbox);
-  return NULL;
+  kio_worker *worker = sched->config.worker;
+  *err = worker ? 0 : -ENOTSUP;
+  if (sched->inbox || !worker) return sched->inbox;
+  if (!worker->inbox) worker->inbox = kio_inbox_new(err);
+  if (!worker->inbox) return NULL;
+  *err = new_wake(sched, kio_inbox_fd(worker->inbox));
+  return *err ? NULL : (sched->inbox = kio_inbox_ref(worker->inbox));
 }
 
 kio_pool *kio_sched_pool(kio_sched *sched, int *err) {
-  *err = 0;
-  if (!sched->pool) sched->pool = kio_pool_new(&sched->config.pool);
-  if (!sched->pool) *err = -ENOMEM;
-  return sched->pool;
+  kio_worker *worker = sched->config.worker;
+  kio_pool *pool = worker ? kio_runtime_pool(worker->runtime) : NULL;
+  *err = pool ? 0 : -ENOMEM;
+  return pool;
+}
+
+/* A worker that has nothing to run takes a job; one that always has, now and then. */
+static void take_job(kio_sched *sched) {
+  bool idle = sched->ready_count == 0 || sched->stats.turns % KIO_JOB_TURNS == 0;
+  kio_post *job =
+      idle && !sched->root.active ? kio_runtime_take(sched->config.worker->runtime) : NULL;
+  if (job) job->arrive(job, sched);
 }
 
 static void take_posts(kio_sched *sched) {
@@ -240,9 +250,11 @@ static void take_posts(kio_sched *sched) {
     post->arrive(post, sched);
     post = next;
   }
+  take_job(sched);
 }
 
-/* With the read in flight, a post that comes from now on ends the wait. False: one is there. */
+/* With the read in flight, a post that comes from now on ends the wait, and so does a job somebody
+   offers. False: one is there. */
 static bool sleep_by_inbox(kio_sched *sched) {
   kio_request *wake = sched->wake;
   if (wake->state == KIO_REQUEST_IDLE) {
@@ -250,7 +262,8 @@ static bool sleep_by_inbox(kio_sched *sched) {
     kio_ring_queue(&sched->ring, wake);
   }
   sched->ring.expects = sched->expected > 0;
-  return kio_inbox_sleep(sched->inbox);
+  if (!kio_inbox_sleep(sched->inbox)) return false;
+  return sched->root.active || !kio_runtime_has_jobs(sched->config.worker->runtime);
 }
 
 /* ---- members ---- */
@@ -309,7 +322,8 @@ static void read_clock(kio_sched *sched) {
    the next deadline. */
 static int64_t wait_ns(const kio_sched *sched) {
   if (sched->ready_count > 0) return 0;
-  if (sched->ring.pending == 0 && sched->timers.count == 0 && sched->expected == 0) return 0;
+  bool awaited = sched->timers.count > 0 || sched->expected > 0 || sched->serving;
+  if (sched->ring.pending == 0 && !awaited) return 0;
   int64_t next = kio_min_ns(kio_timers_next_ns(&sched->timers), sched->stop_ns);
   next = kio_min_ns(next, sched->limit_ns);
   if (next == KIO_NEVER) return KIO_NEVER;
@@ -343,7 +357,7 @@ static void note_turn(kio_sched *sched, int64_t took_ns) {
 /* Only cancelled tasks are left, or only output: that may take no longer than unwinding. Done
    before the kernel is waited for: it would wait for ever. */
 static void bound_draining(kio_sched *sched) {
-  if (sched->uncancelled == 0) kio_sched_stop(sched);
+  if (sched->uncancelled == 0 && !sched->serving) kio_sched_stop(sched);
 }
 
 /* False in a forked child, before anything of the parent's is touched. */
@@ -363,7 +377,7 @@ static bool turn(kio_sched *sched) {
 }
 
 static bool finished(const kio_sched *sched) {
-  return kio_list_empty(&sched->tasks) && kio_list_empty(&sched->dirty) &&
+  return !sched->serving && kio_list_empty(&sched->tasks) && kio_list_empty(&sched->dirty) &&
          sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
 }
 
@@ -371,7 +385,7 @@ static bool finished(const kio_sched *sched) {
    wake any. */
 static bool deadlocked(const kio_sched *sched) {
   return sched->ready_count == 0 && sched->timers.count == 0 && sched->expected == 0 &&
-         kio_list_empty(&sched->dirty) && sched->ring.pending == 0 &&
+         !sched->serving && kio_list_empty(&sched->dirty) && sched->ring.pending == 0 &&
          kio_list_empty(&sched->ring.completed);
 }
 
@@ -380,7 +394,7 @@ static const char *late(const kio_sched *sched) {
                                        : "tasks did not end within shutdown_timeout";
 }
 
-static void in_trouble(kio_sched *sched, const char *what) {
+void kio_sched_trouble(kio_sched *sched, const char *what) {
   if (sched->trouble) return;
   sched->trouble = what;
   sched->trouble_first = kio_list_empty(&sched->root.failures);
@@ -391,14 +405,14 @@ static void in_trouble(kio_sched *sched, const char *what) {
 static bool goes_on(kio_sched *sched) {
   if (deadlocked(sched)) {
     if (sched->trouble) return false;
-    in_trouble(sched, "deadlock: every task waits and nothing is left that could wake one");
+    kio_sched_trouble(sched, "deadlock: every task waits and nothing is left that could wake one");
     kio_sched_stop(sched);
   } else if (sched->now_ns >= sched->stop_ns) {
-    in_trouble(sched, late(sched));
+    kio_sched_trouble(sched, late(sched));
     return false;
   } else if (sched->now_ns >= sched->limit_ns) {
     sched->limit_ns = KIO_NEVER;
-    in_trouble(sched, "the time limit of the run has passed");
+    kio_sched_trouble(sched, "the time limit of the run has passed");
     kio_sched_stop(sched);
   }
   return true;
@@ -416,5 +430,6 @@ static void run(kio_sched *sched) {
 
 void kio_sched_run(kio_sched *sched) {
   run(sched);
-  if (kio_sched_end_pool(sched)) in_trouble(sched, sched->late);
+  kio_sched_close_inbox(sched);
+  if (kio_sched_end_runtime(sched)) kio_sched_trouble(sched, sched->late);
 }

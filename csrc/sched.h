@@ -8,8 +8,8 @@
 #include "buffer.h"
 #include "desc.h"
 #include "inbox.h"
-#include "pool.h"
 #include "ring.h"
+#include "runtime.h"
 #include "task.h"
 #include "watchdog.h"
 
@@ -18,7 +18,8 @@ typedef struct kio_sched_config {
   kio_ring_config ring;            /* how to open it */
   int64_t shutdown_ns;             /* how long unwinding may take */
   int64_t busy_poll_ns;            /* how long to look again and again before sleeping */
-  kio_pool_config pool;            /* threads for what blocks */
+  kio_worker *worker;              /* of which runtime it is part; NULL: of none */
+  bool serves;                     /* runs until it is told to stop, not until its tasks end */
   int64_t limit_ns;                /* how long the whole run may take; KIO_NEVER: no bound */
   uint64_t seed;                   /* ready tasks run in an order it decides; 0: first come */
   kio_watch_config watch;          /* who is told of tasks that hold the loop */
@@ -62,18 +63,20 @@ struct kio_sched {
   kio_scope root;              /* the scope of the whole run */
   kio_task *main;              /* the root task; anchored for the whole run */
   bool on_error;               /* there is one, in the registry by &root: kio.run's option */
-  const char *trouble; /* what the loop itself found wrong: a deadlock, a task left behind */
-  bool trouble_first;  /* before any task's failure had reached the root */
-  int64_t now_ns;      /* the clock, read once per turn */
-  int64_t stop_ns;     /* when unwinding must be over; KIO_NEVER: not unwinding */
-  int64_t limit_ns;    /* when the run must be over; KIO_NEVER: no bound, or passed */
-  uint64_t random;     /* the state of the order that config.seed decides */
-  kio_inbox *inbox;    /* how other threads reach this one; NULL: nobody can yet */
-  kio_request *wake;   /* the read that ends a wait when something is posted; with the inbox */
-  size_t expected;     /* posts that somebody here waits for: they will come by themselves */
-  kio_pool *pool;      /* made when first needed */
-  char late[128];      /* the names of blocking jobs that did not end in time */
-  kio_watch watch;     /* how long the running task has held the loop */
+  const char *trouble;  /* what the loop itself found wrong: a deadlock, a task left behind */
+  bool trouble_first;   /* before any task's failure had reached the root */
+  int64_t now_ns;       /* the clock, read once per turn */
+  int64_t stop_ns;      /* when unwinding must be over; KIO_NEVER: not unwinding */
+  int64_t limit_ns;     /* when the run must be over; KIO_NEVER: no bound, or passed */
+  uint64_t random;      /* the state of the order that config.seed decides */
+  kio_inbox *inbox;     /* how other threads reach this one; NULL: nobody can yet */
+  kio_request *wake;    /* the read that ends a wait when something is posted; with the inbox */
+  size_t expected;      /* posts that somebody here waits for: they will come by themselves */
+  kio_runtime *runtime; /* to be ended with the run; NULL: not by this one */
+  bool serving;         /* goes on without tasks: others bring them */
+  bool asked;           /* the run ends because somebody asked it to */
+  char late[KIO_FAILURE_MAX]; /* the threads and blocking jobs that did not end in time */
+  kio_watch watch;            /* how long the running task has held the loop */
   kio_sched_config config;
   kio_sched_stats stats;
 };
@@ -147,10 +150,15 @@ void kio_sched_unanchor(kio_sched *sched, const void *userdata);
 
 /* The inbox, made when first asked for; NULL with *err set. */
 kio_inbox *kio_sched_inbox(kio_sched *sched, int *err);
-/* The pool, likewise. */
+/* The pool of its runtime, likewise. */
 kio_pool *kio_sched_pool(kio_sched *sched, int *err);
-/* Ends it, within what unwinding may still take. True: jobs run on, and `late` tells which. */
-bool kio_sched_end_pool(kio_sched *sched);
+/* The loop is over: what others post is refused from now on. */
+void kio_sched_close_inbox(kio_sched *sched);
+/* Ends the runtime it has to end, within what unwinding may still take. True: threads or jobs run
+   on, and `late` tells which. */
+bool kio_sched_end_runtime(kio_sched *sched);
+/* Tells that something is wrong with the run; the first one counts. */
+void kio_sched_trouble(kio_sched *sched, const char *what);
 
 void kio_sched_join(kio_sched *sched, kio_member *member);
 void kio_sched_leave(kio_member *member);

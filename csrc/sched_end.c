@@ -62,35 +62,37 @@ static void detach_members(kio_sched *sched) {
   }
 }
 
+void kio_sched_close_inbox(kio_sched *sched) {
+  if (sched->inbox) kio_inbox_close(sched->inbox);
+}
+
 /* In a forked child the threads are not there, and their locks may be held for ever. */
-bool kio_sched_end_pool(kio_sched *sched) {
-  char names[64];
-  kio_pool *pool = sched->pool;
-  sched->pool = NULL;
-  if (!pool || !kio_ring_alive(&sched->ring)) return false;
+bool kio_sched_end_runtime(kio_sched *sched) {
+  char names[96];
+  kio_runtime *runtime = sched->runtime;
+  sched->runtime = NULL;
+  if (!runtime || !kio_ring_alive(&sched->ring)) return false;
   int64_t left = sched->config.shutdown_ns;
   if (sched->stop_ns != KIO_NEVER) left = sched->stop_ns - kio_ring_now_ns(&sched->ring);
   int64_t until = kio_ring_uring.now_ns(NULL) + (left > 0 ? left : 0);
-  if (kio_pool_end(pool, until, names, sizeof names) == 0) return false;
-  snprintf(sched->late, sizeof sched->late, "blocking jobs did not end within shutdown_timeout: %s",
-           names);
+  char text[KIO_FAILURE_MAX];
+  bool late = kio_runtime_end(runtime, until, names, sizeof names);
+  if (late) snprintf(text, sizeof text, "did not end within shutdown_timeout: %s", names);
+  else late = kio_runtime_failed(runtime, text);
+  kio_runtime_unref(runtime);
+  if (!late || sched->trouble) return false; /* which may lie in `late` */
+  snprintf(sched->late, sizeof sched->late, "%s", text);
   return true;
-}
-
-/* What is posted from now on is refused; what has been is disposed of. */
-static void close_inbox(kio_sched *sched) {
-  if (!sched->inbox) return;
-  kio_inbox_close(sched->inbox);
-  kio_ring_unsilence(&sched->ring, sched->wake);
 }
 
 void kio_sched_fini(kio_sched *sched) {
   if (kio_sched_of_thread == sched) kio_sched_of_thread = NULL;
   if (!sched->ring.backend) return;
-  kio_sched_end_pool(sched);
   abandon_tasks(sched);
   detach_members(sched);
-  close_inbox(sched);
+  kio_sched_close_inbox(sched);
+  kio_sched_end_runtime(sched);
+  if (sched->wake) kio_ring_unsilence(&sched->ring, sched->wake);
   orphan_all(sched);
   if (!kio_ring_alive(&sched->ring)) kio_ring_abandon(&sched->ring);
   drain(sched);

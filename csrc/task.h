@@ -20,6 +20,16 @@
 typedef struct kio_sched kio_sched;
 typedef struct kio_request kio_request;
 
+typedef struct kio_task kio_task;
+typedef struct kio_on_end kio_on_end;
+
+/* Somebody other than a task who must know the end of one. */
+struct kio_on_end {
+  /* Called by the loop, the task having just ended; its results can be taken. May mark its failure
+     as handled. Must not raise. */
+  void (*ended)(kio_on_end *end, kio_task *task);
+};
+
 typedef enum kio_task_status {
   KIO_TASK_READY,    /* in the ready queue, or running */
   KIO_TASK_WAITING,  /* parked: `abandon` tells how to end the wait */
@@ -53,6 +63,7 @@ struct kio_task {
   kio_abandon_fn abandon; /* while WAITING */
   lua_KFunction k;        /* what goes on when the wait has ended */
   lua_KContext ctx;       /* and what it is given */
+  kio_on_end *on_end;     /* told when it ends; NULL: nobody */
   void *subject;          /* what `abandon` needs to find: a stream; or the task it awaits */
   kio_request *request;   /* the request it waits for, or whose result it has not yet taken */
   uint8_t status;         /* kio_task_status */
@@ -64,7 +75,7 @@ struct kio_task {
   bool daemon;            /* ends with the rest of its scope */
   bool reraised;          /* the error on its way keeps the traceback it has */
   bool started;           /* its coroutine has been resumed at least once */
-  bool handled;           /* its failure was told to an on_error function */
+  bool handled;           /* its failure was told to an on_error function, or to `on_end` */
 };
 
 /* User values of the userdata. */

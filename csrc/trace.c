@@ -57,6 +57,36 @@ int kio_trace_raise_of(lua_State *L, int index) {
   return lua_error(L);
 }
 
+int kio_trace_raise_sent(lua_State *L, int trace, const char *where) {
+  int err = lua_gettop(L);
+  trace = lua_absindex(L, trace);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, kio_sched_current()->current);
+  luaL_traceback(L, L, NULL, 0);
+  if (lua_type(L, trace) == LUA_TSTRING) {
+    lua_pushfstring(L, "%s\nof a function run by %s, %s", lua_tostring(L, -1), where,
+                    lua_tostring(L, trace));
+  }
+  lua_setiuservalue(L, err + 1, KIO_TASK_UV_TRACE);
+  lua_pushvalue(L, err);
+  lua_setiuservalue(L, err + 1, KIO_TASK_UV_ERROR);
+  lua_settop(L, err);
+  return kio_trace_raise_kept(L);
+}
+
+static int l_tostring(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+const char *kio_trace_push_text(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  lua_pushcfunction(L, l_tostring);
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
+}
+
 /* ---- errors that gave way ---- */
 
 void kio_trace_push_running(lua_State *L, int err) {
@@ -82,21 +112,6 @@ static void push_error(lua_State *L, int index) {
   kio_task *task = lua_touserdata(L, index);
   if (kio_task_ended(task)) kio_task_push_result(L, task, 0);
   else lua_getiuservalue(L, index, KIO_TASK_UV_ERROR);
-}
-
-static int l_tostring(lua_State *L) {
-  luaL_tolstring(L, 1, NULL);
-  return 1;
-}
-
-/* Pushes the text of the value at `index`, whatever its __tostring does. */
-static const char *push_text(lua_State *L, int index) {
-  index = lua_absindex(L, index);
-  lua_pushcfunction(L, l_tostring);
-  lua_pushvalue(L, index);
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return lua_tostring(L, -1);
-  lua_pop(L, 1);
-  return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
 }
 
 /* Pushes the list err.suppressed, made when there is none. */
@@ -128,7 +143,7 @@ static const char *trace_text(lua_State *L, int index) {
 
 static void add_text(lua_State *L, int task, const char *who, int err, int trace) {
   lua_getiuservalue(L, task, KIO_TASK_UV_TRACE);
-  const char *own = trace_text(L, -1), *text = push_text(L, err);
+  const char *own = trace_text(L, -1), *text = kio_trace_push_text(L, err);
   lua_pushfstring(L, "%s\nand %s failed: %s\n%s", own, who, text, trace_text(L, trace));
   lua_setiuservalue(L, task, KIO_TASK_UV_TRACE);
   lua_pop(L, 2);

@@ -10,14 +10,16 @@ require "kio.stream"
 local select_ready = require "kio.sync.select"
 local sync = require "kio.sync"
 local testing = require "kio.testing"
+local thread = require "kio.thread"
 
 ---@class kio: kio.core, kio.Group
 local kio = { core = core, fs = fs, io = helpers, net = net, sync = sync, select = select_ready }
 kio.signal = signal
 kio.testing = testing
+kio.thread = thread
 
 for _, name in ipairs {
-  "run", "spawn", "scope", "timeout", "deadline", "shield",
+  "run", "stop", "spawn", "scope", "timeout", "deadline", "shield",
   "sleep", "yield", "now", "is_cancelled", "stats", "tasks", "check",
   "read", "write", "pread", "pwrite", "readv", "writev", "preadv", "pwritev",
   "buffer", "read_into", "pread_into",

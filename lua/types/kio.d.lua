@@ -35,6 +35,11 @@ local kio = {}
 ---@field lend_buffers? integer 4 KiB buffers that may lie ready for receives (256); 0: poll first
 ---@field sqpoll? boolean|number a kernel thread submits; the seconds it idles before it sleeps (1)
 ---@field busy_poll? number seconds to look for completions before sleeping (0)
+---@field threads? integer workers (1)
+---@field pin? boolean|integer[] worker i runs on the i-th CPU of those allowed, or of the list
+---@field on_worker_error? "stop"|"keep" whether a worker that breaks down ends the run ("stop")
+---@field blocking_threads? integer blocking jobs that run at once (8)
+---@field blocking_queue? integer and those that may wait (1024)
 ---@field shutdown_timeout? number seconds that ending may take once the run unwinds (30)
 ---@field on_error? boolean|kio.OnError takes the error of a root task nobody awaits; true prints it
 ---@field watchdog? number seconds a task may hold the loop before it is reported (0: never)

@@ -2,7 +2,8 @@
 -- before it; an exact name wins over a pattern. A new file needs a place here.
 local layers = {}
 
-local THREADS = { thread = true, inbox = true, pool = true, worker = true, runtime = true }
+local THREADS = { thread = true, inbox = true, pool = true, runtime = true,
+                  remote = true }
 
 layers.order = {
   "base config",
@@ -11,12 +12,11 @@ layers.order = {
   "request ring loans",
   "test_sim_call test_sim_script",
   "ring_uring ring_uring_prep ring_sim ring_rig machine diagnose address sockopt socket",
-  "thread inbox pool worker runtime",
+  "thread inbox pool runtime remote",
   "desc",
   "scope task queue watchdog sched sched_end trace stream signals",
   "op op_job ops check",
   "lua_* op_* test_*",
-  "lua_core",
 }
 
 -- The first layer that knows Lua.

@@ -1,0 +1,22 @@
+/* What kio.run and kio.runtime are told: the one place that knows their options. */
+#ifndef KIO_LUA_OPTIONS_H
+#define KIO_LUA_OPTIONS_H
+
+#include <lua.h>
+
+#include "runtime.h"
+#include "sched.h"
+
+enum { KIO_CPUS_MAX = 1024 }; /* CPUs that workers may be pinned to */
+
+typedef struct kio_options {
+  kio_sched_config sched;
+  kio_runtime_config runtime; /* without `main`, `context` and the functions */
+  int cpus[KIO_CPUS_MAX];     /* what runtime.cpus points to */
+  bool keep;                  /* a worker that fails does not end the run */
+} kio_options;
+
+/* Reads the table at `index`, whose argument number that is too; raises on what makes no sense. */
+void kio_options_read(lua_State *L, int index, kio_options *options);
+
+#endif

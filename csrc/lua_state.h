@@ -1,0 +1,22 @@
+/* Lua states for other threads: fresh ones that find modules where the state does that asked for
+   them. What they need is copied beforehand, so that no thread looks into another's state. */
+#ifndef KIO_LUA_STATE_H
+#define KIO_LUA_STATE_H
+
+#include <lua.h>
+
+#include "base.h"
+
+typedef struct kio_seed {
+  char *path;  /* package.path */
+  char *cpath; /* package.cpath */
+} kio_seed;
+
+/* Copies what L's package library says. False: memory is out, nothing is left behind. */
+bool kio_seed_init(kio_seed *seed, lua_State *L);
+void kio_seed_fini(kio_seed *seed);
+/* A new state with the standard libraries, `kio.core` at hand, on any thread. NULL: memory is
+   out. */
+lua_State *kio_state_new(const kio_seed *seed);
+
+#endif

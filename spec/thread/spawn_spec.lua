@@ -1,0 +1,93 @@
+-- Functions on other workers: where they run, what comes back, how they end.
+local kio = require "kio"
+
+local function run(f, threads) return kio.run(f, { threads = threads or 3 }) end
+
+describe("kio.thread", function()
+  it("tells which worker runs the code, and how many there are", function()
+    local id, count = kio.run(function() return kio.thread.id(), kio.thread.count() end)
+    assert.same({ 1, 1 }, { id, count })
+    assert.same({ 1, 2, 3 }, run(function()
+      local ids = {}
+      for i, task in ipairs(kio.thread.each(function() return kio.thread.id() end)) do
+        ids[i] = task:await()
+      end
+      return ids
+    end))
+  end)
+
+  it("brings results back, as many as there are", function()
+    local results = run(function()
+      local function echo(...) return select("#", ...), nil, ... end
+      local task = kio.thread.spawn_on(2, echo, nil, 7, nil)
+      return table.pack(task:await())
+    end)
+    assert.same({ 3, nil, nil, 7, nil, n = 5 }, results)
+  end)
+
+  it("raises here what was raised there, with both tracebacks", function()
+    local ok, err, trace = run(function()
+      return kio.thread.spawn_on(3, function() error { code = "EBOOM" } end):join()
+    end)
+    assert.is_false(ok)
+    assert.same({ code = "EBOOM" }, err)
+    assert.matches("of a function run by worker 3, stack traceback", trace)
+  end)
+
+  it("cancels over there what is cancelled here", function()
+    local ok, err = run(function()
+      local task = kio.thread.spawn_on(2, function() kio.sleep(1e6) end)
+      kio.thread.spawn_on(2, function() end):await() -- it waits by now
+      task:cancel()
+      return task:join()
+    end)
+    assert.is_false(ok)
+    assert.is_true(kio.is_cancelled(err))
+  end)
+
+  it("waits for what the function has spawned", function()
+    local ok, err = run(function()
+      return kio.thread.spawn_on(2, function()
+        kio.spawn(function()
+          kio.yield()
+          error("late", 0)
+        end)
+        return "too early"
+      end):join()
+    end)
+    assert.same({ false, "late" }, { ok, err })
+  end)
+
+  it("refuses what cannot cross, and workers that are not there", function()
+    run(function()
+      local file <close> = assert(io.open("/dev/null"))
+      local function send_file() kio.thread.spawn(print, { a = { file } }) end
+      assert.error_matches(send_file, "arg 2%.a%[1%]:")
+      assert.error_matches(function() kio.thread.spawn_on(4, print) end, "no worker 4: there are 3")
+      assert.error_matches(function() kio.thread.spawn_on(0, print) end, "there is no worker 0")
+      assert.error_matches(function() kio.thread.spawn(1) end, "function expected")
+    end)
+  end)
+
+  it("runs a thousand jobs on whoever is idle", function()
+    local sum = run(function()
+      local tasks, sum = {}, 0
+      for i = 1, 1000 do tasks[i] = kio.thread.spawn(function(n) return n end, i) end
+      for _, task in ipairs(tasks) do sum = sum + task:await() end
+      return sum
+    end)
+    assert.equal(500500, sum)
+  end)
+end)
+
+describe("kio.stop", function()
+  it("ends the run from any worker", function()
+    for worker = 1, 3 do
+      local ok, message, code = run(function()
+        kio.thread.spawn_on(worker, function() kio.stop() end)
+        kio.sleep(1e6)
+      end)
+      assert.same({ nil, "kio.run main: stopped by kio.stop", "ECANCELED" }, { ok, message, code })
+    end
+  end)
+end)

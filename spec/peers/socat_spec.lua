@@ -86,23 +86,51 @@ describe("socat as the client", function()
     end)
   end)
 
-  it("sends datagrams and gets the answers", function()
+  for kind, target in pairs {
+    UDP = { "127.0.0.1:0", "UDP4:%s" },
+    ["UDP over IPv6"] = { "[::1]:0", "UDP6:%s" },
+    ["Unix datagrams"] = { "unix:%s/socket", "UNIX-SENDTO:%s,bind=%s/own" },
+  } do
+    it(("sends %s and gets the answers"):format(kind), function()
+      peers.need(pending, "socat")
+      local folder = support.tmpdir()
+      peers.run(function()
+        local socket <close> = assert(kio.net.udp(target[1]:format(folder)))
+        local to = socket:address():gsub("^unix:", "")
+        local command = "socat STDIO " .. target[2]:format(to, folder)
+        local socat <close> = peers.start(command, { input = true })
+        for i = 1, 3 do
+          socat.input:write("ping ", i, "\n")
+          local text, from = socket:receive_from()
+          assert.equal(("ping %d\n"):format(i), text)
+          assert(socket:send_to({ "pong ", tostring(i), "\n" }, from))
+          socat:expect("^pong " .. i .. "$")
+        end
+        socat:kill()
+        socat:wait()
+      end)
+    end)
+  end
+
+  it("sends packets, which stay apart, until it ends", function()
     peers.need(pending, "socat")
+    local folder = support.tmpdir()
     peers.run(function()
-      local fd = kio.socket "udp4"
-      assert(kio.bind(fd, "127.0.0.1:0"))
-      local to = kio.getsockname(fd)
-      local socat <close> = peers.start("socat STDIO UDP4:" .. to, { input = true })
+      local path = folder .. "/socket"
+      local listener <close> = assert(kio.net.listen("unix:" .. path, { type = "seqpacket" }))
+      local command = ("socat STDIO UNIX-CONNECT:%s,type=5"):format(path)
+      local socat <close> = peers.start(command, { input = true })
+      local packets <close> = assert(listener:accept())
       for i = 1, 3 do
-        socat.input:write("ping ", i, "\n")
-        local text, from = kio.recvmsg(fd, 1500)
-        assert.equal(("ping %d\n"):format(i), text)
-        assert(kio.sendmsg(fd, { "pong ", tostring(i), "\n" }, { to = from }))
-        socat:expect("^pong " .. i .. "$")
+        socat.input:write("packet ", i, "\n")
+        assert.equal(("packet %d\n"):format(i), packets:receive())
+        assert(packets:send("answer " .. i .. "\n"))
+        socat:expect("^answer " .. i .. "$")
       end
-      socat:kill()
+      socat.input:close()
+      assert.is_nil((packets:receive()))
+      packets:close()
       socat:wait()
-      kio.close(fd)
     end)
   end)
 end)

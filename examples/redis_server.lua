@@ -45,12 +45,12 @@ end
 
 kio.run(function()
   local listener = assert(kio.net.listen(arg[1] or "127.0.0.1:0"))
-  local serving = kio.spawn(listener.serve, listener, handle, { drain_timeout = 1 })
   if arg[1] then
     io.stdout:write("listening on ", listener:address(), "\n"):flush()
-    kio.signal.wait("INT", "TERM")
-  else
-    demonstrate(listener:address())
+    local stop = { stop_signals = { "TERM", "INT" }, drain_timeout = 1 }
+    return listener:serve(handle, stop)
   end
-  serving:cancel()
+  kio.spawn(listener.serve, listener, handle)
+  demonstrate(listener:address())
+  listener:close()
 end)

@@ -42,6 +42,15 @@ describe("the pages", function()
     end
   end)
 
+  it("list every example", function()
+    local page, count = source.read("docs/examples.md"), 0
+    for _, path in ipairs(source.files("^examples/[^/]+%.lua$")) do
+      count = count + 1
+      assert.is_truthy(page:find("](../" .. path .. ")", 1, true), path .. " is not listed")
+    end
+    assert.is_true(count >= 16, count .. " examples")
+  end)
+
   it("name targets that the makefiles have", function()
     local makefiles = source.read("Makefile") .. source.read("bench/build.mk")
     local missing, count = {}, 0

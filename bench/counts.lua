@@ -5,7 +5,7 @@ local loader = require "loader"
 
 local counts = {}
 
-local OPTIONS <const> = { conns = 50, size = 64, depth = 1, ["warm-requests"] = 0, seconds = 120,
+local OPTIONS <const> = { conns = 50, size = 64, ["warm-requests"] = 0, seconds = 120,
   patience = 60, once = true }
 
 local function read_all(path)
@@ -52,20 +52,22 @@ end
 
 local makers <const> = { entries = entries_counter, instructions = instructions_counter }
 
-local function count(root, counter, server, requests, path)
-  local options = { requests = requests }
+local function count(root, counter, server, scenario, requests, path)
+  local options = { requests = requests, depth = scenario.depth or 1 }
+  local contract = { "once" }
+  if scenario.message and not server.chunks then contract[2] = "message=" .. scenario.message end
   for name, value in pairs(OPTIONS) do options[name] = value end
-  local result, message = loader.run(root, server, options, { "once" }, counter.wrapper)
+  local result, message = loader.run(root, server, options, contract, counter.wrapper)
   if not result then return nil, message end
   local number = counter.read(read_all(path))
   if not number then return nil, "no count in " .. path end
   return number, result.total
 end
 
-local function per_request(root, counter, server, path)
-  local short, short_total = count(root, counter, server, counter.short, path)
+local function per_request(root, counter, server, scenario, path)
+  local short, short_total = count(root, counter, server, scenario, counter.short, path)
   if not short then return nil, short_total end
-  local long, long_total = count(root, counter, server, counter.long, path)
+  local long, long_total = count(root, counter, server, scenario, counter.long, path)
   if not long then return nil, long_total end
   return (long - short) / (long_total - short_total)
 end
@@ -77,8 +79,10 @@ function counts.run(plan, scenario)
   plan.note(("%s, by %s"):format(scenario.name, counter.tool))
   local figures = {}
   for _, server in ipairs(plan.servers) do
-    if not (scenario.skip and scenario.skip[server.name]) then
-      local number, message = per_request(plan.root, counter, server, path)
+    local skipped = scenario.skip and scenario.skip[server.name]
+      or server.chunks and not scenario.message
+    if not skipped then
+      local number, message = per_request(plan.root, counter, server, scenario, path)
       figures[server.name] = number
       if number then
         plan.record(("scenario=%s server=%s per_request=%.4f\n"):format(scenario.name, server.name,

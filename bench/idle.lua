@@ -27,7 +27,7 @@ function idle.run(plan, scenario)
   plan.note(scenario.name)
   local figures = {}
   for _, server in ipairs(plan.servers) do
-    if not (scenario.skip and scenario.skip[server.name]) then
+    if not (server.chunks or scenario.skip and scenario.skip[server.name]) then
       local message
       figures[server.name], message = bytes(plan, scenario, server)
       if message then

@@ -48,6 +48,18 @@ function report.details(scenario, servers, figures)
   return ("\n%s (%s)\n"):format(scenario.title, scenario.name) .. aligned(lines)
 end
 
+-- How many messages per second, beside the yardstick and the bound.
+function report.speeds(scenario, servers, figures)
+  local lines = { { "server", "x yardstick", "of the bound" } }
+  for _, server in ipairs(servers) do
+    local f = figures[server.name]
+    if f then
+      lines[#lines + 1] = { server.label, number("%.2f", f.speed), number("%.2f", f.of_bound) }
+    end
+  end
+  return ("\nmessages per second (%s)\n"):format(scenario.name) .. aligned(lines)
+end
+
 local count_pattern <const> = { instructions = "%.0f", entries = "%.3f", idle = "%.0f" }
 
 local function cell(scenario, figures)

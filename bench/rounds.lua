@@ -12,7 +12,8 @@ local METRICS <const> = { "rps", "cpu_ns", "p50_us", "p99_us", "p999_us", "busy"
 local function run_once(plan, scenario, server)
   local options = { conns = scenario.conns, size = scenario.size, depth = scenario.depth,
     seconds = plan.seconds, ["warm-seconds"] = plan.warm_seconds }
-  local contract = scenario.message and { "message=" .. scenario.message } or {}
+  local told = scenario.message and not server.chunks
+  local contract = told and { "message=" .. scenario.message } or {}
   return loader.run(plan.root, server, options, contract)
 end
 
@@ -20,12 +21,15 @@ end
 local function run_round(plan, scenario, number)
   local results = {}
   for _, server in ipairs(stats.shuffled(plan.servers)) do
-    local result, message = run_once(plan, scenario, server)
+    local result, message
+    if scenario.message or not server.chunks then
+      result, message = run_once(plan, scenario, server)
+    end
     if result then
       results[server.name] = result
       plan.record(("round=%d scenario=%s server=%s %s\n"):format(number, scenario.name,
         server.name, result.line))
-    else
+    elseif message then
       plan.note(("%s: %s failed: %s"):format(scenario.name, server.name, message))
     end
   end
@@ -33,26 +37,31 @@ local function run_round(plan, scenario, number)
 end
 
 local function collect(samples, results)
-  local best = results[servers.yardstick]
+  local best, bound = results[servers.yardstick], results[servers.bound]
   for name, result in pairs(results) do
-    local sample = samples[name] or { ratio = {} }
+    local sample = samples[name] or { ratio = {}, speed = {}, of_bound = {} }
     samples[name] = sample
     for _, metric in ipairs(METRICS) do
       sample[metric] = sample[metric] or {}
       table.insert(sample[metric], result[metric])
     end
     if best then table.insert(sample.ratio, result.cpu_ns / best.cpu_ns) end
+    if best then table.insert(sample.speed, result.rps / best.rps) end
+    if bound then table.insert(sample.of_bound, result.rps / bound.rps) end
   end
 end
 
 local function summary(sample)
   local figures = { ratio = stats.quartiles(sample.ratio) }
+  figures.speed = stats.quantile(sample.speed, 0.5)
+  figures.of_bound = #sample.of_bound > 0 and stats.quantile(sample.of_bound, 0.5) or nil
   for _, metric in ipairs(METRICS) do figures[metric] = stats.quantile(sample[metric], 0.5) end
   return figures
 end
 
 -- Runs the scenarios plan.rounds times. plan: root, servers, seconds, warm_seconds, record(line),
--- note(line). Gives figures[scenario name][server name]: medians, `ratio` with its quartiles.
+-- note(line). Gives figures[scenario name][server name]: medians, `ratio` with its quartiles,
+-- `speed` and `of_bound`: requests per second relative to the yardstick and to the bound.
 function rounds.run(plan, list)
   local samples, figures = {}, {}
   for _, scenario in ipairs(list) do samples[scenario.name] = {} end

@@ -111,6 +111,9 @@ local function show(plan, figures)
   local timed, counted = by_kind(plan.scenarios, "load"), by_kind(plan.scenarios, "counts")
   for _, scenario in ipairs(timed) do
     io.write(report.details(scenario, plan.servers, figures[scenario.name]))
+    if scenario.message then
+      io.write(report.speeds(scenario, plan.servers, figures[scenario.name]))
+    end
   end
   io.write(report.overview(plan.scenarios, plan.servers, figures), "\n")
   for _, scenario in ipairs(counted) do

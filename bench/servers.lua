@@ -12,9 +12,11 @@ local lua <const> = interpreter()
 
 -- What every comparison is relative to.
 servers.yardstick = "uring"
+-- What bounds every server that sends once per message: it echoes whole chunks.
+servers.bound = "uring-chunks"
 
--- name, label, the words of the command without the arguments of the contract (load.c), and the
--- words before it that set its environment.
+-- name, label, the words of the command without the arguments of the contract (load.c), the words
+-- before it that set its environment; chunks: it is not told of messages, and runs only with them.
 function servers.list(root, core)
   local kio_path = ("LUA_PATH=%slua/?.lua;%slua/?/init.lua;;"):format(root, root)
   local kio_cpath = ("LUA_CPATH=%s/?.so;;"):format(core)
@@ -24,6 +26,8 @@ function servers.list(root, core)
     { name = "uring", label = "raw io_uring, best (C)", command = program "echo_uring" },
     -- The same program a second time: how far it is from 1.00 is the noise of the run.
     { name = "uring-again", label = "raw io_uring, best, again", command = program "echo_uring" },
+    { name = "uring-chunks", label = "raw io_uring, whole chunks (C)",
+      command = program "echo_uring", chunks = true },
     { name = "uring-oneshot", label = "raw io_uring, one-shot (C)",
       command = program "echo_uring_oneshot" },
     { name = "epoll", label = "epoll (C)", command = program "echo_epoll" },

@@ -311,9 +311,23 @@ static void check_format(lua_State *L, int index) {
   luaL_argcheck(L, *text == 'l' || *text == 'L' || *text == 'a', index, "invalid format");
 }
 
+/* The hot case of protocols that count: one number of bytes, all of which have arrived. It takes a
+   sixth off the instructions of a message that is read and written once. */
+static bool read_arrived(lua_State *L) {
+  if (lua_gettop(L) != 2 || !lua_isinteger(L, 2)) return false;
+  kio_stream *stream = kio_stream_check(L)->stream;
+  const kio_task *task = kio_op_begin(L);
+  size_t count = (size_t)lua_tointeger(L, 2); /* a negative one is more than there ever is */
+  bool ready = stream->state == KIO_STREAM_OPEN && !stream->reader &&
+               stream->sched == task->sched && count > 0 && count <= kio_stream_unread(stream);
+  if (ready) push_unread(L, stream, count);
+  return ready;
+}
+
 /* stream:read([format, ... [, { max =, timeout = }]]) -> a value for each format: "l" (default),
    "L", "a", or a number of bytes; nil at the end */
 static int l_read(lua_State *L) {
+  if (read_arrived(L)) return 1;
   int last = lua_gettop(L) - lua_istable(L, -1);
   if (last < 2) { /* no format: a line */
     lua_pushliteral(L, "l");

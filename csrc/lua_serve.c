@@ -49,9 +49,16 @@ static int l_idle(lua_State *L) {
   return 1;
 }
 
+/* turn() -> the number of the loop's present turn */
+static int l_turn(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)kio_op_task(L)->sched->stats.turns);
+  return 1;
+}
+
 const luaL_Reg kio_serve_ops[] = {
     {"descriptor_wait", l_wait},
     {"descriptor_freed", l_freed},
     {"stream_idle", l_idle},
+    {"turn", l_turn},
     {NULL, NULL},
 };

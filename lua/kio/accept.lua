@@ -14,14 +14,24 @@ accept.of_connection = {
   EINTR = true, EAGAIN = true,
 }
 
----What a loop over one listener keeps from call to call.
-function accept.state() return { pause = FIRST_PAUSE } end
+---What loops over one listener share, and keep from call to call: the next pause, whether one of
+---them tries whether there are descriptors again, and the others, who wait for that.
+function accept.state()
+  return { pause = FIRST_PAUSE, trying = false, waiting = core.queue "event" }
+end
+
+local Trying = { __close = function(trying) trying.state.trying = false end }
 
 -- As soon as a descriptor of this thread is free; else after pauses that get longer, for those of
 -- others tell nobody.
 local function wait_out(state)
-  if core.descriptor_wait(state.pause) then return end
-  state.pause = math.min(state.pause * 2, LONGEST_PAUSE)
+  if state.trying then return state.waiting:wait() end
+  local trying <close> = setmetatable({ state = state }, Trying)
+  state.trying = true
+  if not core.descriptor_wait(state.pause) then
+    state.pause = math.min(state.pause * 2, LONGEST_PAUSE)
+  end
+  return trying
 end
 
 ---The next connection, however long that takes.
@@ -31,15 +41,13 @@ end
 function accept.next(listener, state)
   while true do
     local stream, peer, code = listener:accept()
-    if stream then
-      state.pause = FIRST_PAUSE
-      return stream, peer
-    elseif exhausted[code] then
+    if exhausted[code] then
       wait_out(state)
-    elseif code == "EBADF" then
-      return nil
     elseif not accept.of_connection[code] then
-      return nil, peer, code
+      if stream then state.pause = FIRST_PAUSE end
+      state.waiting:wake() -- one more can try; it wakes the next
+      if code == "EBADF" then return nil end
+      return stream, peer, code
     end
   end
 end

@@ -709,6 +709,9 @@ function kio.descriptor_freed() end
 ---@return number seconds 0 when no task does
 function kio.stream_idle(stream) end
 
+---@return integer turns of the loop so far
+function kio.turn() end
+
 ---A FIFO of waiting tasks: what kio.sync is made of.
 ---@class kio.Queue: userdata
 local Queue = {}

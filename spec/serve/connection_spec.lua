@@ -275,21 +275,20 @@ describe("serve", function()
         ready[i] = table.pack(listener:accept())
       end
       -- Twenty that need not be waited for, then those of the kernel.
-      local accept = methods.accept
+      local accept, at, most, served = methods.accept, {}, 0, 0
       methods.accept = function(...)
         local next_one = table.remove(ready)
-        if next_one then return table.unpack(next_one) end
-        return accept(...)
-      end
-      local at, most, served = {}, 0, 0
-      serving = kio.spawn(listener.serve, listener, function()
+        if not next_one then return accept(...) end
         local turn = kio.stats().turns
         at[turn] = (at[turn] or 0) + 1
-        most, served = math.max(most, at[turn]), served + 1
-      end, { accept_budget = 4 })
+        most = math.max(most, at[turn])
+        return table.unpack(next_one)
+      end
+      serving = kio.spawn(listener.serve, listener, function() served = served + 1 end,
+        { accept_budget = 4 })
       common.until_true(function() return served == 20 end)
       methods.accept = accept
-      assert.equal(4, most)
+      assert.is_true(most <= 4, most)
       stop(serving, listener)
     end)
   end)

@@ -30,8 +30,9 @@ for name, start in pairs(loops) do
           local faults = kio.testing.faults { { op = "accept", error = code } }
           local looping, listener = start()
           kio.sleep(11.5)
-          -- 0, 5, 15, 35, 75, 155, 315, 635 and 1275 ms, then once a second
-          assert.equal(9 + 10, attempts())
+          -- 0, 5, 15, 35, 75, 155, 315, 635 and 1275 ms, then once a second; serve's other
+          -- accepts, which were under way as well, wait for the one that tries
+          assert.equal(9 + 10 + (name == "serve" and 15 or 0), attempts())
           faults:clear()
           local stream <close> = common.client(listener:address())
           assert.equal("served", stream:read "a")

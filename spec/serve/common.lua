@@ -4,8 +4,8 @@ local kio = require "kio"
 local common = {}
 
 -- A server that serves: its task, the listener and its address.
-function common.start(handler, options, address)
-  local listener = assert(kio.net.listen(address or "127.0.0.1:0"))
+function common.start(handler, options, address, listen)
+  local listener = assert(kio.net.listen(address or "127.0.0.1:0", listen))
   local serving = kio.spawn(function() return listener:serve(handler, options) end)
   return serving, listener, listener:address()
 end

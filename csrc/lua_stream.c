@@ -193,7 +193,7 @@ static int start_write(lua_State *L, int then) {
   if (stream->writer) return luaL_error(L, "another task is writing to this stream");
   err = kio_stream_attach(stream, task->sched);
   if (err) return write_failed(L, stream, "write", -err, 0);
-  bool waits = then == THEN_FLUSH || stream->out_size + size > KIO_HIGH_WATER;
+  bool waits = then == THEN_FLUSH || stream->out_size + size > stream->out_mark;
   if (waits) kio_op_begin(L); /* may raise: nothing is gathered yet */
   if (waits) {
     stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
@@ -373,6 +373,17 @@ static int l_set_timeout(lua_State *L) {
   return 1;
 }
 
+/* stream:buffer(size) -> stream: output is gathered across turns until there is so much of it */
+static int l_buffer(lua_State *L) {
+  kio_stream *stream = kio_stream_check(L)->stream;
+  size_t size = kio_check_size(L, 2);
+  luaL_argcheck(L, size <= KIO_HOLD_MAX, 2, "at most 16 MiB");
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "buffer", EBADF);
+  kio_stream_hold(stream, size);
+  lua_settop(L, 1);
+  return 1;
+}
+
 static int l_tostring(lua_State *L) {
   static const char *const states[] = {"open", "closing", "closed", "handed over"};
   char text[KIO_ADDRESS_TEXT_MAX + 1];
@@ -393,6 +404,7 @@ static const luaL_Reg methods[] = {
     {"peer", l_peer},
     {"fd", l_fd},
     {"set_timeout", l_set_timeout},
+    {"buffer", l_buffer},
     {NULL, NULL},
 };
 

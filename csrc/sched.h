@@ -37,8 +37,9 @@ typedef struct kio_sched_stats {
 
 /* Something that must be told when the loop turns or ends: a stream. */
 typedef struct kio_member {
-  kio_link link;                             /* in the scheduler's `members` */
-  kio_link dirty_link;                       /* in its `dirty`, when it wants to queue output */
+  kio_link link;       /* in the scheduler's `members` */
+  kio_link dirty_link; /* in its `dirty`, when it wants to queue output */
+  bool held; /* it has gathered output that waits for more; the end of the run lets it go */
   void (*flush)(struct kio_member *member);  /* queue what has been gathered in this turn */
   void (*detach)(struct kio_member *member); /* the scheduler ends: forget it */
 } kio_member;

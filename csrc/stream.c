@@ -14,6 +14,10 @@ static void flush_output(kio_member *member);
 static void detach(kio_member *member);
 static void settle(kio_stream *stream);
 
+static void leave_soon(kio_stream *stream) {
+  kio_sched_dirty(stream->sched, &stream->member);
+}
+
 static kio_stream *stream_of(kio_member *member) {
   return KIO_CONTAINER(member, kio_stream, member);
 }
@@ -27,6 +31,7 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer) {
   stream->peer_size = peer->size;
   memcpy(stream->peer, &peer->as, peer->size);
   stream->in_want = KIO_BUFFER_MIN;
+  stream->out_mark = KIO_HIGH_WATER;
   stream->member.flush = flush_output;
   stream->member.detach = detach;
   return stream;
@@ -135,6 +140,7 @@ void kio_stream_close_later(kio_stream *stream) {
   if (stream->state == KIO_STREAM_OPEN) stream->state = KIO_STREAM_CLOSING;
   if (!stream->sched) stream->out_size = 0; /* nobody would send it */
   kio_stream_dismiss_writer(stream);
+  if (stream->out_size > 0) leave_soon(stream);
   if (stream->receiving) {
     stream->rx->flags |= KIO_REQUEST_CLOSED;
     kio_ring_cancel(&stream->sched->ring, stream->rx, false);
@@ -262,6 +268,20 @@ static void wake_writer(kio_stream *stream) {
   if (enough && writer->status == KIO_TASK_WAITING) kio_task_wake(writer);
 }
 
+/* Something is gathered: does it leave by itself? */
+static void leave_or_hold(kio_stream *stream) {
+  bool awaited = stream->writer && stream->want_drained;
+  bool ends = stream->later || stream->state != KIO_STREAM_OPEN;
+  if (stream->out_size >= stream->out_hold || awaited || ends) leave_soon(stream);
+  else stream->member.held = true;
+}
+
+void kio_stream_hold(kio_stream *stream, size_t size) {
+  stream->out_hold = size;
+  stream->out_mark = size > KIO_HIGH_WATER ? size : KIO_HIGH_WATER;
+  if (stream->out_size > 0) leave_or_hold(stream);
+}
+
 /* A failed send takes everything gathered with it: later bytes must not pass earlier ones. */
 static void output_failed(kio_stream *stream, int err) {
   if (!stream->out_err) stream->out_err = err; /* a close that has cut it off knows better why */
@@ -296,7 +316,7 @@ static void sent(kio_request *tx) {
   tx->buffer = (kio_buffer){NULL, 0};
   if (closed && (result < 0 || part || stream->out_size > 0)) output_failed(stream, EBADF);
   else if (result < 0) output_failed(stream, -result);
-  if (stream->out_size > 0) kio_sched_dirty(stream->sched, &stream->member);
+  if (stream->out_size > 0) leave_or_hold(stream);
   if (stream->writer) wake_writer(stream);
   if (stream->later) settle(stream);
 }
@@ -304,6 +324,7 @@ static void sent(kio_request *tx) {
 /* Before the turn's kernel entry: what was gathered becomes one send, if none is in flight. */
 static void flush_output(kio_member *member) {
   kio_stream *stream = stream_of(member);
+  member->held = false;
   if (stream->sending || stream->out_size == 0) return;
   stream->tx->buffer = stream->out;
   send_from(stream, stream->out.data, stream->out_size);
@@ -312,10 +333,12 @@ static void flush_output(kio_member *member) {
   if (stream->writer) wake_writer(stream);
 }
 
-/* The output buffer grows by doubling up to the mark, so that small writers stay small. */
+/* The output buffer grows by doubling up to the mark, so that small writers stay small; beyond what
+   is cached it grows once. */
 static bool grow_output(kio_stream *stream, size_t size) {
   kio_buffers *buffers = &stream->sched->buffers;
   if (size <= stream->out.size) return true;
+  if (size > KIO_BUFFER_MAX) size = stream->out_mark;
   kio_buffer larger = kio_buffer_take(buffers, size);
   if (!larger.data) return false;
   if (stream->out_size > 0) memcpy(larger.data, stream->out.data, stream->out_size);
@@ -325,13 +348,14 @@ static bool grow_output(kio_stream *stream, size_t size) {
 }
 
 int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size) {
-  kio_assert(stream->out_size <= KIO_HIGH_WATER);
-  size_t fits = kio_min_size(size, KIO_HIGH_WATER - stream->out_size);
+  if (stream->out_size >= stream->out_mark) return 0; /* above it: the mark was lowered */
+  size_t fits = kio_min_size(size, stream->out_mark - stream->out_size);
   if (fits == 0) return 0;
   if (!grow_output(stream, stream->out_size + fits)) return -ENOMEM;
   memcpy(stream->out.data + stream->out_size, data, fits);
   stream->out_size += fits;
-  kio_sched_dirty(stream->sched, &stream->member);
+  if (stream->out_size >= stream->out_hold) leave_soon(stream);
+  else leave_or_hold(stream);
   return (int64_t)fits;
 }
 
@@ -339,6 +363,7 @@ void kio_stream_await_output(kio_stream *stream, kio_task *writer, bool drained)
   kio_assert(!stream->writer);
   stream->writer = writer;
   stream->want_drained = drained;
+  if (drained && stream->out_size > 0) leave_soon(stream);
 }
 
 void kio_stream_abandon_write(kio_task *writer) {

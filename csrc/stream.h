@@ -2,8 +2,8 @@
    face is lua_stream.c. At most one receive and one send are in flight.
    Input: what has arrived and is not yet read stays here, whatever happened to the reader.
    Output: writes are gathered and leave with the turn's one kernel entry; a writer waits only past
-   KIO_HIGH_WATER. An idle stream holds no buffer: a receive that has to wait for its first byte
-   gets one when that comes. */
+   the stream's mark. It may be told to hold output back until there is more. An idle stream holds
+   no buffer: a receive that has to wait for its first byte gets one when that comes. */
 #ifndef KIO_STREAM_H
 #define KIO_STREAM_H
 
@@ -47,6 +47,8 @@ typedef struct kio_stream {
   /* output */
   kio_buffer out; /* gathered, not yet sent: out_size bytes */
   size_t out_size;
+  size_t out_mark;      /* past so many gathered bytes a writer waits */
+  size_t out_hold;      /* so many are gathered before they leave by themselves; 0: none */
   kio_request *tx;      /* its slot for sending, while attached */
   bool sending;         /* tx is under way: its buffer holds what was gathered before */
   int out_err;          /* a send failed: told by every later write, flush and close */
@@ -85,6 +87,9 @@ int kio_stream_put_back(kio_stream *stream, const char *data, size_t size);
 
 /* Gathers as many bytes as fit below the high-water mark; how many, or -ENOMEM. */
 int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size);
+/* From now on output leaves when `size` bytes have been gathered, or somebody waits for its end, or
+   the run ends; with 0 it leaves in the turn it was written. */
+void kio_stream_hold(kio_stream *stream, size_t size);
 /* Whether all output has left (or never will: out_err). */
 bool kio_stream_drained(const kio_stream *stream);
 /* Makes the task, about to park, the writer that is woken by room or by the end of output. */

@@ -82,6 +82,15 @@ function Stream:write(...) end
 ---@return integer? taken
 function Stream:send(...) end
 
+---Gathers output across turns until there are `size` bytes of it, at most 16 MiB; flush, send,
+---shutdown, close and the end of the run let it go before. With 0, as in the beginning, what one
+---turn writes leaves with it. Past 64 KiB or `size`, whichever is more, a writer waits.
+---@param size integer
+---@return kio.Stream|nil self
+---@return string? message
+---@return string? code
+function Stream:buffer(size) end
+
 ---Waits until all output has left.
 ---@async
 ---@param options? kio.Options

@@ -126,7 +126,9 @@ end
 
 local CHUNK = 1 << 16 -- what a pipe holds
 
--- A transfer owns its pipe: what is still in it when the transfer fails goes with it, and can never
+-- A transfer to a socket goes through a buffer: the kernel would splice in one of its few threads
+-- and hold it until the peer reads, so a handful of slow peers would stop everybody's transfers.
+-- Any other owns a pipe: what is still in it when the transfer fails goes with it, and can never
 -- come out in a later one. A seekable source is left where the last byte that was sent ends.
 local Transfer = {}
 Transfer.__index = Transfer
@@ -134,38 +136,67 @@ Transfer.__index = Transfer
 function Transfer.__close(self)
   if self.pipe_in then core.close_now(self.pipe_in) end
   if self.pipe_out then core.close_now(self.pipe_out) end
+  if self.buffer then self.buffer:close() end
   if self.moves_source then core.lseek(self.source, "set", self.start + self.done) end
 end
 
-local function new_transfer(source, offset)
-  local self = setmetatable({
-    source = source, start = offset, done = 0,
-    pipe_out = false, pipe_in = false, moves_source = false,
-  }, Transfer)
+-- The core's words, about these two instead of the pipe.
+function Transfer.fail(self, out, message, code)
+  local text = message:match("^%a+ fd %d+: (.*)$") or message
+  return nil, ("sendfile fd %d to fd %d: %s"):format(self.source, out, text), code, self.done
+end
+
+local function open_pipe(self)
   local message, code
   self.pipe_out, self.pipe_in, code = core.pipe()
-  if not self.pipe_out then
-    message, self.pipe_in = self.pipe_in, false
-    return nil, message, code
-  end
+  if self.pipe_out then return self end
+  message, self.pipe_in = self.pipe_in, false
+  return nil, message, code
+end
+
+local function new_transfer(source, out, offset, count)
+  local self = setmetatable({
+    source = source, start = offset, done = 0,
+    pipe_out = false, pipe_in = false, moves_source = false, buffer = false,
+  }, Transfer)
+  local position, message, code = core.lseek(source, "cur")
   if not offset then
-    self.start = core.lseek(source, "cur")
-    self.moves_source = self.start ~= nil
+    self.start = position
+    self.moves_source = position ~= nil
   end
+  if not core.getsockname(out) then return open_pipe(self) end
+  if offset and not position then return self:fail(out, message, code) end
+  self.buffer = core.buffer(math.max(min(count, PIECE), 1))
   return self
 end
 
--- One pipeful into the pipe: how many bytes, 0 at the end.
+-- One pipeful into the pipe, or as much as fits into the buffer: how many bytes, 0 at the end.
 function Transfer.fill(self, size, due)
   local at = self.start and self.start + self.done
+  if self.buffer then
+    local n, message, code
+    size = min(size, #self.buffer)
+    if at then n, message, code = core.pread_into(self.source, self.buffer, 1, size, at, left(due))
+    else n, message, code = core.read_into(self.source, self.buffer, 1, size, left(due)) end
+    return n or not message and 0 or nil, message, code
+  end
+  size = min(size, CHUNK)
   return core.splice(self.source, at, self.pipe_in, nil, size, left(due))
+end
+
+-- The next part of `size` bytes out again, of which `left_over` are to go.
+function Transfer.out(self, out, size, left_over, due)
+  if not self.buffer then
+    return core.splice(self.pipe_out, nil, out, nil, left_over, left(due))
+  end
+  return core.send(out, self.buffer:slice(size - left_over + 1, size), 0, left(due))
 end
 
 -- All of it out again.
 function Transfer.drain(self, out, size, due)
   local goal = self.done + size
   while self.done < goal do
-    local n, message, code = core.splice(self.pipe_out, nil, out, nil, goal - self.done, left(due))
+    local n, message, code = self:out(out, size, goal - self.done, due)
     if not n then return nil, message, code end
     if n == 0 then return stuck(out) end
     self.done = self.done + n
@@ -175,7 +206,7 @@ end
 
 function Transfer.run(self, out, count, due)
   while self.done < count do
-    local size, message, code = self:fill(min(count - self.done, CHUNK), due)
+    local size, message, code = self:fill(count - self.done, due)
     if size == 0 then break end
     if size then size, message, code = self:drain(out, size, due) end
     if not size then return self:fail(out, message, code) end
@@ -183,13 +214,7 @@ function Transfer.run(self, out, count, due)
   return self.done
 end
 
--- The core's words, about these two instead of the pipe.
-function Transfer.fail(self, out, message, code)
-  local text = message:match("^%a+ fd %d+: (.*)$") or message
-  return nil, ("sendfile fd %d to fd %d: %s"):format(self.source, out, text), code, self.done
-end
-
----Moves bytes from one descriptor to another without bringing them into this process: `count` bytes
+---Moves bytes from one descriptor to another without making strings of them: `count` bytes
 ---or, without it, up to the end; from `offset` on or, without it, from the source's position,
 ---which then moves by what was sent. How many bytes were moved. What had left a source that cannot
 ---seek and did not reach its destination is lost when the transfer fails.
@@ -204,7 +229,7 @@ function io.sendfile(out_fd, in_fd, offset, count, options)
   offset = offset ~= nil and check.count(offset, 3, "sendfile") or nil
   count = count ~= nil and check.count(count, 4, "sendfile") or math.maxinteger
   check.options(options, 5, "sendfile", TIMEOUT)
-  local transfer <close>, message, code = new_transfer(in_fd, offset)
+  local transfer <close>, message, code = new_transfer(in_fd, out_fd, offset, count)
   if not transfer then return nil, message, code, 0 end
   return transfer:run(out_fd, count, deadline(options))
 end

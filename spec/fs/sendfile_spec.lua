@@ -173,3 +173,29 @@ describe("a failed sendfile", function()
     end)
   end)
 end)
+
+describe("sendfile to sockets", function()
+  it("goes on although more peers than the kernel has threads do not read", function()
+    support.run(function()
+      local from, stuck, sending = source(), {}, {}
+      for i = 1, 20 do
+        local there, here = kio.socketpair()
+        stuck[i] = { there, here }
+        sending[i] = kio.spawn(kio.sendfile, here, from, 0)
+      end
+      for i = 1, 20 do assert.equal(1000, #kio.read_exactly(stuck[i][1], 1000)) end
+      local there, here = kio.socketpair()
+      local reading = kio.spawn(collect, there)
+      assert.equal(#TEXT, kio.sendfile(here, from, 0))
+      kio.close(here)
+      assert.is_true(reading:await() == TEXT)
+      for i = 1, 20 do
+        assert.equal("waiting", sending[i]:status())
+        kio.close(stuck[i][1])
+        assert.is_nil((sending[i]:await()))
+        kio.close(stuck[i][2])
+      end
+      kio.close(from)
+    end)
+  end)
+end)

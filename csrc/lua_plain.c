@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,6 +127,21 @@ static int l_close_now(lua_State *L) {
   return 1;
 }
 
+/* inotify(path, mask) -> fd that tells of changes, see inotify(7) */
+static int l_inotify(lua_State *L) {
+  const char *path = kio_check_path(L, 1);
+  uint32_t mask = (uint32_t)luaL_checkinteger(L, 2);
+  int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  if (fd < 0) return kio_fail(L, errno, "watch", path);
+  if (inotify_add_watch(fd, path, mask) < 0) {
+    kio_fail(L, errno, "watch", path);
+    close(fd);
+    return 3;
+  }
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
 /* ---- constants ---- */
 
 #define CONSTANT(name) \
@@ -179,9 +195,15 @@ void kio_constants_open(lua_State *L) {
 }
 
 const luaL_Reg kio_plain_ops[] = {
-    {"socket", l_socket},           {"pipe", l_pipe},
-    {"socketpair", l_socketpair},   {"bind", l_bind},
-    {"listen", l_listen},           {"getsockname", l_getsockname},
-    {"getpeername", l_getpeername}, {"lseek", l_lseek},
-    {"close_now", l_close_now},     {NULL, NULL},
+    {"socket", l_socket},
+    {"pipe", l_pipe},
+    {"socketpair", l_socketpair},
+    {"bind", l_bind},
+    {"listen", l_listen},
+    {"getsockname", l_getsockname},
+    {"getpeername", l_getpeername},
+    {"lseek", l_lseek},
+    {"close_now", l_close_now},
+    {"inotify", l_inotify},
+    {NULL, NULL},
 };

@@ -7,10 +7,13 @@ local core = require "kio.core"
 local File = require "kio.fs.file"
 local mode = require "kio.fs.mode"
 local replace = require "kio.fs.replace"
+local tree = require "kio.fs.tree"
 
 local const = core.const
 
-local fs = {}
+local fs = {
+  copy = require "kio.fs.copy", remove = tree.remove, watch = require "kio.fs.watch",
+}
 
 local TIMEOUT = { timeout = "number" }
 
@@ -123,16 +126,24 @@ function fs.rename(from, to, options)
   return nil, base.rename_subject(message, from, from .. " to " .. to), code
 end
 
----Makes a directory, with these permissions (777) as the umask allows.
+local MKDIR = { timeout = "number", parents = "boolean" }
+
+---Makes a directory, with these permissions (777) as the umask allows; with `parents` also what is
+---missing of the path to it, and one that is there already is well.
 ---@async
 ---@param path string
----@param permissions? integer|string
----@param options? kio.Options
+---@param permissions? integer|string|{timeout?: number, parents?: boolean}
+---@param options? {timeout?: number, parents?: boolean}
 ---@return true? done, string? message, string? code
 function fs.mkdir(path, permissions, options)
   check.path(path, 1, "mkdir")
+  if type(permissions) == "table" then permissions, options = nil, permissions end
   permissions = check.permissions(permissions, 2, "mkdir")
-  check.options(options, 3, "mkdir", TIMEOUT)
+  check.options(options, 3, "mkdir", MKDIR)
+  options = options or {}
+  local timeout = { timeout = options.timeout }
+  if options.parents then return tree.make(path, permissions, timeout) end
+  options = timeout
   return core.mkdirat(nil, path, permissions, options)
 end
 

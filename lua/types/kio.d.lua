@@ -832,6 +832,14 @@ function kio.chmod(path, mode) end
 ---@return string? code
 function kio.lseek(fd, whence, offset) end
 
+---A descriptor that tells of changes, see inotify(7).
+---@param path string
+---@param mask integer
+---@return kio.Fd|nil fd
+---@return string? message
+---@return string? code
+function kio.inotify(path, mask) end
+
 ---Closes where nothing can wait: in finalizers.
 ---@param fd kio.Fd
 ---@return boolean|nil done

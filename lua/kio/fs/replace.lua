@@ -69,20 +69,39 @@ local function directory_of(path)
   return directory == "" and "/" or directory
 end
 
-function replace.atomically(path, data, permissions, sync)
+-- What `write` has put into the new file is made whole, and gets its name.
+local function complete(file, write, temporary, target, options)
+  local done, message, code = write(file)
+  if done and options.sync ~= false then done, message, code = file:sync() end
+  if done then done, message, code = file:close() end
+  local flags = options.exclusive and const.RENAME_NOREPLACE or 0
+  if done then done, message, code = core.renameat(nil, temporary, nil, target, flags) end
+  return done, message, code
+end
+
+---Has write(file) fill a new file, which then gets the name, in place of what had it. Options:
+---permissions (of what is replaced, else 666 as the umask allows), exact (the umask does not change
+---them), sync (false: not at all; true: the directory too), exclusive (there must be none).
+function replace.through(path, write, options)
   local target = core.realpath(path) or path -- a link stays, and what it leads to is replaced
   local directory = directory_of(target)
   local leftover <close> = setmetatable({}, Leftover)
+  local permissions = options.permissions
   local file <close>, message, code = new_file(directory, path, permissions, leftover)
   if not file then return nil, message, code end
   local done = true
-  if not permissions then done, message, code = copy_permissions(target, leftover.path) end
-  if done then done, message, code = fill(file, data, sync ~= false) end
-  if done then done, message, code = core.renameat(nil, leftover.path, nil, target) end
+  if options.exact then done, message, code = core.chmod(leftover.path, permissions)
+  elseif not permissions then done, message, code = copy_permissions(target, leftover.path) end
+  if done then done, message, code = complete(file, write, leftover.path, target, options) end
   if not done then return nil, base.rename_subject(message, leftover.path, path), code end
   leftover.path = nil
-  if sync then return sync_directory(directory) end
+  if options.sync then return sync_directory(directory) end
   return true
+end
+
+function replace.atomically(path, data, permissions, sync)
+  local options = { permissions = permissions, sync = sync }
+  return replace.through(path, function(file) return file:write(data) end, options)
 end
 
 return replace

@@ -1,0 +1,125 @@
+---Making and removing several directories at once. Removing never follows a symbolic link: every
+---name is looked up in a directory that is held open, one step at a time, so that who moves things
+---about meanwhile can make it fail but cannot lead it out of the tree.
+local check = require "kio.fs.check"
+local core = require "kio.core"
+
+local const = core.const
+
+local tree = {}
+
+-- ---- making ----
+
+local function is_directory(path)
+  local stat = core.statx(nil, path)
+  return stat ~= nil and stat.type == "directory"
+end
+
+---mkdir for a path of which several parts may be missing. A directory that is there already is
+---well; others may be making the same ones.
+function tree.make(path, permissions, options)
+  local made, message, code = core.mkdirat(nil, path, permissions, options)
+  if made then return true end
+  if code == "EEXIST" and is_directory(path) then return true end
+  local parent = path:match("^(.*[^/])/+[^/]+/*$")
+  if code ~= "ENOENT" or not parent then return nil, message, code end
+  local done, why, kind = tree.make(parent, nil, options)
+  if not done then return nil, why, kind end
+  made, message, code = core.mkdirat(nil, path, permissions, options)
+  if made or code == "EEXIST" and is_directory(path) then return true end
+  return nil, message, code
+end
+
+-- ---- removing ----
+
+-- Closes where nothing can wait: in a task that is cancelled too.
+local Held = { __close = function(held) if held.fd then core.close_now(held.fd) end end }
+
+local function hold(dirfd, name, flags)
+  local fd, message, code = core.openat(dirfd, name, flags)
+  if not fd then return nil, message, code end
+  return setmetatable({ fd = fd }, Held)
+end
+
+local TRIES = 50 -- of one entry that others keep changing
+local INSIDE = const.O_RDONLY | const.O_DIRECTORY | const.O_NOFOLLOW
+
+-- A name that has become something else since it was looked at: look again.
+local changed = { ENOTDIR = true, ELOOP = true, ENOENT = true, ENOTEMPTY = true, EEXIST = true }
+local is_a_directory = { EISDIR = true, EPERM = true }
+
+-- The core's words about an operation on `name`, told of the whole path.
+local function failed(path, name, operation, message, code)
+  local text = message:sub(#operation + #name + 4)
+  return nil, ("remove %s: %s"):format(path, text), code
+end
+
+local remove_entry
+
+local function remove_all_in(fd, path)
+  local list, message, code = require("kio.fs").readdir("/proc/self/fd/" .. fd)
+  if not list then return failed(path, "/proc/self/fd/" .. fd, "readdir", message, code) end
+  for _, entry in ipairs(list) do
+    local done, why, kind = remove_entry(fd, entry.name, path .. "/" .. entry.name, true)
+    if not done then return nil, why, kind end
+  end
+  return true
+end
+
+-- Removes the directory, or tells that it is none (any more).
+local function remove_directory(dirfd, name, path)
+  local held <close>, message, code = hold(dirfd, name, INSIDE)
+  if not held then return failed(path, name, "open", message, code) end
+  local done
+  done, message, code = remove_all_in(held.fd, path)
+  if not done then return nil, message, code end
+  done, message, code = core.unlinkat(dirfd, name, const.AT_REMOVEDIR)
+  if done then return true end
+  return failed(path, name, "unlink", message, code)
+end
+
+-- `gone_is_well`: somebody else may have removed it.
+function remove_entry(dirfd, name, path, gone_is_well)
+  local message, code, done
+  for _ = 1, TRIES do
+    done, message, code = core.unlinkat(dirfd, name, 0)
+    if done or gone_is_well and code == "ENOENT" then return true end
+    if not is_a_directory[code] then return failed(path, name, "unlink", message, code) end
+    local why, kind
+    done, why, kind = remove_directory(dirfd, name, path)
+    if done then return true end
+    if not changed[kind] then return nil, why, kind end
+    message, code = why, kind
+  end
+  return nil, message, code
+end
+
+local REMOVE = { recursive = "boolean" }
+
+---Removes a file, an empty directory, or with `recursive` a directory and all that is in it. A
+---symbolic link is removed itself; none is ever followed.
+---@async
+---@param path string
+---@param options? {recursive?: boolean}
+---@return true? done, string? message, string? code
+function tree.remove(path, options)
+  check.path(path, 1, "remove")
+  check.options(options, 2, "remove", REMOVE)
+  local parent, name = path:match("^(.-)([^/]+)/*$")
+  if not name or name == "." or name == ".." then
+    return nil, ("remove %s: invalid argument"):format(path), "EINVAL"
+  end
+  local flags = const.O_PATH | const.O_DIRECTORY
+  local held <close>, message, code = hold(nil, parent == "" and "." or parent, flags)
+  if not held then return failed(path, parent == "" and "." or parent, "open", message, code) end
+  if options and options.recursive then return remove_entry(held.fd, name, path, false) end
+  local done
+  done, message, code = core.unlinkat(held.fd, name, 0)
+  if is_a_directory[code] then
+    done, message, code = core.unlinkat(held.fd, name, const.AT_REMOVEDIR)
+  end
+  if done then return true end
+  return failed(path, name, "unlink", message, code)
+end
+
+return tree

@@ -14,12 +14,14 @@ KIO_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNIN
 KIO_LIBS   := -Wl,--as-needed -luring -pthread
 
 # What each flavour adds. kio_assert stays on in all of them; `lint` only compiles.
-FLAVOURS      := release test asan tsan hostile
+FLAVOURS      := release test asan tsan hostile fuzz
 flags_release := -O2 -g
 flags_test    := -O1 -g -DKIO_TEST
 flags_asan    := -O1 -g -DKIO_TEST -fno-omit-frame-pointer -fsanitize=address,undefined \
                  -fno-sanitize-recover=undefined
 flags_tsan    := -O1 -g -DKIO_TEST -fno-omit-frame-pointer -fsanitize=thread
+flags_fuzz    := -O1 -g -DKIO_TEST -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
+                 -fsanitize=fuzzer-no-link,address,undefined
 flags_hostile := -O1 -g -DKIO_TEST -DKIO_HOSTILE
 # Under a sanitizer the object stays mapped when Lua closes it, so that reports can name its lines.
 link_asan     := -Wl,-z,nodelete
@@ -30,6 +32,7 @@ flags_lint    := -O2 -g -DKIO_TEST -Werror
 SOURCES      := $(wildcard csrc/*.c)
 TEST_SOURCES := $(wildcard csrc/ring_sim.c csrc/test_*.c)
 UNITS        := $(wildcard spec/c/*.c)
+TARGETS      := $(filter-out spec/fuzz/replay.c,$(wildcard spec/fuzz/*.c))
 sources       = $(if $(filter release,$1),$(filter-out $(TEST_SOURCES),$(SOURCES)),$(SOURCES))
 objects       = $(patsubst csrc/%.c,build/$1/obj/%.o,$(call sources,$1))
 units         = $(patsubst spec/c/%.c,build/$1/c/%,$(UNITS))
@@ -68,6 +71,20 @@ build-$1: build/$1/kio/core.so $(if $(filter release,$1),,$(call units,$1))
 endef
 $(foreach f,$(FLAVOURS) lint,$(eval $(call flavour_rules,$f)))
 
+# Fuzzing targets: with libFuzzer, and to run the kept inputs only.
+build/fuzz/%: override CC := $(CLANG)
+build/fuzz/target/%: spec/fuzz/%.c spec/fuzz/lua_target.h build/fuzz/libkio.a
+	@mkdir -p $(@D)
+	$(CLANG) $(KIO_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined $< build/fuzz/libkio.a \
+	  $(KIO_LIBS) -llua5.4 -lm -o $@
+
+build/asan/fuzz/%: spec/fuzz/%.c spec/fuzz/replay.c spec/fuzz/lua_target.h build/asan/libkio.a
+	@mkdir -p $(@D)
+	$(CC) $(KIO_CFLAGS) $(flags_asan) $(CFLAGS) $< spec/fuzz/replay.c build/asan/libkio.a \
+	  $(KIO_LIBS) -llua5.4 -lm -o $@
+
+build-asan: $(patsubst spec/fuzz/%.c,build/asan/fuzz/%,$(TARGETS))
+
 build-tsan: build/tsan/longjmp.so
 build/tsan/longjmp.so: spec/runner/longjmp.c
 	@mkdir -p $(@D)
@@ -84,7 +101,7 @@ compile_commands.json: Makefile $(SOURCES) $(UNITS) ## for clangd and other tool
 
 # --- checking ---------------------------------------------------------------------------------
 
-C_FILES  = $(wildcard csrc/*.[ch] spec/c/*.[ch] bench/*.[ch] bench/*/*.[ch])
+C_FILES  = $(wildcard csrc/*.[ch] spec/c/*.[ch] spec/fuzz/*.[ch] bench/*.[ch] bench/*/*.[ch])
 LUA_DIRS = $(wildcard lua spec examples bench rockspec)
 RUNNER   = lua5.4 spec/runner.lua --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
 
@@ -126,10 +143,22 @@ bench: ## run the benchmarks (see bench/)
 	@$(MAKE) -j$(JOBS) all
 	@$(MAKE) bench-run
 
+# New inputs gather in build/fuzz/corpus; spec/fuzz/corpus is what the suite replays.
+SECONDS ?= 30
+fuzz: ## fuzz every target; SECONDS=n for each, ONLY=name for one
+	@.ci/setup fuzz
+	@$(MAKE) -j$(JOBS) $(patsubst spec/fuzz/%.c,build/fuzz/target/%,$(TARGETS))
+	@for t in $(filter $(or $(ONLY),%),$(patsubst spec/fuzz/%.c,%,$(TARGETS))); do \
+	  echo "fuzzing $$t for $(SECONDS) s"; mkdir -p build/fuzz/corpus/$$t; \
+	  setarch -R build/fuzz/target/$$t -max_total_time=$(SECONDS) -max_len=2048 -timeout=20 \
+	    -artifact_prefix=build/fuzz/$$t- -verbosity=0 -detect_leaks=0 \
+	    build/fuzz/corpus/$$t spec/fuzz/corpus/$$t || exit 1; \
+	done
+
 clean: ## remove everything that was built
 	rm -rf build compile_commands.json kio csrc/*.o
 
 .PHONY: help all test-build setup test asan tsan hostile lint lint-gcc lint-clang format demo \
-        bench clean
+        bench fuzz clean
 
 -include bench/build.mk

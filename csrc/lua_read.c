@@ -29,7 +29,7 @@ typedef enum read_outcome { GOT, GOT_NOTHING, NEED_MORE, TOO_LONG, CUT_SHORT } r
 /* The unread bytes that earlier formats of this call have not taken. */
 static const char *rest(const kio_stream *stream, size_t *size) {
   *size = kio_stream_unread(stream) - stream->read_taken;
-  return stream->in.data + stream->in_at + stream->read_taken;
+  return *size > 0 ? stream->in.data + stream->in_at + stream->read_taken : ""; /* no data then */
 }
 
 static read_outcome took(lua_State *L, kio_stream *stream, const char *data, size_t size,

@@ -110,6 +110,15 @@ local function unit_jobs(jobs, path)
   end)
 end
 
+-- Kept inputs of a fuzzing target, without the fuzzer.
+local function replay_job(jobs, path)
+  local name = path:match("([^/]+)%.c$")
+  file_jobs(jobs, "program", path, "asan", function()
+    local fixed = plan.sanitizer("asan"):match("^setarch %-R ") or ""
+    return ("%sbuild/asan/fuzz/%s spec/fuzz/corpus/%s"):format(fixed, name, name)
+  end)
+end
+
 local function example_job(jobs, path)
   jobs[#jobs + 1] = {
     kind = "example",
@@ -134,6 +143,9 @@ function plan.jobs()
   command_job(jobs, "lint", 600, "make --no-print-directory lint")
   for _, path in ipairs(list("spec/tidy/*_spec.lua")) do spec_jobs(jobs, path, "tidy") end
   for _, path in ipairs(list("spec/c/*.c")) do unit_jobs(jobs, path) end
+  for _, path in ipairs(list("spec/fuzz/*.c")) do
+    if path ~= "spec/fuzz/replay.c" then replay_job(jobs, path) end
+  end
   for _, path in ipairs(list("spec/*/*_spec.lua")) do
     if not path:match("^spec/stress/") and not path:match("^spec/tidy/") then
       spec_jobs(jobs, path, SPEC_FLAVOURS)

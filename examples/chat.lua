@@ -1,59 +1,57 @@
--- A chat room: what one says all others hear. Each member has a channel of lines to be told and a
--- task that writes them; who lets a hundred lines pile up is put out and holds up nobody.
+-- A line chat with rooms: "/join ROOM" enters one, anything else goes to all others there. A task
+-- for each member writes what it is to be told; who lets a hundred lines pile up is put out.
 -- expect: ada hears: bob is here
--- expect: ada hears: bob: hello, room
--- expect: bob hears: ada: hello, bob
+-- expect: ada hears: bob: hello, lobby
+-- expect: bob hears: ada is here
+-- expect: bob hears: ada: hello, attic
 -- expect: bob hears: ada is gone
 local kio = require "kio"
 
-local members = {} -- their channels, by name
-
-local function leave(name)
-  if members[name] then members[name]:close() end
-  members[name] = nil
-end
+local rooms = {} -- the set of members in each
 
 local function tell(from, text)
-  for name, lines in pairs(members) do
-    if name ~= from and not lines:try_send(text .. "\n") then leave(name) end
+  for other in pairs(rooms[from.room]) do
+    local told = other == from or other.lines:try_send(text .. "\n")
+    if not told then other.stream:shutdown "read" end -- its handler reads the end
   end
 end
 
-local function writer(stream, lines)
-  for line in lines:iter() do
-    if not stream:write(line) then return end -- it has gone; its reader sees that too
-  end
-  stream:shutdown("read") -- put out: its reader must not wait any longer
+local function enter(member, room)
+  if member.room then rooms[member.room][member] = nil end
+  member.room = room
+  rooms[room] = rooms[room] or {}
+  rooms[room][member] = true
+  tell(member, member.name .. " is here")
 end
 
-local function member(accepted)
-  local stream <close> = accepted
-  local name = stream:read("l", { max = 80, timeout = 60 })
-  if not name or members[name] then return end
-  members[name] = kio.sync.channel(100)
-  kio.spawn(writer, stream, members[name])
-  tell(name, name .. " is here")
+local function leave(member)
+  rooms[member.room][member] = nil
+  tell(member, member.name .. " is gone")
+end
+
+local function handler(stream)
+  local name, lines = stream:read("l", { max = 80, timeout = 60 }), kio.sync.channel(100)
+  if not name then return end
+  local member = setmetatable({ name = name, stream = stream, lines = lines }, { __close = leave })
+  enter(member, "lobby")
+  local _ <close> = member -- leaves, however this ends
+  kio.spawn { daemon = true, function() for line in lines:iter() do stream:write(line) end end }
   for line in function() return (stream:read("l", { max = 1000 })) end do
-    tell(name, name .. ": " .. line)
+    local room = line:match "^/join (%w+)$"
+    if room then enter(member, room) else tell(member, name .. ": " .. line) end
   end
-  leave(name)
-  tell(name, name .. " is gone")
-end
-
-local function join(address, name)
-  local stream = assert(kio.net.connect(address))
-  stream:write(name, "\n")
-  return stream, function() print(name .. " hears: " .. stream:read("l")) end
 end
 
 kio.run(function()
-  local listener <close> = assert(kio.net.listen("127.0.0.1:0"))
-  kio.spawn(function() for stream in listener:accepts() do kio.spawn(member, stream) end end)
-  local ada, ada_hears = join(listener:address(), "ada")
-  while not members.ada do kio.yield() end
-  local bob <close>, bob_hears = join(listener:address(), "bob")
-  ada_hears()
-  bob:write("hello, room\n"); ada_hears()
-  ada:write("hello, bob\n"); bob_hears()
-  ada:close(); bob_hears()
+  local listener <close> = assert(kio.net.listen "127.0.0.1:0")
+  kio.spawn(listener.serve, listener, handler)
+  local function join(name) return assert(kio.net.connect(listener:address())):write(name, "\n") end
+  local ada = join "ada"
+  while not rooms.lobby do kio.yield() end
+  local bob <close> = join("bob"):write "hello, lobby\n"
+  for _ = 1, 2 do print("ada hears: " .. ada:read "l") end
+  bob:write "/join attic\n"
+  while not rooms.attic do kio.yield() end
+  ada:write("/join attic\nhello, attic\n"):close()
+  for _ = 1, 3 do print("bob hears: " .. bob:read "l") end
 end)

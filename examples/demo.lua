@@ -9,17 +9,8 @@ local CONNECTIONS, MESSAGES = 1000, 20
 local PAYLOAD = ("kio "):rep(64)
 local CHUNK, CHUNKS = 1 << 20, 64
 
-local function serve(stream)
-  local data = stream:recv()
-  while data do
-    stream:write(data)
-    data = stream:recv()
-  end
-  stream:close()
-end
-
-local function server(listener)
-  for stream in listener:accepts() do kio.spawn(serve, stream) end
+local function echo(stream)
+  for data in stream:chunks() do stream:write(data) end
 end
 
 local function receive_exactly(stream, n)
@@ -61,7 +52,7 @@ end
 
 kio.run(function()
   local listener = assert(kio.net.listen("127.0.0.1:0", { backlog = CONNECTIONS }))
-  local accepting = kio.spawn(server, listener)
+  local serving = kio.spawn(listener.serve, listener, echo)
   local began, entered = kio.now(), kio.stats().enters
   local work = kio.spawn(files)
   all(CONNECTIONS, function() client(listener:address()) end)
@@ -74,6 +65,6 @@ kio.run(function()
   print(("loop: longest turn %.1f ms, %.2f kernel entries per message"):format(
     stats.longest_turn * 1000, (stats.enters - entered) / count))
   listener:close()
-  accepting:await()
+  serving:await()
   print "all bytes came back"
 end)

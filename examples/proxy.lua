@@ -12,38 +12,29 @@ local function pump(from, to)
   to:shutdown("write") -- the other direction goes on
 end
 
-local function relay(client, address)
-  local held <close> = client
-  local server <close> = kio.net.connect(address, { timeout = 5 })
-  if not server then return held end
-  kio.scope(function(scope) -- ends when both directions have
-    scope:spawn(pump, client, server)
-    scope:spawn(pump, server, client)
-  end)
-end
-
-local function proxy(listener, address)
-  for client in listener:accepts() do
-    kio.spawn(function()
-      local ok, err = pcall(relay, client, address) -- chunks raises what breaks a connection
-      if not ok and kio.is_cancelled(err) then error(err, 0) end
+-- A handler for one address behind.
+local function relay_to(address)
+  return function(client)
+    local server <close> = kio.net.connect(address, { timeout = 5 })
+    if not server then return end
+    kio.scope(function(scope) -- ends when both directions have
+      scope:spawn(pump, client, server)
+      scope:spawn(pump, server, client)
     end)
   end
 end
 
-local function server(listener)
-  for stream in listener:accepts() do
-    local size = 0
-    for data in stream:chunks() do size = size + #data end
-    stream:write("the server got ", size, " bytes and answers"):close()
-  end
+local function count(stream)
+  local size = 0
+  for data in stream:chunks() do size = size + #data end
+  stream:write("the server got ", size, " bytes and answers")
 end
 
 kio.run(function()
   local behind = assert(kio.net.listen("127.0.0.1:0"))
   local front = assert(kio.net.listen("127.0.0.1:0"))
-  kio.spawn(server, behind)
-  kio.spawn(proxy, front, behind:address())
+  kio.spawn(behind.serve, behind, count)
+  kio.spawn(front.serve, front, relay_to(behind:address()))
   local stream = assert(kio.net.connect(front:address()))
   stream:write(("x"):rep(4 << 20)):shutdown("write")
   print(stream:read("a"))

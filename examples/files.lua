@@ -4,7 +4,7 @@
 -- expect: sum 10.5
 -- expect: position 5, and after a pread still 5
 -- expect: settings { colour = "green" }
--- expect: 64 parts of 1 MiB read at once: 1024 KiB
+-- expect: 1024 KiB read at once, in 64 parts
 -- expect: open nowhere/at/all: no such file or directory (ENOENT)
 -- expect: nothing is left
 local kio = require "kio"
@@ -41,7 +41,7 @@ local function parts(path)
   local tasks, total = {}, 0
   for i = 1, count do tasks[i] = kio.spawn(file.pread, file, size, (i - 1) * size) end
   for i = 1, count do total = total + #tasks[i]:await() end
-  print(("%d parts of 1 MiB read at once: %d KiB"):format(count, total >> 10))
+  print(("%d KiB read at once, in %d parts"):format(total >> 10, count))
 end
 
 kio.run(function()

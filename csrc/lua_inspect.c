@@ -338,6 +338,24 @@ static void set_ring(lua_State *L, const kio_ring *ring) {
   set_ops(L, stats);
 }
 
+/* What the threads for blocking work do: all 0 before the first job. */
+static void set_pool(lua_State *L, const kio_sched *sched) {
+  kio_pool_stats stats = {0};
+  unsigned running = 0, queued = 0;
+  bool may_lock = kio_ring_alive(&sched->ring); /* in a forked child nobody might unlock */
+  if (sched->config.worker && may_lock)
+    kio_runtime_pool_stats(sched->config.worker->runtime, &stats);
+  for (int i = 0; i < KIO_LANE_COUNT; i++) {
+    running += stats.running[i];
+    queued += stats.queued[i];
+  }
+  lua_createtable(L, 0, 3);
+  set_count(L, "threads", stats.threads);
+  set_count(L, "running", running);
+  set_count(L, "queued", queued);
+  lua_setfield(L, -2, "pool");
+}
+
 /* stats() -> a table of counters of this thread's run */
 static int l_stats(lua_State *L) {
   const kio_sched *sched = check_sched(L, "kio.stats");
@@ -348,10 +366,11 @@ static int l_stats(lua_State *L) {
   set_count(L, "tasks", sched->stats.spawned - sched->stats.ended);
   set_count(L, "timers", sched->timers.count);
   set_count(L, "ready", sched->ready_count);
-  set_count(L, "buffers", sched->buffers.lent);
+  set_count(L, "buffers", sched->buffers.lent - (sched->wake != NULL)); /* that one is kio's */
   set_number(L, "longest_turn",
              (lua_Number)sched->stats.longest_turn_ns / (lua_Number)KIO_NS_PER_SEC);
   set_ring(L, &sched->ring);
+  set_pool(L, sched);
   return 1;
 }
 

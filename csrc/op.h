@@ -28,6 +28,12 @@ static inline kio_task *kio_op_begin(lua_State *L) {
 }
 /* The same, not refused to a cancelled task: for `close`, which must always close. */
 kio_task *kio_op_begin_closing(lua_State *L);
+/* Whether a task of this process runs here: what may also be done without one is an operation then,
+   and plain outside. */
+static inline bool kio_op_in_task(void) {
+  const kio_sched *sched = kio_sched_here();
+  return sched && sched->current;
+}
 /* The running task, for calls that never park. Raises outside a task only. */
 static inline kio_task *kio_op_task(lua_State *L) {
   kio_task *task = kio_op_running(L);

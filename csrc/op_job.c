@@ -4,7 +4,6 @@
 #include "op_job.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "memory.h"
 #include "ops.h"
@@ -17,17 +16,23 @@ static kio_call *call_of(kio_job *job) {
   return KIO_CONTAINER(job, kio_call, job);
 }
 
+static void forget(kio_call *call) {
+  call->task = NULL;
+  kio_pool_unref(call->pool);
+  call->pool = NULL;
+}
+
 /* Its task waits no longer. */
 static void settle(kio_call *call) {
   if (!call->task) return;
   kio_sched_leave(&call->member);
   call->task->sched->expected--;
-  call->task = NULL;
+  forget(call);
 }
 
 /* The scheduler ends, and with it the task. */
 static void detach(kio_member *member) {
-  KIO_CONTAINER(member, kio_call, member)->task = NULL;
+  forget(KIO_CONTAINER(member, kio_call, member));
 }
 
 static void arrive(kio_post *post, void *sched) {
@@ -66,6 +71,12 @@ void kio_call_open(lua_State *L) {
   lua_pop(L, 1);
 }
 
+void kio_call_end(kio_call *call) {
+  kio_assert(!call->task && *call->anchor == call);
+  *call->anchor = NULL;
+  kio_job_unref(&call->job);
+}
+
 /* ---- down ---- */
 
 void *kio_call_new(lua_State *L, kio_task *task, const kio_call_kind *kind) {
@@ -76,7 +87,7 @@ void *kio_call_new(lua_State *L, kio_task *task, const kio_call_kind *kind) {
   kio_inbox *inbox = kio_sched_inbox(task->sched, &err);
   kio_call *call = inbox ? kio_memory_new(kind->size) : NULL;
   if (!call) {
-    luaL_error(L, "%s: %s", kind->name, strerror(inbox ? ENOMEM : -err));
+    kio_fail(L, inbox ? ENOMEM : -err, kind->name, kind->subject);
     return NULL;
   }
   kio_job_init(&call->job, inbox);
@@ -86,12 +97,15 @@ void *kio_call_new(lua_State *L, kio_task *task, const kio_call_kind *kind) {
   call->job.free = kind->free;
   call->job.lane = (uint8_t)kind->lane;
   call->job.patient = kind->patient;
+  call->subject = kind->subject;
+  call->anchor = anchor;
   return *anchor = call;
 }
 
 static void abandon(kio_task *task) {
   kio_call *call = task->subject;
-  kio_pool_withdraw(call->pool, &call->job);
+  /* In a forked child some thread of the parent's may hold the lock for ever. */
+  if (kio_ring_alive(&task->sched->ring)) kio_pool_withdraw(call->pool, &call->job);
   settle(call);
   kio_task_wake(task);
 }
@@ -105,10 +119,12 @@ int kio_call_submit(lua_State *L, kio_task *task, kio_call *call, int64_t timeou
   if (!err) err = kio_pool_submit(pool, &call->job);
   if (err) {
     kio_timer_stop(&sched->timers, &task->timer);
-    return kio_fail(L, -err, call->job.name, "blocking pool");
+    kio_fail(L, -err, call->job.name, call->subject);
+    kio_call_end(call);
+    return 3;
   }
   call->task = task;
-  call->pool = pool;
+  call->pool = kio_pool_ref(pool);
   call->member.detach = detach;
   kio_sched_join(sched, &call->member);
   sched->expected++;
@@ -123,7 +139,10 @@ int kio_call_result(lua_State *L, kio_call *call) {
   const kio_task *task = kio_sched_current()->current;
   kio_assert(!call->task);
   if (call->arrived) return call->job.queued ? ECANCELED : 0;
-  if (task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  if (task->wake == KIO_WAKE_CANCEL) {
+    kio_call_end(call);
+    return kio_task_raise_cancelled(L);
+  }
   kio_assert(task->wake == KIO_WAKE_TIMEOUT);
   return ETIMEDOUT;
 }

@@ -1,10 +1,11 @@
-/* Operations on names: open, unlink, mkdir, rename, stat. The path is copied into the request's
-   buffer, so that it lives as long as the kernel may read it. `dirfd` nil means the working
-   directory (AT_FDCWD of openat(2)). Called in a task. */
+/* Operations on names: open, unlink, mkdir, rename, symlink, stat. The path is copied into the
+   request's buffer, so that it lives as long as the kernel may read it. `dirfd` nil means the
+   working directory (AT_FDCWD of openat(2)). Called in a task, but for symlink. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "op.h"
 #include "ops.h"
@@ -86,6 +87,19 @@ static int l_renameat(lua_State *L) {
   return submit(L, request, timeout, kio_op_donek);
 }
 
+/* symlink(target, path [, options]) -> true; outside a task it is the plain call */
+static int l_symlink(lua_State *L) {
+  const char *target = kio_check_path(L, 1), *path = kio_check_path(L, 2);
+  int64_t timeout = kio_op_timeout(L, 3);
+  if (!kio_op_in_task()) {
+    if (symlink(target, path) != 0) return kio_fail(L, errno, "symlink", path);
+    lua_pushboolean(L, true);
+    return 1;
+  }
+  kio_request *request = path_request(L, KIO_OP_SYMLINKAT, AT_FDCWD, path, target, 0);
+  return request ? submit(L, request, timeout, kio_op_donek) : 3;
+}
+
 /* ---- statx ---- */
 
 static void set_integer(lua_State *L, const char *name, uint64_t value) {
@@ -151,6 +165,8 @@ static int l_statx(lua_State *L) {
 }
 
 const luaL_Reg kio_path_ops[] = {
-    {"openat", l_openat},     {"unlinkat", l_unlinkat}, {"mkdirat", l_mkdirat},
-    {"renameat", l_renameat}, {"statx", l_statx},       {NULL, NULL},
+    {"openat", l_openat},   {"unlinkat", l_unlinkat},
+    {"mkdirat", l_mkdirat}, {"renameat", l_renameat},
+    {"symlink", l_symlink}, {"statx", l_statx},
+    {NULL, NULL},
 };

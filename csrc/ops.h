@@ -9,7 +9,7 @@ extern const luaL_Reg kio_file_ops[];    /* op_file.c: open descriptors */
 extern const luaL_Reg kio_path_ops[];    /* op_path.c: names in directories */
 extern const luaL_Reg kio_socket_ops[];  /* op_socket.c: sockets by descriptor */
 extern const luaL_Reg kio_wait_ops[];    /* op_wait.c: time, readiness, close, cancel */
-extern const luaL_Reg kio_dir_ops[];     /* lua_dir.c: names, by calls that block */
+extern const luaL_Reg kio_dir_ops[];     /* lua_dir.c: names, by way of the pool */
 extern const luaL_Reg kio_plain_ops[];   /* lua_plain.c: calls that never wait */
 extern const luaL_Reg kio_task_ops[];    /* lua_task.c: tasks */
 extern const luaL_Reg kio_queue_ops[];   /* lua_queue.c: what kio.sync is made of */
@@ -26,7 +26,8 @@ extern const luaL_Reg kio_adopt_ops[];   /* lua_adopt.c: sockets of unknown orig
 extern const luaL_Reg kio_udp_ops[];     /* lua_udp.c: sockets that keep messages apart */
 extern const luaL_Reg kio_thread_ops[];  /* lua_thread.c: functions on other workers, stop */
 #ifdef KIO_TEST
-extern const luaL_Reg kio_test_ops[]; /* test_hooks.c: for specs */
+extern const luaL_Reg kio_test_ops[];     /* test_hooks.c: for specs */
+extern const luaL_Reg kio_test_job_ops[]; /* test_job.c: jobs that wait as told */
 #endif
 
 void kio_task_open_methods(lua_State *L); /* lua_task.c: the methods of tasks */

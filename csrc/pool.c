@@ -1,7 +1,7 @@
 /* Owns the threads, the two queues and the lock around them. Invariants, under the lock: a job is
    in the queue of its lane exactly while it is `queued`; no more jobs of a lane run than it has
-   threads for; the owner and each thread count in `refs`, and the last one frees the pool. Nobody
-   holds the lock while a job runs or its end is told. */
+   threads for. Those who may submit and each thread count in `refs`, and the last one frees the
+   pool. Nobody holds the lock while a job runs or its end is told. */
 #include "pool.h"
 
 #include <errno.h>
@@ -36,8 +36,8 @@ struct kio_pool {
   unsigned threads; /* how many */
   unsigned idle;    /* of these, waiting for `work` */
   unsigned called;  /* of these, signalled and not yet awake */
-  unsigned refs;    /* the owner's and each thread's */
   bool ended;
+  atomic_uint refs; /* those who may submit or withdraw, and each thread; not under the lock */
 };
 
 /* ---- life ---- */
@@ -46,7 +46,7 @@ kio_pool *kio_pool_new(const kio_pool_config *config) {
   kio_pool *pool = kio_memory_new(sizeof *pool);
   if (!pool) return NULL;
   pool->config = *config;
-  pool->refs = 1;
+  atomic_init(&pool->refs, 1);
   pthread_mutex_init(&pool->lock, NULL);
   kio_cond_init(&pool->work);
   kio_cond_init(&pool->rest);
@@ -58,12 +58,14 @@ kio_pool *kio_pool_new(const kio_pool_config *config) {
   return pool;
 }
 
-/* Gives a reference back, and the lock with it. */
-static void leave(kio_pool *pool) {
-  kio_assert(pool->refs > 0);
-  bool last = --pool->refs == 0;
-  pthread_mutex_unlock(&pool->lock);
-  if (!last) return;
+kio_pool *kio_pool_ref(kio_pool *pool) {
+  unsigned before = atomic_fetch_add(&pool->refs, 1);
+  kio_assert(before > 0);
+  return pool;
+}
+
+void kio_pool_unref(kio_pool *pool) {
+  if (!pool || atomic_fetch_sub(&pool->refs, 1) > 1) return;
   pthread_cond_destroy(&pool->work);
   pthread_cond_destroy(&pool->rest);
   pthread_mutex_destroy(&pool->lock);
@@ -139,7 +141,8 @@ static void *thread_main(void *arg) {
   w->over = true;
   bool alone = !kio_link_linked(&w->link); /* the pool has given this thread up */
   pthread_cond_broadcast(&pool->rest);
-  leave(pool);
+  pthread_mutex_unlock(&pool->lock);
+  kio_pool_unref(pool);
   if (alone) kio_memory_free(w);
   return NULL;
 }
@@ -158,7 +161,7 @@ static int add_thread(kio_pool *pool) {
   }
   kio_list_push(&pool->workers, &w->link);
   pool->threads++;
-  pool->refs++;
+  kio_pool_ref(pool);
   return 0;
 }
 
@@ -315,6 +318,6 @@ size_t kio_pool_end(kio_pool *pool, int64_t until_ns, char *late, size_t late_si
   while ((due = wait_for(pool, soon, until_ns)) > 0) kio_cond_wait(&pool->rest, &pool->lock, due);
   size_t count = name_late(pool, late, late_size);
   let_go(pool);
-  leave(pool);
+  pthread_mutex_unlock(&pool->lock);
   return count;
 }

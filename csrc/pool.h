@@ -60,8 +60,11 @@ void kio_job_init(kio_job *job, kio_inbox *inbox);
 /* From any thread. */
 void kio_job_unref(kio_job *job);
 
-/* A pool without threads yet. NULL: memory is out. Thread-safe from here on. */
+/* A pool without threads yet, with one reference. NULL: memory is out. Thread-safe from here on. */
 kio_pool *kio_pool_new(const kio_pool_config *config);
+/* Takes another reference, from whoever holds one; and gives one back: NULL is allowed. */
+kio_pool *kio_pool_ref(kio_pool *pool);
+void kio_pool_unref(kio_pool *pool);
 /* Hands a job over, with a reference of the pool's own. 0; -EAGAIN: the lane's queue is full;
    -ECANCELED: the pool has ended; or why no thread could be made (only when none is there to run it
    at all). Nothing will be told then. */
@@ -73,7 +76,8 @@ void kio_pool_stats_read(kio_pool *pool, kio_pool_stats *stats);
 /* The end: nothing new is taken, what is queued is told as done without having run (`queued` stays
    set), threads that are idle end. Patient jobs get until `until_ns` (CLOCK_MONOTONIC). Writes the
    names of those that are late into `late`, and says how many there are. What runs on is left alone
-   with the pool, which then frees itself; the library stays loaded for it. */
+   with a reference to the pool; the library stays loaded for it. To be called before the last
+   reference is given back, and once. */
 size_t kio_pool_end(kio_pool *pool, int64_t until_ns, char *late, size_t late_size);
 
 #endif

@@ -9,16 +9,13 @@
 _Static_assert(sizeof(kio_request) <= 192, "a request slot should stay within three cache lines");
 
 static const char *const op_names[KIO_OP_COUNT] = {
-    [KIO_OP_READ] = "read",          [KIO_OP_WRITE] = "write",
-    [KIO_OP_READV] = "readv",        [KIO_OP_WRITEV] = "writev",
-    [KIO_OP_FSYNC] = "fsync",        [KIO_OP_FALLOCATE] = "fallocate",
-    [KIO_OP_FTRUNCATE] = "truncate", [KIO_OP_OPENAT] = "open",
-    [KIO_OP_UNLINKAT] = "unlink",    [KIO_OP_MKDIRAT] = "mkdir",
-    [KIO_OP_RENAMEAT] = "rename",    [KIO_OP_STATX] = "stat",
-    [KIO_OP_CLOSE] = "close",        [KIO_OP_ACCEPT] = "accept",
-    [KIO_OP_CONNECT] = "connect",    [KIO_OP_RECV] = "recv",
-    [KIO_OP_SEND] = "send",          [KIO_OP_RECVMSG] = "recvmsg",
-    [KIO_OP_SENDMSG] = "sendmsg",    [KIO_OP_SHUTDOWN] = "shutdown",
+    [KIO_OP_READ] = "read",          [KIO_OP_WRITE] = "write",     [KIO_OP_READV] = "readv",
+    [KIO_OP_WRITEV] = "writev",      [KIO_OP_FSYNC] = "fsync",     [KIO_OP_FALLOCATE] = "fallocate",
+    [KIO_OP_FTRUNCATE] = "truncate", [KIO_OP_OPENAT] = "open",     [KIO_OP_UNLINKAT] = "unlink",
+    [KIO_OP_MKDIRAT] = "mkdir",      [KIO_OP_RENAMEAT] = "rename", [KIO_OP_STATX] = "stat",
+    [KIO_OP_SYMLINKAT] = "symlink",  [KIO_OP_CLOSE] = "close",     [KIO_OP_ACCEPT] = "accept",
+    [KIO_OP_CONNECT] = "connect",    [KIO_OP_RECV] = "recv",       [KIO_OP_SEND] = "send",
+    [KIO_OP_RECVMSG] = "recvmsg",    [KIO_OP_SENDMSG] = "sendmsg", [KIO_OP_SHUTDOWN] = "shutdown",
     [KIO_OP_POLL] = "poll",          [KIO_OP_SPLICE] = "splice",
 };
 

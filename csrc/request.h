@@ -27,6 +27,7 @@ typedef enum kio_op {
   KIO_OP_UNLINKAT,  /* arg.path */
   KIO_OP_MKDIRAT,   /* arg.path */
   KIO_OP_RENAMEAT,  /* arg.path: from name to name2 */
+  KIO_OP_SYMLINKAT, /* arg.path: a link called name that leads to name2 */
   KIO_OP_STATX,     /* arg.path: into out */
   KIO_OP_CLOSE,     /* fd alone */
   KIO_OP_ACCEPT,    /* arg.address: filled with the peer's; result is a descriptor */
@@ -62,7 +63,7 @@ typedef struct kio_arg_io {
 typedef struct kio_arg_path {
   int fd2;           /* renameat: the second directory */
   const char *name;  /* in the request's buffer */
-  const char *name2; /* renameat: in the request's buffer */
+  const char *name2; /* renameat, symlinkat: in the request's buffer */
   void *out;         /* statx: in the request's buffer */
   unsigned flags;    /* O_, AT_ or RENAME_ flags */
   unsigned mode;     /* mode bits, or statx's mask */

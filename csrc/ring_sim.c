@@ -182,6 +182,7 @@ static int call(kio_ring *ring, kio_request *request, size_t max, note *n) {
 static void try_one(kio_ring *ring, sim *s, kio_request *request) {
   note *n = note_of(s, request);
   size_t max = n->rule.short_max > 0 ? n->rule.short_max : s->script.short_max;
+  if (request->flags & KIO_REQUEST_SILENT) max = 0;
   bool scripted = n->rule.has_result;
   int result = scripted ? n->rule.result : call(ring, request, max, n);
   /* A close that fails has closed all the same: close(2). */

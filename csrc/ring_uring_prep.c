@@ -50,6 +50,10 @@ static void prep_renameat(struct io_uring_sqe *sqe, kio_request *r) {
   io_uring_prep_renameat(sqe, r->fd, path->name, path->fd2, path->name2, path->flags);
 }
 
+static void prep_symlinkat(struct io_uring_sqe *sqe, kio_request *r) {
+  io_uring_prep_symlinkat(sqe, r->arg.path.name2, r->fd, r->arg.path.name);
+}
+
 static void prep_statx(struct io_uring_sqe *sqe, kio_request *r) {
   const kio_arg_path *path = &r->arg.path;
   io_uring_prep_statx(sqe, r->fd, path->name, (int)path->flags, path->mode, path->out);
@@ -107,9 +111,10 @@ const kio_uring_prep_fn kio_uring_prep[KIO_OP_COUNT] = {
     [KIO_OP_FTRUNCATE] = prep_ftruncate, [KIO_OP_OPENAT] = prep_openat,
     [KIO_OP_UNLINKAT] = prep_unlinkat,   [KIO_OP_MKDIRAT] = prep_mkdirat,
     [KIO_OP_RENAMEAT] = prep_renameat,   [KIO_OP_STATX] = prep_statx,
-    [KIO_OP_CLOSE] = prep_close,         [KIO_OP_ACCEPT] = prep_accept,
-    [KIO_OP_CONNECT] = prep_connect,     [KIO_OP_RECV] = prep_recv,
-    [KIO_OP_SEND] = prep_send,           [KIO_OP_RECVMSG] = prep_recvmsg,
-    [KIO_OP_SENDMSG] = prep_sendmsg,     [KIO_OP_SHUTDOWN] = prep_shutdown,
-    [KIO_OP_POLL] = prep_poll,           [KIO_OP_SPLICE] = prep_splice,
+    [KIO_OP_SYMLINKAT] = prep_symlinkat, [KIO_OP_CLOSE] = prep_close,
+    [KIO_OP_ACCEPT] = prep_accept,       [KIO_OP_CONNECT] = prep_connect,
+    [KIO_OP_RECV] = prep_recv,           [KIO_OP_SEND] = prep_send,
+    [KIO_OP_RECVMSG] = prep_recvmsg,     [KIO_OP_SENDMSG] = prep_sendmsg,
+    [KIO_OP_SHUTDOWN] = prep_shutdown,   [KIO_OP_POLL] = prep_poll,
+    [KIO_OP_SPLICE] = prep_splice,
 };

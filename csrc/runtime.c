@@ -19,7 +19,7 @@ struct kio_runtime {
   kio_runtime_config config;
   pthread_mutex_t lock;
   pthread_cond_t moved;  /* a worker has changed its state */
-  kio_pool *pool;        /* NULL: not needed yet, or ended */
+  kio_pool *pool;        /* NULL: not needed yet */
   kio_post *first;       /* jobs offered, oldest first */
   kio_post **last;       /* where the next one is linked */
   atomic_size_t offered; /* how many */
@@ -39,6 +39,7 @@ struct kio_runtime {
 
 static void free_runtime(kio_runtime *rt) {
   for (unsigned i = 0; i < rt->config.threads; i++) kio_inbox_unref(rt->workers[i].inbox);
+  kio_pool_unref(rt->pool);
   pthread_cond_destroy(&rt->moved);
   pthread_mutex_destroy(&rt->lock);
   kio_memory_free(rt);
@@ -113,6 +114,14 @@ kio_pool *kio_runtime_pool(kio_runtime *rt) {
   kio_pool *pool = rt->pool;
   pthread_mutex_unlock(&rt->lock);
   return pool;
+}
+
+void kio_runtime_pool_stats(kio_runtime *rt, kio_pool_stats *stats) {
+  pthread_mutex_lock(&rt->lock);
+  kio_pool *pool = rt->pool;
+  pthread_mutex_unlock(&rt->lock);
+  *stats = (kio_pool_stats){0};
+  if (pool) kio_pool_stats_read(pool, stats);
 }
 
 /* ---- a worker's thread ---- */
@@ -311,8 +320,7 @@ static size_t let_go(kio_runtime *rt, char *late, size_t size) {
 static size_t end_pool(kio_runtime *rt, int64_t until_ns, char *late, size_t size) {
   char names[96];
   pthread_mutex_lock(&rt->lock);
-  kio_pool *pool = rt->pool;
-  rt->pool = NULL;
+  kio_pool *pool = rt->pool; /* stays: threads that are late may still ask it for something */
   pthread_mutex_unlock(&rt->lock);
   if (!pool || kio_pool_end(pool, until_ns, names, sizeof names) == 0) return 0;
   snprintf(late, size, "%s", names);

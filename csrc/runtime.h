@@ -63,8 +63,11 @@ void kio_runtime_unref(kio_runtime *runtime);
 unsigned kio_runtime_count(const kio_runtime *runtime);
 /* Worker `id` from 1. */
 kio_worker *kio_runtime_worker(kio_runtime *runtime, unsigned id);
-/* The pool, made when first asked for; NULL: memory is out, or the runtime has ended. */
+/* The pool, made when first asked for, alive as long as the runtime; NULL: memory is out, or the
+   runtime has ended. */
 kio_pool *kio_runtime_pool(kio_runtime *runtime);
+/* What the pool does; all 0 when there is none. */
+void kio_runtime_pool_stats(kio_runtime *runtime, kio_pool_stats *stats);
 /* The first failure of a worker since the last call, as "worker 2: why"; false: none. */
 bool kio_runtime_failed(kio_runtime *runtime, char failure[KIO_FAILURE_MAX]);
 

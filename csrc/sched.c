@@ -213,8 +213,9 @@ static int new_wake(kio_sched *sched, int fd) {
   request->buffer = kio_buffer_take(&sched->buffers, sizeof(uint64_t));
   request->arg.io =
       (kio_arg_io){.buf = request->buffer.data, .size = sizeof(uint64_t), .offset = (uint64_t)-1};
-  sched->wake = request;
-  return request->buffer.data ? 0 : -ENOMEM; /* the end of the run gives it back */
+  if (request->buffer.data) sched->wake = request; /* the end of the run gives it back */
+  else kio_sched_release(sched, request);
+  return sched->wake ? 0 : -ENOMEM;
 }
 
 kio_inbox *kio_sched_inbox(kio_sched *sched, int *err) {

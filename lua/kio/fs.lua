@@ -1,5 +1,5 @@
----Files and names in directories. Runs in tasks; most calls are asynchronous operations, and the
----few that block (readdir, symlink, readlink, realpath, chmod) say so: see docs/files.md.
+---Files and names in directories. Every call is an operation of a task; readdir, symlink, readlink,
+---realpath and chmod may also be called outside of one, where they block. See docs/files.md.
 ---Every failure is nil, message, code, and the message names the path.
 local base = require "kio.fs.base"
 local check = require "kio.fs.check"
@@ -90,12 +90,15 @@ function fs.exists(path, options)
   return nil, message, code
 end
 
----A list of { name =, type = }, in no order, without "." and "..". Blocks.
+---A list of { name =, type = }, in no order, without "." and "..".
+---@async
 ---@param path string
+---@param options? kio.Options
 ---@return { name: string, type: string }[]? list, string? message, string? code
-function fs.readdir(path)
+function fs.readdir(path, options)
   check.path(path, 1, "readdir")
-  return core.readdir(path)
+  check.options(options, 2, "readdir", TIMEOUT)
+  return core.readdir(path, options)
 end
 
 -- ---- changing names ----
@@ -160,41 +163,53 @@ function fs.rmdir(path, options)
   return nil, (message:gsub("^unlink", "rmdir")), code
 end
 
----Makes a symbolic link at `path` that leads to `target`. Blocks.
+---Makes a symbolic link at `path` that leads to `target`.
+---@async
 ---@param target string
 ---@param path string
+---@param options? kio.Options
 ---@return true? done, string? message, string? code
-function fs.symlink(target, path)
+function fs.symlink(target, path, options)
   check.path(target, 1, "symlink")
   check.path(path, 2, "symlink")
-  return core.symlink(target, path)
+  check.options(options, 3, "symlink", TIMEOUT)
+  return core.symlink(target, path, options)
 end
 
----Where a symbolic link leads. Blocks.
+---Where a symbolic link leads.
+---@async
 ---@param path string
+---@param options? kio.Options
 ---@return string? target, string? message, string? code
-function fs.readlink(path)
+function fs.readlink(path, options)
   check.path(path, 1, "readlink")
-  return core.readlink(path)
+  check.options(options, 2, "readlink", TIMEOUT)
+  return core.readlink(path, options)
 end
 
----The absolute path, with every link followed. Blocks.
+---The absolute path, with every link followed.
+---@async
 ---@param path string
+---@param options? kio.Options
 ---@return string? path, string? message, string? code
-function fs.realpath(path)
+function fs.realpath(path, options)
   check.path(path, 1, "realpath")
-  return core.realpath(path)
+  check.options(options, 2, "realpath", TIMEOUT)
+  return core.realpath(path, options)
 end
 
----Sets permissions: an integer, or octal digits. Blocks.
+---Sets permissions: an integer, or octal digits.
+---@async
 ---@param path string
 ---@param permissions integer|string
+---@param options? kio.Options
 ---@return true? done, string? message, string? code
-function fs.chmod(path, permissions)
+function fs.chmod(path, permissions, options)
   check.path(path, 1, "chmod")
   permissions = check.permissions(permissions, 2, "chmod")
   if not permissions then check.refuse(2, "chmod", "permissions expected") end
-  return core.chmod(path, permissions)
+  check.options(options, 3, "chmod", TIMEOUT)
+  return core.chmod(path, permissions, options)
 end
 
 -- ---- whole files ----

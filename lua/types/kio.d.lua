@@ -108,6 +108,7 @@ function kio.check() end
 ---@field held_back integer times requests waited because the submission queue was full
 ---@field starved integer times a receive found no lent buffer ready and was tried again
 ---@field buffers integer now: buffers in use
+---@field pool table<"threads"|"running"|"queued", integer> now: threads for what blocks, jobs
 ---@field longest_turn number seconds: the longest time the loop did not look at the kernel
 ---@field ops table<string, integer> requests by operation: "read", "accept", ...
 
@@ -786,42 +787,52 @@ function kio.net_connect(address, options) end
 ---@return string? code
 function kio.net_listen(address, options) end
 
----kio.fs.readdir. Blocks.
+---kio.fs.readdir
+---@async
 ---@param path string
+---@param options? kio.Options
 ---@return { name: string, type: string }[]|nil
 ---@return string? message
 ---@return string? code
-function kio.readdir(path) end
+function kio.readdir(path, options) end
 
----kio.fs.symlink. Blocks.
+---kio.fs.symlink
+---@async
 ---@param target string
 ---@param path string
+---@param options? kio.Options
 ---@return boolean|nil done
 ---@return string? message
 ---@return string? code
-function kio.symlink(target, path) end
+function kio.symlink(target, path, options) end
 
----kio.fs.readlink. Blocks.
+---kio.fs.readlink
+---@async
 ---@param path string
+---@param options? kio.Options
 ---@return string|nil target
 ---@return string? message
 ---@return string? code
-function kio.readlink(path) end
+function kio.readlink(path, options) end
 
----kio.fs.realpath. Blocks.
+---kio.fs.realpath
+---@async
 ---@param path string
+---@param options? kio.Options
 ---@return string|nil path
 ---@return string? message
 ---@return string? code
-function kio.realpath(path) end
+function kio.realpath(path, options) end
 
----kio.fs.chmod. Blocks.
+---kio.fs.chmod
+---@async
 ---@param path string
 ---@param mode integer
+---@param options? kio.Options
 ---@return boolean|nil done
 ---@return string? message
 ---@return string? code
-function kio.chmod(path, mode) end
+function kio.chmod(path, mode, options) end
 
 ---lseek(2): of regular files it never waits.
 ---@param fd kio.Fd

@@ -215,9 +215,9 @@ static long fail_in_require(int fds, long stride) {
 }
 
 int main(void) {
-  static const char *const names[] = {"echo",         "twice_in_one_run", "raw_sockets", "files",
-                                      "file_objects", "scopes",           "caught",      "tasks",
-                                      "parcels"};
+  static const char *const names[] = {
+      "echo",   "twice_in_one_run", "raw_sockets", "files",   "file_objects",
+      "scopes", "caught",           "tasks",       "parcels", "jobs"};
   static const char *const backends[] = {"uring", "sim"};
   signal(SIGALRM, on_alarm);
   for (size_t b = 0; b < KIO_COUNT(backends); b++) {

@@ -115,6 +115,23 @@ function programs.file_objects(options)
   end, options)
 end
 
+-- What threads of the pool do, one after the other and at the same time.
+function programs.jobs(options)
+  local kio = load_kio()
+  return kio.run(function()
+    assert(assert(kio.fs.realpath("/proc/self/cwd/.")):sub(1, 1) == "/")
+    local listing = kio.spawn(kio.fs.readdir, "/proc/self/fdinfo")
+    local exe = assert(kio.fs.readlink("/proc/self/exe"))
+    assert(exe:sub(1, 1) == "/")
+    local list, message = listing:await()
+    if not list then error(message, 0) end
+    assert(#list > 0)
+    local _, _, code = kio.fs.chmod("/proc/self/no such name", "600")
+    assert(code == "ENOENT", code)
+    return "hello over TCP"
+  end, options)
+end
+
 -- So that the names of two runs of the suite on one machine differ.
 local function pid()
   local file <close> = assert(io.open("/proc/self/stat"))

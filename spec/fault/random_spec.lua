@@ -8,7 +8,7 @@ local lfs = require "lfs"
 local programs = require "spec.fault.programs"
 
 local NAMES = { "echo", "twice_in_one_run", "raw_sockets", "files", "file_objects", "scopes",
-  "caught", "tasks" }
+  "caught", "tasks", "jobs" }
 local CODES = { "EIO", "ECONNRESET", "EMFILE", "ENOBUFS", "ECANCELED", "EINTR", "EAGAIN", "EPIPE" }
 local OPERATIONS = { "read", "write", "open", "close", "accept", "connect", "recv", "send", "poll" }
 

@@ -1,6 +1,6 @@
 -- A server of files over HTTP: kio.sendfile moves them from file to socket without making strings.
--- Serves one folder to one client, itself, and ends.
--- Run: lua5.4 examples/static.lua
+-- Given a folder and an address it serves there; else one folder to one client, itself.
+-- Run: lua5.4 examples/static.lua [folder address]
 -- expect: 200 300000 bytes, all of them right
 -- expect: 404 0 bytes
 -- expect: 403 0 bytes
@@ -13,7 +13,7 @@ local function head(stream, status, size)
 end
 
 local function serve(stream, root)
-  local target = stream:read("l"):match("^GET (/[^ ]*)")
+  local target = (stream:read("l") or ""):match("^GET (/[^ ?]*)")
   repeat local line = stream:read("l") until not line or line:match("^\r?$")
   if not target or target:find("..", 1, true) then return head(stream, 403, 0) end
   local file <close> = kio.fs.open(root .. target)
@@ -32,18 +32,17 @@ local function get(address, target)
 end
 
 kio.run(function()
-  local root, text = os.tmpname(), ("0123456789"):rep(30000)
+  local listener = assert(kio.net.listen(arg[2] or "127.0.0.1:0"))
+  local root = arg[1] or os.tmpname()
+  local function handle(stream) serve(stream, root) end
+  if arg[1] then
+    io.stdout:write("listening on ", listener:address(), "\n"):flush()
+    return listener:serve(handle, { stop_signals = { "TERM", "INT" } })
+  end
+  kio.spawn(listener.serve, listener, handle)
+  local text = ("0123456789"):rep(30000)
   assert(kio.fs.remove(root) and kio.fs.mkdir(root))
   assert(kio.fs.write_file(root .. "/page", text))
-  local listener = assert(kio.net.listen("127.0.0.1:0"))
-  kio.spawn(function()
-    for stream in listener:accepts() do
-      kio.spawn(function()
-        local open <close> = stream
-        serve(open, root)
-      end)
-    end
-  end)
   local status, body = get(listener:address(), "/page")
   io.write(status, " ", #body, " bytes", body == text and ", all of them right" or "", "\n")
   for _, target in ipairs { "/none", "/../page" } do

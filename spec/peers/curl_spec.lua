@@ -140,3 +140,25 @@ describe("curl", function()
     end)
   end)
 end)
+
+describe("curl, from the example that serves files,", function()
+  it("gets them byte for byte, and nothing else", function()
+    peers.need(pending, "curl")
+    local data = peers.bytes(peers.size(16 << 20))
+    local root = peers.file(data):match "^(.*)/data$"
+    local folder = support.tmpdir()
+    peers.run(function()
+      local command = ("lua5.4 examples/static.lua %s 127.0.0.1:0"):format(root)
+      local server <close> = peers.start(command, { lua = true })
+      local url = "http://" .. server:expect "^listening on (%S+)$"
+      curl(("-Z '%s/data?[1-4]' -o '%s/#1'"):format(url, folder))
+      for i = 1, 4 do assert.is_true(peers.content(folder .. "/" .. i) == data) end
+      assert.equal("404", curl(("-o /dev/null -w '%%{http_code}' %s/none"):format(url)))
+      assert.equal("403",
+        curl(("--path-as-is -o /dev/null -w '%%{http_code}' %s/../data"):format(url)))
+      server:kill()
+      local text, status = server:wait()
+      assert.same({ "", 0 }, { text, status })
+    end)
+  end)
+end)

@@ -27,6 +27,14 @@ static kio_sched *driving(lua_State *L) {
 
 /* ---- resume ---- */
 
+/* co has let go, L goes on. In this order: an interrupt may come at any point. */
+static void back(kio_sched *sched, lua_State *L, lua_State *co) {
+  sched->leaf = L;
+  if (!sched->hooked) return;
+  kio_watchdog_uncover(co);
+  kio_watchdog_cover(L);
+}
+
 /* One lua_resume with the scheduler told who runs. Where L itself cannot yield, an operation below
    could not reach the loop: `stuck` has it refused. */
 static int enter(lua_State *L, lua_State *co, int nargs, int *nresults) {
@@ -35,11 +43,9 @@ static int enter(lua_State *L, lua_State *co, int nargs, int *nresults) {
   bool stuck = sched->stuck;
   sched->leaf = co;
   sched->stuck = stuck || !lua_isyieldable(L);
-  bool watched = sched->config.watch.limit_ns > 0;
-  if (watched) kio_watchdog_cover(co);
+  if (sched->hooked) kio_watchdog_cover(co);
   int status = lua_resume(co, L, nargs, nresults);
-  if (watched) kio_watchdog_uncover(co);
-  sched->leaf = L;
+  back(sched, L, co);
   sched->stuck = stuck;
   return status;
 }
@@ -52,9 +58,9 @@ static int reset(lua_State *L, lua_State *co) {
   bool stuck = sched->stuck;
   sched->leaf = co;
   sched->stuck = true;
-  if (sched->config.watch.limit_ns > 0) kio_watchdog_cover(co);
+  if (sched->hooked) kio_watchdog_cover(co);
   int status = lua_resetthread(co);
-  sched->leaf = L;
+  back(sched, L, co);
   sched->stuck = stuck;
   return status;
 }

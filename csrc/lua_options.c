@@ -80,6 +80,16 @@ static int64_t watchdog_option(lua_State *L, int index) {
   return kio_seconds_to_ns(seconds);
 }
 
+/* interrupt = false: SIGINT stays what it is. */
+static bool interrupt_option(lua_State *L, int index) {
+  int type = lua_getfield(L, index, "interrupt");
+  luaL_argcheck(L, type == LUA_TNIL || type == LUA_TBOOLEAN, index,
+                "option 'interrupt' must be true or false");
+  bool on = type == LUA_TNIL || lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return on;
+}
+
 /* A whole number; `what` it counts is told when it is out of range. */
 static unsigned count_option(lua_State *L, int index, const char *name, unsigned otherwise,
                              unsigned min, unsigned max) {
@@ -169,10 +179,11 @@ void kio_options_read(lua_State *L, int index, kio_options *options) {
       "entries",         "cq_entries", "sqpoll",   "busy_poll",        "shutdown_timeout",
       "on_error",        "backend",    "watchdog", "on_watchdog",      "testing",
       "lend_buffers",    "threads",    "pin",      "blocking_threads", "blocking_queue",
-      "on_worker_error", NULL};
+      "on_worker_error", "interrupt",  NULL};
   kio_check_options(L, index, known);
   memset(options, 0, sizeof *options);
   read_sched(L, index, &options->sched);
+  options->interrupt = interrupt_option(L, index);
   kio_runtime_config *runtime = &options->runtime;
   runtime->threads = count_option(L, index, "threads", 1, 1, KIO_THREADS_MAX);
   runtime->pool.threads[KIO_LANE_USER] =

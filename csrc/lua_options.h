@@ -13,6 +13,7 @@ typedef struct kio_options {
   kio_sched_config sched;
   kio_runtime_config runtime; /* without `main`, `context` and the functions */
   int cpus[KIO_CPUS_MAX];     /* what runtime.cpus points to */
+  bool interrupt;             /* Ctrl-C unwinds the run */
   bool keep;                  /* a worker that fails does not end the run */
 } kio_options;
 

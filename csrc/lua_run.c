@@ -43,16 +43,16 @@ static int l_trouble(lua_State *L) {
   return 1;
 }
 
-/* The loop was in trouble, and then the task on top failed: it had been cut off, and that is
-   why. */
+/* The loop was in trouble, or interrupted, and then the task on top failed: it had been cut off,
+   and that is why. */
 static int raise_trouble(lua_State *L, kio_sched *sched, const char *trouble) {
   int self = lua_gettop(L);
   kio_trace_attach_all(L, sched, self, &sched->root.failures);
   kio_task_push_result(L, lua_touserdata(L, self), 0);
   const char *text = luaL_tolstring(L, -1, NULL);
   if (lua_getiuservalue(L, self, KIO_TASK_UV_TRACE) != LUA_TSTRING) lua_pushliteral(L, "");
-  return luaL_error(L, "kio.run: %s\nand while the tasks were ended, one failed: %s\n%s", trouble,
-                    text, lua_tostring(L, -1));
+  return luaL_error(L, "%s\nand while the tasks were ended, one failed: %s\n%s", trouble, text,
+                    lua_tostring(L, -1));
 }
 
 /* The error of the task on top: one that is a string carries the traceback, others stay as they
@@ -74,13 +74,24 @@ static int raise_error_of(lua_State *L, kio_sched *sched, const char *trouble) {
   return lua_error(L);
 }
 
+/* As the plain interpreter says it. */
+static int raise_interrupted(lua_State *L, kio_sched *sched, const char *trouble) {
+  const char *text = "interrupted!";
+  if (trouble) text = lua_pushfstring(L, "%s\nkio.run: then %s", text, trouble);
+  if (kio_list_empty(&sched->root.failures)) return luaL_error(L, "%s", text);
+  kio_trace_take(L, sched, &sched->root.failures);
+  return raise_trouble(L, sched, text);
+}
+
 static int l_results(lua_State *L) {
   kio_sched *sched = lua_touserdata(L, 1);
   kio_task *main = sched->main;
   const char *trouble = lua_tostring(L, 2);
+  if (sched->interrupt.state != KIO_INTERRUPT_NONE) return raise_interrupted(L, sched, trouble);
   if (!kio_list_empty(&sched->root.failures)) {
+    const char *text = trouble ? lua_pushfstring(L, "kio.run: %s", trouble) : NULL;
     kio_trace_take(L, sched, &sched->root.failures);
-    if (trouble && sched->trouble_first) return raise_trouble(L, sched, trouble);
+    if (trouble && sched->trouble_first) return raise_trouble(L, sched, text);
     return raise_error_of(L, sched, trouble);
   }
   if (trouble) return luaL_error(L, "kio.run: %s", trouble);
@@ -200,6 +211,7 @@ static int l_run(lua_State *L) {
   int failed = open_run(L, sched, &options);
   if (failed) return failed;
   ignore_sigpipe();
+  if (options.interrupt) kio_interrupt_install(sched);
   sched->on_error = lua_isfunction(L, ON_ERROR);
   lua_pushvalue(L, ON_ERROR);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->root);

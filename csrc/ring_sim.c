@@ -185,6 +185,7 @@ static void try_one(kio_ring *ring, sim *s, kio_request *request) {
   if (request->flags & KIO_REQUEST_SILENT) max = 0;
   bool scripted = n->rule.has_result;
   int result = scripted ? n->rule.result : call(ring, request, max, n);
+  if (result == -EAGAIN && request->flags & KIO_REQUEST_SILENT) return; /* there io_uring waits */
   /* A close that fails has closed all the same: close(2). */
   if (scripted && request->op == KIO_OP_CLOSE) kio_sim_call(request, max, &n->moved);
   if (result != KIO_SIM_WAIT) finish(ring, s, request, result);

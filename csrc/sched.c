@@ -32,6 +32,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   sched->serving = config->serves;
   sched->now_ns = kio_ring_now_ns(&sched->ring);
   sched->limit_ns = kio_sched_due(sched, config->limit_ns);
+  sched->hooked = config->watch.limit_ns > 0;
   kio_sched_of_thread = sched;
   return 0;
 }
@@ -215,6 +216,7 @@ static int new_wake(kio_sched *sched, int fd) {
       (kio_arg_io){.buf = request->buffer.data, .size = sizeof(uint64_t), .offset = (uint64_t)-1};
   if (request->buffer.data) sched->wake = request; /* the end of the run gives it back */
   else kio_sched_release(sched, request);
+  if (sched->wake) sched->buffers.lent--; /* as long as it is silent: lent to nobody */
   return sched->wake ? 0 : -ENOMEM;
 }
 
@@ -408,15 +410,9 @@ static const char *late(const kio_sched *sched) {
                                        : "tasks did not end within shutdown_timeout";
 }
 
-void kio_sched_trouble(kio_sched *sched, const char *what) {
-  if (sched->trouble) return;
-  sched->trouble = what;
-  sched->trouble_first = kio_list_empty(&sched->root.failures);
-  if (sched->config.on_trouble) sched->config.on_trouble(sched);
-}
-
-/* Looks for what ends a run by force. False when it is over at once. */
+/* Looks for what ends a run early. False when it is over at once. */
 static bool goes_on(kio_sched *sched) {
+  if (sched->interrupt.state == KIO_INTERRUPT_NOTED) kio_interrupt_act(sched);
   if (deadlocked(sched)) {
     if (sched->trouble) return false;
     kio_sched_trouble(sched, "deadlock: every task waits and nothing is left that could wake one");

@@ -8,6 +8,7 @@
 #include "buffer.h"
 #include "desc.h"
 #include "inbox.h"
+#include "interrupt.h"
 #include "ring.h"
 #include "runtime.h"
 #include "task.h"
@@ -78,6 +79,8 @@ struct kio_sched {
   bool asked;           /* the run ends because somebody asked it to */
   char late[KIO_FAILURE_MAX]; /* the threads and blocking jobs that did not end in time */
   kio_watch watch;            /* how long the running task has held the loop */
+  kio_interrupt interrupt;
+  volatile sig_atomic_t hooked; /* what runs is under the watchdog's hook */
   kio_sched_config config;
   kio_sched_stats stats;
 };

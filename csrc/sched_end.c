@@ -3,6 +3,13 @@
    only, also while a task runs: lua_close within a task. */
 #include "sched.h"
 
+void kio_sched_trouble(kio_sched *sched, const char *what) {
+  if (sched->trouble) return;
+  sched->trouble = what;
+  sched->trouble_first = kio_list_empty(&sched->root.failures);
+  if (sched->config.on_trouble) sched->config.on_trouble(sched);
+}
+
 /* From now on nobody receives a result; what is under way is asked to end. */
 static void orphan_all(kio_sched *sched) {
   kio_slab *slab = &sched->ring.slab;
@@ -86,6 +93,7 @@ bool kio_sched_end_runtime(kio_sched *sched) {
 }
 
 void kio_sched_fini(kio_sched *sched) {
+  kio_interrupt_restore(sched);
   if (kio_sched_of_thread == sched) kio_sched_of_thread = NULL;
   if (!sched->ring.backend) return;
   abandon_tasks(sched);
@@ -93,6 +101,7 @@ void kio_sched_fini(kio_sched *sched) {
   kio_sched_close_inbox(sched);
   kio_sched_end_runtime(sched);
   if (sched->wake) kio_ring_unsilence(&sched->ring, sched->wake);
+  if (sched->wake) sched->buffers.lent++; /* which the end of the request takes back */
   orphan_all(sched);
   if (!kio_ring_alive(&sched->ring)) kio_ring_abandon(&sched->ring);
   drain(sched);

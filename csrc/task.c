@@ -195,13 +195,12 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   task->started = true;
   sched->current = task;
   sched->leaf = co;
-  bool watched = sched->config.watch.limit_ns > 0;
-  if (watched) kio_watchdog_begin(sched);
+  if (sched->hooked) kio_watchdog_begin(sched);
   int status = lua_resume(co, L, nargs, &nresults);
   sched->current = NULL;
   sched->leaf = NULL;
   if (kio_task_ended(task)) return; /* a forked child gave it up, to run a loop of its own */
-  if (watched) kio_watchdog_end(sched, task);
+  if (sched->hooked) kio_watchdog_end(sched, task);
   if (status == LUA_OK) {
     end_returned(task);
   } else if (status != LUA_YIELD || !has_mark(co)) {

@@ -13,6 +13,7 @@ static int64_t real_now_ns(void) {
 
 static void look(kio_sched *sched, lua_State *L, kio_task *task) {
   kio_watch *watch = &sched->watch;
+  if (sched->config.watch.limit_ns == 0) return; /* there is a hook for an interrupt only */
   int64_t held = real_now_ns() - watch->since_ns;
   if (held < watch->report_ns) return;
   watch->report_ns = held * 2;
@@ -22,9 +23,12 @@ static void look(kio_sched *sched, lua_State *L, kio_task *task) {
 static void on_count(lua_State *L, lua_Debug *event) {
   kio_sched *sched = kio_sched_current();
   (void)event;
-  bool watched = sched && sched->current && sched->config.watch.limit_ns > 0;
-  if (watched) look(sched, L, sched->current);
-  else kio_watchdog_uncover(L);
+  if (!sched || !sched->current || !sched->hooked) {
+    kio_watchdog_uncover(L);
+    return;
+  }
+  if (sched->interrupt.state != KIO_INTERRUPT_NONE) kio_interrupt_look(sched, L);
+  look(sched, L, sched->current);
 }
 
 void kio_watchdog_cover(lua_State *co) {
@@ -33,6 +37,15 @@ void kio_watchdog_cover(lua_State *co) {
 
 void kio_watchdog_uncover(lua_State *co) {
   if (lua_gethook(co) == on_count) lua_sethook(co, NULL, 0, 0);
+}
+
+/* With the masks lua.c uses for its own SIGINT. */
+void kio_watchdog_strike(lua_State *co) {
+  lua_sethook(co, on_count, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+void kio_watchdog_renew(lua_State *co, bool always) {
+  lua_sethook(co, on_count, LUA_MASKCOUNT, always ? 1 : KIO_WATCHDOG_COUNT);
 }
 
 void kio_watchdog_begin(kio_sched *sched) {

@@ -32,4 +32,10 @@ void kio_watchdog_end(kio_sched *sched, kio_task *task);
 void kio_watchdog_cover(lua_State *co);
 void kio_watchdog_uncover(lua_State *co);
 
+/* For interrupts, which use the same hook. From a signal handler: the hook runs at co's next
+   instruction. */
+void kio_watchdog_strike(lua_State *co);
+/* In the hook: it is to run again now and then, or at every instruction. */
+void kio_watchdog_renew(lua_State *co, bool always);
+
 #endif

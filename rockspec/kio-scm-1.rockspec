@@ -30,6 +30,7 @@ build = {
         "csrc/desc.c",
         "csrc/diagnose.c",
         "csrc/errname.c",
+        "csrc/interrupt.c",
         "csrc/lua_buffer.c",
         "csrc/inbox.c",
         "csrc/lua_codec.c",

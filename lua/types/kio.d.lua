@@ -42,6 +42,7 @@ local kio = {}
 ---@field blocking_queue? integer and those that may wait (1024)
 ---@field shutdown_timeout? number seconds that ending may take once the run unwinds (30)
 ---@field on_error? boolean|kio.OnError takes the error of a root task nobody awaits; true prints it
+---@field interrupt? boolean Ctrl-C unwinds the run, which then raises "interrupted!" (true)
 ---@field watchdog? number seconds a task may hold the loop before it is reported (0: never)
 ---@field on_watchdog? fun(report: kio.Hog) takes the report; else it goes to stderr
 ---@field testing? kio.Rig what kio.testing asks for

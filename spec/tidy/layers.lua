@@ -14,7 +14,7 @@ layers.order = {
   "ring_uring ring_uring_prep ring_sim ring_rig machine diagnose address sockopt socket",
   "thread inbox pool runtime remote",
   "desc",
-  "scope task queue watchdog sched sched_end trace stream signals",
+  "scope task queue watchdog sched sched_end trace stream signals interrupt",
   "op op_job ops check",
   "lua_* op_* test_*",
 }

@@ -216,7 +216,6 @@ static int new_wake(kio_sched *sched, int fd) {
       (kio_arg_io){.buf = request->buffer.data, .size = sizeof(uint64_t), .offset = (uint64_t)-1};
   if (request->buffer.data) sched->wake = request; /* the end of the run gives it back */
   else kio_sched_release(sched, request);
-  if (sched->wake) sched->buffers.lent--; /* as long as it is silent: lent to nobody */
   return sched->wake ? 0 : -ENOMEM;
 }
 

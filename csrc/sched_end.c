@@ -101,7 +101,6 @@ void kio_sched_fini(kio_sched *sched) {
   kio_sched_close_inbox(sched);
   kio_sched_end_runtime(sched);
   if (sched->wake) kio_ring_unsilence(&sched->ring, sched->wake);
-  if (sched->wake) sched->buffers.lent++; /* which the end of the request takes back */
   orphan_all(sched);
   if (!kio_ring_alive(&sched->ring)) kio_ring_abandon(&sched->ring);
   drain(sched);

@@ -20,8 +20,9 @@ bench-run: bench-build $(CORE_RELEASE)
 bench-check: bench-build $(CORE_RELEASE) ## whether kio keeps its bounds; for a quiet machine
 	$(BENCH_LUA) bench/run.lua --check $(ARGS)
 
-bench-micro: $(CORE_RELEASE) ## what tasks, scopes and timers cost, beside bare coroutines
+bench-micro: $(CORE_RELEASE) $(BENCH_OUT)/crossing ## what tasks, timers and crossings cost
 	@for f in spawn timers; do $(BENCH_KIO) $(BENCH_LUA) bench/micro/$$f.lua || exit 1; done
+	@$(BENCH_OUT)/crossing
 
 bench-build: $(BENCH_PROGRAMS)
 
@@ -37,5 +38,11 @@ $(BENCH_PROGRAMS):
 $(BENCH_OUT)/%.o: bench/%.c bench/build.mk
 	@mkdir -p $(@D)
 	$(BENCH_CC) $(BENCH_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Calls the codec itself, without a thread.
+$(BENCH_OUT)/crossing: bench/micro/crossing.c build/release/libkio.a bench/build.mk
+	@mkdir -p $(@D)
+	$(BENCH_CC) $(BENCH_CFLAGS) -D_GNU_SOURCE -iquote csrc $(LUA_CFLAGS) $< build/release/libkio.a \
+	  -luring -llua5.4 -lm -pthread -o $@
 
 -include $(wildcard $(BENCH_OUT)/*.d)

@@ -166,6 +166,26 @@ describe("a stream", function()
     end)
   end)
 
+  it("works on another worker, and comes back from there", function()
+    support.run(function()
+      local listener <close> = assert(kio.net.listen "127.0.0.1:0")
+      for round = 1, 10 do
+        local near <close> = assert(kio.net.connect(listener:address()))
+        local far = assert(listener:accept())
+        assert(near:send "one\ntwo\nthree\n")
+        assert(far:read())
+        assert(far:write "first ")
+        local back = kio.thread.spawn_on(2, function(stream, n)
+          assert(stream:write(stream:read(), " ", n, " "))
+          return stream
+        end, far, round):await()
+        assert(back:write(back:read()))
+        assert(back:close())
+        assert.equal(("first two %d three"):format(round), near:read "a")
+      end
+    end, { threads = 2 })
+  end)
+
   it("outlives its run", function()
     local far, moved
     connected(function(near, other)

@@ -50,6 +50,7 @@ end
 
 describe("a server with few descriptors", function()
   it("serves all of many clients, one after the other, and sleeps in between", function()
+    if support.chunk then return pending("KIO_CHUNK: it counts kernel entries") end
     local pipe = child.start(SERVER, "prlimit --nofile=" .. LIMIT)
     local _, address = pipe:read("l", "l")
     support.run(function()

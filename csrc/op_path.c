@@ -125,6 +125,18 @@ const char *kio_file_type_name(unsigned mode) {
   }
 }
 
+/* What direct input and output must keep to: fields of statx(2) that came with Linux 6.1, after the
+   headers of some systems. */
+enum { STATX_DIO = 0x2000, DIO_FIELDS = 0x98 };
+
+static void set_direct(lua_State *L, const struct statx *st) {
+  uint32_t align[2]; /* of memory, and of offsets and sizes; 0: there is no direct access */
+  if (!(st->stx_mask & STATX_DIO)) return;
+  memcpy(align, (const char *)st + DIO_FIELDS, sizeof align);
+  set_integer(L, "direct_memory", align[0]);
+  set_integer(L, "direct_offset", align[1]);
+}
+
 static int l_statxk(lua_State *L, int status, lua_KContext ctx) {
   kio_request *request = kio_op_result(ctx);
   (void)status;
@@ -146,6 +158,7 @@ static int l_statxk(lua_State *L, int status, lua_KContext ctx) {
   set_time(L, "mtime", st->stx_mtime);
   set_time(L, "ctime", st->stx_ctime);
   if (st->stx_mask & STATX_BTIME) set_time(L, "btime", st->stx_btime);
+  set_direct(L, st);
   kio_op_release(request);
   return 1;
 }
@@ -160,7 +173,7 @@ static int l_statx(lua_State *L) {
   kio_request *request = path_request(L, KIO_OP_STATX, dirfd, path, NULL, out);
   if (!request) return 3;
   request->arg.path.flags = (unsigned)flags;
-  request->arg.path.mode = STATX_BASIC_STATS | STATX_BTIME;
+  request->arg.path.mode = STATX_BASIC_STATS | STATX_BTIME | STATX_DIO;
   return submit(L, request, timeout, l_statxk);
 }
 

@@ -116,6 +116,7 @@ build = {
     ["kio.fs.base"] = "lua/kio/fs/base.lua",
     ["kio.fs.check"] = "lua/kio/fs/check.lua",
     ["kio.fs.copy"] = "lua/kio/fs/copy.lua",
+    ["kio.fs.direct"] = "lua/kio/fs/direct.lua",
     ["kio.fs.file"] = "lua/kio/fs/file.lua",
     ["kio.fs.formats"] = "lua/kio/fs/formats.lua",
     ["kio.fs.into"] = "lua/kio/fs/into.lua",

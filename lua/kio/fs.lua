@@ -12,7 +12,8 @@ local tree = require "kio.fs.tree"
 local const = core.const
 
 local fs = {
-  copy = require "kio.fs.copy", remove = tree.remove, watch = require "kio.fs.watch",
+  copy = require "kio.fs.copy", mkdir = tree.mkdir, remove = tree.remove,
+  watch = require "kio.fs.watch",
 }
 
 local TIMEOUT = { timeout = "number" }
@@ -21,9 +22,10 @@ local TIMEOUT = { timeout = "number" }
 
 ---@class kio.OpenOptions: kio.Options
 ---@field perm? integer|string permissions of a new file (666), as the umask allows
+---@field direct? boolean past the kernel's cache: O_DIRECT, with aligned buffers only
 ---@field read_ahead? integer bytes one read brings at most beyond what is asked for (256 KiB)
 
-local OPEN = { timeout = "number", perm = "any", read_ahead = "number" }
+local OPEN = { timeout = "number", perm = "any", read_ahead = "number", direct = "boolean" }
 
 local function open_flags(value)
   if type(value) == "string" then return mode.flags(value) end
@@ -47,6 +49,7 @@ function fs.open(path, how, options)
   local perm = options and check.permissions(options.perm, 3, "open")
   local ahead = options and options.read_ahead and check.count(options.read_ahead, 3, "open")
   local timeout = options and options.timeout and { timeout = options.timeout }
+  if options and options.direct then flags = flags | const.O_DIRECT end
   return File.open(path, flags, perm, ahead, timeout)
 end
 
@@ -127,27 +130,6 @@ function fs.rename(from, to, options)
   local done, message, code = core.renameat(nil, from, nil, to, 0, options)
   if done then return true end
   return nil, base.rename_subject(message, from, from .. " to " .. to), code
-end
-
-local MKDIR = { timeout = "number", parents = "boolean" }
-
----Makes a directory, with these permissions (777) as the umask allows; with `parents` also what is
----missing of the path to it, and one that is there already is well.
----@async
----@param path string
----@param permissions? integer|string|{timeout?: number, parents?: boolean}
----@param options? {timeout?: number, parents?: boolean}
----@return true? done, string? message, string? code
-function fs.mkdir(path, permissions, options)
-  check.path(path, 1, "mkdir")
-  if type(permissions) == "table" then permissions, options = nil, permissions end
-  permissions = check.permissions(permissions, 2, "mkdir")
-  check.options(options, 3, "mkdir", MKDIR)
-  options = options or {}
-  local timeout = { timeout = options.timeout }
-  if options.parents then return tree.make(path, permissions, timeout) end
-  options = timeout
-  return core.mkdirat(nil, path, permissions, options)
 end
 
 ---Removes an empty directory.

@@ -478,6 +478,8 @@ function kio.renameat(dirfd, path, dirfd2, path2, flags, options) end
 ---@field mtime number last written
 ---@field ctime number last changed in any way
 ---@field btime? number made, where the filesystem knows
+---@field direct_memory? integer with O_DIRECT, a buffer begins at a multiple of this in memory
+---@field direct_offset? integer the same of offsets and sizes; both 0: there is no O_DIRECT
 
 ---@async
 ---@param dirfd kio.Fd|nil

@@ -4,6 +4,7 @@
 local base = require "kio.fs.base"
 local check = require "kio.fs.check"
 local core = require "kio.core"
+local direct = require "kio.fs.direct"
 local output = require "kio.fs.output"
 local Window = require "kio.fs.window"
 local File = require "kio.fs.position"
@@ -11,6 +12,7 @@ require "kio.fs.into"
 
 local const = core.const
 local result, written, closed = base.result, base.written, base.closed
+local fail = base.fail
 local self_of, no_position = base.self_of, base.no_position
 
 -- ---- at an offset ----
@@ -26,6 +28,7 @@ function File.pread(self, n, offset, options)
   n, offset = check.count(n, 1, "pread"), check.count(offset, 2, "pread")
   if not window.fd then return closed(self, "pread") end
   if not window.seekable then return no_position(self, "pread") end
+  if window.direct then return fail(self, "pread", direct.NO_STRINGS, "EINVAL") end
   return result(self, "pread", core.pread(window.fd, n, offset, options))
 end
 
@@ -41,6 +44,7 @@ function File.preadv(self, sizes, offset, options)
   offset = check.count(offset, 2, "preadv")
   if not window.fd then return closed(self, "preadv") end
   if not window.seekable then return no_position(self, "preadv") end
+  if window.direct then return fail(self, "preadv", direct.NO_STRINGS, "EINVAL") end
   return result(self, "preadv", core.preadv(window.fd, sizes, offset, options))
 end
 
@@ -108,6 +112,14 @@ function File.truncate(self, length, options)
   return result(self, "truncate", core.ftruncate(window.fd, length, options))
 end
 
+---Of a file opened with `direct`: what offsets, sizes and the places of buffers in memory must be
+---multiples of; nil of any other.
+---@return integer?
+function File.alignment(self)
+  local rules = self_of(self, "alignment").direct
+  return rules and math.max(rules.memory, rules.offset) or nil
+end
+
 ---Its descriptor's number, nil when it is closed.
 ---@return kio.Fd?
 function File.fd(self) return self_of(self, "fd").fd or nil end
@@ -152,6 +164,7 @@ function File.open(path, flags, permissions, read_ahead, timeout)
   local fd, message, code = core.openat(nil, path, flags, permissions, timeout)
   if not fd then return nil, message, code end
   window:attach(fd, flags)
+  if flags & const.O_DIRECT ~= 0 then window.direct = direct.rules(fd) end
   return self
 end
 

@@ -2,6 +2,7 @@
 local base = require "kio.fs.base"
 local check = require "kio.fs.check"
 local core = require "kio.core"
+local direct = require "kio.fs.direct"
 
 local File = base.File
 local result, closed = base.result, base.closed
@@ -22,8 +23,12 @@ local function read_held(window, buffer, at, max)
     if not ready then return nil, message, code end
     return core.read_into(window.fd, buffer, at, max)
   end
+  if window.direct and window.top == window.short then return nil end
+  local wrong = direct.wrong(window.direct, buffer, at, max, window.top)
+  if wrong then return nil, wrong, "EINVAL" end
   local n, message, code = core.pread_into(window.fd, buffer, at, max, window.top)
   window.top = window.top + (n or 0)
+  window.short = n and n < max and window.top
   return n, message, code
 end
 
@@ -57,5 +62,7 @@ function File.pread_into(self, buffer, at, max, offset, options)
   offset = check.count(offset, 4, "pread_into")
   if not window.fd then return closed(self, "pread_into") end
   if not window.seekable then return base.no_position(self, "pread_into") end
+  local wrong = direct.wrong(window.direct, buffer, at, max, offset)
+  if wrong then return base.fail(self, "pread_into", wrong, "EINVAL") end
   return result(self, "pread_into", core.pread_into(window.fd, buffer, at, max, offset, options))
 end

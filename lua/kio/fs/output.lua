@@ -1,6 +1,7 @@
 ---Writing at the position of an open file, and at offsets: all of it, or a failure that tells how
 ---many bytes were written before. Works on a window that is ready (Window.begin_write).
 local core = require "kio.core"
+local direct = require "kio.fs.direct"
 
 local sub, concat = string.sub, table.concat
 
@@ -41,7 +42,11 @@ local function finish(data, done, once, ...)
   return done
 end
 
-local function put_string(data, _, window) return put(window, core.write, core.pwrite, data) end
+local function put_string(data, _, window)
+  local wrong = direct.wrong(window.direct, data, 1, #data, not window.append and window.top or 0)
+  if wrong then return nil, wrong, "EINVAL" end
+  return put(window, core.write, core.pwrite, data)
+end
 
 ---Writes the string or buffer at the position.
 function output.write(window, data)
@@ -51,6 +56,7 @@ end
 
 ---Writes the list of strings at the position, in one vectored operation if the kernel takes it so.
 function output.writev(window, list)
+  if window.direct then return nil, direct.NO_STRINGS, "EINVAL", 0 end
   window:drop()
   local n, message, code = put(window, core.writev, core.pwritev, list)
   if not n then return nil, message, code, 0 end
@@ -62,6 +68,8 @@ end
 
 local function pwrite_string(data, done, window, offset)
   if not window.fd then return nil, "closed", "EBADF" end
+  local wrong = direct.wrong(window.direct, data, 1, #data, offset + done)
+  if wrong then return nil, wrong, "EINVAL" end
   return core.pwrite(window.fd, data, offset + done)
 end
 
@@ -73,6 +81,7 @@ end
 
 ---The same for a list of strings.
 function output.pwritev(window, list, offset)
+  if window.direct then return nil, direct.NO_STRINGS, "EINVAL", 0 end
   local _ <close> = window.doubt
   local n, message, code = core.pwritev(window.fd, list, offset)
   if not n then return nil, message, code, 0 end

@@ -17,17 +17,37 @@ end
 
 ---mkdir for a path of which several parts may be missing. A directory that is there already is
 ---well; others may be making the same ones.
-function tree.make(path, permissions, options)
+local function make(path, permissions, options)
   local made, message, code = core.mkdirat(nil, path, permissions, options)
   if made then return true end
   if code == "EEXIST" and is_directory(path) then return true end
   local parent = path:match("^(.*[^/])/+[^/]+/*$")
   if code ~= "ENOENT" or not parent then return nil, message, code end
-  local done, why, kind = tree.make(parent, nil, options)
+  local done, why, kind = make(parent, nil, options)
   if not done then return nil, why, kind end
   made, message, code = core.mkdirat(nil, path, permissions, options)
   if made or code == "EEXIST" and is_directory(path) then return true end
   return nil, message, code
+end
+
+local MKDIR = { timeout = "number", parents = "boolean" }
+
+---Makes a directory, with these permissions (777) as the umask allows; with `parents` also what is
+---missing of the path to it, and one that is there already is well.
+---@async
+---@param path string
+---@param permissions? integer|string|{timeout?: number, parents?: boolean}
+---@param options? {timeout?: number, parents?: boolean}
+---@return true? done, string? message, string? code
+function tree.mkdir(path, permissions, options)
+  check.path(path, 1, "mkdir")
+  if type(permissions) == "table" then permissions, options = nil, permissions end
+  permissions = check.permissions(permissions, 2, "mkdir")
+  check.options(options, 3, "mkdir", MKDIR)
+  options = options or {}
+  local timeout = { timeout = options.timeout }
+  if options.parents then return make(path, permissions, timeout) end
+  return core.mkdirat(nil, path, permissions, timeout)
 end
 
 -- ---- removing ----

@@ -4,6 +4,7 @@
 ---What has been fetched is `buf` from index `at` on, then the pieces in `more`; only a success
 ---takes from it, so an operation that fails or is cancelled midway loses no byte.
 local core = require "kio.core"
+local direct = require "kio.fs.direct"
 
 local sub, concat = string.sub, table.concat
 local max, min = math.max, math.min
@@ -35,6 +36,8 @@ function Window.new(read_ahead)
     busy = false, doubtful = false,
     waited = false,      -- not seekable: whether somebody has been at the other end
     out = false, doubt = false,
+    direct = false,      -- the rules of O_DIRECT
+    short = false,       -- direct: where a read has come to the end
   }, Window)
   self.out = setmetatable({ busy = false }, Hold)
   self.doubt = setmetatable({ window = self }, Doubt)
@@ -115,6 +118,7 @@ local function read_held(self, size)
   self.busy = true
   local _ <close> = self
   if not self.fd then return nil, "closed", "EBADF" end
+  if self.direct then return nil, direct.NO_STRINGS, "EINVAL" end
   if self.seekable then return core.pread(self.fd, size, self.top) end
   return read_current(self, size)
 end

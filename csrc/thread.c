@@ -1,12 +1,30 @@
-/* Owns nothing. Called from any thread. */
+/* Owns nothing, but in test builds the number of starts that are to fail. Called from any thread. */
 #include "thread.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <signal.h>
 #include <time.h>
 
+#ifdef KIO_TEST
+static _Thread_local int fail_count;
+
+void kio_thread_fail(int count) {
+  fail_count = count;
+}
+
+static bool refused(void) {
+  return fail_count > 0 && fail_count-- > 0;
+}
+#else
+static bool refused(void) {
+  return false;
+}
+#endif
+
 static int create(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg) {
   pthread_attr_t attr;
+  if (refused()) return EAGAIN;
   int err = pthread_attr_init(&attr);
   if (err) return err;
   if (stack_size > 0) pthread_attr_setstacksize(&attr, stack_size);

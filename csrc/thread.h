@@ -20,6 +20,10 @@ void kio_thread_abandon(pthread_t thread);
 bool kio_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ns);
 /* A condition variable that kio_cond_wait may use. */
 void kio_cond_init(pthread_cond_t *cond);
+#ifdef KIO_TEST
+/* The next `count` threads this thread starts fail with -EAGAIN. */
+void kio_thread_fail(int count);
+#endif
 /* CLOCK_MONOTONIC: real time, whatever clock the ring has. */
 int64_t kio_real_now_ns(void);
 

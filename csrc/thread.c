@@ -1,4 +1,5 @@
-/* Owns nothing, but in test builds the number of starts that are to fail. Called from any thread. */
+/* Owns nothing, but in test builds the number of starts that are to fail. Called from any thread.
+   */
 #include "thread.h"
 
 #include <dlfcn.h>

@@ -120,6 +120,7 @@ build = {
     ["kio.fs.file"] = "lua/kio/fs/file.lua",
     ["kio.fs.formats"] = "lua/kio/fs/formats.lua",
     ["kio.fs.into"] = "lua/kio/fs/into.lua",
+    ["kio.fs.links"] = "lua/kio/fs/links.lua",
     ["kio.fs.mode"] = "lua/kio/fs/mode.lua",
     ["kio.fs.output"] = "lua/kio/fs/output.lua",
     ["kio.fs.position"] = "lua/kio/fs/position.lua",

@@ -5,6 +5,7 @@ local base = require "kio.fs.base"
 local check = require "kio.fs.check"
 local core = require "kio.core"
 local File = require "kio.fs.file"
+local links = require "kio.fs.links"
 local mode = require "kio.fs.mode"
 local replace = require "kio.fs.replace"
 local tree = require "kio.fs.tree"
@@ -145,41 +146,6 @@ function fs.rmdir(path, options)
   return nil, (message:gsub("^unlink", "rmdir")), code
 end
 
----Makes a symbolic link at `path` that leads to `target`.
----@async
----@param target string
----@param path string
----@param options? kio.Options
----@return true? done, string? message, string? code
-function fs.symlink(target, path, options)
-  check.path(target, 1, "symlink")
-  check.path(path, 2, "symlink")
-  check.options(options, 3, "symlink", TIMEOUT)
-  return core.symlink(target, path, options)
-end
-
----Where a symbolic link leads.
----@async
----@param path string
----@param options? kio.Options
----@return string? target, string? message, string? code
-function fs.readlink(path, options)
-  check.path(path, 1, "readlink")
-  check.options(options, 2, "readlink", TIMEOUT)
-  return core.readlink(path, options)
-end
-
----The absolute path, with every link followed.
----@async
----@param path string
----@param options? kio.Options
----@return string? path, string? message, string? code
-function fs.realpath(path, options)
-  check.path(path, 1, "realpath")
-  check.options(options, 2, "realpath", TIMEOUT)
-  return core.realpath(path, options)
-end
-
 ---Sets permissions: an integer, or octal digits.
 ---@async
 ---@param path string
@@ -232,5 +198,7 @@ function fs.write_file(path, data, options)
   if options.append then check.refuse(3, "write_file", "either 'atomic' or 'append'") end
   return replace.atomically(path, data, permissions, options.sync)
 end
+
+for name, f in pairs(links) do fs[name] = f end
 
 return fs

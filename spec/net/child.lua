@@ -6,17 +6,30 @@ local child = {}
 local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 
 -- Starts `source`; a pipe that gives the process' number in a line, then what it prints.
-function child.start(source, prefix)
+local function start(source, prefix)
   local command = ("export LUA_PATH=%s LUA_CPATH=%s ASAN_OPTIONS=detect_leaks=0; "):format(
     quote "./lua/?.lua;./lua/?/init.lua;./?.lua", quote("./build/" .. support.flavour .. "/?.so"))
   return assert(io.popen(command .. ("echo $$; exec %s lua5.4 -e %s 2>&1"):format(
     prefix or "", quote(source))))
 end
 
+-- Starts it and calls f(pipe, pid), which may read what it prints; what else it printed, and how it
+-- ended. It is killed when f fails.
+function child.with(source, prefix, f)
+  local pipe = start(source, prefix)
+  local pid = pipe:read "l"
+  local ok, err = xpcall(f, debug.traceback, pipe, pid)
+  if not ok then os.execute("kill -KILL " .. pid) end
+  local output = pipe:read "a"
+  local _, how, number = pipe:close()
+  if not ok then error(err, 0) end
+  return output, how .. " " .. number
+end
+
 -- Runs `source` behind `prefix` (a command that runs the one after it); what it printed, and how it
 -- ended: "exit" or "signal", and the number. Sanitizers look for no leaks there.
 function child.run(source, prefix)
-  local pipe = child.start(source, prefix)
+  local pipe = start(source, prefix)
   pipe:read("l")
   local output = pipe:read("a")
   local _, how, number = pipe:close()

@@ -41,13 +41,10 @@ end
 -- Calls f(address, kill, said) with a server in a process of its own: kill(signal) sends it one,
 -- said(word) waits until that is what it says. Then what else it printed, and how it ended.
 local function with_server(body, f)
-  local pipe = child.start(server(body), "prlimit --nofile=" .. COUNT + 100)
-  local pid, address = pipe:read("l", "l")
-  f(address, function(signal) assert(os.execute(("kill -%s %s"):format(signal, pid))) end,
-    function(word) assert.equal(word, pipe:read "l") end)
-  local output = pipe:read "a"
-  local _, how, status = pipe:close()
-  return output, how .. " " .. status
+  return child.with(server(body), "prlimit --nofile=" .. COUNT + 100, function(pipe, pid)
+    f(pipe:read "l", function(signal) assert(os.execute(("kill -%s %s"):format(signal, pid))) end,
+      function(word) assert.equal(word, pipe:read "l") end)
+  end)
 end
 
 local function each_client(f)

@@ -18,8 +18,6 @@ static kio_call *call_of(kio_job *job) {
 
 static void forget(kio_call *call) {
   call->task = NULL;
-  kio_pool_unref(call->pool);
-  call->pool = NULL;
 }
 
 /* Its task waits no longer. */
@@ -58,6 +56,7 @@ static int l_gc(lua_State *L) {
   *anchor = NULL;
   if (!call) return 0;
   kio_task *task = call->task;
+  if (task) kio_job_withdraw(&call->job);
   settle(call);
   if (task) kio_task_wake(task);
   kio_job_unref(&call->job);
@@ -102,35 +101,66 @@ void *kio_call_new(lua_State *L, kio_task *task, const kio_call_kind *kind) {
   return *anchor = call;
 }
 
+static int refuse(lua_State *L, kio_call *call, int err) {
+  kio_fail(L, -err, call->job.name, call->subject);
+  kio_call_end(call);
+  return 3;
+}
+
 static void abandon(kio_task *task) {
   kio_call *call = task->subject;
   /* In a forked child some thread of the parent's may hold the lock for ever. */
-  if (kio_ring_alive(&task->sched->ring)) kio_pool_withdraw(call->pool, &call->job);
+  if (kio_ring_alive(&task->sched->ring)) kio_job_withdraw(&call->job);
   settle(call);
   kio_task_wake(task);
 }
 
-int kio_call_submit(lua_State *L, kio_task *task, kio_call *call, int64_t timeout_ns,
-                    lua_KFunction k) {
+int kio_call_reserve(kio_sched *sched, kio_call *call, bool wait) {
   int err;
-  kio_sched *sched = task->sched;
   kio_pool *pool = kio_sched_pool(sched, &err);
-  if (pool && !kio_sched_timer(sched, task, kio_sched_due(sched, timeout_ns))) err = -ENOMEM;
-  if (!err) err = kio_pool_submit(pool, &call->job);
-  if (err) {
-    kio_timer_stop(&sched->timers, &task->timer);
-    kio_fail(L, -err, call->job.name, call->subject);
-    kio_call_end(call);
-    return 3;
-  }
+  if (!err) err = kio_pool_reserve(pool, &call->job);
+  if (err != -EAGAIN || !wait) return err;
+  err = kio_pool_reserve_later(pool, &call->job);
+  return err ? err : -EAGAIN;
+}
+
+int kio_call_start(kio_sched *sched, kio_call *call) {
+  int err;
+  kio_pool *pool = kio_sched_pool(sched, &err);
+  call->arrived = false;
+  return err ? err : kio_pool_submit(pool, &call->job);
+}
+
+static void await(kio_task *task, kio_call *call) {
   call->task = task;
-  call->pool = kio_pool_ref(pool);
   call->member.detach = detach;
-  kio_sched_join(sched, &call->member);
-  sched->expected++;
+  kio_sched_join(task->sched, &call->member);
+  task->sched->expected++;
   task->subject = call;
   kio_task_says(task, call->job.name, -1);
+}
+
+void kio_call_hold(kio_task *task, kio_call *call) {
+  await(task, call);
+  kio_task_hold(task, abandon);
+}
+
+int kio_call_wait(lua_State *L, kio_task *task, kio_call *call, int64_t timeout_ns,
+                  lua_KFunction k) {
+  kio_sched *sched = task->sched;
+  if (call->arrived) return k(L, LUA_OK, (lua_KContext)call);
+  if (!kio_sched_timer(sched, task, kio_sched_due(sched, timeout_ns))) {
+    kio_job_withdraw(&call->job);
+    return refuse(L, call, -ENOMEM);
+  }
+  await(task, call);
   return kio_task_park(L, task, abandon, (lua_KContext)call, k);
+}
+
+int kio_call_submit(lua_State *L, kio_task *task, kio_call *call, int64_t timeout_ns,
+                    lua_KFunction k) {
+  int err = kio_call_start(task->sched, call);
+  return err ? refuse(L, call, err) : kio_call_wait(L, task, call, timeout_ns, k);
 }
 
 /* ---- up ---- */

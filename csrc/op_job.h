@@ -1,9 +1,8 @@
 /* Operations done by a thread of the pool, for what the kernel has no asynchronous form of. A call
    is a job with a task that waits for it. An anchor, a userdata in the frame of the operation,
    holds it until the operation has taken its results (or that frame is collected); the pool holds
-   it as long as it has work with it. A cancel
-   or a deadline ends the wait at once: a call that has not begun never will, one that runs is left
-   to end by itself, and what it brings is dropped. */
+   it as long as it has work with it. A cancel or a deadline ends the wait at once: a call that has
+   not begun never will, one that runs is left to end by itself, and what it brings is dropped. */
 #ifndef KIO_OP_JOB_H
 #define KIO_OP_JOB_H
 
@@ -14,7 +13,6 @@ typedef struct kio_call {
   kio_job job;
   kio_member member;        /* of the scheduler, while somebody waits */
   kio_task *task;           /* who waits; NULL: nobody, or no longer */
-  kio_pool *pool;           /* while somebody waits */
   bool arrived;             /* its end has been told */
   const char *subject;      /* the kind's; not for the work */
   struct kio_call **anchor; /* the userdata that holds it */
@@ -37,6 +35,17 @@ void *kio_call_new(lua_State *L, kio_task *task, const kio_call_kind *kind);
    pushed values when the pool refuses: "EAGAIN", its queue is full. */
 int kio_call_submit(lua_State *L, kio_task *task, kio_call *call, int64_t timeout_ns,
                     lua_KFunction k);
+/* The two halves of that, for those who hand a call over before anybody waits for it. Keeps a place
+   in the pool's queue: 0; -EAGAIN: it is full, and with `wait` the call arrives when a place has
+   been kept for it; or why not. */
+int kio_call_reserve(kio_sched *sched, kio_call *call, bool wait);
+/* Hands it over. 0, or why not. */
+int kio_call_start(kio_sched *sched, kio_call *call);
+/* Parks until it arrives, or calls `k` at once when it has. */
+int kio_call_wait(lua_State *L, kio_task *task, kio_call *call, int64_t timeout_ns,
+                  lua_KFunction k);
+/* The same for a task that has just been made: it begins when the call arrives. */
+void kio_call_hold(kio_task *task, kio_call *call);
 /* In `k`: 0 when the work has been done, ETIMEDOUT when its deadline passed first, ECANCELED when
    the pool ended before it began. Raises Cancelled. */
 int kio_call_result(lua_State *L, kio_call *call);

@@ -5,26 +5,28 @@
 
 #include <lauxlib.h>
 
-extern const luaL_Reg kio_file_ops[];    /* op_file.c: open descriptors */
-extern const luaL_Reg kio_path_ops[];    /* op_path.c: names in directories */
-extern const luaL_Reg kio_socket_ops[];  /* op_socket.c: sockets by descriptor */
-extern const luaL_Reg kio_wait_ops[];    /* op_wait.c: time, readiness, close, cancel */
-extern const luaL_Reg kio_dir_ops[];     /* lua_dir.c: names, by way of the pool */
-extern const luaL_Reg kio_plain_ops[];   /* lua_plain.c: calls that never wait */
-extern const luaL_Reg kio_task_ops[];    /* lua_task.c: tasks */
-extern const luaL_Reg kio_queue_ops[];   /* lua_queue.c: what kio.sync is made of */
-extern const luaL_Reg kio_scope_ops[];   /* lua_scope.c: scope, timeout, deadline, shield */
-extern const luaL_Reg kio_run_ops[];     /* lua_run.c: run, check */
-extern const luaL_Reg kio_inspect_ops[]; /* lua_inspect.c: what goes on */
-extern const luaL_Reg kio_rig_ops[];     /* lua_rig.c: what kio.testing needs */
-extern const luaL_Reg kio_buffer_ops[];  /* lua_buffer.c: buffer */
-extern const luaL_Reg kio_net_ops[];     /* lua_net.c: connect and listen */
-extern const luaL_Reg kio_signal_ops[];  /* lua_signal.c: waiting for signals */
-extern const luaL_Reg kio_serve_ops[];   /* lua_serve.c: what serving needs */
-extern const luaL_Reg kio_fds_ops[];     /* lua_fds.c: descriptors over Unix sockets */
-extern const luaL_Reg kio_adopt_ops[];   /* lua_adopt.c: sockets of unknown origin */
-extern const luaL_Reg kio_udp_ops[];     /* lua_udp.c: sockets that keep messages apart */
-extern const luaL_Reg kio_thread_ops[];  /* lua_thread.c: functions on other workers, stop */
+extern const luaL_Reg kio_file_ops[];     /* op_file.c: open descriptors */
+extern const luaL_Reg kio_path_ops[];     /* op_path.c: names in directories */
+extern const luaL_Reg kio_socket_ops[];   /* op_socket.c: sockets by descriptor */
+extern const luaL_Reg kio_wait_ops[];     /* op_wait.c: time, readiness, close, cancel */
+extern const luaL_Reg kio_dir_ops[];      /* lua_dir.c: names, by way of the pool */
+extern const luaL_Reg kio_plain_ops[];    /* lua_plain.c: calls that never wait */
+extern const luaL_Reg kio_task_ops[];     /* lua_task.c: tasks */
+extern const luaL_Reg kio_queue_ops[];    /* lua_queue.c: what kio.sync is made of */
+extern const luaL_Reg kio_scope_ops[];    /* lua_scope.c: scope, timeout, deadline, shield */
+extern const luaL_Reg kio_run_ops[];      /* lua_run.c: run, check */
+extern const luaL_Reg kio_inspect_ops[];  /* lua_inspect.c: what goes on */
+extern const luaL_Reg kio_rig_ops[];      /* lua_rig.c: what kio.testing needs */
+extern const luaL_Reg kio_buffer_ops[];   /* lua_buffer.c: buffer */
+extern const luaL_Reg kio_net_ops[];      /* lua_net.c: connect and listen */
+extern const luaL_Reg kio_signal_ops[];   /* lua_signal.c: waiting for signals */
+extern const luaL_Reg kio_serve_ops[];    /* lua_serve.c: what serving needs */
+extern const luaL_Reg kio_fds_ops[];      /* lua_fds.c: descriptors over Unix sockets */
+extern const luaL_Reg kio_adopt_ops[];    /* lua_adopt.c: sockets of unknown origin */
+extern const luaL_Reg kio_udp_ops[];      /* lua_udp.c: sockets that keep messages apart */
+extern const luaL_Reg kio_runtime_ops[];  /* lua_runtime.c: workers of one's own */
+extern const luaL_Reg kio_blocking_ops[]; /* lua_blocking.c: functions that block */
+extern const luaL_Reg kio_thread_ops[];   /* lua_thread.c: functions on other workers, stop */
 #ifdef KIO_TEST
 extern const luaL_Reg kio_test_ops[];     /* test_hooks.c: for specs */
 extern const luaL_Reg kio_test_job_ops[]; /* test_job.c: jobs that wait as told */
@@ -33,7 +35,8 @@ extern const luaL_Reg kio_test_job_ops[]; /* test_job.c: jobs that wait as told 
 void kio_task_open_methods(lua_State *L); /* lua_task.c: the methods of tasks */
 void kio_queue_open(lua_State *L);        /* lua_queue.c: the metatables of queues */
 void kio_scope_open_type(lua_State *L);   /* lua_scope.c: the metatable of scopes */
-void kio_thread_open(lua_State *L);       /* lua_thread.c: what holds remotes */
+void kio_errand_open(lua_State *L);       /* lua_errand.c: what holds functions on their way */
+void kio_runtime_open(lua_State *L);      /* lua_runtime.c: the metatable of runtimes */
 void kio_call_open(lua_State *L);         /* op_job.c: what holds calls on the pool */
 void kio_fds_open(lua_State *L);          /* lua_fds.c: the metatable of those that have come */
 void kio_rig_open(lua_State *L);          /* lua_rig.c: the metatable of faults */

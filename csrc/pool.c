@@ -13,8 +13,10 @@
 
 typedef struct lane {
   kio_list queue;   /* jobs that wait, by link */
+  kio_list rooms;   /* jobs of kio_pool_reserve_later, likewise */
   kio_list running; /* jobs under way, by link */
-  unsigned queued;  /* how many wait */
+  unsigned queued;  /* how many wait in `queue` */
+  unsigned kept;    /* places reserved there */
   unsigned busy;    /* how many are under way */
 } lane;
 
@@ -53,6 +55,7 @@ kio_pool *kio_pool_new(const kio_pool_config *config) {
   kio_list_init(&pool->workers);
   for (int i = 0; i < KIO_LANE_COUNT; i++) {
     kio_list_init(&pool->lanes[i].queue);
+    kio_list_init(&pool->lanes[i].rooms);
     kio_list_init(&pool->lanes[i].running);
   }
   return pool;
@@ -70,6 +73,71 @@ void kio_pool_unref(kio_pool *pool) {
   pthread_cond_destroy(&pool->rest);
   pthread_mutex_destroy(&pool->lock);
   kio_memory_free(pool);
+}
+
+/* It has ended, or never will begin: the pool's reference goes with the post. */
+static void tell(kio_job *job) {
+  if (!kio_inbox_post(job->inbox, &job->post)) kio_job_unref(job);
+}
+
+/* ---- places ---- */
+
+/* The job belongs to this pool from now on, which lives at least as long. */
+static void adopt(kio_pool *pool, kio_job *job) {
+  if (!job->pool) job->pool = kio_pool_ref(pool);
+}
+
+static int keep_place(kio_pool *pool, kio_job *job) {
+  lane *l = &pool->lanes[job->lane];
+  unsigned idle = pool->config.threads[job->lane] - l->busy; /* what they take needs no place */
+  adopt(pool, job);
+  if (pool->ended) return -ECANCELED;
+  if (job->reserved) return 0;
+  if (l->queued + l->kept >= idle + pool->config.queue[job->lane]) return -EAGAIN;
+  l->kept++;
+  job->reserved = true;
+  return 0;
+}
+
+static void give_up_place(kio_pool *pool, kio_job *job) {
+  kio_assert(job->reserved && pool->lanes[job->lane].kept > 0);
+  pool->lanes[job->lane].kept--;
+  job->reserved = false;
+}
+
+/* A place may have become free: it is kept for the first who waits for one. */
+static void grant_places(kio_pool *pool, int i) {
+  lane *l = &pool->lanes[i];
+  kio_link *link;
+  while ((link = kio_list_first(&l->rooms))) {
+    kio_job *job = KIO_CONTAINER(link, kio_job, link);
+    if (keep_place(pool, job) != 0) return;
+    kio_link_remove(link);
+    job->queued = job->asking = false;
+    tell(job);
+  }
+}
+
+int kio_pool_reserve(kio_pool *pool, kio_job *job) {
+  pthread_mutex_lock(&pool->lock);
+  bool first = kio_list_empty(&pool->lanes[job->lane].rooms); /* others have asked before */
+  int err = first || pool->ended ? keep_place(pool, job) : -EAGAIN;
+  pthread_mutex_unlock(&pool->lock);
+  return err;
+}
+
+int kio_pool_reserve_later(kio_pool *pool, kio_job *job) {
+  pthread_mutex_lock(&pool->lock);
+  int err = pool->ended ? -ECANCELED : 0;
+  adopt(pool, job);
+  if (err == 0) {
+    kio_job_ref(job);
+    job->queued = job->asking = true;
+    kio_list_push(&pool->lanes[job->lane].rooms, &job->link);
+    grant_places(pool, job->lane);
+  }
+  pthread_mutex_unlock(&pool->lock);
+  return err;
 }
 
 /* ---- a thread ---- */
@@ -94,11 +162,6 @@ static kio_job *next_job(kio_pool *pool) {
   return NULL;
 }
 
-/* It has ended, or never will begin: the pool's reference goes with the post. */
-static void tell(kio_job *job) {
-  if (!kio_inbox_post(job->inbox, &job->post)) kio_job_unref(job);
-}
-
 /* Called, and left, with the lock held. */
 static void run(worker *w, kio_job *job, kio_local *local) {
   kio_pool *pool = w->pool;
@@ -108,6 +171,7 @@ static void run(worker *w, kio_job *job, kio_local *local) {
   pthread_mutex_lock(&pool->lock);
   kio_link_remove(&job->link);
   pool->lanes[job->lane].busy--;
+  grant_places(pool, job->lane);
   w->job = NULL;
   pthread_mutex_unlock(&pool->lock);
   tell(job);
@@ -172,10 +236,27 @@ void kio_job_init(kio_job *job, kio_inbox *inbox) {
   job->inbox = kio_inbox_ref(inbox);
 }
 
+void kio_job_ref(kio_job *job) {
+  unsigned before = atomic_fetch_add(&job->refs, 1);
+  kio_assert(before > 0);
+}
+
+static void disown(kio_job *job) {
+  kio_pool *pool = job->pool;
+  if (job->reserved) {
+    pthread_mutex_lock(&pool->lock);
+    give_up_place(pool, job);
+    grant_places(pool, job->lane);
+    pthread_mutex_unlock(&pool->lock);
+  }
+  kio_pool_unref(pool);
+}
+
 void kio_job_unref(kio_job *job) {
   unsigned before = atomic_fetch_sub(&job->refs, 1);
   kio_assert(before > 0);
   if (before > 1) return;
+  if (job->pool) disown(job);
   kio_inbox_unref(job->inbox);
   job->free(job);
 }
@@ -195,14 +276,8 @@ static int call(kio_pool *pool, int i) {
   return pool->threads > 0 ? 0 : err;
 }
 
-static int refusal(const kio_pool *pool, int i) {
-  const lane *l = &pool->lanes[i];
-  if (pool->ended) return -ECANCELED;
-  unsigned room = pool->config.threads[i] - l->busy; /* those need no place in the queue */
-  return l->queued < room + pool->config.queue[i] ? 0 : -EAGAIN;
-}
-
 static void enqueue(kio_pool *pool, kio_job *job) {
+  give_up_place(pool, job);
   job->queued = true;
   kio_list_push(&pool->lanes[job->lane].queue, &job->link);
   pool->lanes[job->lane].queued++;
@@ -211,26 +286,30 @@ static void enqueue(kio_pool *pool, kio_job *job) {
 static void dequeue(kio_pool *pool, kio_job *job) {
   kio_link_remove(&job->link);
   pool->lanes[job->lane].queued--;
+  grant_places(pool, job->lane);
 }
 
 int kio_pool_submit(kio_pool *pool, kio_job *job) {
   kio_assert(job->inbox && job->work && job->free && job->lane < KIO_LANE_COUNT);
   pthread_mutex_lock(&pool->lock);
-  int err = refusal(pool, job->lane);
+  int err = keep_place(pool, job);
   if (err == 0) {
     enqueue(pool, job);
     err = call(pool, job->lane);
     if (err) dequeue(pool, job);
   }
-  if (err == 0) atomic_fetch_add(&job->refs, 1); /* nobody has run it yet: they need the lock */
+  if (err == 0) kio_job_ref(job); /* nobody has run it yet: they need the lock */
   pthread_mutex_unlock(&pool->lock);
   return err;
 }
 
-bool kio_pool_withdraw(kio_pool *pool, kio_job *job) {
+bool kio_job_withdraw(kio_job *job) {
+  kio_pool *pool = job->pool;
+  if (!pool) return false;
   pthread_mutex_lock(&pool->lock);
   bool found = job->queued && kio_link_linked(&job->link);
-  if (found) dequeue(pool, job);
+  if (found && job->asking) kio_link_remove(&job->link);
+  else if (found) dequeue(pool, job);
   pthread_mutex_unlock(&pool->lock);
   if (found) kio_job_unref(job);
   return found;
@@ -259,6 +338,7 @@ static void refuse_queued(kio_pool *pool) {
       tell(job);
       pthread_mutex_lock(&pool->lock);
     }
+    while ((link = kio_list_pop(&pool->lanes[i].rooms))) tell(KIO_CONTAINER(link, kio_job, link));
   }
 }
 

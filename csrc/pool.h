@@ -39,6 +39,9 @@ struct kio_job {
   const char *name; /* for reports; lives as long as the job */
   uint8_t lane;     /* kio_lane */
   bool queued;      /* has not begun */
+  bool reserved;    /* a place in the queue is kept for it */
+  bool asking;      /* it is to be told when one is, not to be run */
+  kio_pool *pool;   /* the one it has been given to; a reference */
   atomic_uint refs; /* kio_job_ref */
   bool patient;     /* the end of the pool waits for it within its time, and names it when late */
 };
@@ -58,6 +61,7 @@ typedef struct kio_pool_stats {
 /* A new job has one reference. All but `work`, `free`, `name` and `lane` may be left zero. */
 void kio_job_init(kio_job *job, kio_inbox *inbox);
 /* From any thread. */
+void kio_job_ref(kio_job *job);
 void kio_job_unref(kio_job *job);
 
 /* A pool without threads yet, with one reference. NULL: memory is out. Thread-safe from here on. */
@@ -69,9 +73,15 @@ void kio_pool_unref(kio_pool *pool);
    -ECANCELED: the pool has ended; or why no thread could be made (only when none is there to run it
    at all). Nothing will be told then. */
 int kio_pool_submit(kio_pool *pool, kio_job *job);
+/* Keeps a place for a job that will be submitted, or given up by its last reference. 0, -EAGAIN or
+   -ECANCELED as submit. */
+int kio_pool_reserve(kio_pool *pool, kio_job *job);
+/* The same for those who can wait: the job is told when a place is kept for it, or, `queued` set,
+   when the pool ends. 0 or -ECANCELED. */
+int kio_pool_reserve_later(kio_pool *pool, kio_job *job);
 /* Takes back a job that has not begun: it will never run and nothing is told. False: it runs, or
-   has run; its end is told. */
-bool kio_pool_withdraw(kio_pool *pool, kio_job *job);
+   has run, and its end is told; or it was never handed over. */
+bool kio_job_withdraw(kio_job *job);
 void kio_pool_stats_read(kio_pool *pool, kio_pool_stats *stats);
 /* The end: nothing new is taken, what is queued is told as done without having run (`queued` stays
    set), threads that are idle end. Patient jobs get until `until_ns` (CLOCK_MONOTONIC). Writes the

@@ -111,6 +111,11 @@ void kio_sched_ready(kio_sched *sched, kio_task *task) {
   sched->ready_count++;
 }
 
+void kio_sched_unready(kio_sched *sched, kio_task *task) {
+  kio_link_remove(&task->wait_link);
+  sched->ready_count--;
+}
+
 void kio_sched_stop(kio_sched *sched) {
   if (sched->stop_ns == KIO_NEVER) sched->stop_ns = sched->now_ns + sched->config.shutdown_ns;
   kio_scope_cancel(&sched->root, KIO_SCOPE_CANCEL);

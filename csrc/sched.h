@@ -111,8 +111,9 @@ void kio_sched_run(kio_sched *sched);
 void kio_sched_stop(kio_sched *sched);
 /* A task has ended: wakes those that await it, and tells its scope. */
 void kio_sched_ended(kio_sched *sched, kio_task *task);
-/* Queues a ready task. */
+/* Queues a ready task; takes one out of the queue. */
 void kio_sched_ready(kio_sched *sched, kio_task *task);
+void kio_sched_unready(kio_sched *sched, kio_task *task);
 /* The moment `after_ns` from now; KIO_NEVER stays that. */
 static inline int64_t kio_sched_due(kio_sched *sched, int64_t after_ns) {
   if (after_ns == KIO_NEVER) return KIO_NEVER;

@@ -84,7 +84,7 @@ bool kio_sched_end_runtime(kio_sched *sched) {
   int64_t until = kio_ring_uring.now_ns(NULL) + (left > 0 ? left : 0);
   char text[KIO_FAILURE_MAX];
   bool late = kio_runtime_end(runtime, until, names, sizeof names);
-  if (late) snprintf(text, sizeof text, "did not end within shutdown_timeout: %s", names);
+  if (late) snprintf(text, sizeof text, "threads did not end within shutdown_timeout: %s", names);
   else late = kio_runtime_failed(runtime, text);
   kio_runtime_unref(runtime);
   if (!late || sched->trouble) return false; /* which may lie in `late` */

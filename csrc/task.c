@@ -123,6 +123,15 @@ int kio_task_park(lua_State *L, kio_task *task, kio_abandon_fn abandon, lua_KCon
   return kio_task_yield_marked(L, (lua_KContext)task, parkedk);
 }
 
+void kio_task_hold(kio_task *task, kio_abandon_fn abandon) {
+  kio_assert(task->status == KIO_TASK_READY && !task->started);
+  kio_sched_unready(task->sched, task);
+  task->status = KIO_TASK_WAITING;
+  task->abandon = abandon;
+  task->since_ns = task->sched->now_ns;
+  if (kio_task_is_cancelled(task)) kio_task_interrupt(task, KIO_WAKE_CANCEL);
+}
+
 void kio_task_wake(kio_task *task) {
   kio_assert(task->status == KIO_TASK_WAITING && !kio_link_linked(&task->wait_link));
   kio_timer_stop(&task->sched->timers, &task->timer);

@@ -100,6 +100,8 @@ kio_task *kio_task_check(lua_State *L, int index);
    L with `ctx`. `abandon` NULL: the wait cannot be ended early. */
 int kio_task_park(lua_State *L, kio_task *task, kio_abandon_fn abandon, lua_KContext ctx,
                   lua_KFunction k);
+/* A task that has just been made begins when it is woken: until then it waits. */
+void kio_task_hold(kio_task *task, kio_abandon_fn abandon);
 /* Makes a WAITING task ready and stops its timer. */
 void kio_task_wake(kio_task *task);
 /* Ends the present wait early, for a reason. Nothing when it does not wait. */

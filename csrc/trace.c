@@ -57,10 +57,19 @@ int kio_trace_raise_of(lua_State *L, int index) {
   return lua_error(L);
 }
 
+/* Outside a task there is no place for a traceback but a message. */
+static int raise_outside(lua_State *L, int trace) {
+  bool both = lua_type(L, -1) == LUA_TSTRING && lua_type(L, trace) == LUA_TSTRING;
+  if (both) lua_pushfstring(L, "%s\n%s", lua_tostring(L, -1), lua_tostring(L, trace));
+  return lua_error(L);
+}
+
 int kio_trace_raise_sent(lua_State *L, int trace, const char *where) {
   int err = lua_gettop(L);
+  const kio_sched *sched = kio_sched_current();
   trace = lua_absindex(L, trace);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, kio_sched_current()->current);
+  if (!sched || !sched->current) return raise_outside(L, trace);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
   luaL_traceback(L, L, NULL, 0);
   if (lua_type(L, trace) == LUA_TSTRING) {
     lua_pushfstring(L, "%s\nof a function run by %s, %s", lua_tostring(L, -1), where,

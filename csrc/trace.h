@@ -17,8 +17,8 @@ int kio_trace_raise_kept(lua_State *L);
 /* Raises in the running task the error of the ended task whose userdata is at `index`. */
 int kio_trace_raise_of(lua_State *L, int index);
 
-/* Raises in the running task the error on top of L, which another worker has sent with its
-   traceback at `trace` (a string, or nil) and `where` it came from. */
+/* Raises, in the running task if there is one, the error on top of L, which another worker has sent
+   with its traceback at `trace` (a string, or nil) and `where` it came from. */
 int kio_trace_raise_sent(lua_State *L, int trace, const char *where);
 /* Pushes the text of the value at `index`, whatever its __tostring does. */
 const char *kio_trace_push_text(lua_State *L, int index);

@@ -19,7 +19,7 @@ kio.testing = testing
 kio.thread = thread
 
 for _, name in ipairs {
-  "run", "stop", "spawn", "scope", "timeout", "deadline", "shield",
+  "run", "stop", "runtime", "spawn_blocking", "spawn", "scope", "timeout", "deadline", "shield",
   "sleep", "yield", "now", "is_cancelled", "stats", "tasks", "check",
   "read", "write", "pread", "pwrite", "readv", "writev", "preadv", "pwritev",
   "buffer", "read_into", "pread_into",

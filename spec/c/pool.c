@@ -210,12 +210,12 @@ static void withdrawn_never_run(void) {
   CHECK(kio_pool_submit(pool, &running->job) == 0);
   until(&busy[KIO_LANE_USER], 1);
   CHECK(kio_pool_submit(pool, &queued->job) == 0);
-  CHECK(!kio_pool_withdraw(pool, &running->job));
-  CHECK(kio_pool_withdraw(pool, &queued->job));
-  CHECK(!kio_pool_withdraw(pool, &queued->job)); /* once */
+  CHECK(!kio_job_withdraw(&running->job));
+  CHECK(kio_job_withdraw(&queued->job));
+  CHECK(!kio_job_withdraw(&queued->job)); /* once */
   release(fds[1], 1);
   until_told(1);
-  CHECK(!kio_pool_withdraw(pool, &running->job)); /* over */
+  CHECK(!kio_job_withdraw(&running->job)); /* over */
   CHECK(!queued->ran && running->ran);
   kio_job_unref(&running->job);
   kio_job_unref(&queued->job);
@@ -299,7 +299,7 @@ static void *submit_until_refused(void *arg) {
     CHECK(err == 0 || err == -EAGAIN || err == -ECANCELED);
     atomic_fetch_add(&submitted, 1);
     if (err == 0) atomic_fetch_add(&accepted, 1);
-    if (err == 0 && atomic_load(&submitted) % 3 == 0) kio_pool_withdraw(pool, &e->job);
+    if (err == 0 && atomic_load(&submitted) % 3 == 0) kio_job_withdraw(&e->job);
     kio_job_unref(&e->job);
   }
   kio_pool_unref(pool);

@@ -9,7 +9,7 @@ local api = {}
 local INNER = { core = true, io = true }
 
 local USERDATA = {
-  "kio.Task", "kio.Scope", "kio.Stream", "kio.Listener", "kio.Udp", "kio.Buffer",
+  "kio.Task", "kio.Scope", "kio.Stream", "kio.Listener", "kio.Udp", "kio.Buffer", "kio.Runtime",
 }
 
 local SYNC = { "mutex", "semaphore", "condition", "event", "waitgroup", "channel" }

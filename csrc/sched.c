@@ -104,175 +104,6 @@ void kio_sched_tell_owners(kio_sched *sched) {
   }
 }
 
-/* ---- tasks ---- */
-
-void kio_sched_ready(kio_sched *sched, kio_task *task) {
-  kio_list_push(&sched->ready, &task->wait_link);
-  sched->ready_count++;
-}
-
-void kio_sched_unready(kio_sched *sched, kio_task *task) {
-  kio_link_remove(&task->wait_link);
-  sched->ready_count--;
-}
-
-void kio_sched_stop(kio_sched *sched) {
-  if (sched->stop_ns == KIO_NEVER) sched->stop_ns = sched->now_ns + sched->config.shutdown_ns;
-  kio_scope_cancel(&sched->root, KIO_SCOPE_CANCEL);
-}
-
-void kio_sched_unanchor(kio_sched *sched, const void *userdata) {
-  lua_pushnil(sched->L);
-  lua_rawsetp(sched->L, LUA_REGISTRYINDEX, userdata);
-}
-
-void kio_sched_forget(kio_sched *sched, kio_task *task) {
-  if (task != sched->main)
-    kio_sched_unanchor(sched, task); /* that one is anchored until the run is over */
-}
-
-void kio_sched_end_daemons(kio_scope *scope) {
-  if (scope->dismissed || !kio_scope_idle(scope) || scope->daemons == 0) return;
-  scope->dismissed = true; /* or each that ends would look at all the others again */
-  KIO_LIST_EACH(&scope->inner, link) {
-    kio_scope *inner = KIO_CONTAINER(link, kio_scope, link);
-    if (inner->of_task && inner->task->daemon) kio_scope_cancel(inner, KIO_SCOPE_CANCEL);
-  }
-}
-
-/* One task less in `scope`: those who wait for that are told. */
-static void scope_lost(kio_sched *sched, kio_scope *scope, const kio_task *task) {
-  kio_assert(scope->live > 0);
-  scope->live--;
-  if (task->daemon) scope->daemons--;
-  if (scope->waiting && scope->live == 0) {
-    scope->waiting = false;
-    kio_task_wake(scope->task);
-  } else if (scope->waiting ||
-             (scope == &sched->root && sched->main && kio_task_ended(sched->main))) {
-    kio_sched_end_daemons(scope);
-  }
-}
-
-static void fail_scope(kio_sched *sched, kio_scope *scope) {
-  if (scope == &sched->root) kio_sched_stop(sched);
-  else kio_scope_cancel(scope, KIO_SCOPE_FAILURE);
-}
-
-/* Out of the innermost scope the task's body has opened: its tasks are cancelled and move out. */
-static void leave_scope(kio_task *task) {
-  kio_scope *scope = task->scope, *owner = kio_scope_owner(scope->parent);
-  kio_link *link;
-  kio_scope_cancel(scope, KIO_SCOPE_FAILURE);
-  while ((link = kio_list_pop(&scope->inner))) {
-    kio_list_push(&owner->inner, link);
-    KIO_CONTAINER(link, kio_scope, link)->parent = owner;
-  }
-  owner->live += scope->live;
-  owner->daemons += scope->daemons;
-  if (scope->daemons > 0) owner->dismissed = false;
-  scope->live = scope->daemons = 0;
-  if (!kio_list_empty(&scope->failures)) fail_scope(task->sched, owner);
-  while ((link = kio_list_pop(&scope->failures))) kio_list_push(&owner->failures, link);
-  kio_timer_stop(&task->sched->timers, &scope->timer);
-  task->scope = scope->parent;
-  kio_scope_close(scope);
-  kio_sched_unanchor(task->sched, scope);
-}
-
-void kio_sched_leave_scopes(kio_task *task, const lua_State *co) {
-  while (task->scope != &task->own && (!co || task->scope->co == co)) leave_scope(task);
-}
-
-void kio_sched_ended(kio_sched *sched, kio_task *task) {
-  kio_scope *owner = kio_scope_owner(task->own.parent);
-  if (task->on_end) task->on_end->ended(task->on_end, task);
-  kio_sched_orphan(sched, task->request); /* a result it never took: its operation was cut off */
-  task->request = NULL;
-  kio_sched_leave_scopes(task, NULL);
-  bool cut = task->status == KIO_TASK_CANCELLED && task->own.end == KIO_SCOPE_RUNS;
-  if (cut && !task->daemon) owner->cut = true;
-  kio_scope_close(&task->own);
-  bool observed = task->handled || !kio_queue_empty(&task->waiters);
-  if (task->status == KIO_TASK_FAILED && !observed) {
-    kio_list_push(&owner->failures, &task->link); /* stays anchored until the scope raises it */
-    fail_scope(sched, owner);
-  } else {
-    kio_sched_forget(sched, task);
-  }
-  kio_queue_wake_all(&task->waiters);
-  scope_lost(sched, owner, task);
-}
-
-/* ---- other threads ---- */
-
-static void wake_came(kio_request *request) {
-  kio_request_renew(request); /* sent again when the next wait begins */
-}
-
-static int new_wake(kio_sched *sched, int fd) {
-  kio_request *request = kio_slab_take(&sched->ring.slab);
-  if (!request) return -ENOMEM;
-  request->op = KIO_OP_READ;
-  request->fd = fd;
-  request->done = wake_came;
-  request->buffer = kio_buffer_take(&sched->buffers, sizeof(uint64_t));
-  request->arg.io =
-      (kio_arg_io){.buf = request->buffer.data, .size = sizeof(uint64_t), .offset = (uint64_t)-1};
-  if (request->buffer.data) sched->wake = request; /* the end of the run gives it back */
-  else kio_sched_release(sched, request);
-  return sched->wake ? 0 : -ENOMEM;
-}
-
-kio_inbox *kio_sched_inbox(kio_sched *sched, int *err) {
-  kio_worker *worker = sched->config.worker;
-  *err = worker ? 0 : -ENOTSUP;
-  if (sched->inbox || !worker) return sched->inbox;
-  if (!worker->inbox) worker->inbox = kio_inbox_new(err);
-  if (!worker->inbox) return NULL;
-  *err = new_wake(sched, kio_inbox_fd(worker->inbox));
-  return *err ? NULL : (sched->inbox = kio_inbox_ref(worker->inbox));
-}
-
-kio_pool *kio_sched_pool(kio_sched *sched, int *err) {
-  kio_worker *worker = sched->config.worker;
-  kio_pool *pool = worker ? kio_runtime_pool(worker->runtime) : NULL;
-  *err = pool ? 0 : -ENOMEM;
-  return pool;
-}
-
-/* A worker that has nothing to run takes a job; one that always has, now and then. */
-static void take_job(kio_sched *sched) {
-  bool idle = sched->ready_count == 0 || sched->stats.turns % KIO_JOB_TURNS == 0;
-  kio_post *job =
-      idle && !sched->root.active ? kio_runtime_take(sched->config.worker->runtime) : NULL;
-  if (job) job->arrive(job, sched);
-}
-
-static void take_posts(kio_sched *sched) {
-  if (!sched->inbox) return;
-  kio_post *post = kio_inbox_take(sched->inbox);
-  while (post) {
-    kio_post *next = post->next; /* `arrive` may free it */
-    post->arrive(post, sched);
-    post = next;
-  }
-  take_job(sched);
-}
-
-/* With the read in flight, a post that comes from now on ends the wait, and so does a job somebody
-   offers. False: one is there. */
-static bool sleep_by_inbox(kio_sched *sched) {
-  kio_request *wake = sched->wake;
-  if (wake->state == KIO_REQUEST_IDLE) {
-    wake->flags |= KIO_REQUEST_SILENT;
-    kio_ring_queue(&sched->ring, wake);
-  }
-  sched->ring.expects = sched->expected > 0;
-  if (!kio_inbox_sleep(sched->inbox)) return false;
-  return sched->root.active || !kio_runtime_has_jobs(sched->config.worker->runtime);
-}
-
 /* ---- members ---- */
 
 void kio_sched_join(kio_sched *sched, kio_member *member) {
@@ -352,7 +183,7 @@ static void enter(kio_sched *sched) {
   int64_t bound = wait_ns(sched);
   if (bound == 0 && !kio_ring_wants_enter(&sched->ring)) return;
   if (bound > 0 && sched->config.busy_poll_ns > 0 && busy_poll(sched, bound)) return;
-  if (bound > 0 && sched->inbox && !sleep_by_inbox(sched)) bound = 0;
+  if (bound > 0 && sched->inbox && !kio_sched_sleep(sched)) bound = 0;
   kio_ring_enter(&sched->ring, bound);
 }
 
@@ -377,7 +208,7 @@ static bool turn(kio_sched *sched) {
   flush_members(sched);
   bound_draining(sched);
   enter(sched);
-  take_posts(sched); /* before anything else: who posts from now on need not wake us */
+  if (sched->inbox) kio_sched_take_posts(sched); /* first: who posts later need not wake us */
   read_clock(sched);
   kio_sched_tell_owners(sched);
   return true;

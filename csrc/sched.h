@@ -157,6 +157,11 @@ void kio_sched_unanchor(kio_sched *sched, const void *userdata);
 kio_inbox *kio_sched_inbox(kio_sched *sched, int *err);
 /* The pool of its runtime, likewise. */
 kio_pool *kio_sched_pool(kio_sched *sched, int *err);
+/* With an inbox, once a turn: does what others have posted, and may take a job. */
+void kio_sched_take_posts(kio_sched *sched);
+/* With an inbox, before waiting: a post that comes from now on ends the wait, and so does a job
+   somebody offers. False: one is there. */
+bool kio_sched_sleep(kio_sched *sched);
 /* The loop is over: what others post is refused from now on. */
 void kio_sched_close_inbox(kio_sched *sched);
 /* Ends the runtime it has to end, within what unwinding may still take. True: threads or jobs run

@@ -91,6 +91,8 @@ build = {
         "csrc/runtime.c",
         "csrc/sched.c",
         "csrc/sched_end.c",
+        "csrc/sched_inbox.c",
+        "csrc/sched_tasks.c",
         "csrc/scope.c",
         "csrc/seen.c",
         "csrc/shuffle.c",

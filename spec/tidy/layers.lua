@@ -14,7 +14,8 @@ layers.order = {
   "ring_uring ring_uring_prep ring_sim ring_rig machine diagnose address sockopt socket",
   "thread inbox pool runtime remote",
   "desc",
-  "scope task queue watchdog sched sched_end trace stream signals interrupt",
+  "scope task queue watchdog sched sched_tasks sched_inbox sched_end trace stream signals "
+    .. "interrupt",
   "op op_job ops check",
   "lua_* op_* test_*",
 }

@@ -1,0 +1,71 @@
+/* How a scheduler hears of other threads: its inbox, the read that lets a post end its wait, and
+   the jobs that it takes from its runtime. Called by the scheduler's thread only. */
+#include "sched.h"
+
+#include <errno.h>
+
+#include "config.h"
+
+static void wake_came(kio_request *request) {
+  kio_request_renew(request); /* sent again when the next wait begins */
+}
+
+static int new_wake(kio_sched *sched, int fd) {
+  kio_request *request = kio_slab_take(&sched->ring.slab);
+  if (!request) return -ENOMEM;
+  request->op = KIO_OP_READ;
+  request->fd = fd;
+  request->done = wake_came;
+  request->buffer = kio_buffer_take(&sched->buffers, sizeof(uint64_t));
+  request->arg.io =
+      (kio_arg_io){.buf = request->buffer.data, .size = sizeof(uint64_t), .offset = (uint64_t)-1};
+  if (request->buffer.data) sched->wake = request; /* the end of the run gives it back */
+  else kio_sched_release(sched, request);
+  return sched->wake ? 0 : -ENOMEM;
+}
+
+kio_inbox *kio_sched_inbox(kio_sched *sched, int *err) {
+  kio_worker *worker = sched->config.worker;
+  *err = worker ? 0 : -ENOTSUP;
+  if (sched->inbox || !worker) return sched->inbox;
+  if (!worker->inbox) worker->inbox = kio_inbox_new(err);
+  if (!worker->inbox) return NULL;
+  *err = new_wake(sched, kio_inbox_fd(worker->inbox));
+  return *err ? NULL : (sched->inbox = kio_inbox_ref(worker->inbox));
+}
+
+kio_pool *kio_sched_pool(kio_sched *sched, int *err) {
+  kio_worker *worker = sched->config.worker;
+  kio_pool *pool = worker ? kio_runtime_pool(worker->runtime) : NULL;
+  *err = pool ? 0 : -ENOMEM;
+  return pool;
+}
+
+/* A worker that has nothing to run takes a job; one that always has, now and then. */
+static void take_job(kio_sched *sched) {
+  bool idle = sched->ready_count == 0 || sched->stats.turns % KIO_JOB_TURNS == 0;
+  kio_post *job =
+      idle && !sched->root.active ? kio_runtime_take(sched->config.worker->runtime) : NULL;
+  if (job) job->arrive(job, sched);
+}
+
+void kio_sched_take_posts(kio_sched *sched) {
+  kio_post *post = kio_inbox_take(sched->inbox);
+  while (post) {
+    kio_post *next = post->next; /* `arrive` may free it */
+    post->arrive(post, sched);
+    post = next;
+  }
+  take_job(sched);
+}
+
+bool kio_sched_sleep(kio_sched *sched) {
+  kio_request *wake = sched->wake;
+  if (wake->state == KIO_REQUEST_IDLE) {
+    wake->flags |= KIO_REQUEST_SILENT;
+    kio_ring_queue(&sched->ring, wake);
+  }
+  sched->ring.expects = sched->expected > 0;
+  if (!kio_inbox_sleep(sched->inbox)) return false;
+  return sched->root.active || !kio_runtime_has_jobs(sched->config.worker->runtime);
+}

@@ -3,7 +3,7 @@
 
 #include <lauxlib.h>
 
-static const kio_handle_kind *const kinds[] = {&kio_stream_kind, &kio_listener_kind,
+static const kio_handle_kind *const kinds[] = {&kio_stream_kind, &kio_listener_kind, &kio_udp_kind,
                                                &kio_buffer_kind, NULL};
 
 const kio_handle_kind *kio_handle_kind_of(lua_State *L, int index) {

@@ -45,6 +45,7 @@ typedef struct kio_handle_kind {
 
 extern const kio_handle_kind kio_stream_kind;   /* lua_move.c */
 extern const kio_handle_kind kio_listener_kind; /* lua_net.c */
+extern const kio_handle_kind kio_udp_kind;      /* lua_move_udp.c */
 extern const kio_handle_kind kio_buffer_kind;   /* lua_buffer.c */
 
 /* The kind of the userdata at `index`; NULL when it cannot move. */

@@ -77,7 +77,9 @@ int kio_udp_fail(lua_State *L, kio_udp *udp, const char *what, int err, const ki
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   if (!to) to = udp->connected ? &udp->peer : own_address(udp);
   text_of(to, text);
-  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, "the socket is closed");
+  const char *moved = "the socket was handed over to another thread";
+  const char *closed = udp->moved ? moved : "the socket is closed";
+  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
   return kio_fail(L, err, what, text);
 }
 
@@ -274,7 +276,7 @@ static int l_gc(lua_State *L) {
 static int l_tostring(lua_State *L) {
   char own[KIO_ADDRESS_TEXT_MAX + 1], peer[KIO_ADDRESS_TEXT_MAX + 1];
   kio_udp *udp = kio_udp_check(L);
-  const char *state = udp->fd < 0 ? "closed" : "open";
+  const char *state = udp->moved ? "handed over" : udp->fd < 0 ? "closed" : "open";
   text_of(own_address(udp), own);
   lua_pushfstring(L, KIO_UDP_TYPE " (fd %d, %s, %s", udp->fd, state, own);
   if (udp->connected) lua_pushfstring(L, ", peer %s)", text_of(&udp->peer, peer));

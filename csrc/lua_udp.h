@@ -17,6 +17,7 @@ typedef struct kio_udp {
   kio_member member;      /* of the scheduler it last worked on */
   kio_sched *sched;       /* that scheduler; NULL: none, nothing is in flight */
   int fd;                 /* -1: closed, or not there yet */
+  bool moved;             /* and another thread has the socket now */
   bool connected;         /* to `peer` */
   bool packets;           /* SOCK_SEQPACKET: the peer may end */
   bool receiving;         /* a task waits for a message: from parking until it has run again */

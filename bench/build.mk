@@ -20,9 +20,12 @@ bench-run: bench-build $(CORE_RELEASE)
 bench-check: bench-build $(CORE_RELEASE) ## whether kio keeps its bounds; for a quiet machine
 	$(BENCH_LUA) bench/run.lua --check $(ARGS)
 
-bench-micro: $(CORE_RELEASE) $(BENCH_OUT)/crossing ## what tasks, timers and crossings cost
+BENCH_MICRO := $(BENCH_OUT)/crossing $(BENCH_OUT)/wake
+
+bench-micro: $(CORE_RELEASE) $(BENCH_MICRO) ## what tasks, timers and crossings cost
 	@for f in spawn timers; do $(BENCH_KIO) $(BENCH_LUA) bench/micro/$$f.lua || exit 1; done
 	@$(BENCH_OUT)/crossing
+	@$(BENCH_OUT)/wake
 
 bench-build: $(BENCH_PROGRAMS)
 
@@ -44,5 +47,9 @@ $(BENCH_OUT)/crossing: bench/micro/crossing.c build/release/libkio.a bench/build
 	@mkdir -p $(@D)
 	$(BENCH_CC) $(BENCH_CFLAGS) -D_GNU_SOURCE -iquote csrc $(LUA_CFLAGS) $< build/release/libkio.a \
 	  -luring -llua5.4 -lm -pthread -o $@
+
+$(BENCH_OUT)/wake: bench/micro/wake.c bench/build.mk
+	@mkdir -p $(@D)
+	$(BENCH_CC) $(BENCH_CFLAGS) -D_GNU_SOURCE $< -luring -pthread -o $@
 
 -include $(wildcard $(BENCH_OUT)/*.d)

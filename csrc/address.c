@@ -4,7 +4,11 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-enum { HOST_MAX = 64, PORT_MAX = 65535 };
+enum { HOST_MAX = 64, PORT_MAX = 65535, NAME_MAX_SIZE = 253, LABEL_MAX = 63 };
+
+const char kio_address_is_name[] = "the host is a name, and must be numeric here: kio.net.resolve";
+static const char bad_host[] =
+    "the host must be a numeric IPv4 address, an IPv6 address in brackets, or a name";
 
 void kio_address_blank(kio_sockaddr *address) {
   *address = (kio_sockaddr){.size = sizeof address->as};
@@ -54,13 +58,47 @@ static const char *parse_v6(char *host, uint16_t port, kio_sockaddr *out) {
 static const char *parse_v4(const char *host, uint16_t port, kio_sockaddr *out) {
   struct sockaddr_in *v4 = &out->as.v4;
   if (strcmp(host, "localhost") == 0) host = "127.0.0.1";
-  if (inet_pton(AF_INET, host, &v4->sin_addr) != 1) {
-    return "the host must be a numeric IPv4 address, an IPv6 address in brackets, or localhost";
-  }
+  if (inet_pton(AF_INET, host, &v4->sin_addr) != 1) return bad_host;
   v4->sin_family = AF_INET;
   v4->sin_port = htons(port);
   out->size = sizeof *v4;
   return NULL;
+}
+
+/* ---- names: RFC 1123, section 2.1, and the underscore that is in use ---- */
+
+static bool is_in_name(unsigned char c) {
+  bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  return letter || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* "1.2.3" and "0x7f.1" are numbers to the C library, and 0.0.0.0 is never far: no name ends so. */
+static bool is_number(const char *label, size_t size) {
+  if (size > 2 && label[0] == '0' && (label[1] | 0x20) == 'x') return true;
+  for (size_t i = 0; i < size; i++) {
+    if (label[i] < '0' || label[i] > '9') return false;
+  }
+  return true;
+}
+
+/* What is wrong with a name; the constant that says it is one when nothing is. */
+static const char *check_name(const char *name, size_t size) {
+  size_t begin = 0;
+  if (name[size - 1] == '.') size--; /* "example.org." is never completed by a search domain */
+  if (size == 0 || size > NAME_MAX_SIZE) return "a name has 1 to 253 bytes";
+  for (size_t i = 0; i <= size; i++) {
+    if (i < size && (unsigned char)name[i] >= 0x80) {
+      return "a name that is not ASCII must be given in its encoded form, xn--...";
+    }
+    if (i < size && name[i] != '.') {
+      if (!is_in_name((unsigned char)name[i])) return bad_host;
+      continue;
+    }
+    if (i == begin || i - begin > LABEL_MAX) return "each part of a name has 1 to 63 bytes";
+    if (i == size && is_number(name + begin, i - begin)) return bad_host;
+    begin = i + 1;
+  }
+  return kio_address_is_name;
 }
 
 static const char *parse_host(const char *text, size_t size, uint16_t port, kio_sockaddr *out) {
@@ -68,10 +106,16 @@ static const char *parse_host(const char *text, size_t size, uint16_t port, kio_
   bool bracketed = size >= 2 && text[0] == '[' && text[size - 1] == ']';
   if (bracketed) text++, size -= 2;
   if (size == 0) return "the host is missing";
-  if (size >= sizeof host || memchr(text, 0, size)) return "not a host address";
-  memcpy(host, text, size);
-  host[size] = 0;
-  return bracketed ? parse_v6(host, port, out) : parse_v4(host, port, out);
+  if (memchr(text, 0, size)) return "not a host address";
+  if (bracketed && size >= sizeof host) return "not a host address";
+  if (size < sizeof host) {
+    memcpy(host, text, size);
+    host[size] = 0;
+    if (bracketed) return parse_v6(host, port, out);
+    if (!parse_v4(host, port, out)) return NULL;
+  }
+  *out = (kio_sockaddr){0};
+  return check_name(text, size);
 }
 
 const char *kio_address_parse(const char *text, size_t size, kio_sockaddr *out) {

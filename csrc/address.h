@@ -8,8 +8,10 @@
 
 enum { KIO_ADDRESS_TEXT_MAX = 128 }; /* longest text of an address, end included */
 
-/* Reads an address. NULL on success, else what is wrong with the text (a constant). */
+/* Reads an address. NULL on success, else what is wrong with the text (a constant): this very
+   pointer when the host is a name that somebody could look up. */
 const char *kio_address_parse(const char *text, size_t size, kio_sockaddr *out);
+extern const char kio_address_is_name[];
 /* Writes an address; how many bytes (an abstract name may contain zero bytes). */
 size_t kio_address_format(const kio_sockaddr *address, char text[KIO_ADDRESS_TEXT_MAX]);
 /* Makes room for the kernel to fill in an address. */

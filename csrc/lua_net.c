@@ -1,5 +1,6 @@
-/* Connecting and listening. Addresses are text (address.h); names other than localhost are resolved
-   above this layer. Called in a task, but for listen, which never waits. */
+/* Connecting and listening. Addresses are text (address.h); what to do with a name two Lua
+   functions know, which are called in place. Called in a task, but for listen, which never waits
+   when its address is numeric. */
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -21,14 +22,31 @@
 
 /* ---- options and addresses ---- */
 
-/* Reads the address at index 1. False after pushing nil, message, code. */
+/* Reads the address at index 1; of a name its `size` is 0. False after pushing nil, message,
+   code. */
 static bool read_address(lua_State *L, const char *what, kio_sockaddr *address) {
   size_t size;
   luaL_checktype(L, 1, LUA_TSTRING);
   const char *text = lua_tolstring(L, 1, &size);
   const char *wrong = kio_address_parse(text, size, address);
+  if (wrong == kio_address_is_name) wrong = NULL;
   if (wrong) kio_fail_text(L, "EINVAL", what, text, wrong);
   return !wrong;
+}
+
+/* localhost is 127.0.0.1, but whoever connects may be meant to find ::1 as well. */
+static bool is_localhost(const char *text) {
+  static const char name[] = "localhost:";
+  return strncmp(text, name, sizeof name - 1) == 0;
+}
+
+/* Several attempts to connect: an option of kio.net.connect that this layer only checks. */
+static void check_attempt_delay(lua_State *L) {
+  if (!lua_istable(L, 2)) return;
+  int kind = lua_getfield(L, 2, "attempt_delay");
+  bool valid = kind == LUA_TNIL || (kind == LUA_TNUMBER && lua_tonumber(L, -1) >= 0);
+  luaL_argcheck(L, valid, 2, "option 'attempt_delay' must be a number of 0 or more");
+  lua_pop(L, 1);
 }
 
 /* Reads the option `type` at index 2, if any. */
@@ -57,6 +75,35 @@ static bool fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
   return true;
 }
 
+/* ---- names ---- */
+
+static const char by_name[2]; /* only their addresses count: keys in the registry */
+
+/* net_by_name(connect, listen): the functions that are called when the host is a name */
+static int l_by_name(lua_State *L) {
+  for (int i = 0; i < 2; i++) {
+    luaL_checktype(L, i + 1, LUA_TFUNCTION);
+    lua_pushvalue(L, i + 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &by_name[i]);
+  }
+  return 0;
+}
+
+static int l_by_namek(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  return lua_gettop(L);
+}
+
+/* With the same two arguments, and all of its results. */
+static int call_by_name(lua_State *L, const char *key) {
+  lua_settop(L, 2);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+  lua_insert(L, 1);
+  lua_callk(L, 2, LUA_MULTRET, 0, l_by_namek);
+  return l_by_namek(L, LUA_OK, 0);
+}
+
 /* ---- connect ---- */
 
 enum { CONNECT_STREAM = 3 }; /* where the userdata to be filled waits on the frame */
@@ -81,14 +128,16 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
 
 /* net_connect(address [, options]) -> stream */
 static int l_connect(lua_State *L) {
-  static const char *const others[] = {"timeout", "type", NULL};
+  static const char *const others[] = {"timeout", "type", "attempt_delay", NULL};
   kio_sockaddr address;
   kio_socket_options options = kio_socket_defaults;
   if (!read_address(L, "connect", &address)) return 3;
   kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_CONNECT, others, &options);
   read_type(L, &options);
   int64_t timeout = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_option_timeout(L, 2, KIO_NEVER);
+  check_attempt_delay(L);
   kio_task *task = kio_op_begin(L);
+  if (address.size == 0 || is_localhost(lua_tostring(L, 1))) return call_by_name(L, &by_name[0]);
   lua_settop(L, 2);
   push_empty(L, options.type == SOCK_SEQPACKET);
   int fd = kio_socket_new(&address, &options);
@@ -143,6 +192,7 @@ static int l_listen(lua_State *L) {
   kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_LISTEN, others, &options);
   read_type(L, &options);
   if (lua_istable(L, 2)) kio_read_number(L, 2, "backlog", INT_MAX, &options.backlog);
+  if (address.size == 0) return call_by_name(L, &by_name[1]);
   listener *l = push_listener(L, options.type == SOCK_SEQPACKET);
   l->address = address;
   l->fd = kio_socket_listen(&address, &options);
@@ -309,6 +359,7 @@ void kio_listener_open(lua_State *L) {
 
 const luaL_Reg kio_net_ops[] = {
     {"net_listen", l_listen},
+    {"net_by_name", l_by_name},
     {"net_connect", l_connect},
     {NULL, NULL},
 };

@@ -25,6 +25,7 @@ extern const luaL_Reg kio_fds_ops[];      /* lua_fds.c: descriptors over Unix so
 extern const luaL_Reg kio_adopt_ops[];    /* lua_adopt.c: sockets of unknown origin */
 extern const luaL_Reg kio_udp_ops[];      /* lua_udp.c: sockets that keep messages apart */
 extern const luaL_Reg kio_runtime_ops[];  /* lua_runtime.c: workers of one's own */
+extern const luaL_Reg kio_resolve_ops[];  /* lua_resolve.c: looking names up */
 extern const luaL_Reg kio_blocking_ops[]; /* lua_blocking.c: functions that block */
 extern const luaL_Reg kio_thread_ops[];   /* lua_thread.c: functions on other workers, stop */
 #ifdef KIO_TEST

@@ -1,13 +1,16 @@
 ---Sockets: listening, connecting, accepting, datagrams.
+require "kio.net.connect"
 local accept = require "kio.accept"
 local core = require "kio.core"
 local handover = require "kio.handover"
+local names = require "kio.net.names"
 local serve = require "kio.serve"
 
 local net = {}
 
 net.listen = core.net_listen
 net.connect = core.net_connect
+net.resolve = names.resolve
 net.udp = core.net_udp
 for name, f in pairs(handover) do net[name] = f end
 

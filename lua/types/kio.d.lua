@@ -494,7 +494,7 @@ function kio.statx(dirfd, path, flags, options) end
 -- ---- sockets by descriptor ----
 
 ---An address as text: "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "localhost:80" (127.0.0.1),
----"unix:/path", "unix:@abstract". Other names are not resolved.
+---"unix:/path", "unix:@abstract". kio.net.connect and listen take other names, too.
 ---@alias kio.Address string
 
 ---See accept4(2).
@@ -773,7 +773,7 @@ function kio.current() end
 ---@return any ...
 function kio.task_result(task) end
 
----kio.net.connect
+---kio.net.connect: a name is looked up, and of its addresses the first that answers wins.
 ---@async
 ---@param address kio.Address
 ---@param options? kio.ConnectOptions
@@ -782,13 +782,36 @@ function kio.task_result(task) end
 ---@return string? code
 function kio.net_connect(address, options) end
 
----kio.net.listen
+---kio.net.listen: of a name the first of its addresses that can be had.
 ---@param address kio.Address
 ---@param options? kio.ListenOptions
 ---@return kio.Listener|nil
 ---@return string? message
 ---@return string? code
 function kio.net_listen(address, options) end
+
+---Whom the core asks to connect to, and listen on, a name.
+---@param connect async fun(address: string, options: table?): ...
+---@param listen fun(address: string, options: table?): ...
+function kio.net_by_name(connect, listen) end
+
+---getaddrinfo(3): each address with its port. kio.net.resolve is made of it.
+---@async
+---@param name string
+---@param service string a port's number or a service's name
+---@param family? "any"|"inet"|"inet6"
+---@param type? "stream"|"datagram"
+---@param options? kio.Options
+---@return kio.Address[]|nil
+---@return string? message
+---@return string? code
+function kio.net_lookup(name, service, family, type, options) end
+
+---What kind of address a text is; nil and what is wrong with it.
+---@param text string
+---@return "numeric"|"name"|nil
+---@return string? wrong
+function kio.net_parse(text) end
 
 ---kio.fs.readdir
 ---@async

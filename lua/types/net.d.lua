@@ -216,6 +216,7 @@ function Listener:credentials() end
 ---@field priority? integer SO_PRIORITY
 
 ---@class kio.ConnectOptions: kio.TcpOptions, kio.Options
+---@field attempt_delay? number seconds until the next address of a name is tried as well (0.25)
 ---@field type? "stream"|"seqpacket" of a Unix socket; "seqpacket": a kio.Udp is made (stream)
 
 ---What concerns connections is inherited by the accepted ones.

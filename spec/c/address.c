@@ -68,6 +68,12 @@ static void check_text(const char *from, const char *to) {
   CHECK(size == strlen(to) && memcmp(text, to, size) == 0);
 }
 
+static void check_name(const char *text, bool is_name) {
+  kio_sockaddr a;
+  const char *wrong = kio_address_parse(text, strlen(text), &a);
+  CHECK(wrong && (wrong == kio_address_is_name) == is_name && a.size == 0);
+}
+
 /* What the kernel may hand over although nobody could have asked for it. */
 static void check_strange(void) {
   char text[KIO_ADDRESS_TEXT_MAX];
@@ -89,6 +95,11 @@ int main(void) {
     check_round_trip(random_unix());
   }
   check_text("localhost:80", "127.0.0.1:80");
+  check_name("example.org:80", true);
+  check_name("4.3com:80", true);
+  check_name("127.1:80", false);
+  check_name("a.0x7f:80", false);
+  check_name("a..b:80", false);
   check_text("127.0.0.1:00080", "127.0.0.1:80");
   check_text("[0:0:0:0:0:0:0:1]:1", "[::1]:1");
   check_text("[FE80::1%2]:65535", "[fe80::1%2]:65535");

@@ -4,6 +4,14 @@ local kio = require "kio"
 local support = require "spec.support"
 local connection = require "spec.net.connection"
 
+-- Random texts may be names: nobody is asked for them.
+local core = require "kio.core"
+local real_lookup = core.net_lookup
+before_each(function()
+  core.net_lookup = function(name) return nil, "resolve " .. name .. ": unknown", "EAI_NONAME" end
+end)
+after_each(function() core.net_lookup = real_lookup end)
+
 -- Text, and what must be said about it.
 local BAD = {
   { "", "the address is empty" },
@@ -17,7 +25,7 @@ local BAD = {
   { "127.1:80", "the host must be" },
   { " 127.0.0.1:80", "the host must be" },
   { "127.0.0.1 :80", "the host must be" },
-  { "example.org:80", "the host must be" },
+  { "bad name.org:80", "the host must be" },
   { "*:80", "the host must be" },
   { "localhost", "the port is missing" },
   { ":80", "the host is missing" },
@@ -79,6 +87,17 @@ describe("a bad address", function()
         check_refused("sendmsg", text, why, kio.sendmsg(udp, "x", { to = text }))
       end
       assert.equal("0.0.0.0:0", kio.getsockname(fd)) -- still unbound
+      connection.close(fd, udp)
+    end)
+  end)
+
+  it("is a name where nobody looks names up", function()
+    support.run(function()
+      local fd, udp = assert(kio.socket("tcp4")), assert(kio.socket("udp4"))
+      local name = "example.org:80"
+      check_refused("connect", name, "the host is a name", kio.connect(fd, name))
+      check_refused("bind", name, "the host is a name", kio.bind(fd, name))
+      check_refused("sendmsg", name, "the host is a name", kio.sendmsg(udp, "x", { to = name }))
       connection.close(fd, udp)
     end)
   end)

@@ -1,0 +1,113 @@
+---Looking names up. Numeric addresses, Unix names and localhost are answered here; everything else
+---goes to the C library's resolver, on a thread.
+local check = require "kio.fs.check"
+local core = require "kio.core"
+
+local names = {}
+
+---@class kio.ResolveOptions: kio.Options
+---@field family? "inet"|"inet6" addresses of this kind only
+---@field port? integer goes with each address
+---@field service? string the same by its name, as in /etc/services
+---@field type? "stream"|"datagram" what the service is for ("stream")
+
+local KNOWN = {
+  timeout = "number", family = "string", port = "number", service = "string", type = "string",
+}
+local FAMILIES = { inet = true, inet6 = true }
+local TYPES = { stream = true, datagram = true }
+
+local function wrong_options(options)
+  local port = options.port
+  if options.family and not FAMILIES[options.family] then
+    return "option 'family' must be \"inet\" or \"inet6\""
+  elseif options.type and not TYPES[options.type] then
+    return "option 'type' must be \"stream\" or \"datagram\""
+  elseif port and (math.type(port) ~= "integer" or port < 0 or port > 65535) then
+    return "option 'port' must be an integer from 0 to 65535"
+  elseif options.service and (options.service == "" or options.service:find("\0", 1, true)) then
+    return "option 'service' must be a name"
+  elseif port and options.service then
+    return "either 'port' or 'service'"
+  end
+end
+
+-- "host:port" or "host". The port is nil when there is none.
+local function split(text)
+  local host, port = text:match("^(%[[^%]]*%]):(.*)$")
+  if not host and not text:match("^%[[^%]]*%]$") then host, port = text:match("^(.*):(.*)$") end
+  return host or text, port
+end
+
+local function family_of(address) return address:sub(1, 1) == "[" and "inet6" or "inet" end
+
+-- What needs no resolver; nil: it does.
+local function known(host, port, family)
+  local bare = host:lower():gsub("%.$", "")
+  if bare == "localhost" then
+    local list = {}
+    for _, each in ipairs { "127.0.0.1", "[::1]" } do -- RFC 6761, section 6.3
+      if not family or family == family_of(each) then list[#list + 1] = each .. ":" .. port end
+    end
+    return list
+  elseif core.net_parse(host .. ":0") == "numeric" then
+    if not family or family == family_of(host) then return { host .. ":" .. port } end
+    local what = "resolve " .. host .. ": it is no address of the family " .. family
+    return nil, what, "EAI_ADDRFAMILY"
+  end
+  return nil
+end
+
+-- Each once, in the resolver's order; without the port that nobody asked for.
+local function tidy(list, without_port)
+  local seen, out = {}, {}
+  for _, address in ipairs(list) do
+    if without_port then address = address:gsub(":0$", "") end
+    if not seen[address] then
+      seen[address] = true
+      out[#out + 1] = address
+    end
+  end
+  return out
+end
+
+local function look_up(host, port, options)
+  local list, message, code
+  if not options.service then list, message, code = known(host, port or "0", options.family) end
+  if not list and not code then
+    list, message, code = core.net_lookup(host, options.service or port or "0",
+      options.family or "any", options.type or "stream", { timeout = options.timeout })
+  end
+  if not list then return nil, message, code end
+  return tidy(list, not port and not options.service)
+end
+
+---The addresses of a name, in the order in which they should be tried. `name` may have a port
+---("example.org:80"): then each address has it. Numeric addresses come back as they are.
+---@async
+---@param name string
+---@param options? kio.ResolveOptions
+---@return kio.Address[]|nil addresses at least one
+---@return string? message
+---@return string? code an errno's name, "ETIMEDOUT", or a code of getaddrinfo: "EAI_NONAME", ...
+function names.resolve(name, options)
+  if type(name) ~= "string" then
+    check.refuse(1, "resolve", "a name (string) expected, got " .. type(name))
+  end
+  check.options(options, 2, "resolve", KNOWN)
+  options = options or {}
+  local wrong = wrong_options(options)
+  if wrong then check.refuse(2, "resolve", wrong) end
+  if name:sub(1, 5) == "unix:" and core.net_parse(name) then return { name } end
+  local host, port = split(name)
+  if port and (options.port or options.service) then
+    check.refuse(2, "resolve", "the name has a port already")
+  end
+  local _, bad = core.net_parse(port and name or name .. ":0")
+  if bad then
+    return nil, ("resolve %s: %s"):format(name:match("^[^%z]*"), bad), "EINVAL"
+  end
+  return look_up(host, port or options.port and ("%d"):format(options.port), options)
+end
+
+return names

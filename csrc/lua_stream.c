@@ -39,8 +39,12 @@ static kio_stream *stream_at(lua_State *L) {
 }
 
 const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
+  static const char *const kinds[] = {"", "pipe", "terminal", "device", "file"};
+  static const char *const standard[] = {"", "stdin", "stdout", "stderr"};
   kio_sockaddr peer = kio_stream_peer(stream);
-  text[kio_address_format(&peer, text)] = 0;
+  if (stream->standard) strcpy(text, standard[stream->standard]);
+  else if (stream->kind != KIO_STREAM_SOCKET) strcpy(text, kinds[stream->kind]);
+  else text[kio_address_format(&peer, text)] = 0;
   return text;
 }
 
@@ -52,10 +56,13 @@ static int64_t due_of(lua_State *L, const kio_stream_handle *h, kio_sched *sched
 int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   kio_stream_peer_text(stream, text);
-  bool moved = stream->state == KIO_STREAM_MOVED;
-  const char *closed =
-      moved ? "the stream was handed over to another thread" : "the stream is closed";
-  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
+  static const char *const why[] = {
+      [KIO_STREAM_OPEN] = "the descriptor is not open for that",
+      [KIO_STREAM_CLOSING] = "the stream is closed",
+      [KIO_STREAM_CLOSED] = "the stream is closed",
+      [KIO_STREAM_MOVED] = "the stream was handed over to another thread",
+  };
+  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, why[stream->state]);
   return kio_fail(L, err, what, text);
 }
 
@@ -234,6 +241,15 @@ static int shut(lua_State *L, kio_stream *stream, int how) {
   return 1;
 }
 
+static int cut(lua_State *L, kio_stream *stream);
+
+/* What is no socket has no halves: without its output it is closed. */
+static int shut_plain(lua_State *L, kio_stream *stream) {
+  stream->state = KIO_STREAM_CLOSING;
+  kio_stream_dismiss_writer(stream);
+  return cut(L, stream);
+}
+
 static int l_shutdownk(lua_State *L, int status, lua_KContext how) {
   kio_stream *stream = stream_at(L);
   bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
@@ -241,7 +257,8 @@ static int l_shutdownk(lua_State *L, int status, lua_KContext how) {
   int err = output_error(stream);
   if (err) return kio_stream_fail(L, stream, "shutdown", err);
   if (ended_early) return kio_stream_fail(L, stream, "shutdown", kio_stream_early_end(L, 0));
-  return shut(L, stream, (int)how);
+  bool plain = stream->kind != KIO_STREAM_SOCKET;
+  return plain ? shut_plain(L, stream) : shut(L, stream, (int)how);
 }
 
 /* stream:shutdown(["read" | "write" | "both"]) -> true; output leaves before writing ends */
@@ -280,7 +297,7 @@ static int cut(lua_State *L, kio_stream *stream) {
   if (!sched || !kio_desc_busy(&sched->descs, stream->fd)) return close_done(L, stream);
   int err = kio_desc_close(&sched->descs, stream->fd);
   kio_assert(err == 0); /* it is busy, so it has an entry; only this task may close it */
-  shutdown(stream->fd, SHUT_RDWR);
+  if (!stream->standard) shutdown(stream->fd, SHUT_RDWR);
   kio_desc_cancel(&sched->descs, &sched->ring, stream->fd, KIO_REQUEST_CLOSED);
   kio_desc_await(&sched->descs, stream->fd, sched->current);
   kio_task_says(sched->current, "close", stream->fd);
@@ -345,7 +362,9 @@ static int push_address(lua_State *L, const kio_sockaddr *address) {
 
 /* stream:peer() -> the other end's address */
 static int l_peer(lua_State *L) {
-  kio_sockaddr peer = kio_stream_peer(kio_stream_check(L)->stream);
+  kio_stream *stream = kio_stream_check(L)->stream;
+  kio_sockaddr peer = kio_stream_peer(stream);
+  if (stream->kind != KIO_STREAM_SOCKET) return kio_stream_fail(L, stream, "peer", ENOTSOCK);
   return push_address(L, &peer);
 }
 
@@ -389,7 +408,8 @@ static int l_tostring(lua_State *L) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   kio_stream_handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
   if (!h->stream) return (lua_pushliteral(L, STREAM_TYPE " (not connected)"), 1);
-  lua_pushfstring(L, STREAM_TYPE " (fd %d, %s, peer %s)", h->stream->fd, states[h->stream->state],
+  lua_pushfstring(L, STREAM_TYPE " (fd %d, %s, %s%s)", h->stream->fd, states[h->stream->state],
+                  h->stream->kind == KIO_STREAM_SOCKET ? "peer " : "",
                   kio_stream_peer_text(h->stream, text));
   return 1;
 }

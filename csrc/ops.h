@@ -19,6 +19,7 @@ extern const luaL_Reg kio_inspect_ops[];  /* lua_inspect.c: what goes on */
 extern const luaL_Reg kio_rig_ops[];      /* lua_rig.c: what kio.testing needs */
 extern const luaL_Reg kio_buffer_ops[];   /* lua_buffer.c: buffer */
 extern const luaL_Reg kio_net_ops[];      /* lua_net.c: connect and listen */
+extern const luaL_Reg kio_standard_ops[]; /* lua_standard.c: streams on what is open already */
 extern const luaL_Reg kio_signal_ops[];   /* lua_signal.c: waiting for signals */
 extern const luaL_Reg kio_serve_ops[];    /* lua_serve.c: what serving needs */
 extern const luaL_Reg kio_fds_ops[];      /* lua_fds.c: descriptors over Unix sockets */

@@ -30,6 +30,7 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer) {
   stream->fd = fd;
   stream->peer_size = peer->size;
   memcpy(stream->peer, &peer->as, peer->size);
+  if (peer->size == 0) kio_stream_look_plain(stream);
   stream->in_want = KIO_BUFFER_MIN;
   stream->out_mark = KIO_HIGH_WATER;
   stream->member.flush = flush_output;
@@ -43,9 +44,6 @@ kio_sockaddr kio_stream_peer(const kio_stream *stream) {
   return peer;
 }
 
-static void received(kio_request *request);
-static void sent(kio_request *request);
-
 /* Lets go of a slot; one under way is orphaned by the scheduler, which is ending then. */
 static void release(kio_sched *sched, kio_request **slot, bool under_way) {
   if (*slot && !under_way) kio_sched_release(sched, *slot);
@@ -56,15 +54,18 @@ static void release(kio_sched *sched, kio_request **slot, bool under_way) {
 int kio_stream_attach(kio_stream *stream, kio_sched *sched) {
   if (stream->sched == sched) return 0;
   kio_assert(!stream->sched);
-  int err = kio_sched_request(sched, KIO_OP_RECV, stream->fd, stream, received, &stream->rx);
+  bool plain = stream->kind != KIO_STREAM_SOCKET;
+  int err = kio_sched_request(sched, plain ? KIO_OP_READ : KIO_OP_RECV, stream->fd, stream,
+                              plain ? kio_stream_received_plain : kio_stream_received, &stream->rx);
   if (err) return err;
-  err = kio_sched_request(sched, KIO_OP_SEND, stream->fd, stream, sent, &stream->tx);
+  err = kio_sched_request(sched, plain ? KIO_OP_WRITE : KIO_OP_SEND, stream->fd, stream,
+                          plain ? kio_stream_sent_plain : kio_stream_sent, &stream->tx);
   if (err) {
     release(sched, &stream->rx, false);
     return err;
   }
   stream->rx->arg.io = (kio_arg_io){0};
-  stream->tx->arg.io = (kio_arg_io){.flags = MSG_WAITALL};
+  stream->tx->arg.io = (kio_arg_io){.flags = MSG_WAITALL, .offset = KIO_STREAM_CURRENT};
   stream->sched = sched;
   kio_sched_join(sched, &stream->member);
   if (stream->in.data) sched->buffers.lent++; /* unread bytes of an earlier run come along */
@@ -116,7 +117,7 @@ void kio_stream_finish(kio_stream *stream) {
   }
   stream->in = stream->out = (kio_buffer){NULL, 0};
   stream->in_at = stream->in_end = stream->out_size = 0;
-  if (stream->fd >= 0) kio_sched_close_fd(stream->fd);
+  if (stream->fd >= 0 && !stream->standard) kio_sched_close_fd(stream->fd);
   stream->fd = -1;
   stream->state = KIO_STREAM_CLOSED;
 }
@@ -170,7 +171,7 @@ static void adapt(kio_stream *stream, size_t asked, size_t got) {
   else if (got < stream->in_want / 4 && stream->in_want > KIO_BUFFER_MIN) stream->in_want /= 2;
 }
 
-static void received(kio_request *request) {
+void kio_stream_received(kio_request *request) {
   kio_stream *stream = request->owner;
   kio_task *reader = stream->reader;
   int result = request->result;
@@ -188,9 +189,7 @@ static void received(kio_request *request) {
   if (stream->later) settle(stream);
 }
 
-/* Room at the end of the input buffer: a new one, or the unread bytes moved to the front, or a
-   larger one. */
-static int make_room(kio_stream *stream) {
+int kio_stream_make_room(kio_stream *stream) {
   kio_buffers *buffers = &stream->sched->buffers;
   size_t unread = kio_stream_unread(stream);
   if (stream->in.data && stream->in_end < stream->in.size) return 0;
@@ -228,11 +227,10 @@ int kio_stream_put_back(kio_stream *stream, const char *data, size_t size) {
   return 0;
 }
 
-int kio_stream_receive(kio_stream *stream, kio_task *reader) {
+static int aim_receive(kio_stream *stream) {
   kio_request *rx = stream->rx;
-  kio_assert(!stream->receiving);
   if (stream->in.data || (stream->in_more && stream->in_want > KIO_BUFFER_MIN)) {
-    int err = make_room(stream);
+    int err = kio_stream_make_room(stream);
     if (err) return err;
     rx->arg.io.buf = stream->in.data + stream->in_end;
     rx->arg.io.size = stream->in.size - stream->in_end;
@@ -240,13 +238,25 @@ int kio_stream_receive(kio_stream *stream, kio_task *reader) {
     rx->arg.io.buf = NULL;
     rx->arg.io.size = KIO_BUFFER_MIN;
   }
+  return 0;
+}
+
+void kio_stream_queue_receive(kio_stream *stream) {
+  kio_request *rx = stream->rx;
   kio_request_renew(rx);
   rx->buffer = stream->in; /* with the kernel */
   stream->in.data = NULL;
   stream->receiving = true;
+  kio_ring_queue(&stream->sched->ring, rx);
+}
+
+int kio_stream_receive(kio_stream *stream, kio_task *reader) {
+  kio_assert(!stream->receiving);
+  int err = stream->kind == KIO_STREAM_SOCKET ? aim_receive(stream) : kio_stream_aim_plain(stream);
+  if (err) return err;
   stream->reader = reader;
   stream->moved_ns = stream->sched->now_ns;
-  kio_ring_queue(&stream->sched->ring, rx);
+  kio_stream_queue_receive(stream);
   return 0;
 }
 
@@ -301,7 +311,7 @@ static void send_from(kio_stream *stream, char *at, size_t size) {
   kio_ring_queue(&stream->sched->ring, tx);
 }
 
-static void sent(kio_request *tx) {
+void kio_stream_sent(kio_request *tx) {
   kio_stream *stream = tx->owner;
   int result = tx->result;
   size_t asked = tx->arg.io.size;

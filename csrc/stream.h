@@ -1,5 +1,6 @@
-/* A stream: a buffered byte connection on a socket. Knows tasks only as something to wake; its Lua
-   face is lua_stream.c. At most one receive and one send are in flight.
+/* A stream: a buffered byte connection on a socket, or on anything else that can be read or
+   written: a pipe, a terminal, a file from where it stands on. Knows tasks only as something to
+   wake; its Lua face is lua_stream.c. At most one receive and one send are in flight.
    Input: what has arrived and is not yet read stays here, whatever happened to the reader.
    Output: writes are gathered and leave with the turn's one kernel entry; a writer waits only past
    the stream's mark. It may be told to hold output back until there is more. An idle stream holds
@@ -18,11 +19,22 @@ typedef enum kio_stream_state {
   KIO_STREAM_MOVED    /* the same: another stream has its descriptor now, on another thread */
 } kio_stream_state;
 
+typedef enum kio_stream_nature {
+  KIO_STREAM_SOCKET,
+  KIO_STREAM_PIPE,
+  KIO_STREAM_TERMINAL,
+  KIO_STREAM_DEVICE, /* anything else that tells when it is ready */
+  KIO_STREAM_FILE    /* always ready: it is not asked */
+} kio_stream_nature;
+
 typedef struct kio_stream {
   kio_member member; /* of the scheduler it last worked on */
   kio_sched *sched;  /* that scheduler; NULL: none, nothing is in flight */
   int fd;
   uint8_t state;     /* kio_stream_state */
+  uint8_t kind;      /* kio_stream_nature */
+  bool write_only;   /* no socket, and waiting for input would never end */
+  uint8_t standard;  /* 1 to 3: stdin, stdout, stderr, others' too: neither shut down nor closed */
   bool later;        /* closes itself when nothing is in flight any more */
   bool dropped;      /* and then frees itself: its userdata is gone */
   bool ended;        /* the peer has sent its last byte */
@@ -47,9 +59,11 @@ typedef struct kio_stream {
   /* output */
   kio_buffer out; /* gathered, not yet sent: out_size bytes */
   size_t out_size;
-  size_t out_mark;      /* past so many gathered bytes a writer waits */
-  size_t out_hold;      /* so many are gathered before they leave by themselves; 0: none */
-  kio_request *tx;      /* its slot for sending, while attached */
+  size_t out_mark; /* past so many gathered bytes a writer waits */
+  size_t out_hold; /* so many are gathered before they leave by themselves; 0: none */
+  kio_request *tx; /* its slot for sending, while attached */
+  char *out_at;    /* no socket, and not ready: what is to be written then, out_left bytes */
+  size_t out_left;
   bool sending;         /* tx is under way: its buffer holds what was gathered before */
   int out_err;          /* a send failed: told by every later write, flush and close */
   kio_task *writer;     /* the task that waits for room or the end of output, likewise */
@@ -59,7 +73,8 @@ typedef struct kio_stream {
   char peer[];          /* that address */
 } kio_stream;
 
-/* Takes over a connected socket. NULL when memory is out: the caller still owns fd then. */
+/* Takes over a connected socket, or with an empty address a descriptor that is none. NULL when
+   memory is out: the caller still owns fd then. */
 kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer);
 /* The other end's address. */
 kio_sockaddr kio_stream_peer(const kio_stream *stream);
@@ -71,8 +86,8 @@ int kio_stream_attach(kio_stream *stream, kio_sched *sched);
    flight. */
 void kio_stream_leave(kio_stream *stream);
 
-/* Queues a receive, for the task that is about to park as its reader.
-   0 or -ENOMEM. Afterwards in_err, ended and the unread bytes tell what came. */
+/* Queues a receive, for the task that is about to park as its reader. 0, -ENOMEM, or -EBADF: not
+   open for reading. Afterwards in_err, ended and the unread bytes tell what came. */
 int kio_stream_receive(kio_stream *stream, kio_task *reader);
 /* Ends a receive early, for its parked reader. */
 void kio_stream_abandon_read(kio_task *reader);
@@ -103,5 +118,24 @@ void kio_stream_finish(kio_stream *stream);
 void kio_stream_close_later(kio_stream *stream);
 /* The writer that waits is told that the stream closes. */
 void kio_stream_dismiss_writer(kio_stream *stream);
+
+/* ---- between stream.c and stream_plain.c only ---- */
+
+#define KIO_STREAM_CURRENT ((uint64_t)-1) /* the offset of what is read where it stands */
+
+/* Finds out what the descriptor is, which is no socket. */
+void kio_stream_look_plain(kio_stream *stream);
+/* Room at the end of the input buffer: a new one, or the unread bytes moved to the front, or a
+   larger one. 0 or -ENOMEM. */
+int kio_stream_make_room(kio_stream *stream);
+/* Lends the input buffer, if any, to the kernel, with the receive that the slot describes. */
+void kio_stream_queue_receive(kio_stream *stream);
+/* Describes the first step of a receive on what is no socket. 0, -ENOMEM or -EBADF. */
+int kio_stream_aim_plain(kio_stream *stream);
+/* What completions mean: for sockets, and for the rest. */
+void kio_stream_received(kio_request *rx);
+void kio_stream_sent(kio_request *tx);
+void kio_stream_received_plain(kio_request *rx);
+void kio_stream_sent_plain(kio_request *tx);
 
 #endif

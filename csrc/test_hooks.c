@@ -1,5 +1,7 @@
 /* Test builds only: what specs need to see and to break. */
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "errname.h"
@@ -99,6 +101,24 @@ static int l_sim_fired(lua_State *L) {
   return 1;
 }
 
+/* ---- descriptors ---- */
+
+/* set_nonblock(fd) */
+static int l_set_nonblock(lua_State *L) {
+  int fd = kio_check_fd(L, 1);
+  lua_pushboolean(L, fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0);
+  return 1;
+}
+
+/* terminal() -> the two ends of a pseudoterminal, or nothing */
+static int l_terminal(lua_State *L) {
+  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) return 0;
+  lua_pushinteger(L, master);
+  lua_pushinteger(L, open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC));
+  return 2;
+}
+
 /* ---- signals ---- */
 
 /* send_signal(name, ...): to this process, as kill(1) does */
@@ -112,6 +132,12 @@ static int l_send_signal(lua_State *L) {
 }
 
 const luaL_Reg kio_test_ops[] = {
-    {"world", l_world},         {"fail_memory", l_fail_memory}, {"sim", l_sim},
-    {"sim_fired", l_sim_fired}, {"send_signal", l_send_signal}, {NULL, NULL},
+    {"world", l_world},
+    {"fail_memory", l_fail_memory},
+    {"sim", l_sim},
+    {"sim_fired", l_sim_fired},
+    {"send_signal", l_send_signal},
+    {"set_nonblock", l_set_nonblock},
+    {"terminal", l_terminal},
+    {NULL, NULL},
 };

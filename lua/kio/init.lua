@@ -6,6 +6,7 @@ local group = require "kio.group"
 local helpers = require "kio.io"
 local net = require "kio.net"
 local signal = require "kio.signal"
+local standard = require "kio.standard"
 require "kio.stream"
 local select_ready = require "kio.sync.select"
 local sync = require "kio.sync"
@@ -32,6 +33,7 @@ for _, name in ipairs {
   kio[name] = core[name]
 end
 
+for name, f in pairs(standard) do kio[name] = f end
 for name, helper in pairs(helpers) do kio[name] = helper end
 for name, f in pairs(group) do kio[name] = f end
 

@@ -53,6 +53,7 @@ local FREE = {
   run = true, now = true, is_cancelled = true, check = true, stats = true, tasks = true,
   socket = true, socketpair = true, pipe = true, bind = true, listen = true,
   getsockname = true, getpeername = true,
+  stream = true, stdin = true, stdout = true, stderr = true,
 }
 
 local function add_methods(list, kind, object, arguments)

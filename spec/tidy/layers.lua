@@ -15,7 +15,7 @@ layers.order = {
   "thread inbox pool runtime remote",
   "desc",
   "scope task queue watchdog sched sched_tasks sched_inbox sched_end trace stream signals "
-    .. "interrupt",
+    .. "stream_plain interrupt",
   "op op_job ops check",
   "lua_* op_* test_*",
 }

@@ -14,6 +14,7 @@
 #define KIO_PLAIN_MAX 2       /* messages soon go through the ring */
 #define KIO_LOANS_FIRST 1     /* a second receive at the same time starves */
 #define KIO_LOANS_BUFFERS 2   /* and a third one always does */
+#define KIO_SHARED_MOVES 2    /* who never waits for other threads soon lets the loop turn */
 #define KIO_SNAPSHOT_NS 1000  /* the ready queue is cut short nearly every turn */
 #else
 #define KIO_RING_ENTRIES 256     /* 28 KiB of locked memory; 97 rings fit into the usual 8 MiB */
@@ -26,6 +27,7 @@
 #define KIO_PLAIN_MAX 32         /* messages a socket moves in a turn without the ring */
 #define KIO_LOANS_FIRST 32       /* buffers that lie ready for receives at first ... */
 #define KIO_LOANS_BUFFERS 256    /* ... and when so many receive at once: 1 MiB */
+#define KIO_SHARED_MOVES 128     /* messages to or from other threads before the loop turns */
 #define KIO_SNAPSHOT_NS 5000000  /* tasks may run 5 ms before the kernel is looked at again */
 #endif
 
@@ -45,11 +47,12 @@
 #define KIO_REPORT_TRACES 16          /* tasks a report gives the tracebacks of */
 #define KIO_REPORT_TASKS 100          /* and those it names */
 #define KIO_PARCEL_MAX (1 << 30)      /* bytes of values to another thread: copies have an end */
-#define KIO_QUARANTINE 256   /* freed buffers watched for late kernel writes, in test builds */
-#define KIO_THREADS_MAX 1024 /* workers of one run */
-#define KIO_JOB_TURNS 16     /* a busy worker takes an offered job every so many turns */
-#define KIO_POOL_THREADS 8   /* blocking jobs that run at once, unless told */
-#define KIO_POOL_QUEUE 1024  /* and those that wait for a thread */
+#define KIO_QUARANTINE 256        /* freed buffers watched for late kernel writes, in test builds */
+#define KIO_CHANNEL_MAX (1 << 30) /* messages in a channel: its memory grows with what is there */
+#define KIO_THREADS_MAX 1024      /* workers of one run */
+#define KIO_JOB_TURNS 16          /* a busy worker takes an offered job every so many turns */
+#define KIO_POOL_THREADS 8        /* blocking jobs that run at once, unless told */
+#define KIO_POOL_QUEUE 1024       /* and those that wait for a thread */
 #define KIO_POOL_THREADS_INTERNAL 4       /* calls for names and files that run at once */
 #define KIO_POOL_QUEUE_INTERNAL (1 << 20) /* each waits in a task: those are the limit */
 #define KIO_THREAD_STACK (2 << 20)        /* bytes: Lua's 200 nested C calls take less than half */

@@ -62,13 +62,20 @@ void kio_inbox_wake(kio_inbox *inbox) {
   errno = saved;
 }
 
-bool kio_inbox_post(kio_inbox *inbox, kio_post *post) {
+bool kio_inbox_put(kio_inbox *inbox, kio_post *post, bool *asleep) {
   kio_post *head = atomic_load(&inbox->word);
   do {
+    *asleep = head == ASLEEP;
     if (head == CLOSED) return false;
-    post->next = head == ASLEEP ? NULL : head;
+    post->next = *asleep ? NULL : head;
   } while (!atomic_compare_exchange_weak(&inbox->word, &head, post));
-  if (head == ASLEEP) kio_inbox_wake(inbox);
+  return true;
+}
+
+bool kio_inbox_post(kio_inbox *inbox, kio_post *post) {
+  bool asleep;
+  if (!kio_inbox_put(inbox, post, &asleep)) return false;
+  if (asleep) kio_inbox_wake(inbox);
   return true;
 }
 

@@ -45,6 +45,9 @@ void kio_inbox_unref(kio_inbox *inbox);
 /* Posts, from any thread that holds a reference; wakes a sleeping owner. False: the inbox is closed
    and the post stays the caller's. Never blocks. */
 bool kio_inbox_post(kio_inbox *inbox, kio_post *post);
+/* The same for those who post under a lock: does not wake, but tells in *asleep that kio_inbox_wake
+   must follow. */
+bool kio_inbox_put(kio_inbox *inbox, kio_post *post, bool *asleep);
 /* Ends the owner's present or next wait without a post. May be called by a signal handler. */
 void kio_inbox_wake(kio_inbox *inbox);
 

@@ -310,7 +310,13 @@ static void drop(void *object) {
   kio_memory_free(moved);
 }
 
-const kio_handle_kind kio_buffer_kind = {BUFFER_TYPE, prepare, give, take, drop};
+static void restore(lua_State *L, int index, void *object) {
+  kio_view *view = lua_touserdata(L, index);
+  *view = *(kio_view *)object;
+  kio_memory_free(object);
+}
+
+const kio_handle_kind kio_buffer_kind = {BUFFER_TYPE, prepare, give, take, drop, restore};
 
 static const luaL_Reg methods[] = {
     {"string", l_string},     {"set", l_set},         {"copy", l_copy},   {"fill", l_fill},

@@ -3,12 +3,41 @@
 
 #include <lauxlib.h>
 
-static const kio_handle_kind *const kinds[] = {&kio_stream_kind, &kio_listener_kind, &kio_udp_kind,
-                                               &kio_buffer_kind, NULL};
+static const kio_handle_kind *const kinds[] = {
+    &kio_stream_kind,  &kio_listener_kind, &kio_udp_kind, &kio_buffer_kind,
+    &kio_channel_kind, &kio_event_kind,    NULL,
+};
 
 const kio_handle_kind *kio_handle_kind_of(lua_State *L, int index) {
   for (size_t i = 0; kinds[i]; i++) {
     if (luaL_testudata(L, index, kinds[i]->type)) return kinds[i];
   }
   return NULL;
+}
+
+void *kio_handle_give_reference(lua_State *L, int index, void *spare) {
+  (void)L;
+  (void)index;
+  return spare;
+}
+
+bool kio_codec_pack(lua_State *L, int first, int count, kio_parcel *out,
+                    const kio_codec_limits *limits) {
+  if (!kio_codec_pack_kept(L, first, count, out, limits)) return false;
+  lua_pop(L, 1);
+  return true;
+}
+
+/* A shared handle has its reference still: that of the parcel goes with it. */
+void kio_codec_restore(lua_State *L, int index, kio_parcel *parcel) {
+  for (size_t i = 0; i < parcel->beside_count; i++) {
+    kio_beside *beside = &parcel->beside[i];
+    const kio_handle_kind *kind = beside->kind;
+    if (!kind || !kind->restore) continue;
+    lua_rawgeti(L, index, (lua_Integer)i + 1);
+    kind->restore(L, lua_gettop(L), beside->object);
+    beside->object = NULL;
+    lua_pop(L, 1);
+  }
+  kio_parcel_free(parcel);
 }

@@ -21,6 +21,12 @@ typedef struct kio_codec_limits {
    Runs no Lua code. Raises only when Lua's memory is out, with nothing moved or left behind. */
 bool kio_codec_pack(lua_State *L, int first, int count, kio_parcel *out,
                     const kio_codec_limits *limits);
+/* The same, and pushes what kio_codec_restore needs. */
+bool kio_codec_pack_kept(lua_State *L, int first, int count, kio_parcel *out,
+                         const kio_codec_limits *limits);
+/* Nobody has taken the parcel: the handles that have moved into it are again what they were, and it
+   is freed. `index`: what kio_codec_pack_kept has pushed. Cannot fail. */
+void kio_codec_restore(lua_State *L, int index, kio_parcel *parcel);
 /* Pushes the values and returns how many; -1 after pushing a message (bytes that make no sense, a
    module that cannot be loaded here). Uses the parcel up in every case. May run the Lua code of
    modules that are required here for the first time; must not be called where that is forbidden.
@@ -28,7 +34,8 @@ bool kio_codec_pack(lua_State *L, int first, int count, kio_parcel *out,
 int kio_codec_unpack(lua_State *L, kio_parcel *parcel);
 
 /* A kind of userdata that moves. An object is what travels in its place: C memory that belongs to
-   no state and no scheduler. */
+   no state and no scheduler. One that is shared instead of moved gives a reference, and keeps its
+   own. */
 typedef struct kio_handle_kind {
   const char *type; /* the name of its metatable in the registry */
   /* May the userdata at `index` move now? NULL, or why not. Sets *spare to an object that give will
@@ -41,12 +48,20 @@ typedef struct kio_handle_kind {
   void (*take)(lua_State *L, void *object);
   /* Disposes of an object that nobody took, or of a spare. Any thread may call it. */
   void (*drop)(void *object);
+  /* Undoes give, in the state and on the thread that gave: the userdata has its object again.
+     NULL: it is shared, and has it still. */
+  void (*restore)(lua_State *L, int index, void *object);
 } kio_handle_kind;
+
+/* `give` of shared kinds: the reference that `prepare` has taken. */
+void *kio_handle_give_reference(lua_State *L, int index, void *spare);
 
 extern const kio_handle_kind kio_stream_kind;   /* lua_move.c */
 extern const kio_handle_kind kio_listener_kind; /* lua_net.c */
 extern const kio_handle_kind kio_udp_kind;      /* lua_move_udp.c */
 extern const kio_handle_kind kio_buffer_kind;   /* lua_buffer.c */
+extern const kio_handle_kind kio_channel_kind;  /* lua_channel.c: shared */
+extern const kio_handle_kind kio_event_kind;    /* lua_event.c: shared */
 
 /* The kind of the userdata at `index`; NULL when it cannot move. */
 const kio_handle_kind *kio_handle_kind_of(lua_State *L, int index);

@@ -17,7 +17,8 @@ static void register_all(lua_State *L) {
       kio_dir_ops,      kio_task_ops,     kio_queue_ops,    kio_scope_ops,   kio_run_ops,
       kio_net_ops,      kio_serve_ops,    kio_inspect_ops,  kio_rig_ops,     kio_signal_ops,
       kio_standard_ops, kio_buffer_ops,   kio_udp_ops,      kio_fds_ops,     kio_adopt_ops,
-      kio_thread_ops,   kio_runtime_ops,  kio_blocking_ops, kio_resolve_ops,
+      kio_thread_ops,   kio_runtime_ops,  kio_blocking_ops, kio_resolve_ops, kio_channel_ops,
+      kio_event_ops,
 #ifdef KIO_TEST
       kio_test_ops,     kio_test_job_ops,
 #endif
@@ -43,6 +44,9 @@ int luaopen_kio_core(lua_State *L) {
   kio_fds_open(L);
   kio_errand_open(L);
   kio_runtime_open(L);
+  kio_await_open(L);
+  kio_channel_open(L);
+  kio_event_open(L);
   kio_stream_open(L);
   lua_setfield(L, -2, "stream_methods");
   kio_listener_open(L);

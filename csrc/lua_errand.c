@@ -1,6 +1,7 @@
 /* The origin's half of a remote, as far as tasks and plain callers share it: its memory, the way
    out and the outcome. Invariant: an errand has a waiter exactly while a task waits for it, and
-   then it is among the scheduler's members and its `expected`. The origin's thread only. */
+   then it is among the scheduler's members, its `expected` and its `mutual`. The origin's thread
+   only. */
 #include "lua_errand.h"
 
 #include "memory.h"
@@ -16,6 +17,7 @@ void kio_errand_settle(kio_errand *errand) {
   if (!errand->waiter) return;
   kio_sched_leave(&errand->waits);
   errand->waiter->sched->expected--;
+  errand->waiter->sched->mutual--;
   errand->waiter = NULL;
 }
 
@@ -28,6 +30,7 @@ void kio_errand_await(kio_errand *errand, kio_task *task) {
   errand->waits.detach = detach;
   kio_sched_join(task->sched, &errand->waits);
   task->sched->expected++;
+  task->sched->mutual++;
 }
 
 static void back_arrive(kio_post *post, void *sched) {

@@ -67,4 +67,15 @@ static void drop(void *object) {
   kio_memory_free(moved);
 }
 
-const kio_handle_kind kio_stream_kind = {"kio.Stream", prepare, give, take, drop};
+static void restore(lua_State *L, int index, void *object) {
+  moved_stream *moved = object;
+  kio_stream_handle *h = lua_touserdata(L, index);
+  kio_sched *sched = kio_sched_here();
+  kio_stream *left = h->stream;
+  h->stream = moved->stream;
+  kio_stream_drop(left);
+  kio_memory_free(moved);
+  if (sched && h->stream->out_size > 0) kio_stream_attach(h->stream, sched);
+}
+
+const kio_handle_kind kio_stream_kind = {"kio.Stream", prepare, give, take, drop, restore};

@@ -59,4 +59,13 @@ static void drop(void *object) {
   kio_memory_free(moved);
 }
 
-const kio_handle_kind kio_udp_kind = {KIO_UDP_TYPE, prepare, give, take, drop};
+/* It joins a loop again with its next operation. */
+static void restore(lua_State *L, int index, void *object) {
+  moved_udp *moved = object;
+  kio_udp *udp = lua_touserdata(L, index);
+  udp->fd = moved->fd;
+  udp->moved = false;
+  kio_memory_free(moved);
+}
+
+const kio_handle_kind kio_udp_kind = {KIO_UDP_TYPE, prepare, give, take, drop, restore};

@@ -333,7 +333,15 @@ static void drop(void *object) {
   kio_memory_free(moved);
 }
 
-const kio_handle_kind kio_listener_kind = {LISTENER_TYPE, prepare, give, take, drop};
+static void restore(lua_State *L, int index, void *object) {
+  moved_listener *moved = object;
+  listener *l = lua_touserdata(L, index);
+  l->fd = moved->fd;
+  l->moved = false;
+  kio_memory_free(moved);
+}
+
+const kio_handle_kind kio_listener_kind = {LISTENER_TYPE, prepare, give, take, drop, restore};
 
 static const luaL_Reg methods[] = {
     {"accept", l_accept}, {"close", l_close}, {"address", l_address}, {"fd", l_fd}, {NULL, NULL},

@@ -398,7 +398,7 @@ static void write_value(writer *w, int index, const kio_place *at) {
   }
 }
 
-/* (writer, whether to know modules at once, values...): writes them, then moves the handles. */
+/* (writer, whether to know modules at once, values...) -> handles: writes all, moves those. */
 static int l_pack(lua_State *L) {
   writer *w = lua_touserdata(L, 1);
   int last = lua_gettop(L);
@@ -413,10 +413,11 @@ static int l_pack(lua_State *L) {
     write_value(w, i, &root);
   }
   give_handles(w);
-  return 0;
+  lua_settop(L, w->handles);
+  return 1;
 }
 
-/* One walk over the values; LUA_OK, or what l_pack has raised, on the stack. */
+/* One walk over the values; what l_pack returns or raises is on the stack. */
 static int pack_once(lua_State *L, writer *w, int first, int count, bool know) {
   *w = (writer){.L = L, .limits = w->limits};
   kio_seen_init(&w->seen);
@@ -424,14 +425,14 @@ static int pack_once(lua_State *L, writer *w, int first, int count, bool know) {
   lua_pushlightuserdata(L, w);
   lua_pushboolean(L, know);
   for (int i = 0; i < count; i++) lua_pushvalue(L, first + i);
-  int status = lua_pcall(L, count + 2, 0, 0);
+  int status = lua_pcall(L, count + 2, 1, 0);
   kio_seen_fini(&w->seen);
   if (status != LUA_OK) kio_parcel_free(&w->parcel);
   return status;
 }
 
-bool kio_codec_pack(lua_State *L, int first, int count, kio_parcel *out,
-                    const kio_codec_limits *limits) {
+bool kio_codec_pack_kept(lua_State *L, int first, int count, kio_parcel *out,
+                         const kio_codec_limits *limits) {
   static const kio_codec_limits usual = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "arg"};
   writer w;
   w.limits = limits ? *limits : usual;

@@ -28,6 +28,8 @@ extern const luaL_Reg kio_udp_ops[];      /* lua_udp.c: sockets that keep messag
 extern const luaL_Reg kio_runtime_ops[];  /* lua_runtime.c: workers of one's own */
 extern const luaL_Reg kio_resolve_ops[];  /* lua_resolve.c: looking names up */
 extern const luaL_Reg kio_blocking_ops[]; /* lua_blocking.c: functions that block */
+extern const luaL_Reg kio_channel_ops[];  /* lua_channel.c: channels between workers */
+extern const luaL_Reg kio_event_ops[];    /* lua_event.c: events between workers */
 extern const luaL_Reg kio_thread_ops[];   /* lua_thread.c: functions on other workers, stop */
 #ifdef KIO_TEST
 extern const luaL_Reg kio_test_ops[];     /* test_hooks.c: for specs */
@@ -39,6 +41,9 @@ void kio_queue_open(lua_State *L);        /* lua_queue.c: the metatables of queu
 void kio_scope_open_type(lua_State *L);   /* lua_scope.c: the metatable of scopes */
 void kio_errand_open(lua_State *L);       /* lua_errand.c: what holds functions on their way */
 void kio_runtime_open(lua_State *L);      /* lua_runtime.c: the metatable of runtimes */
+void kio_await_open(lua_State *L);        /* lua_await.c: what holds waits for other threads */
+void kio_channel_open(lua_State *L);      /* lua_channel.c: the metatable of channels */
+void kio_event_open(lua_State *L);        /* lua_event.c: the metatable of events */
 void kio_call_open(lua_State *L);         /* op_job.c: what holds calls on the pool */
 void kio_fds_open(lua_State *L);          /* lua_fds.c: the metatable of those that have come */
 void kio_rig_open(lua_State *L);          /* lua_rig.c: the metatable of faults */

@@ -124,6 +124,15 @@ void kio_runtime_pool_stats(kio_runtime *rt, kio_pool_stats *stats) {
   if (pool) kio_pool_stats_read(pool, stats);
 }
 
+bool kio_runtime_alone(kio_runtime *rt) {
+  kio_pool_stats stats;
+  if (!alone(rt) || kio_runtime_has_jobs(rt)) return false;
+  kio_runtime_pool_stats(rt, &stats);
+  unsigned jobs = 0;
+  for (size_t i = 0; i < KIO_LANE_COUNT; i++) jobs += stats.running[i] + stats.queued[i];
+  return jobs == 0;
+}
+
 /* ---- a worker's thread ---- */
 
 static void move_on(kio_worker *worker, kio_worker_state state) {

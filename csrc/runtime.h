@@ -79,6 +79,9 @@ void kio_worker_failed(kio_worker *worker, const char *why);
 /* Asks the whole run to stop; more than once is allowed. */
 void kio_runtime_ask_stop(kio_runtime *runtime);
 
+/* Whether the calling worker is all there is: no other worker, no job offered or blocking. */
+bool kio_runtime_alone(kio_runtime *runtime);
+
 /* Offers a job to whichever worker is idle first. False: the runtime stops, it stays the caller's.
  */
 bool kio_runtime_inject(kio_runtime *runtime, kio_post *job);

@@ -160,7 +160,7 @@ static void read_clock(kio_sched *sched) {
    the next deadline. */
 static int64_t wait_ns(const kio_sched *sched) {
   if (sched->ready_count > 0) return 0;
-  bool awaited = sched->timers.count > 0 || sched->expected > 0 || sched->serving;
+  bool awaited = sched->timers.count > 0 || sched->serving || kio_sched_awaits_posts(sched);
   if (sched->ring.pending == 0 && !awaited) return 0;
   int64_t next = kio_min_ns(kio_timers_next_ns(&sched->timers), sched->stop_ns);
   next = kio_min_ns(next, sched->limit_ns);
@@ -235,7 +235,7 @@ static bool finished(kio_sched *sched) {
 /* Tasks are left, and neither the ready queue, nor a timer, nor the kernel, nor another thread can
    wake any. */
 static bool deadlocked(const kio_sched *sched) {
-  return sched->ready_count == 0 && sched->timers.count == 0 && sched->expected == 0 &&
+  return sched->ready_count == 0 && sched->timers.count == 0 && !kio_sched_awaits_posts(sched) &&
          !sched->serving && kio_list_empty(&sched->dirty) && sched->ring.pending == 0 &&
          kio_list_empty(&sched->ring.completed);
 }

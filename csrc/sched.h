@@ -73,7 +73,8 @@ struct kio_sched {
   uint64_t random;      /* the state of the order that config.seed decides */
   kio_inbox *inbox;     /* how other threads reach this one; NULL: nobody can yet */
   kio_request *wake;    /* the read that ends a wait when something is posted; with the inbox */
-  size_t expected;      /* posts that somebody here waits for: they will come by themselves */
+  size_t expected;      /* posts that somebody here waits for: they will come by themselves ... */
+  size_t mutual;        /* ... but for these, which only a task of some worker can send */
   kio_runtime *runtime; /* to be ended with the run; NULL: not by this one */
   bool serving;         /* goes on without tasks: others bring them */
   bool asked;           /* the run ends because somebody asked it to */
@@ -162,6 +163,8 @@ void kio_sched_take_posts(kio_sched *sched);
 /* With an inbox, before waiting: a post that comes from now on ends the wait, and so does a job
    somebody offers. False: one is there. */
 bool kio_sched_sleep(kio_sched *sched);
+/* Whether somebody may still post what is waited for here. */
+bool kio_sched_awaits_posts(const kio_sched *sched);
 /* The loop is over: what others post is refused from now on. */
 void kio_sched_close_inbox(kio_sched *sched);
 /* Ends the runtime it has to end, within what unwinding may still take. True: threads or jobs run

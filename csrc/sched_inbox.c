@@ -59,13 +59,19 @@ void kio_sched_take_posts(kio_sched *sched) {
   take_job(sched);
 }
 
+bool kio_sched_awaits_posts(const kio_sched *sched) {
+  if (sched->expected == 0) return false;
+  if (sched->expected > sched->mutual || kio_inbox_has(sched->inbox)) return true;
+  return !kio_runtime_alone(sched->config.worker->runtime);
+}
+
 bool kio_sched_sleep(kio_sched *sched) {
   kio_request *wake = sched->wake;
   if (wake->state == KIO_REQUEST_IDLE) {
     wake->flags |= KIO_REQUEST_SILENT;
     kio_ring_queue(&sched->ring, wake);
   }
-  sched->ring.expects = sched->expected > 0;
+  sched->ring.expects = kio_sched_awaits_posts(sched);
   if (!kio_inbox_sleep(sched->inbox)) return false;
   return sched->root.active || !kio_runtime_has_jobs(sched->config.worker->runtime);
 }

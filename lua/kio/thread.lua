@@ -8,6 +8,8 @@ local thread = {
   spawn_on = core.thread_spawn_on,
   count = core.thread_count,
   id = core.thread_id,
+  channel = core.thread_channel,
+  event = core.thread_event,
 }
 
 ---Runs f once on every worker, this one included.

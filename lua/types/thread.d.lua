@@ -28,6 +28,17 @@ function kio.thread_count() end
 ---@return integer
 function kio.thread_id() end
 
+---kio.thread.channel: a channel for the tasks of all workers; it crosses by reference, and what is
+---sent through it crosses as the arguments of kio.thread.spawn do. May be made anywhere.
+---@param capacity integer how many values it holds that nobody has received: 1 or more
+---@return kio.ThreadChannel
+function kio.thread_channel(capacity) end
+
+---kio.thread.event: a flag for the tasks of all workers; it crosses by reference. May be made
+---anywhere.
+---@return kio.ThreadEvent
+function kio.thread_event() end
+
 ---@class kio.BlockingJob
 ---@field [1] fun(...): ...
 ---@field [integer] any its arguments
@@ -83,5 +94,74 @@ function Runtime:size() end
 ---others, and kio.run returns nil, message, "ECANCELED" unless main returns something all the same.
 ---Asking twice is asking once.
 function kio.stop() end
+
+---Values from tasks to tasks of any worker, in order; first come, first served. When no worker has
+---it any more it is freed with what it holds.
+---@class kio.ThreadChannel
+local ThreadChannel = {}
+
+---Leaves a copy of the value in the channel, or with a receiver; waits while there is no room.
+---Handles in the value move with it; when it is not taken they are the sender's again. Raises when
+---the value cannot cross, naming the path ("message 1.logger: userdata ...").
+---@async
+---@param value any but nil
+---@param timeout? number|kio.Options seconds
+---@return true|nil sent nil: nobody has the value, and nobody will
+---@return string? message
+---@return "ETIMEDOUT"|"EPIPE"? code EPIPE: the channel is closed, or was closed meanwhile
+function ThreadChannel:send(value, timeout) end
+
+---The same without waiting; needs no task.
+---@param value any but nil
+---@return true|nil sent
+---@return string? message
+---@return "EAGAIN"|"EPIPE"? code
+function ThreadChannel:try_send(value) end
+
+---Waits for the next value. Raises when it cannot be made here: a function in it needs a module
+---that this worker cannot load.
+---@async
+---@param timeout? number|kio.Options seconds
+---@return any value nil and nothing else when the channel is closed and empty
+---@return string? message
+---@return "ETIMEDOUT"? code
+function ThreadChannel:receive(timeout) end
+
+---The same without waiting; needs no task.
+---@return any value nil and nothing else when the channel is closed and empty
+---@return string? message
+---@return "EAGAIN"? code
+function ThreadChannel:try_receive() end
+
+---Iterates over the values until the channel is closed and empty.
+---@return async fun(): any
+function ThreadChannel:iter() end
+
+---Ends the channel: what it holds can still be received; tasks that wait to send get nil, a message
+---and EPIPE. Closing it again does nothing.
+function ThreadChannel:close() end
+
+---A flag that any worker may set, and that tasks of all workers wait for.
+---@class kio.ThreadEvent
+local ThreadEvent = {}
+
+---Sets the flag and wakes every task that waits now, also when it is reset before they run. Needs
+---no task.
+function ThreadEvent:set() end
+
+---Clears the flag: from now on tasks wait again. Needs no task.
+function ThreadEvent:reset() end
+
+---Whether it is set at this moment. Needs no task.
+---@return boolean
+function ThreadEvent:is_set() end
+
+---Waits until the flag is set.
+---@async
+---@param timeout? number|kio.Options seconds
+---@return true|nil set nil when the time is over
+---@return string? message
+---@return "ETIMEDOUT"? code
+function ThreadEvent:wait(timeout) end
 
 return kio

@@ -10,6 +10,7 @@ local INNER = { core = true, io = true }
 
 local USERDATA = {
   "kio.Task", "kio.Scope", "kio.Stream", "kio.Listener", "kio.Udp", "kio.Buffer", "kio.Runtime",
+  "kio.ThreadChannel", "kio.ThreadEvent",
 }
 
 local SYNC = { "mutex", "semaphore", "condition", "event", "waitgroup", "channel" }

@@ -3,7 +3,7 @@
 local layers = {}
 
 local THREADS = { thread = true, inbox = true, pool = true, runtime = true,
-                  remote = true }
+                  remote = true, channel = true, event = true }
 
 layers.order = {
   "base config",
@@ -12,7 +12,7 @@ layers.order = {
   "request ring loans",
   "test_sim_call test_sim_script",
   "ring_uring ring_uring_prep ring_sim ring_rig machine diagnose address sockopt socket",
-  "thread inbox pool runtime remote",
+  "thread inbox awaiter pool runtime remote channel event",
   "desc",
   "scope task queue watchdog sched sched_tasks sched_inbox sched_end trace stream signals "
     .. "stream_plain interrupt",

@@ -114,7 +114,9 @@ static void grant_places(kio_pool *pool, int i) {
     if (keep_place(pool, job) != 0) return;
     kio_link_remove(link);
     job->queued = job->asking = false;
-    tell(job);
+    if (kio_inbox_post(job->inbox, &job->post)) continue;
+    give_up_place(pool, job); /* nobody is there any more; the last reference would want the lock */
+    kio_job_unref(job);
   }
 }
 

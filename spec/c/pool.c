@@ -223,6 +223,28 @@ static void withdrawn_never_run(void) {
   close_pipe(fds);
 }
 
+/* Who has asked for a place and is gone when it becomes free: the place is given up with the last
+   reference, by the thread that had just found it. */
+static void places_for_nobody(void) {
+  int fds[2];
+  make_pipe(fds);
+  open_pool(1, 0, 0);
+  CHECK(submit(KIO_LANE_USER, fds[0]) == 0);
+  until(&busy[KIO_LANE_USER], 1);
+  for (int i = 0; i < 2; i++) {
+    errand *asking = new_errand(KIO_LANE_USER, -1);
+    CHECK(kio_pool_reserve(pool, &asking->job) == -EAGAIN);
+    CHECK(kio_pool_reserve_later(pool, &asking->job) == 0);
+    kio_job_unref(&asking->job);
+  }
+  kio_inbox_close(inbox);
+  release(fds[1], 1);
+  while (freed < made) sched_yield();
+  CHECK(ran == 1 && told == 0);
+  check_clean();
+  close_pipe(fds);
+}
+
 static void without_threads(void) {
   int fds[2];
   make_pipe(fds);
@@ -334,6 +356,7 @@ int main(void) {
   all_run_once();
   lanes_keep_their_shares();
   withdrawn_never_run();
+  places_for_nobody();
   without_threads();
   stuck_at_the_end(true);
   stuck_at_the_end(false);

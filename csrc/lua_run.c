@@ -157,21 +157,23 @@ static void worker_failed(kio_post *post, void *context) {
   kio_sched_stop(sched);
 }
 
-/* Starts the other workers. 0, or 3 pushed values. */
-static int start_workers(lua_State *L, kio_sched *sched, kio_worker_plan *plan) {
+/* Starts the other workers. 0, or a negative errno after `failure` has been written. */
+static int start_workers(lua_State *L, kio_sched *sched, kio_worker_plan *plan,
+                         char failure[KIO_FAILURE_MAX]) {
   int err = 0;
-  char failure[KIO_FAILURE_MAX] = "not enough memory";
+  snprintf(failure, KIO_FAILURE_MAX, "not enough memory");
   bool alone = kio_runtime_count(sched->runtime) == 1; /* its inbox is made when it is needed */
   bool ready = (alone || kio_sched_inbox(sched, &err)) && kio_seed_init(&plan->seed, L);
   if (ready) err = kio_runtime_start(sched->runtime, failure);
   else if (!err) err = -ENOMEM;
   kio_seed_fini(&plan->seed);
-  return err ? kio_fail_text(L, kio_errname(-err), "kio.run", "start", failure) : 0;
+  return err;
 }
 
 /* Opens the scheduler and the runtime it is worker 1 of. 0, or 3 pushed values. */
 static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
   int err;
+  char failure[KIO_FAILURE_MAX];
   kio_worker_plan plan = {.config = options->sched};
   kio_runtime_config *config = &options->runtime;
   config->caller_is_first = true;
@@ -188,9 +190,10 @@ static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
     return kio_diagnose_push(L, -err, &options->sched.ring);
   }
   sched->runtime = runtime;
-  int failed = start_workers(L, sched, &plan);
-  if (failed) kio_sched_fini(sched);
-  return failed;
+  err = start_workers(L, sched, &plan, failure);
+  if (err == 0) return 0;
+  kio_sched_fini(sched); /* before the failure is told: that may raise for want of memory */
+  return kio_fail_text(L, kio_errname(-err), "kio.run", "start", failure);
 }
 
 /* run(main [, options]) -> main's results; raises its error. nil, message, code when this machine

@@ -50,7 +50,7 @@ static int on_error(lua_State *L) {
 }
 
 static outcome pack_error(lua_State *L, kio_parcel *parcel) {
-  static const kio_codec_limits limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "error"};
+  static const kio_codec_limits limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "error", false};
   int err = lua_gettop(L);
   lua_getfield(L, LUA_REGISTRYINDEX, "kio.traceback");
   if (kio_codec_pack(L, err, 2, parcel, &limits)) return FAILED;
@@ -61,7 +61,7 @@ static outcome pack_error(lua_State *L, kio_parcel *parcel) {
 }
 
 static outcome pack_results(lua_State *L, int first, kio_parcel *parcel) {
-  static const kio_codec_limits limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "result"};
+  static const kio_codec_limits limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "result", false};
   if (kio_codec_pack(L, first, lua_gettop(L) - first + 1, parcel, &limits)) return DONE;
   lua_pushnil(L);
   lua_setfield(L, LUA_REGISTRYINDEX, "kio.traceback");

@@ -71,7 +71,7 @@ static int early_end(lua_State *L, const char *what) {
 
 /* Packs the value and leaves at HANDLES what has moved with it. */
 static kio_parcel pack(lua_State *L) {
-  static const kio_codec_limits limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "message"};
+  static const kio_codec_limits limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "message", false};
   kio_parcel parcel;
   lua_settop(L, VALUE);
   if (!kio_codec_pack_kept(L, VALUE, 1, &parcel, &limits)) lua_error(L);

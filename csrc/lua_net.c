@@ -365,7 +365,14 @@ void kio_listener_open(lua_State *L) {
   lua_remove(L, -2);
 }
 
+/* listener_packets(listener) -> whether what it accepts keeps packets apart */
+static int l_listener_packets(lua_State *L) {
+  lua_pushboolean(L, check_listener(L)->packets);
+  return 1;
+}
+
 const luaL_Reg kio_net_ops[] = {
+    {"listener_packets", l_listener_packets},
     {"net_listen", l_listen},
     {"net_by_name", l_by_name},
     {"net_connect", l_connect},

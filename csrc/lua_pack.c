@@ -56,10 +56,8 @@ static int refuse_userdata(writer *w, int index, const kio_place *at) {
 /* ---- bytes ---- */
 
 static void check_size(writer *w, size_t more, const kio_place *at) {
-  size_t size = w->parcel.size + w->parcel.trusted_size;
-  if (more > w->limits.size_max || size > w->limits.size_max - more) {
-    refuse(w, at, "more bytes than a message may have");
-  }
+  size_t size = w->parcel.size + w->parcel.trusted_size, max = w->limits.size_max;
+  if (more > max || size > max - more) refuse(w, at, "more bytes than a message may have");
 }
 
 /* Makes room for `more` bytes of values. */
@@ -349,7 +347,9 @@ static void write_handle(writer *w, int index, const kio_handle_kind *kind, cons
   number_object(w, lua_topointer(L, index), at);
   beside->kind = kind;
   beside->drop = kind->drop;
-  const char *why = kind->prepare(L, index, &beside->object);
+  bool fixed = w->limits.only_copies;
+  const char *why = fixed ? "it moves, and can go to one worker only, not to all"
+                          : kind->prepare(L, index, &beside->object);
   if (why) refuse(w, at, lua_pushfstring(L, "%s: %s", kind->type, why));
   if (lua_isnil(L, w->handles)) {
     lua_newtable(L);
@@ -433,7 +433,7 @@ static int pack_once(lua_State *L, writer *w, int first, int count, bool know) {
 
 bool kio_codec_pack_kept(lua_State *L, int first, int count, kio_parcel *out,
                          const kio_codec_limits *limits) {
-  static const kio_codec_limits usual = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "arg"};
+  static const kio_codec_limits usual = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "arg", false};
   writer w;
   w.limits = limits ? *limits : usual;
   kio_assert(w.limits.depth_max <= KIO_WIRE_DEPTH_MAX);

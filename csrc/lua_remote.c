@@ -15,8 +15,8 @@ static kio_errand *errand_of(kio_remote *remote) {
 
 /* ---- its outcome ---- */
 
-static const kio_codec_limits result_limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "result"};
-static const kio_codec_limits error_limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "error"};
+static const kio_codec_limits result_limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "result", false};
+static const kio_codec_limits error_limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "error", false};
 
 static kio_outcome pack_results(lua_State *L, kio_task *task, kio_parcel *parcel) {
   int count = kio_task_result_count(task), first = lua_gettop(L) + 1;

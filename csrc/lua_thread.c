@@ -6,6 +6,7 @@
 
 #include "lua_errand.h"
 #include "lua_spawn.h"
+#include "lua_wire.h"
 #include "op.h"
 #include "ops.h"
 
@@ -42,17 +43,29 @@ static int l_wait(lua_State *L) {
   return kio_task_park(L, task, abandon, (lua_KContext)errand, l_waitk);
 }
 
-/* A task for the function at index 2 and the arguments behind it. */
-static int spawn(lua_State *L, kio_task *task, unsigned worker) {
-  int err, count = lua_gettop(L) - 1;
+/* Pushes an errand for the function at index 2 and the `count` - 1 arguments behind it, and the
+   number of its worker. */
+static void pack(lua_State *L, kio_sched *sched, int count, unsigned worker) {
+  int err;
+  kio_inbox *inbox = kio_sched_inbox(sched, &err);
+  if (!inbox) luaL_error(L, "kio.thread: %s", strerror(-err));
+  kio_errand *errand = kio_errand_new(L, inbox);
+  if (!kio_codec_pack(L, 2, count, &errand->remote.parcel, NULL)) lua_error(L);
+  lua_pushinteger(L, worker);
+}
+
+/* How many values there are from index 2 on; the first one must be a function. */
+static int check_call(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   luaL_checkstack(L, 8, "too many arguments");
+  return lua_gettop(L) - 1;
+}
+
+/* A task for the function at index 2 and the arguments behind it. */
+static int spawn(lua_State *L, kio_task *task, unsigned worker) {
+  int count = check_call(L);
   lua_pushcfunction(L, l_wait);
-  kio_inbox *inbox = kio_sched_inbox(task->sched, &err);
-  if (!inbox) return luaL_error(L, "kio.thread: %s", strerror(-err));
-  kio_errand *errand = kio_errand_new(L, inbox);
-  if (!kio_codec_pack(L, 2, count, &errand->remote.parcel, NULL)) return lua_error(L);
-  lua_pushinteger(L, worker);
+  pack(L, task->sched, count, worker);
   kio_spawn(L, task->sched, kio_scope_owner(task->scope), lua_gettop(L) - 2);
   return 1;
 }
@@ -71,9 +84,8 @@ static int l_thread_spawn(lua_State *L) {
   return spawn(L, task, 0);
 }
 
-/* thread_spawn_on(i, f, ...) -> task, on worker i */
-static int l_thread_spawn_on(lua_State *L) {
-  kio_task *task = begin(L);
+/* The number of a worker at index 1. */
+static unsigned check_worker(lua_State *L, const kio_task *task) {
   lua_Integer id = luaL_checkinteger(L, 1);
   unsigned count = kio_runtime_count(task->sched->config.worker->runtime);
   if (id < 1 || id > (lua_Integer)count) {
@@ -81,7 +93,33 @@ static int l_thread_spawn_on(lua_State *L) {
         L, 1,
         lua_pushfstring(L, "there is no worker %I: there are %d", (LUAI_UACINT)id, (int)count));
   }
-  return spawn(L, task, (unsigned)id);
+  return (unsigned)id;
+}
+
+/* thread_spawn_on(i, f, ...) -> task, on worker i */
+static int l_thread_spawn_on(lua_State *L) {
+  kio_task *task = begin(L);
+  return spawn(L, task, check_worker(L, task));
+}
+
+/* thread_call(i, f, ...) -> its results. As spawn_on and await, in the running task. */
+static int l_thread_call(lua_State *L) {
+  kio_task *task = kio_op_begin(L);
+  unsigned worker = check_worker(L, task);
+  pack(L, task->sched, check_call(L), worker);
+  lua_replace(L, 2);
+  lua_replace(L, 1);
+  lua_settop(L, 2);
+  return l_wait(L);
+}
+
+/* thread_copies(f) -> nil when f can be sent to several workers, else why not */
+static int l_thread_copies(lua_State *L) {
+  static const kio_codec_limits limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "handler", true};
+  kio_parcel parcel;
+  if (!kio_codec_pack(L, 1, 1, &parcel, &limits)) return 1;
+  kio_parcel_free(&parcel);
+  return 0;
 }
 
 /* thread_count() -> how many workers this run has */
@@ -109,6 +147,8 @@ static int l_stop(lua_State *L) {
 const luaL_Reg kio_thread_ops[] = {
     {"thread_spawn", l_thread_spawn},
     {"thread_spawn_on", l_thread_spawn_on},
+    {"thread_call", l_thread_call},
+    {"thread_copies", l_thread_copies},
     {"thread_count", l_thread_count},
     {"thread_id", l_thread_id},
     {"stop", l_stop},

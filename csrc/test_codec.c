@@ -41,7 +41,7 @@ static int refused(lua_State *L) {
 
 /* codec_pack(limits, ...) -> parcel | nil, message; limits: nil or { size =, depth =, what = } */
 static int l_pack(lua_State *L) {
-  kio_codec_limits limits = {1 << 30, 200, "arg"};
+  kio_codec_limits limits = {1 << 30, 200, "arg", false};
   bool limited = lua_istable(L, 1);
   if (limited) {
     if (lua_getfield(L, 1, "size") != LUA_TNIL) limits.size_max = (size_t)lua_tointeger(L, -1);
@@ -133,7 +133,7 @@ static int l_peer(lua_State *L) {
 
 /* What the peer's stack holds from index 1 on, packed by it. */
 static int answer(lua_State *L, lua_State *peer, kio_parcel *out) {
-  kio_codec_limits limits = {1 << 30, 200, "result"};
+  kio_codec_limits limits = {1 << 30, 200, "result", false};
   bool packed = kio_codec_pack(peer, 1, lua_gettop(peer), out, &limits);
   if (packed) return 1;
   lua_pushnil(L);

@@ -3,6 +3,7 @@ local check = require "kio.fs.check"
 local core = require "kio.core"
 local new_server = require "kio.serve.server"
 local signal = require "kio.signal"
+local spread = require "kio.serve.spread"
 
 local DRAIN_TIMEOUT = 10
 
@@ -20,15 +21,11 @@ local function watch_signals(server, acceptor, names)
   signal.on(table.unpack(list))
 end
 
-local function watch_idle(server, seconds)
-  server.scope:spawn { server.watch_idle, server, seconds, daemon = true, name = "idle" }
-end
-
 local function drain(server, options)
   server.stopping, server.told_to_stop = true, true
   server:accept_rest()
   server.listener:close()
-  if options.drain_idle then watch_idle(server, options.drain_idle) end
+  if options.drain_idle then server:watch_idle(options.drain_idle) end
   if server.live > 0 and not server.forced then
     server.over:wait(options.drain_timeout or DRAIN_TIMEOUT)
   end
@@ -39,7 +36,7 @@ end
 -- was an error.
 local function serve_all(server, acceptor, options)
   if options.stop_signals then watch_signals(server, acceptor, options.stop_signals) end
-  if options.idle_timeout then watch_idle(server, options.idle_timeout) end
+  if options.idle_timeout then server:watch_idle(options.idle_timeout) end
   local ok, message, code = acceptor:join()
   drain(server, options)
   if ok then return message, code end
@@ -53,10 +50,14 @@ local function run(server, options)
     local acceptor = outside:spawn {
       server.accept_all, server, daemon = true, name = "accepting " .. server.listener:address(),
     }
-    return core.shield(core.scope, function(connections)
-      server.scope = connections
-      return serve_all(server, acceptor, options)
-    end)
+    local function serve_here()
+      return core.scope(function(connections)
+        server.scope = connections
+        return serve_all(server, acceptor, options)
+      end)
+    end
+    if not server.spread then return core.shield(serve_here) end
+    return core.shield(server.spread.around, server.spread, serve_here)
   end)
   server:close_unseen()
   if message then return nil, message, code, server.report end
@@ -74,6 +75,7 @@ end
 ---@field accept_budget? integer connections taken before other tasks have a turn (64)
 ---@field stop_signals? string[] names for kio.signal; the first that comes stops the server, the
 ---next one cuts off who is left (none)
+---@field spread? boolean connections go to the workers with the fewest, this one included (false)
 ---@field on_error? true|async fun(err: any, peer: kio.Address, traceback?: string) is told what a
 ---handler raised; true: stderr is (true)
 
@@ -86,6 +88,7 @@ end
 local KNOWN = {
   max_connections = "number", idle_timeout = "number", drain_timeout = "number",
   drain_idle = "number", accept_budget = "number", on_error = "any", stop_signals = "table",
+  spread = "boolean",
 }
 
 local function is_count(value)
@@ -135,6 +138,10 @@ return function(listener, handler, options)
   options = options or {}
   local wrong = wrong_options(options)
   if wrong then check.refuse(2, "serve", wrong) end
+  if options.spread then
+    local argument, message = spread.refusal(listener, handler)
+    if argument then check.refuse(argument, "serve", message) end
+  end
   core.checkpoint()
   return run(new_server(listener, handler, options), options)
 end

@@ -705,6 +705,11 @@ function kio.attach_failure(err, task) end
 ---@return boolean freed false when the time is over
 function kio.descriptor_wait(seconds) end
 
+---Whether what the listener accepts keeps packets apart.
+---@param listener kio.Listener
+---@return boolean
+function kio.listener_packets(listener) end
+
 ---Wakes every task that waits in kio.descriptor_wait.
 function kio.descriptor_freed() end
 

@@ -20,6 +20,20 @@ function kio.thread_spawn(f, ...) end
 ---@return kio.Task
 function kio.thread_spawn_on(i, f, ...) end
 
+---Runs f on worker i and waits for it, as spawn_on and await do, without a task of its own here.
+---@async
+---@param i integer
+---@param f fun(...): ...
+---@param ... any
+---@return any ...
+function kio.thread_call(i, f, ...) end
+
+---Whether f can be sent to several workers: it holds nothing that cannot cross, and no handle, for
+---those move.
+---@param f function
+---@return string? message why not, beginning with the path
+function kio.thread_copies(f) end
+
 ---kio.thread.count: how many workers this run has: the option `threads` of kio.run.
 ---@return integer
 function kio.thread_count() end

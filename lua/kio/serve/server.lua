@@ -4,6 +4,8 @@
 local accept = require "kio.accept"
 local core = require "kio.core"
 local event = require "kio.sync.event"
+local spread = require "kio.serve.spread"
+local watch_idle = require "kio.serve.idle"
 
 local ACCEPTS = 16 -- under way at a time: more gain nothing, one is 8 times slower beside a load
 local ACCEPT_BUDGET = 64
@@ -17,6 +19,7 @@ local ONE_TRY = { timeout = 0 }
 ---@field stream kio.Stream
 ---@field peer kio.Address
 ---@field task kio.Task
+---@field place? kio.ServePlace the worker that serves it, when they are spread
 ---@field idle? boolean it was ended by idle_timeout
 local Connection = {}
 
@@ -29,7 +32,12 @@ end
 
 local function handle(connection)
   local held <close> = connection
-  core.scope(function() connection.server.handler(connection.stream, connection.peer) end)
+  local server, place = connection.server, connection.place
+  if place and not place.own then
+    connection.idle = server.spread:call(connection)
+  else
+    core.scope(function() server.handler(connection.stream, connection.peer) end)
+  end
   return held
 end
 
@@ -63,6 +71,7 @@ end
 ---@field turn integer of the loop, in which `taken` connections were accepted
 ---@field taken integer
 ---@field busy kio.Event there are some
+---@field spread? kio.ServeSpread the workers they go to
 ---@field over kio.Event it stops, and there are none, or they need not be waited for
 ---@field stopping? boolean
 ---@field told_to_stop? boolean by a signal, or it stops already
@@ -73,6 +82,7 @@ Server.__index = Server
 
 function Server:admit(stream, peer)
   local connection = setmetatable({ server = self, stream = stream, peer = peer }, Connection)
+  if self.spread then connection.place = self.spread:choose() end
   self.connections[connection] = true
   self.live = self.live + 1
   self.report.accepted = self.report.accepted + 1
@@ -83,10 +93,17 @@ function Server:admit(stream, peer)
   }
 end
 
+-- A place has one connection less. It may have closed a descriptor that somebody here waits for.
+local function leave(place)
+  place.live = place.live - 1
+  if not place.own then core.descriptor_freed() end
+end
+
 function Server:lost(connection, err)
   local report = self.report
   self.connections[connection] = nil
   self.live = self.live - 1
+  if connection.place then leave(connection.place) end
   if connection.idle then report.idle = report.idle + 1
   elseif err ~= nil and core.is_cancelled(err) then report.cut = report.cut + 1 end
   if self.live + self.accepting == self.max - 1 then core.descriptor_freed() end
@@ -129,6 +146,11 @@ end
 
 ---The same with several accepts under way, for each brings one connection in a turn of the loop.
 function Server:accept_all()
+  local failure = self.spread and self.spread:wait()
+  if failure then
+    self.forced = true
+    error(failure, 0)
+  end
   local state, message, code = accept.state(), nil, nil
   core.scope(function(scope)
     for _ = 1, math.min(ACCEPTS, self.budget, self.max) do
@@ -153,22 +175,10 @@ end
 
 -- ---- ending those that are left ----
 
----Ends those whose peers let nothing move for `limit` seconds, up to an eighth of that too late.
+---Ends those whose peers let nothing move for `limit` seconds, for as long as there are others.
 function Server:watch_idle(limit)
-  while true do
-    self.busy:wait()
-    local next_in = limit
-    for connection in pairs(self.connections) do
-      local left = limit - core.stream_idle(connection.stream)
-      if left <= 0 then
-        connection.idle = true
-        connection.task:cancel()
-      else
-        next_in = math.min(next_in, left)
-      end
-    end
-    core.sleep(math.max(next_in, limit / 8))
-  end
+  self.scope:spawn { watch_idle, self, limit, daemon = true, name = "idle" }
+  if self.spread then self.spread:watch_idle(self.scope, limit) end
 end
 
 ---Nobody is waited for any more.
@@ -193,6 +203,7 @@ return function(listener, handler, options)
     budget = options.accept_budget or ACCEPT_BUDGET,
     on_error = type(options.on_error) == "function" and options.on_error or print_error,
     connections = {}, live = 0, accepting = 0, turn = 0, taken = 0,
+    spread = options.spread and spread.new(handler) or nil,
     busy = event.new(), over = event.new(),
     report = { accepted = 0, failed = 0, idle = 0, cut = 0 },
   }, Server)

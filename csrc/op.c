@@ -202,7 +202,8 @@ int kio_fail_fd(lua_State *L, int err, const char *what, int fd) {
 
 int kio_fail(lua_State *L, int err, const char *what, const char *subject) {
   char text[128];
-  snprintf(text, sizeof text, "%s", strerror(err));
+  /* Mostly a deadline of the program's own, and often no connection is about. */
+  snprintf(text, sizeof text, "%s", err == ETIMEDOUT ? "timed out" : strerror(err));
   /* Messages go on in the middle of a sentence; abbreviations keep their capitals. */
   if (text[0] && !isupper((unsigned char)text[1])) text[0] = (char)tolower((unsigned char)text[0]);
   return kio_fail_text(L, kio_errname(err), what, subject, text);

@@ -51,7 +51,7 @@ describe("stream:recv_into", function()
       local client, server = connection.pair()
       local buf = kio.buffer(10)
       local why = "recv_into " .. server:peer()
-      common.failed("ETIMEDOUT", why .. ": connection timed out",
+      common.failed("ETIMEDOUT", why .. ": timed out",
         server:recv_into(buf, 1, 5, { timeout = 0 }))
       local waiting = kio.spawn(server.recv_into, server, buf)
       connection.until_waiting(waiting)

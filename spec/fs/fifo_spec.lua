@@ -41,7 +41,7 @@ describe("a fifo", function()
       local ok, err = opening:join()
       assert.is_false(ok)
       assert.is_true(kio.is_cancelled(err))
-      failed("ETIMEDOUT", "open " .. path .. ": connection timed out",
+      failed("ETIMEDOUT", "open " .. path .. ": timed out",
         fs.open(path, "w", { timeout = 0.01 }))
       opening = kio.spawn(function() return fs.open(path, "w") end)
       common.until_waiting(opening)

@@ -90,7 +90,7 @@ describe("read_exactly", function()
     support.run(function()
       local r, w = kio.pipe()
       kio.write(w, "abc")
-      local message = ("read fd %d: connection timed out"):format(r)
+      local message = ("read fd %d: timed out"):format(r)
       assert.same({ 3, "abc" },
         { failed("ETIMEDOUT", message, kio.read_exactly(r, 10, { timeout = 0.001 })) })
       assert.same({ 0, "" },
@@ -168,7 +168,7 @@ describe("write_all", function()
     support.run(function()
       local r, w = kio.pipe()
       local full = ("x"):rep(65536)
-      local count = failed("ETIMEDOUT", ("write fd %d: connection timed out"):format(w),
+      local count = failed("ETIMEDOUT", ("write fd %d: timed out"):format(w),
         kio.write_all(w, full .. "more", { timeout = 0.001 }))
       assert.equal(65536, count)
       kio.close(r)

@@ -139,7 +139,7 @@ describe("a failed sendfile", function()
         local sent
         if ending == "timeout" then
           sent = failed("ETIMEDOUT",
-            ("sendfile fd %d to fd %d: connection timed out"):format(from, here),
+            ("sendfile fd %d to fd %d: timed out"):format(from, here),
             kio.sendfile(here, from, 0, nil, { timeout = 0.02 }))
         else
           local sending = kio.spawn(kio.sendfile, here, from, 0)

@@ -63,7 +63,7 @@ describe("a watch of a directory", function()
     support.run(function()
       local root = support.tmpdir()
       local watch <close> = assert(fs.watch(root))
-      failed("ETIMEDOUT", ("watch %s: connection timed out"):format(root),
+      failed("ETIMEDOUT", ("watch %s: timed out"):format(root),
         watch:next { timeout = 0 })
       local waiting = kio.spawn(watch.next, watch)
       common.until_waiting(waiting)

@@ -136,7 +136,7 @@ describe("a call on the pool", function()
   it("ends at its deadline, and at its scope's", function()
     support.run(function()
       local all <close> = pipes(2)
-      common.failed("ETIMEDOUT", "wait_job test: connection timed out",
+      common.failed("ETIMEDOUT", "wait_job test: timed out",
         wait_job(all[1].r, nil, { timeout = 0.01 }))
       assert.equal("ETIMEDOUT", select(3, kio.timeout(0.01, wait_job, all[2].r)))
       for _, pipe in ipairs(all) do pipe.release() end
@@ -183,7 +183,7 @@ describe("a call on the pool", function()
         local _, message, code = kio.fs[name](call[2], call[3] or options, call[3] and options)
         -- the thread may be quicker than the loop
         if code == "ETIMEDOUT" then
-          assert.equal(("%s %s: connection timed out"):format(name, call[2]), message)
+          assert.equal(("%s %s: timed out"):format(name, call[2]), message)
         end
       end
     end)

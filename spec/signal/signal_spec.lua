@@ -62,7 +62,7 @@ describe("kio.signal.wait", function()
   it("times out, and a timeout of 0 takes what is there", function()
     run(function()
       local result, message, code = kio.signal.wait("USR1", "TERM", { timeout = 0.01 })
-      assert.same({ nil, "signal USR1 TERM: connection timed out", "ETIMEDOUT" },
+      assert.same({ nil, "signal USR1 TERM: timed out", "ETIMEDOUT" },
         { result, message, code })
       local loop, watch = kio.signal.each "USR1" -- blocks it
       send "USR1"

@@ -143,11 +143,11 @@ enum { TABLE = 1, NAME, WAIT, FUNCTION };
 static void read_arguments(lua_State *L) {
   static const char *const known[] = {"name", "wait", NULL};
   if (!lua_istable(L, 1)) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_pushnil(L);
     lua_pushnil(L);
     lua_pushnil(L);
     lua_rotate(L, 1, 3);
-    luaL_checktype(L, FUNCTION, LUA_TFUNCTION);
     return;
   }
   lua_settop(L, TABLE);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "lua_buffer.h"
 #include "lua_udp.h"
 #include "op.h"
 
@@ -94,15 +95,24 @@ static int l_sendk(lua_State *L, int status, lua_KContext ctx) {
   return finish_send(L, lua_touserdata(L, 1), kio_op_result(ctx));
 }
 
-/* The pieces at index 2, one string or a list: how many, and in `first` the index of the first. */
+/* A buffer at index 2 is sent as a string, so that it is the caller's again at once. */
+static void copy_buffer(lua_State *L) {
+  kio_bytes bytes = kio_bytes_check(L, 2);
+  kio_block_check(L, bytes.block, false);
+  lua_pushlstring(L, bytes.data, bytes.size);
+  lua_replace(L, 2);
+}
+
+/* The pieces at index 2, one or a list: how many, and in `first` the index of the first. */
 static unsigned push_pieces(lua_State *L, int *first) {
-  bool one = lua_type(L, 2) == LUA_TSTRING;
   size_t size;
+  if (kio_view_at(L, 2)) copy_buffer(L);
+  bool one = lua_tolstring(L, 2, &size) != NULL;
   *first = one ? 2 : lua_gettop(L) + 1;
   if (one) return kio_check_data(L, 2, &size), 1;
   luaL_argexpected(L, lua_istable(L, 2), 2, "string or list of strings");
   unsigned count = kio_check_list(L, 2);
-  kio_push_strings(L, 2, count);
+  kio_push_strings(L, 2, count, true);
   return count;
 }
 

@@ -112,14 +112,18 @@ static read_outcome take(lua_State *L, kio_stream *stream, int index) {
 
 /* ---- the engine ---- */
 
-static const char *call_name(const kio_stream *stream) {
-  switch ((read_kind)stream->read_kind) {
+static const char *name_of(read_kind kind) {
+  switch (kind) {
   case KIND_UNTIL: return "read_until";
   case KIND_PEEK: return "peek";
   case KIND_RECV: return "recv";
   case KIND_RECV_INTO: return "recv_into";
   default: return "read";
   }
+}
+
+static const char *call_name(const kio_stream *stream) {
+  return name_of((read_kind)stream->read_kind);
 }
 
 /* Nothing was taken: every byte stays. */
@@ -178,6 +182,12 @@ static int l_readk(lua_State *L, int status, lua_KContext ctx) {
   return read_on(L, stream, task);
 }
 
+static size_t max_on_top(lua_State *L, int arg) {
+  bool whole = lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 0;
+  luaL_argcheck(L, whole, arg, "option 'max' must be an integer of 0 or more");
+  return kio_min_size((size_t)lua_tointeger(L, -1), KIO_IO_MAX);
+}
+
 /* Reads { max =, timeout = } at the top, if a table is there, and pops it. */
 static void read_options(lua_State *L, kio_stream *stream, kio_sched *sched, int64_t timeout_ns) {
   static const char *const known[] = {"max", "timeout", NULL};
@@ -185,7 +195,7 @@ static void read_options(lua_State *L, kio_stream *stream, kio_sched *sched, int
   stream->read_max = 0;
   if (lua_istable(L, index)) {
     kio_check_options(L, index, known);
-    if (lua_getfield(L, index, "max") != LUA_TNIL) stream->read_max = kio_check_size(L, -1);
+    if (lua_getfield(L, index, "max") != LUA_TNIL) stream->read_max = max_on_top(L, index);
     timeout_ns = kio_option_timeout(L, index, timeout_ns);
     lua_settop(L, index - 1);
   }
@@ -197,11 +207,11 @@ static int start_read(lua_State *L, read_kind kind) {
   const kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
   kio_task *task = kio_op_begin(L);
-  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "read", EBADF);
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, name_of(kind), EBADF);
   if (stream->reader) return luaL_error(L, "another task is reading from this stream");
   read_options(L, stream, task->sched, h->timeout_ns);
   int err = kio_stream_attach(stream, task->sched);
-  if (err) return kio_stream_fail(L, stream, "read", -err);
+  if (err) return kio_stream_fail(L, stream, name_of(kind), -err);
   stream->read_kind = (uint8_t)kind;
   stream->read_next = 2;
   stream->read_last = lua_gettop(L);

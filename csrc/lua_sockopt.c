@@ -29,6 +29,8 @@ bool kio_read_number(lua_State *L, int index, const char *name, int max, int *ou
   bool given = lua_getfield(L, index, name) != LUA_TNIL;
   int top = lua_gettop(L);
   if (given) *out = number_on_top(L, index, name, max, 1);
+  luaL_argcheck(L, !given || *out == lua_tonumber(L, -1), index,
+                quoted(L, name, "must be an integer"));
   lua_settop(L, top - 1);
   return given;
 }
@@ -156,7 +158,12 @@ static int l_credentials(lua_State *L) {
   struct ucred who;
   socklen_t size = sizeof who;
   int fd = kio_handle_fd(L, 1);
-  if (fd < 0) return kio_fail_text(L, "EBADF", "credentials", "of peer", "the socket is closed");
+  if (fd < 0) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "credentials: the socket is closed");
+    lua_pushliteral(L, "EBADF");
+    return 3;
+  }
   int err = kio_socket_local(fd, &address);
   if (!err && address.as.any.sa_family != AF_UNIX) err = -EOPNOTSUPP;
   if (!err && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) err = -errno;

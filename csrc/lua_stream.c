@@ -76,6 +76,14 @@ int kio_stream_early_end(lua_State *L, int err) {
 
 /* ---- writing ---- */
 
+/* What the calls that write differ in; a continuation has it in its lowest bits. */
+enum { THEN_RETURN = 0, THEN_FLUSH = 1 };
+
+/* As the caller knows it. */
+static const char *name_of(int then) {
+  return then == THEN_FLUSH ? "send" : "write";
+}
+
 /* A failed write also tells how many of its bytes were taken over before. */
 static int write_failed(lua_State *L, kio_stream *stream, const char *what, int err, size_t at) {
   kio_stream_fail(L, stream, what, err);
@@ -108,26 +116,23 @@ static int output_error(const kio_stream *stream) {
   return stream->state != KIO_STREAM_OPEN ? EBADF : stream->out_err;
 }
 
-static int l_flushk(lua_State *L, int status, lua_KContext ctx) {
+static int l_flushk(lua_State *L, int status, lua_KContext of_send) {
   kio_stream *stream = stream_at(L);
+  const char *what = of_send ? "send" : "flush";
   bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
-  (void)ctx;
   writer_resumed(stream, status);
   int err = output_error(stream);
-  if (err) return kio_stream_fail(L, stream, "flush", err);
-  if (ended_early) return kio_stream_fail(L, stream, "flush", kio_stream_early_end(L, 0));
+  if (err) return kio_stream_fail(L, stream, what, err);
+  if (ended_early) return kio_stream_fail(L, stream, what, kio_stream_early_end(L, 0));
   lua_settop(L, 1);
   return 1;
 }
 
-static int flush(lua_State *L, kio_stream *stream) {
+static int flush(lua_State *L, kio_stream *stream, bool of_send) {
   bool wait = output_error(stream) == 0 && !kio_stream_drained(stream);
-  if (wait) return park_writer(L, stream, true, 0, l_flushk);
-  return l_flushk(L, LUA_OK, 0);
+  if (wait) return park_writer(L, stream, true, of_send, l_flushk);
+  return l_flushk(L, LUA_OK, of_send);
 }
-
-/* What write and send differ in. */
-enum { THEN_RETURN = 0, THEN_FLUSH = 1 };
 
 static int write_on(lua_State *L, kio_stream *stream, size_t at, int then);
 
@@ -137,7 +142,7 @@ static int l_writek(lua_State *L, int status, lua_KContext ctx) {
   writer_resumed(stream, status);
   int err = output_error(stream);
   if (!err && kio_sched_current()->current->wake != KIO_WAKE_DONE) err = kio_stream_early_end(L, 0);
-  if (err) return write_failed(L, stream, "write", err, at);
+  if (err) return write_failed(L, stream, name_of((int)(ctx & 1)), err, at);
   return write_on(L, stream, at, (int)(ctx & 1));
 }
 
@@ -146,10 +151,10 @@ static int write_on(lua_State *L, kio_stream *stream, size_t at, int then) {
   size_t size;
   const char *data = lua_tolstring(L, 2, &size);
   int64_t taken = kio_stream_gather(stream, data + at, size - at);
-  if (taken < 0) return write_failed(L, stream, "write", (int)-taken, at);
+  if (taken < 0) return write_failed(L, stream, name_of(then), (int)-taken, at);
   at += (size_t)taken;
   if (at < size) return park_writer(L, stream, false, (lua_KContext)(at << 1) | then, l_writek);
-  if (then == THEN_FLUSH) return flush(L, stream);
+  if (then == THEN_FLUSH) return flush(L, stream, true);
   lua_settop(L, 1);
   return 1;
 }
@@ -166,6 +171,14 @@ static bool add_piece(lua_State *L, luaL_Buffer *joined) {
   return true;
 }
 
+/* Raises unless the table is empty: what looks like options would be dropped in silence. */
+static void check_empty(lua_State *L, int index) {
+  lua_pushnil(L);
+  if (lua_next(L, index)) {
+    luaL_argerror(L, index, "a list of strings expected; they take no options: set_timeout does");
+  }
+}
+
 /* Replaces the arguments from 2 to `last` by one string at 2: strings, numbers, buffers, lists of
    them. So a buffer is the caller's again at once. */
 static void join_arguments(lua_State *L, int last) {
@@ -173,6 +186,7 @@ static void join_arguments(lua_State *L, int last) {
   luaL_buffinit(L, &joined);
   for (int i = 2; i <= last; i++) {
     lua_Integer count = lua_istable(L, i) ? (lua_Integer)lua_rawlen(L, i) : 0;
+    if (lua_istable(L, i) && count == 0) check_empty(L, i);
     for (lua_Integer n = 1; n <= count; n++) {
       lua_rawgeti(L, i, n);
       luaL_argcheck(L, add_piece(L, &joined), i, "a list of strings expected");
@@ -196,10 +210,10 @@ static int start_write(lua_State *L, int then) {
   kio_task *task = kio_op_task(L);
   if (kio_task_is_cancelled(task)) kio_op_begin(L); /* raises */
   int err = output_error(stream);
-  if (err) return write_failed(L, stream, "write", err, 0);
+  if (err) return write_failed(L, stream, name_of(then), err, 0);
   if (stream->writer) return luaL_error(L, "another task is writing to this stream");
   err = kio_stream_attach(stream, task->sched);
-  if (err) return write_failed(L, stream, "write", -err, 0);
+  if (err) return write_failed(L, stream, name_of(then), -err, 0);
   bool waits = then == THEN_FLUSH || stream->out_size + size > stream->out_mark;
   if (waits) kio_op_begin(L); /* may raise: nothing is gathered yet */
   if (waits) {
@@ -207,7 +221,7 @@ static int start_write(lua_State *L, int then) {
     return write_on(L, stream, 0, then);
   }
   int64_t taken = kio_stream_gather(stream, data, size);
-  if (taken < 0) return write_failed(L, stream, "write", (int)-taken, 0);
+  if (taken < 0) return write_failed(L, stream, name_of(then), (int)-taken, 0);
   lua_settop(L, 1);
   return 1;
 }
@@ -230,7 +244,7 @@ static int l_flush(lua_State *L) {
   if (h->stream->writer) return luaL_error(L, "another task is writing to this stream");
   lua_settop(L, 1);
   h->stream->write_due_ns = due;
-  return flush(L, h->stream);
+  return flush(L, h->stream, false);
 }
 
 /* ---- ending ---- */

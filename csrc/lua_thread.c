@@ -79,6 +79,7 @@ static kio_task *begin(lua_State *L) {
 /* thread_spawn(f, ...) -> task, on any worker */
 static int l_thread_spawn(lua_State *L) {
   kio_task *task = begin(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_pushnil(L);
   lua_insert(L, 1);
   return spawn(L, task, 0);

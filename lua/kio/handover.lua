@@ -1,4 +1,5 @@
 ---Descriptors from elsewhere: passed over Unix sockets, and handed over by the service manager.
+local check = require "kio.fs.check"
 local core = require "kio.core"
 
 local handover = {}
@@ -14,21 +15,30 @@ local Udp = core.udp_methods
 ---@return kio.Listener|nil listener
 ---@return string? message
 ---@return string? code "EINVAL" when it is another kind of socket, "ENOTSOCK"
-function handover.listener(fd) return core.net_adopt(fd, "listener") end
+function handover.listener(fd)
+  check.fd(fd, 1, "listener")
+  return core.net_adopt(fd, "listener")
+end
 
 ---Makes a stream of a connected stream socket; likewise.
 ---@param fd kio.Fd
 ---@return kio.Stream|nil stream
 ---@return string? message
 ---@return string? code
-function handover.stream(fd) return core.net_adopt(fd, "stream") end
+function handover.stream(fd)
+  check.fd(fd, 1, "stream")
+  return core.net_adopt(fd, "stream")
+end
 
 ---Makes a datagram socket, or a connected socket of packets, of a descriptor; likewise.
 ---@param fd kio.Fd
 ---@return kio.Udp|nil udp
 ---@return string? message
 ---@return string? code
-function handover.datagram(fd) return core.net_adopt(fd, "udp") end
+function handover.datagram(fd)
+  check.fd(fd, 1, "datagram")
+  return core.net_adopt(fd, "udp")
+end
 
 ---Sends bytes, and copies of descriptors with the first of them: unix(7), SCM_RIGHTS. Output that
 ---was written before leaves before. What was passed stays open here.
@@ -44,7 +54,7 @@ function Stream:send_fds(data, list, options)
   repeat
     local flushed
     flushed, message, code = self:flush(options)
-    if not flushed then return nil, message, code end
+    if not flushed then return nil, message:gsub("^flush", "send_fds", 1), code end
     sent, message, code = core.fds_send(self, data, list, options)
   until sent ~= false
   if not sent then return nil, message, code end
@@ -92,7 +102,9 @@ end
 ---@return string? code
 ---@async
 function handover.notify(state, list)
-  if type(state) ~= "string" then error("notify: the state must be a string", 2) end
+  if type(state) ~= "string" then
+    check.refuse(1, "notify", "a string expected, got " .. type(state))
+  end
   local path = os.getenv("NOTIFY_SOCKET")
   if not path or path == "" then return false end
   local socket <close>, message, code = core.net_udp(nil, { peer = "unix:" .. path })

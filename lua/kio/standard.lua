@@ -1,5 +1,6 @@
 ---Streams over descriptors that are there already: a pipe's, a terminal's, a file's, and the three
 ---that every program has. See docs/process.md.
+local check = require "kio.fs.check"
 local core = require "kio.core"
 
 local standard = {}
@@ -10,6 +11,7 @@ local standard = {}
 ---@return string? message
 ---@return string? code
 function standard.stream(fd)
+  check.fd(fd, 1, "stream")
   local stream, message, code = core.net_adopt(fd, "stream")
   if code == "ENOTSOCK" then return core.stream_take(fd) end
   return stream, message, code

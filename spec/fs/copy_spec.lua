@@ -62,7 +62,7 @@ describe("copy", function()
         fs.copy(root .. "/none", root .. "/b"))
       failed("ENOENT", ("open %s/none/b: no such file or directory"):format(root),
         fs.copy(root .. "/a", root .. "/none/b"))
-      failed("EISDIR", ("read_into %s: is a directory"):format(root), fs.copy(root, root .. "/b"))
+      failed("EISDIR", ("copy %s: is a directory"):format(root), fs.copy(root, root .. "/b"))
       assert.equal("EISDIR", select(3, fs.copy(root .. "/a", root)))
       support.expect_error("a path", fs.copy, 1, "x")
       support.expect_error("unknown option 'force'", fs.copy, "a", "b", { force = true })

@@ -34,6 +34,13 @@ function check.count(value, index, name)
   return n
 end
 
+---A descriptor by its number.
+function check.fd(value, index, name)
+  if type(value) ~= "number" or not math.tointeger(value) or value < 0 then
+    refuse(index, name, "a descriptor expected, got " .. tostring(value))
+  end
+end
+
 local buffers = core.buffer_methods
 
 ---Whether it is a kio.buffer.

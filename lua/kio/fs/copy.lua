@@ -43,6 +43,7 @@ local function copy(from, to, options)
   local stat
   stat, message, code = source:stat()
   if not stat then return nil, message, code end
+  if stat.type == "directory" then return nil, "copy " .. from .. ": is a directory", "EISDIR" end
   return replace.through(to, function(target) return move(source, target) end, {
     permissions = permissions or stat.mode, exact = true,
     sync = options.sync or false, exclusive = options.overwrite == false,

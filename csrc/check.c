@@ -65,13 +65,13 @@ unsigned kio_check_list(lua_State *L, int index) {
   return (unsigned)count;
 }
 
-void kio_push_strings(lua_State *L, int index, unsigned count, bool numbers) {
+void kio_push_strings(lua_State *L, int index, unsigned count) {
   size_t size, total = 0;
   luaL_checkstack(L, (int)count + 8, "too many pieces");
   for (unsigned i = 1; i <= count; i++) {
-    int type = lua_rawgeti(L, index, i);
-    luaL_argcheck(L, type == LUA_TSTRING || (numbers && type == LUA_TNUMBER), index,
-                  "every piece must be a string");
+    if (lua_rawgeti(L, index, i) != LUA_TSTRING) {
+      luaL_argerror(L, index, "every piece must be a string");
+    }
     lua_tolstring(L, -1, &size);
     total += size;
     luaL_argcheck(L, total <= KIO_IO_MAX, index, "strings of 2 GiB or more: write them in pieces");

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "config.h"
-#include "lua_buffer.h"
+#include "lua_pieces.h"
 #include "lua_udp.h"
 #include "op.h"
 
@@ -28,16 +28,15 @@ static message *message_of(const kio_request *request) {
   return (message *)(void *)request->buffer.data;
 }
 
-/* Gives the request a message of so many pieces, with room for `bytes` behind it. False after
-   pushing nil, message, code. */
-static bool make_message(lua_State *L, kio_request *request, unsigned pieces, size_t bytes,
-                         int flags) {
-  size_t head = sizeof(message) + pieces * sizeof(struct iovec);
+/* Gives the request a message of one piece, with room for `bytes` behind it. False after pushing
+   nil, message, code. */
+static bool make_message(lua_State *L, kio_request *request, size_t bytes, int flags) {
+  size_t head = sizeof(message) + sizeof(struct iovec);
   if (!kio_op_buffer(L, request, head + bytes)) return false;
   message *m = message_of(request);
   memset(m, 0, sizeof *m);
   m->header.msg_iov = m->iov;
-  m->header.msg_iovlen = pieces;
+  m->header.msg_iovlen = 1;
   request->arg.message = (kio_arg_message){.header = &m->header, .flags = flags};
   return true;
 }
@@ -95,39 +94,26 @@ static int l_sendk(lua_State *L, int status, lua_KContext ctx) {
   return finish_send(L, lua_touserdata(L, 1), kio_op_result(ctx));
 }
 
-/* A buffer at index 2 is sent as a string, so that it is the caller's again at once. */
-static void copy_buffer(lua_State *L) {
-  kio_bytes bytes = kio_bytes_check(L, 2);
-  kio_block_check(L, bytes.block, false);
-  lua_pushlstring(L, bytes.data, bytes.size);
-  lua_replace(L, 2);
-}
-
-/* The pieces at index 2, one or a list: how many, and in `first` the index of the first. */
-static unsigned push_pieces(lua_State *L, int *first) {
+/* Makes the data at index 2 one string, and ends the frame with it. */
+static void join_data(lua_State *L) {
   size_t size;
-  if (kio_view_at(L, 2)) copy_buffer(L);
-  bool one = lua_tolstring(L, 2, &size) != NULL;
-  *first = one ? 2 : lua_gettop(L) + 1;
-  if (one) return kio_check_data(L, 2, &size), 1;
-  luaL_argexpected(L, lua_istable(L, 2), 2, "string or list of strings");
-  unsigned count = kio_check_list(L, 2);
-  kio_push_strings(L, 2, count, true);
-  return count;
+  lua_settop(L, 2);
+  if (lua_istable(L, 2)) luaL_argcheck(L, lua_rawlen(L, 2) > 0, 2, "an empty list");
+  if (lua_type(L, 2) != LUA_TSTRING) kio_pieces_join(L, 2);
+  kio_check_data(L, 2, &size); /* which raises when there is too much of it */
 }
 
 static int start_send(lua_State *L, kio_udp *udp, const kio_sockaddr *to, int options) {
-  int first;
   const char *what = to ? "send_to" : "send";
   int64_t timeout = kio_op_timeout_or(L, options, udp->timeout_ns);
-  unsigned count = push_pieces(L, &first);
+  join_data(L);
   kio_task *task = kio_op_begin(L);
   if (udp->fd < 0) return kio_udp_fail(L, udp, what, EBADF, to);
   kio_udp_attach(udp, task->sched);
   kio_request *request = kio_op_request(L, task, KIO_OP_SENDMSG, udp->fd);
-  if (!request || !make_message(L, request, count, 0, 0)) return 3;
+  if (!request || !make_message(L, request, 0, 0)) return 3;
   message *m = message_of(request);
-  kio_fill_iovecs(L, first, count, m->iov);
+  kio_fill_iovecs(L, 2, 1, m->iov);
   if (to) {
     m->address = *to;
     m->header.msg_name = &m->address.as;
@@ -264,7 +250,7 @@ static int start_receive(lua_State *L, bool sender) {
   if (udp->receiving) return luaL_error(L, "another task is receiving from this socket");
   kio_udp_attach(udp, task->sched);
   kio_request *request = kio_op_request(L, task, KIO_OP_RECVMSG, udp->fd);
-  if (!request || !make_message(L, request, 1, max, MSG_TRUNC)) return 3;
+  if (!request || !make_message(L, request, max, MSG_TRUNC)) return 3;
   message *m = message_of(request);
   m->iov[0] = (struct iovec){&m->iov[1], max};
   m->header.msg_name = &m->address.as;

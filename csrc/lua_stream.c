@@ -9,7 +9,7 @@
 
 #include "address.h"
 #include "config.h"
-#include "lua_buffer.h"
+#include "lua_pieces.h"
 #include "lua_sockopt.h"
 #include "lua_udp.h"
 #include "memory.h"
@@ -159,52 +159,11 @@ static int write_on(lua_State *L, kio_stream *stream, size_t at, int then) {
   return 1;
 }
 
-/* Adds the string, number or buffer on top, which it pops; false when it is none of these. */
-static bool add_piece(lua_State *L, luaL_Buffer *joined) {
-  if (lua_isstring(L, -1)) return (luaL_addvalue(joined), true);
-  if (!kio_view_at(L, -1)) return false;
-  kio_bytes bytes = kio_bytes_check(L, -1);
-  kio_block_check(L, bytes.block, false);
-  lua_pushlstring(L, bytes.data, bytes.size);
-  lua_replace(L, -2);
-  luaL_addvalue(joined);
-  return true;
-}
-
-/* Raises unless the table is empty: what looks like options would be dropped in silence. */
-static void check_empty(lua_State *L, int index) {
-  lua_pushnil(L);
-  if (lua_next(L, index)) {
-    luaL_argerror(L, index, "a list of strings expected; they take no options: set_timeout does");
-  }
-}
-
-/* Replaces the arguments from 2 to `last` by one string at 2: strings, numbers, buffers, lists of
-   them. So a buffer is the caller's again at once. */
-static void join_arguments(lua_State *L, int last) {
-  luaL_Buffer joined;
-  luaL_buffinit(L, &joined);
-  for (int i = 2; i <= last; i++) {
-    lua_Integer count = lua_istable(L, i) ? (lua_Integer)lua_rawlen(L, i) : 0;
-    if (lua_istable(L, i) && count == 0) check_empty(L, i);
-    for (lua_Integer n = 1; n <= count; n++) {
-      lua_rawgeti(L, i, n);
-      luaL_argcheck(L, add_piece(L, &joined), i, "a list of strings expected");
-    }
-    if (lua_istable(L, i)) continue;
-    lua_pushvalue(L, i);
-    luaL_argexpected(L, add_piece(L, &joined), i, "string or list of strings");
-  }
-  luaL_pushresult(&joined);
-  lua_replace(L, 2);
-  lua_settop(L, 2);
-}
-
 static int start_write(lua_State *L, int then) {
   size_t size;
   kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
-  if (lua_gettop(L) != 2 || lua_type(L, 2) != LUA_TSTRING) join_arguments(L, lua_gettop(L));
+  if (lua_gettop(L) != 2 || lua_type(L, 2) != LUA_TSTRING) kio_pieces_join(L, lua_gettop(L));
   const char *data = lua_tolstring(L, 2, &size);
   if (size > KIO_IO_MAX) kio_check_data(L, 2, &size); /* which raises */
   kio_task *task = kio_op_task(L);

@@ -96,9 +96,8 @@ void kio_check_named_options(lua_State *L, int index, const char *const *known);
 /* The length of the list at `index`: 1 to KIO_IOV_MAX. */
 unsigned kio_check_list(lua_State *L, int index);
 /* Pushes the strings of the list at `index`, so that the frame keeps them alive whatever happens to
-   the table; numbers become strings if they may be there. Raises when one is nothing of that, or
-   their sum is 2 GiB or more. */
-void kio_push_strings(lua_State *L, int index, unsigned count, bool numbers);
+   the table; raises when one is no string, or their sum is 2 GiB or more. */
+void kio_push_strings(lua_State *L, int index, unsigned count);
 /* Points iovecs at `count` strings on the stack, from `first`. */
 void kio_fill_iovecs(lua_State *L, int first, unsigned count, struct iovec *iov);
 /* A file's type by its mode bits: "file", "directory", "link", "fifo", "socket", "char",

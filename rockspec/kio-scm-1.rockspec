@@ -59,6 +59,7 @@ build = {
         "csrc/lua_net.c",
         "csrc/lua_options.c",
         "csrc/lua_pack.c",
+        "csrc/lua_pieces.c",
         "csrc/lua_place.c",
         "csrc/lua_plain.c",
         "csrc/lua_queue.c",

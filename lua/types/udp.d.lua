@@ -10,7 +10,7 @@ local Udp = {}
 
 ---Sends one message to an address.
 ---@async
----@param data string|string[] pieces are joined
+---@param data string|number|kio.Buffer|(string|number|kio.Buffer)[] pieces are joined
 ---@param address kio.Address
 ---@param options? kio.Options
 ---@return kio.Udp|nil self
@@ -20,7 +20,7 @@ function Udp:send_to(data, address, options) end
 
 ---Sends one message to the peer.
 ---@async
----@param data string|string[]
+---@param data string|number|kio.Buffer|(string|number|kio.Buffer)[]
 ---@param options? kio.Options
 ---@return kio.Udp|nil self
 ---@return string? message

@@ -16,6 +16,8 @@ local function nothing() end
 local function operations(fd)
   local list = {
     read = call(kio.read, fd, 1), pread = call(kio.pread, fd, 1, 0),
+    read_into = call(kio.read_into, fd, kio.buffer(1)),
+    pread_into = call(kio.pread_into, fd, kio.buffer(1), 1, 1, 0),
     readv = call(kio.readv, fd, { 1 }), preadv = call(kio.preadv, fd, { 1 }, 0),
     write = call(kio.write, fd, "x"), pwrite = call(kio.pwrite, fd, "x", 0),
     writev = call(kio.writev, fd, { "x" }), pwritev = call(kio.pwritev, fd, { "x" }, 0),
@@ -50,7 +52,8 @@ end
 
 -- What needs no task: it never waits.
 local FREE = {
-  run = true, now = true, is_cancelled = true, check = true, stats = true, tasks = true,
+  run = true, runtime = true, buffer = true,
+  now = true, is_cancelled = true, check = true, stats = true, tasks = true,
   socket = true, socketpair = true, pipe = true, bind = true, listen = true,
   getsockname = true, getpeername = true,
   stream = true, stdin = true, stdout = true, stderr = true,

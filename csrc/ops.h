@@ -19,6 +19,7 @@ extern const luaL_Reg kio_inspect_ops[];  /* lua_inspect.c: what goes on */
 extern const luaL_Reg kio_rig_ops[];      /* lua_rig.c: what kio.testing needs */
 extern const luaL_Reg kio_buffer_ops[];   /* lua_buffer.c: buffer */
 extern const luaL_Reg kio_net_ops[];      /* lua_net.c: connect and listen */
+extern const luaL_Reg kio_process_ops[];  /* lua_process.c: starting and ending programs */
 extern const luaL_Reg kio_standard_ops[]; /* lua_standard.c: streams on what is open already */
 extern const luaL_Reg kio_signal_ops[];   /* lua_signal.c: waiting for signals */
 extern const luaL_Reg kio_serve_ops[];    /* lua_serve.c: what serving needs */
@@ -48,6 +49,7 @@ void kio_call_open(lua_State *L);         /* op_job.c: what holds calls on the p
 void kio_fds_open(lua_State *L);          /* lua_fds.c: the metatable of those that have come */
 void kio_rig_open(lua_State *L);          /* lua_rig.c: the metatable of faults */
 void kio_run_open(lua_State *L);          /* lua_run.c: the scheduler's finalizer */
+void kio_process_open(lua_State *L);      /* lua_process.c: the metatable of children */
 void kio_signal_open(lua_State *L);       /* lua_signal.c: the metatable of watches */
 void kio_listener_open(lua_State *L);     /* lua_net.c: pushes the table of listener methods */
 void kio_constants_open(lua_State *L);    /* lua_plain.c: the field `const` of the table on top */

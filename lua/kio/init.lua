@@ -5,6 +5,7 @@ local fs = require "kio.fs"
 local group = require "kio.group"
 local helpers = require "kio.io"
 local net = require "kio.net"
+local process = require "kio.process"
 local signal = require "kio.signal"
 local standard = require "kio.standard"
 require "kio.stream"
@@ -15,6 +16,7 @@ local thread = require "kio.thread"
 
 ---@class kio: kio.core, kio.Group
 local kio = { core = core, fs = fs, io = helpers, net = net, sync = sync, select = select_ready }
+kio.process = process
 kio.signal = signal
 kio.testing = testing
 kio.thread = thread

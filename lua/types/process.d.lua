@@ -18,3 +18,56 @@ function kio.stream_take(fd) end
 ---@return string? message
 ---@return string? code
 function kio.stream_standard(name) end
+
+-- ---- for kio.process ----
+
+---A process that was started. Collected, it is killed and its end taken from the system.
+---@class kio.Child: userdata
+
+---For kio.process.spawn, which checks the arguments.
+---@param argv string[]
+---@param env string[] "NAME=value"
+---@param cwd string?
+---@param stdin string|integer
+---@param stdout string|integer
+---@param stderr string|integer
+---@return kio.Child|nil
+---@return integer|string pid
+---@return kio.Stream|string|false
+---@return kio.Stream|false|nil
+---@return kio.Stream|false|nil
+---@see posix_spawn(3)
+function kio.process_spawn(argv, env, cwd, stdin, stdout, stderr) end
+
+---For Process:wait.
+---@async
+---@param child kio.Child
+---@param options? kio.Options
+---@return integer|false|nil code false when a signal has ended it
+---@return string? signal or message
+---@return string? errname
+function kio.process_wait(child, options) end
+
+---For Process:kill.
+---@param child kio.Child
+---@param signal? string|integer
+---@return true|nil
+---@return string? message
+---@return string? code
+---@see pidfd_send_signal(2)
+function kio.process_kill(child, signal) end
+
+---For Process:close.
+---@async
+---@param child kio.Child
+---@return true
+function kio.process_close(child) end
+
+---For Process:__tostring.
+---@param child kio.Child
+---@return boolean
+function kio.process_ended(child) end
+
+---This program's variables, as "NAME=value".
+---@return string[]
+function kio.process_environment() end

@@ -64,6 +64,7 @@ function api.list()
     if meta then add_methods(list, seen, name, meta.__index) end
   end
   add_methods(list, seen, "kio.File", require("kio.fs.base").File)
+  add_methods(list, seen, "kio.Process", require "kio.process.handle")
   for _, name in ipairs(SYNC) do
     local class = getmetatable(kio.sync[name](0))
     add_methods(list, seen, class.__name, class)

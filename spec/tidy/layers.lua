@@ -11,7 +11,7 @@ layers.order = {
   "list errname signame buffer block timer shuffle parcel seen",
   "request ring loans",
   "test_sim_call test_sim_script",
-  "ring_uring ring_uring_prep ring_sim ring_rig machine diagnose address sockopt socket",
+  "ring_uring ring_uring_prep ring_sim ring_rig machine diagnose address child sockopt socket",
   "thread inbox awaiter pool runtime remote channel event",
   "desc",
   "scope task queue watchdog sched sched_tasks sched_inbox sched_end trace stream signals "

@@ -1,0 +1,205 @@
+---Other programs: started, spoken to through streams, waited for. See docs/process.md.
+local core = require "kio.core"
+local Process = require "kio.process.handle"
+
+local process = {}
+
+---@class kio.ProcessOptions the program and its arguments as a list, and:
+---@field env? table<string, string|number|false> variables added to this program's; false: removed
+---@field clear_env? boolean starts from no variables at all
+---@field cwd? string the folder it starts in
+---@field stdin? kio.Stdio what becomes its input; default "inherit"
+---@field stdout? kio.Stdio likewise
+---@field stderr? kio.Stdio|"stdout" likewise
+
+---A pipe whose other end is a stream of the process, this program's own, /dev/null; or a
+---descriptor, a stream or a file.
+---@alias kio.Stdio "pipe"|"inherit"|"null"|kio.Fd|kio.Stream|kio.File
+
+local SPAWN = {
+  env = true, clear_env = true, cwd = true, stdin = true, stdout = true, stderr = true,
+}
+local RUN = { max = true, timeout = true }
+local WORDS = { pipe = true, inherit = true, null = true }
+
+-- ---- checks ----
+
+local HERE = debug.getinfo(1, "S").source
+
+-- Raises at whoever has called spawn or run.
+local function refuse(text, ...)
+  local level = 2
+  while debug.getinfo(level, "S").source == HERE do level = level + 1 end
+  error(("kio.process: " .. text):format(...), level)
+end
+
+local function check_word(value, what)
+  if type(value) ~= "string" then refuse("%s must be a string, got %s", what, type(value)) end
+  if value:find("\0", 1, true) then refuse("%s contains a zero byte", what) end
+  return value
+end
+
+local function check_keys(options, more)
+  for key in pairs(options) do
+    local listed = math.type(key) == "integer" and key >= 1 and key <= #options
+    if not (listed or SPAWN[key] or more and more[key]) then
+      refuse("unknown option '%s'", tostring(key))
+    end
+  end
+end
+
+local function arguments(options)
+  if type(options) ~= "table" then refuse("a table expected, got %s", type(options)) end
+  local list = {}
+  for i = 1, #options do list[i] = check_word(options[i], ("argument %d"):format(i)) end
+  if #list == 0 or list[1] == "" then refuse "no command is named" end
+  return list
+end
+
+local function check_variable(name, value)
+  if type(name) ~= "string" or name == "" or name:find("[=\0]") then
+    refuse("'%s' is no name of a variable", tostring(name))
+  end
+  if value ~= false then check_word(type(value) == "number" and tostring(value) or value,
+    ("variable %s"):format(name)) end
+end
+
+-- The variables as "NAME=value".
+local function environment(options)
+  local env, list = options.env or {}, {}
+  if type(env) ~= "table" then refuse("option 'env' must be a table, got %s", type(env)) end
+  for name, value in pairs(env) do
+    check_variable(name, value)
+    if value ~= false then list[#list + 1] = ("%s=%s"):format(name, value) end
+  end
+  if options.clear_env then return list end
+  for _, variable in ipairs(core.process_environment()) do
+    if env[variable:match "^[^=]*"] == nil then list[#list + 1] = variable end
+  end
+  return list
+end
+
+-- The word or the descriptor's number for one of the three.
+local function stdio(options, name)
+  local value = options[name]
+  if value == nil then return "inherit" end
+  if WORDS[value] or name == "stderr" and value == "stdout" then return value end
+  local fd = value
+  if type(value) == "userdata" or type(value) == "table" then
+    local ok, number = pcall(function() return value:fd() end)
+    fd = ok and number
+  end
+  if math.type(fd) == "integer" and fd >= 0 and fd < 1 << 20 then return fd end
+  refuse("option '%s' must be \"pipe\", \"inherit\", \"null\", a descriptor, an open stream or an "
+    .. "open file", name)
+end
+
+-- ---- starting ----
+
+local function start(options, argv)
+  if options.cwd ~= nil then check_word(options.cwd, "option 'cwd'") end
+  local child, pid, stdin, stdout, stderr = core.process_spawn(argv, environment(options),
+    options.cwd, stdio(options, "stdin"), stdio(options, "stdout"), stdio(options, "stderr"))
+  if not child then return nil, pid, stdin end
+  return setmetatable({
+    child = child, pid = pid, command = argv[1],
+    stdin = stdin or nil, stdout = stdout or nil, stderr = stderr or nil,
+  }, Process)
+end
+
+---Starts a program: `kio.process.spawn { "sort", "-r", stdin = "pipe", stdout = "pipe" }`. It is
+---looked for along PATH unless it has a slash. Blocks until its exec, some hundred microseconds.
+---@param options kio.ProcessOptions
+---@return kio.Process|nil process
+---@return string? message names the command
+---@return string? code
+function process.spawn(options)
+  local argv = arguments(options)
+  check_keys(options)
+  return start(options, argv)
+end
+
+-- ---- running to the end ----
+
+local function feed(stream, input)
+  stream:send(input) -- who does not read all of it need not: EPIPE is no failure
+  stream:close()
+end
+
+-- Reads everything, or has the scope given up.
+local function collect(scope, state, name, stream, max)
+  local data, message, code = stream:read("a", { max = max })
+  if data then
+    state[name] = data
+  elseif not state.failed then
+    state.failed = { ("run %s: %s: %s"):format(state.command, name, message), code }
+    scope:cancel()
+  end
+end
+
+local function run(child, input, max)
+  local running <close> = child
+  local state = { command = child.command }
+  local status, message, code
+  core.scope(function(scope)
+    for _, name in ipairs { "stdout", "stderr" } do
+      local stream = child[name]
+      if stream then core.spawn(collect, scope, state, name, stream, max) end
+    end
+    if input then core.spawn(feed, child.stdin, input) end
+    status, message, code = running:wait()
+  end)
+  if state.failed then return nil, table.unpack(state.failed) end
+  if not status then return nil, message, code end
+  status.stdout, status.stderr = state.stdout, state.stderr
+  return status
+end
+
+-- The options for spawn: nothing to read, and pipes for what comes.
+local function for_spawn(options, input)
+  local copy = { stdin = "null", stdout = "pipe", stderr = "pipe" }
+  for key in pairs(SPAWN) do
+    if options[key] ~= nil then copy[key] = options[key] end
+  end
+  if input then copy.stdin = "pipe" end
+  return copy
+end
+
+local function check_limits(options)
+  local max, timeout = options.max, options.timeout
+  if max ~= nil and (math.type(max) ~= "integer" or max < 1) then
+    refuse "option 'max' must be a positive integer"
+  end
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0 or timeout ~= timeout) then
+    refuse "option 'timeout' must be a number of 0 or more"
+  end
+  if options.stdin == "pipe" then refuse "nobody writes to a stdin that is \"pipe\": use spawn" end
+end
+
+---@class kio.ProcessRunOptions: kio.ProcessOptions
+---@field stdin? string|kio.Stdio a text that it reads, but for the words; default "null"
+---@field max? integer most bytes of each output (64 MiB); more of them end it: "EMSGSIZE"
+---@field timeout? number seconds after which it is killed: "ETIMEDOUT"
+
+---Runs a program to its end and collects what it writes. It is killed when the limit is passed, at
+---the timeout, and when the task is cancelled.
+---@async
+---@param options kio.ProcessRunOptions
+---@return {stdout: string?, stderr: string?, code: integer?, signal: string?}|nil result
+---@return string? message
+---@return string? code
+function process.run(options)
+  local argv = arguments(options)
+  check_keys(options, RUN)
+  local input, max, timeout = options.stdin, options.max, options.timeout
+  if type(input) ~= "string" or WORDS[input] then input = nil end
+  check_limits(options)
+  local child, message, code = start(for_spawn(options, input), argv)
+  if not child then return nil, message, code end
+  if timeout == nil then return run(child, input, max) end
+  local result, why, errname = core.timeout(timeout, run, child, input, max)
+  if errname == "ETIMEDOUT" then why = ("run %s: the timeout has passed"):format(argv[1]) end
+  return result, why, errname
+end
+
+return process

@@ -1,0 +1,57 @@
+---A process that was started: what kio.process.spawn gives.
+local core = require "kio.core"
+
+---@class kio.Process
+---@field pid integer
+---@field command string
+---@field stdin kio.Stream? its input, when it was asked to be a pipe
+---@field stdout kio.Stream? likewise
+---@field stderr kio.Stream?
+---@field package child kio.Child
+local Process = { __name = "kio.Process" }
+Process.__index = Process
+
+local NAMES = { "stdin", "stdout", "stderr" }
+
+---Waits until it has ended; any number of tasks may. Its pipes are another matter: what it has
+---written can still be read, and who writes without being read never ends.
+---@async
+---@param options? kio.Options
+---@return {code: integer?, signal: string?}|nil status the exit code, or the signal that ended it
+---@return string? message
+---@return string? code
+function Process:wait(options)
+  local code, signal, errname = core.process_wait(self.child, options)
+  if code then return { code = code } end
+  if code == false then return { signal = signal } end
+  return nil, signal, errname
+end
+
+---Sends it a signal; never another process, however late.
+---@param signal? string|integer "TERM" when none is named
+---@return true|nil
+---@return string? message
+---@return string? code "ESRCH" when its end has been seen
+function Process:kill(signal) return core.process_kill(self.child, signal) end
+
+---Ends it with KILL if it runs, takes its end from the system, and closes its streams without
+---waiting for output to leave. So does `<close>`, and the collector.
+---@async
+---@return true
+function Process:close()
+  core.process_close(self.child)
+  for _, name in ipairs(NAMES) do
+    local stream = self[name]
+    if stream then stream:close { timeout = 0 } end
+  end
+  return true
+end
+
+function Process:__close() self:close() end
+
+function Process:__tostring()
+  local state = core.process_ended(self.child) and "ended" or "running"
+  return ("kio.Process (pid %d, %s, %s)"):format(self.pid, state, self.command)
+end
+
+return Process

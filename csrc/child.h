@@ -21,10 +21,9 @@ typedef struct kio_child_end {
   int signal; /* that signal, or 0 */
 } kio_child_end;
 
-/* Starts it; the caller waits for its exec, which takes the time of a page fault or two. Signal mask
-   and dispositions are reset, every other descriptor is closed. 0 or -errno; nothing is left behind
-   then. *pidfd is readable once it has ended; -1: it has, and how nobody knows (SIGCHLD is
-   ignored). */
+/* Starts it; the caller waits for its exec. Signal mask and dispositions are reset, every other
+   descriptor is closed. 0 or -errno; nothing is left behind then. *pidfd is readable once it has
+   ended; -1: it has, and how nobody knows (SIGCHLD is ignored). */
 int kio_child_start(const kio_child_plan *plan, pid_t *pid, int *pidfd);
 /* Whether it has ended, and how: 1, and it is no zombie any more; 0: it runs; -errno (-ECHILD: the
    system, or somebody else, has taken the end away). */

@@ -232,7 +232,7 @@ static int give(stdio *s, int fd) {
   return flags & O_NONBLOCK && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ? -errno : 0;
 }
 
-/* A descriptor of the three themselves would be overwritten before it is given: it is moved away. */
+/* One of the three numbers themselves would be overwritten before it is given: it moves away. */
 static int keep_clear(stdio *s, int slot) {
   if (s->fd < 0 || s->fd > 2 || s->fd == slot) return 0;
   int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 3);

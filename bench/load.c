@@ -48,6 +48,7 @@ struct options {
   int server_cpu, load_cpu; /* the n-th CPU allowed; -1: not pinned */
   bool pinned;              /* each side has a CPU of its own */
   bool once;                /* the server ends by itself */
+  bool storm;               /* every message over a connection of its own */
   bool idle;                /* one message per connection, then silence: how much memory is held */
 };
 
@@ -55,7 +56,7 @@ static const char usage[] =
     "usage: load [options] [--] command...\n"
     "  --conns N (50)  --size BYTES (64)  --depth MESSAGES-IN-FLIGHT (1)\n"
     "  --warm-requests N  --warm-seconds S (0.2)  --requests N  --seconds S (1)\n"
-    "  --patience S (10)  --server-cpu N (0)  --load-cpu N (1)  --once  --idle\n";
+    "  --patience S (10)  --server-cpu N (0)  --load-cpu N (1)  --once  --idle  --storm\n";
 
 static const struct option option_list[] = {{"conns", required_argument, NULL, 'c'},
                                             {"depth", required_argument, NULL, 'd'},
@@ -69,6 +70,7 @@ static const struct option option_list[] = {{"conns", required_argument, NULL, '
                                             {"warm-requests", required_argument, NULL, 'w'},
                                             {"warm-seconds", required_argument, NULL, 'W'},
                                             {"idle", no_argument, NULL, 'i'},
+                                            {"storm", no_argument, NULL, 'S'},
                                             {NULL, 0, NULL, 0}};
 
 /* A number within [low, high], or the end of the program: a bound is never quietly moved. */
@@ -94,6 +96,7 @@ static void set_option(struct options *o, int key, const char *arg) {
   case 'L': o->load_cpu = (int)number(arg, -1, 4095); break;
   case 'o': o->once = true; break;
   case 'i': o->idle = true; break;
+  case 'S': o->storm = true; break;
   default: fputs(usage, stderr); exit(1);
   }
 }
@@ -197,7 +200,7 @@ static bool load(const struct options *o, struct server *s) {
   static struct client client; /* static because the histogram is 30 KiB */
   struct looks looks = {0};
   server_look(s, &looks.fresh);
-  bool ok = client_init(&client, s->port, o->conns, o->size, o->depth);
+  bool ok = client_init(&client, s->port, o->conns, o->size, o->depth, o->storm);
   if (ok) ok = o->idle ? measure_idle(s, &client, &looks) : measure(o, s, &client, &looks);
   if (ok) report(o, &client, &looks);
   else fprintf(stderr, "load: %s\n", client.failure);

@@ -25,7 +25,8 @@ enum {
   PERIOD = 251,          /* of the pattern: prime, so no shift by a message hides */
   INPUT_MAX = 64 * 1024, /* bytes read at once */
   EVENTS_MAX = 256,      /* events taken at once */
-  WAIT_MS = 50           /* how late the end of a run may be noticed */
+  WAIT_MS = 50,          /* how late the end of a run may be noticed */
+  FROM_MAX = 200         /* addresses that a storm comes from: 127.0.0.2 and on */
 };
 
 struct conn {
@@ -55,23 +56,36 @@ static char *make_pattern(size_t len) {
   return pattern;
 }
 
-static bool connect_one(struct client *c, struct conn *k, int port) {
+/* Connections of a storm leave ports behind in TIME_WAIT: they come from many addresses. */
+static void bind_in_turn(struct client *c, int fd) {
+  struct sockaddr_in from = {.sin_family = AF_INET,
+                             .sin_addr.s_addr =
+                                 htonl(INADDR_LOOPBACK + 1 + c->opened++ % FROM_MAX)};
+  setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
+  bind(fd, (struct sockaddr *)&from, sizeof from);
+}
+
+/* One that goes on connecting is watched for room to write, as a full one is. */
+static bool connect_one(struct client *c, struct conn *k, bool wait) {
   struct sockaddr_in to = {.sin_family = AF_INET,
-                           .sin_port = htons((uint16_t)port),
+                           .sin_port = htons((uint16_t)c->port),
                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  k->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  k->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
   if (k->fd < 0) return fail(c, "no descriptor left for a connection");
-  if (connect(k->fd, (struct sockaddr *)&to, sizeof to) != 0) return fail(c, "connect refused");
+  if (c->storm) bind_in_turn(c, k->fd);
+  bool open = connect(k->fd, (struct sockaddr *)&to, sizeof to) == 0;
+  if (!open && (wait || errno != EINPROGRESS)) return fail(c, "connect refused");
   setsockopt(k->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
   fcntl(k->fd, F_SETFL, O_NONBLOCK);
-  struct epoll_event e = {.events = EPOLLIN, .data.ptr = k};
+  k->blocked = !open;
+  struct epoll_event e = {.events = open ? EPOLLIN : EPOLLIN | EPOLLOUT, .data.ptr = k};
   if (epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, k->fd, &e) != 0) return fail(c, "epoll_ctl failed");
   return true;
 }
 
-bool client_init(struct client *c, int port, size_t conns, size_t size, size_t depth) {
+bool client_init(struct client *c, int port, size_t conns, size_t size, size_t depth, bool storm) {
   size_t flight = size * depth > INPUT_MAX ? size * depth : INPUT_MAX;
-  *c = (struct client){.conns = conns, .size = size, .depth = depth};
+  *c = (struct client){.port = port, .conns = conns, .size = size, .depth = depth, .storm = storm};
   c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   c->conn = calloc(conns, sizeof *c->conn);
   c->input = malloc(INPUT_MAX);
@@ -83,7 +97,7 @@ bool client_init(struct client *c, int port, size_t conns, size_t size, size_t d
     k->phase = i * 7 % PERIOD;
     k->sent_ns = calloc(depth, sizeof *k->sent_ns);
     if (!k->sent_ns) return fail(c, "out of memory");
-    if (!connect_one(c, k, port)) return false;
+    if (!connect_one(c, k, true)) return false;
   }
   return true;
 }
@@ -142,8 +156,12 @@ static bool receive(struct client *c, struct conn *k) {
   k->got += (uint64_t)n;
   uint64_t now = clock_ns();
   uint64_t count = take_answers(c, k, now);
+  if (count > 0 && c->storm && !c->draining) {
+    close(k->fd);
+    if (!connect_one(c, k, false)) return false;
+  }
   if (!c->draining && count > 0) want_more(c, k, count, now);
-  return send_wanted(c, k);
+  return k->blocked || send_wanted(c, k);
 }
 
 static void turn(struct client *c) {

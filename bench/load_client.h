@@ -15,10 +15,13 @@ struct conn;
 
 struct client {
   int epoll_fd;
+  int port;            /* of the server */
+  uint32_t opened;     /* connections of a storm so far */
   size_t conns;        /* connections */
   size_t size;         /* bytes of a message */
   size_t depth;        /* messages in flight per connection */
   bool draining;       /* answered messages are not replaced by new ones */
+  bool storm;          /* every message goes over a connection of its own; depth is 1 */
   uint64_t done;       /* messages answered since the start */
   uint64_t in_flight;  /* messages sent and not yet answered */
   struct hist latency; /* ns from send to the last byte of the echo */
@@ -29,7 +32,7 @@ struct client {
 };
 
 /* Connects everything; false with client->failure set when a connection is refused. */
-bool client_init(struct client *c, int port, size_t conns, size_t size, size_t depth);
+bool client_init(struct client *c, int port, size_t conns, size_t size, size_t depth, bool storm);
 
 /* Puts the first `depth` messages of every connection in flight. */
 void client_begin(struct client *c);

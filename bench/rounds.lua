@@ -11,7 +11,7 @@ local METRICS <const> = { "rps", "cpu_ns", "p50_us", "p99_us", "p999_us", "busy"
 
 local function run_once(plan, scenario, server)
   local options = { conns = scenario.conns, size = scenario.size, depth = scenario.depth,
-    seconds = plan.seconds, ["warm-seconds"] = plan.warm_seconds }
+    seconds = plan.seconds, ["warm-seconds"] = plan.warm_seconds, storm = scenario.storm }
   local told = scenario.message and not server.chunks
   local contract = told and { "message=" .. scenario.message } or {}
   return loader.run(plan.root, server, options, contract)

@@ -1,6 +1,7 @@
 -- What can be run, in the order in which it is shown.
 --   kind "load":   interleaved rounds of timed runs; conns, size, depth (messages in flight per
---                  connection) and message (servers send once per so many bytes, not per chunk)
+--                  connection), message (servers send once per so many bytes, not per chunk), storm
+--                  (every message goes over a connection of its own)
 --   kind "counts": one number per server: one long and one short run under a counting wrapper, see
 --                  counts.lua; counter "idle": memory, see idle.lua
 local scenarios = {
@@ -16,6 +17,8 @@ local scenarios = {
     conns = 1, size = 64, depth = 1 },
   { name = "messages", kind = "load", title = "as 50x64x16, one write per message", extra = true,
     conns = 50, size = 64, depth = 16, message = 64 },
+  { name = "storm", kind = "load", title = "a connection for every message, 64 at a time",
+    extra = true, conns = 64, size = 64, depth = 1, storm = true },
   { name = "instructions", kind = "counts", counter = "instructions",
     title = "user-space instructions per request, 50x64",
     skip = { ["uring-again"] = true } },

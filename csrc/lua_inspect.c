@@ -330,6 +330,7 @@ static void set_ring(lua_State *L, const kio_ring *ring) {
   set_count(L, "enters", stats->enters);
   set_count(L, "completions", stats->completions);
   set_number(L, "completions_per_enter", (lua_Number)stats->completions / enters);
+  set_count(L, "more", stats->more);
   set_count(L, "ignored", stats->ignored);
   set_count(L, "stale", stats->stale);
   set_count(L, "overflows", stats->overflows);

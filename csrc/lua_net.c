@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "acceptor.h"
 #include "address.h"
 #include "lua_close.h"
 #include "lua_codec.h"
@@ -162,10 +163,11 @@ static int l_connect(lua_State *L) {
 /* ---- listeners ---- */
 
 typedef struct listener {
-  int fd;           /* -1: closed */
-  bool moved;       /* and another listener, on another thread, has the descriptor now */
-  kio_sched *sched; /* where its accepts are in flight; only compared */
-  bool packets;     /* SOCK_SEQPACKET: accepts kio.Udp and not kio.Stream */
+  int fd;                 /* -1: closed */
+  bool moved;             /* and another listener, on another thread, has the descriptor now */
+  kio_sched *sched;       /* where its accepts are in flight; only compared */
+  kio_acceptor *acceptor; /* of loops; NULL: there was none yet */
+  bool packets;           /* SOCK_SEQPACKET: accepts kio.Udp and not kio.Stream */
   kio_sockaddr address;
 } listener;
 
@@ -221,6 +223,28 @@ static int fail(lua_State *L, const listener *l, const char *what, int err) {
 
 enum { ACCEPT_STREAM = 2 }; /* where the userdata to be filled waits on the frame */
 
+/* A connection, or why there is none; its peer's address is asked for only now. */
+static int accepted(lua_State *L, int outcome) {
+  const listener *l = check_listener(L);
+  char text[KIO_ADDRESS_TEXT_MAX];
+  kio_sockaddr peer;
+  kio_address_blank(&peer);
+  if (outcome < 0) return fail(L, l, "accept", -outcome);
+  /* Reset before anybody has looked at it, it has no peer any more: the first read tells. */
+  if (getpeername(outcome, &peer.as.any, &peer.size) != 0) {
+    peer = (kio_sockaddr){.as.any.sa_family = AF_UNSPEC, .size = sizeof(sa_family_t)};
+  }
+  if (!fill(L, ACCEPT_STREAM, outcome, &peer)) return fail(L, l, "accept", ENOMEM);
+  lua_settop(L, ACCEPT_STREAM);
+  lua_pushlstring(L, text, kio_address_format(&peer, text));
+  return 2;
+}
+
+/* What a loop's request has brought and no loop has taken is there for everybody. */
+static bool left_over(const listener *l, int *outcome) {
+  return l->fd >= 0 && l->acceptor && kio_acceptor_take(l->acceptor, false, outcome);
+}
+
 static int l_acceptk(lua_State *L, int status, lua_KContext ctx) {
   char text[KIO_ADDRESS_TEXT_MAX];
   kio_request *request = kio_op_result(ctx);
@@ -230,6 +254,7 @@ static int l_acceptk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   kio_op_release(request);
   if (err == ECANCELED && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  if (err == ETIMEDOUT && left_over(check_listener(L), &fd)) return accepted(L, fd);
   if (err) return fail(L, check_listener(L), "accept", err);
   if (!fill(L, ACCEPT_STREAM, fd, &peer)) {
     return fail(L, check_listener(L), "accept", ENOMEM);
@@ -247,6 +272,8 @@ static int l_accept(lua_State *L) {
   if (l->fd < 0) return fail(L, l, "accept", EBADF);
   lua_settop(L, 1);
   push_empty(L, l->packets);
+  int outcome;
+  if (left_over(l, &outcome)) return accepted(L, outcome);
   kio_request *request;
   int err = kio_sched_request(task->sched, KIO_OP_ACCEPT, l->fd, task, kio_op_wake_owner, &request);
   if (err) return fail(L, l, "accept", -err);
@@ -255,14 +282,58 @@ static int l_accept(lua_State *L) {
   return kio_op_submit(L, task, request, timeout, l_acceptk);
 }
 
+static int l_nextk(lua_State *L, int status, lua_KContext ctx) {
+  int outcome = -ENOMEM; /* there was none to tell it */
+  const kio_task *task = kio_sched_current()->current;
+  const listener *l = check_listener(L);
+  (void)status;
+  (void)ctx;
+  if (task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  if (!l->acceptor || l->fd < 0) outcome = -EBADF;
+  else kio_acceptor_take(l->acceptor, true, &outcome);
+  return accepted(L, outcome);
+}
+
+static bool loops(listener *l, const kio_task *task) {
+  if (!task->sched->ring.multishot) return false;
+  if (!l->acceptor) l->acceptor = kio_acceptor_new(l->fd);
+  return l->acceptor && kio_acceptor_attach(l->acceptor, task->sched);
+}
+
+/* listener_next(listener) -> stream, the peer's address. As accept, for loops: while one waits for
+   the next connection the kernel goes on accepting; what comes is given out at once. */
+static int l_next(lua_State *L) {
+  int outcome;
+  listener *l = check_listener(L);
+  kio_task *task = kio_op_begin(L);
+  lua_settop(L, 1);
+  if (l->fd < 0) return fail(L, l, "accept", EBADF);
+  if (!loops(l, task)) return l_accept(L);
+  l->sched = task->sched;
+  push_empty(L, l->packets);
+  if (kio_acceptor_take(l->acceptor, false, &outcome)) return accepted(L, outcome);
+  int err = kio_acceptor_await(l->acceptor, task);
+  if (err) return fail(L, l, "accept", -err);
+  kio_task_says(task, "accept", l->fd);
+  return kio_task_park(L, task, kio_acceptor_abandon, 0, l_nextk);
+}
+
+/* Connections that no loop has taken are closed with it. */
+static void drop_acceptor(listener *l) {
+  if (l->acceptor) kio_acceptor_drop(l->acceptor);
+  l->acceptor = NULL;
+}
+
 /* listener:close() -> true; every accept under way fails with EBADF */
 static int l_close(lua_State *L) {
   listener *l = check_listener(L);
+  drop_acceptor(l);
   return kio_close_socket(L, &l->fd, l->sched, kio_close_may_wait(L));
 }
 
 static int l_gc(lua_State *L) {
   listener *l = check_listener(L);
+  drop_acceptor(l);
   return kio_close_socket(L, &l->fd, l->sched, false);
 }
 
@@ -302,6 +373,7 @@ static const char *prepare(lua_State *L, int index, void **spare) {
   const listener *l = lua_touserdata(L, index);
   if (l->fd < 0) return l->moved ? "it was handed over before" : "it is closed";
   if (sched && kio_desc_busy(&sched->descs, l->fd)) return "a task is accepting from it";
+  if (l->acceptor && l->acceptor->count > 0) return "connections wait in it to be taken";
   moved_listener *moved = kio_memory_new(sizeof *moved);
   if (!moved) return "not enough memory";
   *moved = (moved_listener){-1, l->packets, l->address};
@@ -315,6 +387,7 @@ static void *give(lua_State *L, int index, void *spare) {
   moved->fd = l->fd;
   l->fd = -1;
   l->moved = true;
+  drop_acceptor(l);
   return moved;
 }
 
@@ -376,5 +449,6 @@ const luaL_Reg kio_net_ops[] = {
     {"net_listen", l_listen},
     {"net_by_name", l_by_name},
     {"net_connect", l_connect},
+    {"listener_next", l_next},
     {NULL, NULL},
 };

@@ -9,6 +9,7 @@
 #include "lua_inspect.h"
 #include "lua_rig.h"
 #include "op.h"
+#include "ring_rig.h"
 
 static lua_Number number_option(lua_State *L, int index, const char *name, lua_Number otherwise,
                                 lua_Number min, lua_Number max) {
@@ -48,6 +49,17 @@ static unsigned lend_option(lua_State *L, int index) {
   luaL_argcheck(L, value == (lua_Number)(unsigned)value, index,
                 "option 'lend_buffers' must be an integer");
   return (unsigned)value;
+}
+
+/* On the rig accepts are single unless asked for: faults are told by their number. */
+static bool multishot_option(lua_State *L, int index, const kio_sched_config *config) {
+  bool on = config->backend != &kio_ring_rig;
+  if (lua_getfield(L, index, "multishot") != LUA_TNIL) {
+    luaL_argcheck(L, lua_isboolean(L, -1), index, "option 'multishot' must be true or false");
+    on = lua_toboolean(L, -1);
+  }
+  lua_pop(L, 1);
+  return on;
 }
 
 static const kio_ring_backend *backend_named(lua_State *L, int index, const char *name) {
@@ -172,14 +184,29 @@ static void read_sched(lua_State *L, int index, kio_sched_config *config) {
       .on_trouble = kio_inspect_trouble,
   };
   kio_rig_option(L, index, config);
+  config->ring.multishot = multishot_option(L, index, config);
 }
 
 void kio_options_read(lua_State *L, int index, kio_options *options) {
-  static const char *const known[] = {
-      "entries",         "cq_entries", "sqpoll",   "busy_poll",        "shutdown_timeout",
-      "on_error",        "backend",    "watchdog", "on_watchdog",      "testing",
-      "lend_buffers",    "threads",    "pin",      "blocking_threads", "blocking_queue",
-      "on_worker_error", "interrupt",  NULL};
+  static const char *const known[] = {"entries",
+                                      "cq_entries",
+                                      "sqpoll",
+                                      "busy_poll",
+                                      "shutdown_timeout",
+                                      "on_error",
+                                      "backend",
+                                      "watchdog",
+                                      "on_watchdog",
+                                      "testing",
+                                      "lend_buffers",
+                                      "threads",
+                                      "pin",
+                                      "blocking_threads",
+                                      "blocking_queue",
+                                      "on_worker_error",
+                                      "interrupt",
+                                      "multishot",
+                                      NULL};
   kio_check_options(L, index, known);
   memset(options, 0, sizeof *options);
   read_sched(L, index, &options->sched);

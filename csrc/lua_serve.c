@@ -55,7 +55,14 @@ static int l_turn(lua_State *L) {
   return 1;
 }
 
+/* accepts_many() -> whether a loop's request brings many connections in this run */
+static int l_accepts_many(lua_State *L) {
+  lua_pushboolean(L, kio_op_task(L)->sched->ring.multishot);
+  return 1;
+}
+
 const luaL_Reg kio_serve_ops[] = {
+    {"accepts_many", l_accepts_many},
     {"descriptor_wait", l_wait},
     {"descriptor_freed", l_freed},
     {"stream_idle", l_idle},

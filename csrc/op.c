@@ -88,6 +88,7 @@ bool kio_op_buffer(lua_State *L, kio_request *request, size_t size) {
 bool kio_op_address(lua_State *L, kio_request *request) {
   if (!kio_op_buffer(L, request, sizeof *request->arg.address)) return false;
   request->arg.address = (kio_sockaddr *)(void *)request->buffer.data;
+  request->arg.accept.more = NULL;
   kio_address_blank(request->arg.address);
   return true;
 }

@@ -30,7 +30,7 @@ typedef enum kio_op {
   KIO_OP_SYMLINKAT, /* arg.path: a link called name that leads to name2 */
   KIO_OP_STATX,     /* arg.path: into out */
   KIO_OP_CLOSE,     /* fd alone */
-  KIO_OP_ACCEPT,    /* arg.address: filled with the peer's; result is a descriptor */
+  KIO_OP_ACCEPT,    /* arg.accept: address is filled with the peer's; result is a descriptor */
   KIO_OP_CONNECT,   /* arg.address */
   KIO_OP_RECV,      /* arg.io with flags; buf NULL: into a buffer that is lent on arrival */
   KIO_OP_SEND,      /* arg.io with flags; MSG_NOSIGNAL is always added */
@@ -74,6 +74,12 @@ typedef struct kio_arg_message {
   int flags;             /* MSG_ flags */
 } kio_arg_message;
 
+typedef struct kio_request kio_request;
+
+/* A result on the way, of a request that brings many. Called while completions are collected: may
+   wake tasks, must not queue or cancel. */
+typedef void (*kio_more_fn)(kio_request *request, int result);
+
 typedef union kio_arg {
   kio_arg_io io;
   struct {
@@ -91,6 +97,10 @@ typedef union kio_arg {
   } extent;
   kio_arg_path path;
   kio_sockaddr *address; /* in the request's buffer */
+  struct {
+    kio_sockaddr *address; /* the same; NULL with `more` */
+    kio_more_fn more;      /* it goes on, and tells each descriptor but the last; NULL: one only */
+  } accept;
   kio_arg_message message;
   struct {
     int in; /* read from here; the request's fd is written to */
@@ -121,8 +131,6 @@ enum {
   KIO_REQUEST_SILENT = 1 << 6,     /* nobody's operation: not counted as pending (a wake-up) */
   KIO_REQUEST_MORE = 1 << 7,       /* received: the socket held more than that */
 };
-
-typedef struct kio_request kio_request;
 
 /* What completion means to the owner. Runs in the loop after all completions are collected; may
    queue requests and wake tasks, never runs Lua. */
@@ -174,6 +182,10 @@ static inline void kio_request_renew(kio_request *request) {
   request->generation++;
   request->state = KIO_REQUEST_IDLE;
   request->flags = 0;
+}
+/* Whether it brings many results: `more` is told them, and the last one completes it. */
+static inline bool kio_request_goes_on(const kio_request *request) {
+  return request->op == KIO_OP_ACCEPT && request->arg.accept.more;
 }
 /* Whether it comes without a buffer: what it receives is in request->buffer when it has completed,
    at most arg.io.size bytes, which are no more than KIO_BUFFER_MIN. */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "config.h"
 
@@ -102,8 +103,9 @@ void kio_ring_cancel_again(kio_ring *ring, uint64_t id) {
 
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns) {
   kio_assert(wait_ns >= 0);
+  ring->told = false;
   /* A cancel of a queued request completes without the kernel: then there is no need to wait. */
-  ring->backend->enter(ring, kio_list_empty(&ring->completed) ? wait_ns : 0);
+  ring->backend->enter(ring, kio_ring_has_news(ring) ? 0 : wait_ns);
 }
 
 bool kio_ring_wants_enter(kio_ring *ring) {
@@ -142,6 +144,14 @@ void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
   kio_list_push(&ring->completed, &request->link);
   if (!(request->flags & KIO_REQUEST_SILENT)) ring->pending--;
   ring->stats.completions++;
+}
+
+void kio_ring_more(kio_ring *ring, kio_request *request, int result) {
+  kio_assert(request->state == KIO_REQUEST_INFLIGHT && kio_request_goes_on(request));
+  ring->stats.more++;
+  ring->told = true;
+  if (request->flags & KIO_REQUEST_ORPHAN) close(result);
+  else request->arg.accept.more(request, result);
 }
 
 void kio_ring_retry(kio_ring *ring, kio_request *request) {

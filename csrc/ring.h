@@ -16,6 +16,7 @@ typedef struct kio_ring_config {
   unsigned cq_entries;  /* completion queue; 0: the default */
   unsigned lend;        /* buffers it may hold ready for receives without one; 0: it polls first */
   kio_buffers *buffers; /* where those come from; NULL: no such receive may be queued */
+  bool multishot;       /* one accept may bring many connections, if the backend can */
   int64_t sqpoll_ms;    /* the kernel thread's idle time before it sleeps; negative: no SQPOLL */
   /* Of ring_rig.c alone: */
   const kio_ring_backend *inner; /* the ring it stands before */
@@ -28,6 +29,7 @@ typedef struct kio_ring_config {
 typedef struct kio_ring_stats {
   uint64_t enters;            /* calls into the kernel */
   uint64_t completions;       /* requests completed */
+  uint64_t more;              /* results before the last one of requests that bring many */
   uint64_t ignored;           /* completions nobody owns: cancels */
   uint64_t stale;             /* completions whose request had ended: dropped */
   uint64_t overflows;         /* times the completion queue was full */
@@ -60,6 +62,8 @@ struct kio_ring {
   void *impl;                      /* the backend's own */
   kio_slab slab;                   /* every request of this ring */
   kio_buffers *buffers;            /* of the configuration */
+  bool multishot;                  /* accepts may go on; set by the backend */
+  bool told;                       /* the present entry has brought a result on the way */
   kio_list queued;                 /* requests the kernel has not seen, in order */
   kio_list cancels;                /* requests whose cancel has not been sent, by cancel_link */
   kio_list completed;              /* requests with a result nobody has popped */
@@ -93,6 +97,10 @@ void kio_ring_unsilence(kio_ring *ring, kio_request *request);
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns);
 /* Whether kio_ring_enter(ring, 0) has anything to do. */
 bool kio_ring_wants_enter(kio_ring *ring);
+/* Whether the present entry has brought anything: then it must not wait. */
+static inline bool kio_ring_has_news(const kio_ring *ring) {
+  return ring->told || !kio_list_empty(&ring->completed);
+}
 /* The next completed request, which now belongs to the caller; NULL when there is none. */
 static inline kio_request *kio_ring_pop(kio_ring *ring) {
   kio_link *link = kio_list_pop(&ring->completed);
@@ -111,6 +119,8 @@ void kio_ring_cancel_again(kio_ring *ring, uint64_t id);
 kio_request *kio_ring_next_queued(kio_ring *ring); /* takes it; NULL: none. Now INFLIGHT */
 kio_request *kio_ring_next_cancel(kio_ring *ring); /* one INFLIGHT whose cancel is to be sent */
 void kio_ring_complete(kio_ring *ring, kio_request *request, int result);
+/* A result on the way. For an orphan, whom nobody expects it from, it is closed. */
+void kio_ring_more(kio_ring *ring, kio_request *request, int result);
 /* An INFLIGHT request that the kernel has given up for now is QUEUED again, in front of all
    others. */
 void kio_ring_retry(kio_ring *ring, kio_request *request);

@@ -53,7 +53,7 @@ static void step_out(kio_ring *ring, rig *r) {
 
 static void inner_enter(kio_ring *ring, int64_t wait_ns) {
   rig *r = step_in(ring);
-  r->inner->enter(ring, kio_list_empty(&ring->completed) ? wait_ns : 0);
+  r->inner->enter(ring, kio_ring_has_news(ring) ? 0 : wait_ns);
   step_out(ring, r);
 }
 
@@ -317,7 +317,7 @@ static bool something_comes(const kio_ring *ring) {
 /* Gives the kernel real time to pass on what is on its way; a signal must not shorten it. */
 static void settle(kio_ring *ring, int64_t for_ns) {
   int64_t left, until = inner_now_ns(ring) + for_ns;
-  while (kio_list_empty(&ring->completed) && (left = until - inner_now_ns(ring)) > 0) {
+  while (!kio_ring_has_news(ring) && (left = until - inner_now_ns(ring)) > 0) {
     inner_enter(ring, left);
   }
 }
@@ -325,15 +325,15 @@ static void settle(kio_ring *ring, int64_t for_ns) {
 static void jump(kio_ring *ring, rig *r, int64_t wait_ns) {
   inner_enter(ring, 0);
   if (ring->pending > 0) settle(ring, r->settle_ns);
-  if (kio_list_empty(&ring->completed) && something_comes(ring)) settle(ring, KIO_RIG_SURE_NS);
-  if (kio_list_empty(&ring->completed)) r->now_ns += wait_ns;
+  if (!kio_ring_has_news(ring) && something_comes(ring)) settle(ring, KIO_RIG_SURE_NS);
+  if (!kio_ring_has_news(ring)) r->now_ns += wait_ns;
 }
 
 static void rig_enter(kio_ring *ring, int64_t wait_ns) {
   rig *r = ring->impl;
   look_at_queued(ring, r);
   bool sleeps = wait_ns > 0 && wait_ns != KIO_NEVER;
-  if (r->jump && sleeps && kio_list_empty(&ring->completed)) jump(ring, r, wait_ns);
+  if (r->jump && sleeps && !kio_ring_has_news(ring)) jump(ring, r, wait_ns);
   else inner_enter(ring, wait_ns);
   mend(ring, r);
 }

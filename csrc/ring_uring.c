@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -207,6 +208,14 @@ static int open_and_enter(uring *u, const kio_ring_config *config) {
   return err;
 }
 
+/* Linux 6.6.1 to 6.8-rc3 may give a poll mask for a descriptor (DEFER_TASKRUN and multishot). */
+static bool accepts_soundly(void) {
+  int major = 0, minor = 0;
+  struct utsname name;
+  if (uname(&name) != 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2) return false;
+  return major != 6 || (minor != 6 && minor != 7);
+}
+
 static int uring_open(kio_ring *ring, const kio_ring_config *config) {
   uring *u = kio_memory_new(sizeof *u);
   if (!u) return -ENOMEM;
@@ -222,6 +231,7 @@ static int uring_open(kio_ring *ring, const kio_ring_config *config) {
   io_uring_register_iowq_max_workers(&u->ring, workers);
   probe(u);
   open_group(u, config);
+  ring->multishot = config->multishot && accepts_soundly();
   ring->impl = u;
   return 0;
 }
@@ -282,6 +292,10 @@ static int result_of(const struct io_uring_cqe *cqe) {
 static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe) {
   if (!(cqe->user_data & CANCEL_BIT)) {
     kio_request *request = kio_ring_find(ring, cqe->user_data);
+    if (cqe->flags & IORING_CQE_F_MORE) {
+      if (request) kio_ring_more(ring, request, cqe->res);
+      return;
+    }
     if (cqe->flags) note_arrival(ring, u, request, cqe);
     if (!request) return;
     bool rare = !u->group || cqe->res == -ENOBUFS;
@@ -340,7 +354,7 @@ static void uring_enter(kio_ring *ring, int64_t wait_ns) {
   if (u->group) fill_group(u);
   if (starving(u)) kio_loans_feed(&u->loans, ring);
   if (!submit_slices(ring, u)) wait_ns = kio_min_ns(wait_ns, BUSY_WAIT_NS);
-  submit(ring, u, kio_list_empty(&ring->completed) && !starving(u) ? wait_ns : 0);
+  submit(ring, u, kio_ring_has_news(ring) || starving(u) ? 0 : wait_ns);
   collect(ring, u);
 }
 

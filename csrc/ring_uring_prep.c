@@ -65,6 +65,10 @@ static void prep_close(struct io_uring_sqe *sqe, kio_request *r) {
 
 static void prep_accept(struct io_uring_sqe *sqe, kio_request *r) {
   kio_sockaddr *peer = r->arg.address;
+  if (r->arg.accept.more) {
+    io_uring_prep_multishot_accept(sqe, r->fd, NULL, NULL, SOCK_CLOEXEC);
+    return;
+  }
   io_uring_prep_accept(sqe, r->fd, &peer->as.any, &peer->size, SOCK_CLOEXEC);
 }
 

@@ -173,7 +173,7 @@ static bool busy_poll(kio_sched *sched, int64_t bound_ns) {
   int64_t until = sched->now_ns + kio_min_ns(sched->config.busy_poll_ns, bound_ns);
   do {
     kio_ring_enter(&sched->ring, 0);
-    if (!kio_list_empty(&sched->ring.completed)) return true;
+    if (kio_ring_has_news(&sched->ring)) return true;
     if (sched->inbox && kio_inbox_has(sched->inbox)) return true;
   } while (kio_ring_now_ns(&sched->ring) < until);
   return false;

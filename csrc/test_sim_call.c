@@ -163,7 +163,8 @@ static int call_accept(kio_request *r) {
   kio_sockaddr *peer = r->arg.address;
   int flags = unblock(r->fd);
   if (flags < 0) return flags;
-  int result = outcome(accept4(r->fd, &peer->as.any, &peer->size, SOCK_CLOEXEC));
+  struct sockaddr *address = peer ? &peer->as.any : NULL;
+  int result = outcome(accept4(r->fd, address, peer ? &peer->size : NULL, SOCK_CLOEXEC));
   return reblock(r->fd, flags, result);
 }
 

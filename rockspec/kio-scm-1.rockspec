@@ -23,6 +23,7 @@ build = {
   modules = {
     ["kio.core"] = {
       sources = {
+        "csrc/acceptor.c",
         "csrc/address.c",
         "csrc/awaiter.c",
         "csrc/block.c",

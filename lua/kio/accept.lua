@@ -40,7 +40,7 @@ end
 ---@return string? code
 function accept.next(listener, state)
   while true do
-    local stream, peer, code = listener:accept()
+    local stream, peer, code = core.listener_next(listener)
     if exhausted[code] then
       wait_out(state)
     elseif not accept.of_connection[code] then

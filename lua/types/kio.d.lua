@@ -32,6 +32,7 @@ local kio = {}
 ---@class kio.RunOptions
 ---@field entries? integer room in the submission queue (256); does not limit what is in flight
 ---@field cq_entries? integer room in the completion queue (4096)
+---@field multishot? boolean loops over a listener accept many with one request (true)
 ---@field lend_buffers? integer 4 KiB buffers that may lie ready for receives (256); 0: poll first
 ---@field sqpoll? boolean|number a kernel thread submits; the seconds it idles before it sleeps (1)
 ---@field busy_poll? number seconds to look for completions before sleeping (0)
@@ -107,6 +108,7 @@ function kio.check() end
 ---@field stale integer completions of requests that had ended
 ---@field overflows integer times the completion queue was full
 ---@field held_back integer times requests waited because the submission queue was full
+---@field more integer results on the way, of requests that bring many
 ---@field starved integer times a receive found no lent buffer ready and was tried again
 ---@field buffers integer now: buffers in use
 ---@field pool table<"threads"|"running"|"queued", integer> now: threads for what blocks, jobs
@@ -709,6 +711,18 @@ function kio.descriptor_wait(seconds) end
 ---@param listener kio.Listener
 ---@return boolean
 function kio.listener_packets(listener) end
+
+---The next connection, for loops: the kernel goes on accepting while one waits for it.
+---@async
+---@param listener kio.Listener
+---@return kio.Stream|nil stream
+---@return kio.Address|string peer or a message
+---@return string? code
+function kio.listener_next(listener) end
+
+---Whether listener_next makes requests that bring many connections, in this run.
+---@return boolean
+function kio.accepts_many() end
 
 ---Wakes every task that waits in kio.descriptor_wait.
 function kio.descriptor_freed() end

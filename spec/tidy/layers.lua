@@ -14,7 +14,7 @@ layers.order = {
   "ring_uring ring_uring_prep ring_sim ring_rig machine diagnose address child sockopt socket",
   "thread inbox awaiter pool runtime remote channel event",
   "desc",
-  "scope task queue watchdog sched sched_tasks sched_inbox sched_end trace stream signals "
+  "scope task queue watchdog sched sched_tasks sched_inbox sched_end trace stream acceptor signals "
     .. "stream_plain interrupt",
   "op op_job ops check",
   "lua_* op_* test_*",

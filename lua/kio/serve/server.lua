@@ -144,7 +144,7 @@ local function accept_on(server, state)
   end
 end
 
----The same with several accepts under way, for each brings one connection in a turn of the loop.
+---The same with several accepts under way where each brings one connection in a turn of the loop.
 function Server:accept_all()
   local failure = self.spread and self.spread:wait()
   if failure then
@@ -153,7 +153,8 @@ function Server:accept_all()
   end
   local state, message, code = accept.state(), nil, nil
   core.scope(function(scope)
-    for _ = 1, math.min(ACCEPTS, self.budget, self.max) do
+    local loops = core.accepts_many() and 1 or math.min(ACCEPTS, self.budget, self.max)
+    for _ = 1, loops do
       scope:spawn(function()
         message, code = accept_on(self, state)
         scope:cancel()

@@ -62,7 +62,7 @@ describe("a process", function()
       kio.yield()
       tasks[2]:cancel()
       assert.is_true(kio.is_cancelled(select(2, tasks[2]:join())))
-      local text = ("wait cat (pid %d): connection timed out"):format(child.pid)
+      local text = ("wait cat (pid %d): timed out"):format(child.pid)
       assert.same({ nil, text, "ETIMEDOUT" }, { child:wait { timeout = 0.01 } })
       child.stdin:close()
       for _, i in ipairs { 1, 3, 4 } do assert.same({ code = 0 }, tasks[i]:await()) end

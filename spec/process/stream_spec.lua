@@ -300,7 +300,7 @@ describe("kio.stream", function()
         { kio.stream(fd) })
       kio.close(fd)
     end)
-    support.expect_error("number expected", kio.stream, "x")
+    support.expect_error("descriptor expected", kio.stream, "x")
     support.expect_error("descriptor", kio.stream, -1)
   end)
 

@@ -58,7 +58,7 @@ typedef struct kio_handle_kind {
 void *kio_handle_give_reference(lua_State *L, int index, void *spare);
 
 extern const kio_handle_kind kio_stream_kind;   /* lua_move.c */
-extern const kio_handle_kind kio_listener_kind; /* lua_net.c */
+extern const kio_handle_kind kio_listener_kind; /* lua_listener.c */
 extern const kio_handle_kind kio_udp_kind;      /* lua_move_udp.c */
 extern const kio_handle_kind kio_buffer_kind;   /* lua_buffer.c */
 extern const kio_handle_kind kio_channel_kind;  /* lua_channel.c: shared */

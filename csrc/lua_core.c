@@ -13,12 +13,12 @@
 
 static void register_all(lua_State *L) {
   static const luaL_Reg *const rooms[] = {
-      kio_file_ops,     kio_path_ops,     kio_socket_ops,  kio_wait_ops,     kio_plain_ops,
-      kio_dir_ops,      kio_task_ops,     kio_queue_ops,   kio_scope_ops,    kio_run_ops,
-      kio_net_ops,      kio_serve_ops,    kio_inspect_ops, kio_rig_ops,      kio_signal_ops,
-      kio_standard_ops, kio_process_ops,  kio_buffer_ops,  kio_udp_ops,      kio_fds_ops,
-      kio_adopt_ops,    kio_thread_ops,   kio_runtime_ops, kio_blocking_ops, kio_resolve_ops,
-      kio_channel_ops,  kio_event_ops,
+      kio_file_ops,     kio_path_ops,     kio_socket_ops,  kio_wait_ops,    kio_plain_ops,
+      kio_dir_ops,      kio_task_ops,     kio_queue_ops,   kio_scope_ops,   kio_run_ops,
+      kio_listener_ops, kio_net_ops,      kio_serve_ops,   kio_inspect_ops, kio_rig_ops,
+      kio_signal_ops,   kio_standard_ops, kio_process_ops, kio_buffer_ops,  kio_udp_ops,
+      kio_fds_ops,      kio_adopt_ops,    kio_thread_ops,  kio_runtime_ops, kio_blocking_ops,
+      kio_resolve_ops,  kio_channel_ops,  kio_event_ops,
 #ifdef KIO_TEST
       kio_test_ops,     kio_test_job_ops,
 #endif

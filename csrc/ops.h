@@ -18,6 +18,7 @@ extern const luaL_Reg kio_run_ops[];      /* lua_run.c: run, check */
 extern const luaL_Reg kio_inspect_ops[];  /* lua_inspect.c: what goes on */
 extern const luaL_Reg kio_rig_ops[];      /* lua_rig.c: what kio.testing needs */
 extern const luaL_Reg kio_buffer_ops[];   /* lua_buffer.c: buffer */
+extern const luaL_Reg kio_listener_ops[]; /* lua_listener.c */
 extern const luaL_Reg kio_net_ops[];      /* lua_net.c: connect and listen */
 extern const luaL_Reg kio_process_ops[];  /* lua_process.c: starting and ending programs */
 extern const luaL_Reg kio_standard_ops[]; /* lua_standard.c: streams on what is open already */
@@ -51,7 +52,7 @@ void kio_rig_open(lua_State *L);          /* lua_rig.c: the metatable of faults 
 void kio_run_open(lua_State *L);          /* lua_run.c: the scheduler's finalizer */
 void kio_process_open(lua_State *L);      /* lua_process.c: the metatable of children */
 void kio_signal_open(lua_State *L);       /* lua_signal.c: the metatable of watches */
-void kio_listener_open(lua_State *L);     /* lua_net.c: pushes the table of listener methods */
+void kio_listener_open(lua_State *L);     /* lua_listener.c: pushes the table of methods */
 void kio_constants_open(lua_State *L);    /* lua_plain.c: the field `const` of the table on top */
 void kio_coroutine_open(lua_State *L);    /* lua_coroutine.c: replaces Lua's coroutine functions */
 

@@ -58,6 +58,7 @@ build = {
         "csrc/lua_message.c",
         "csrc/lua_move.c",
         "csrc/lua_move_udp.c",
+        "csrc/lua_listener.c",
         "csrc/lua_net.c",
         "csrc/lua_options.c",
         "csrc/lua_pack.c",

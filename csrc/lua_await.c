@@ -18,7 +18,7 @@
 static void let_go(kio_await *await) {
   if (await->anchor || await->posted) return;
   bool answered = await->awaiter.answer == KIO_ANSWER_DONE;
-  if (answered && await->awaiter.parcel.data) {
+  if (answered && await->awaiter.parcel.size > 0) {
     await->kind->give_back(await->object, &await->awaiter.parcel);
   } else {
     kio_parcel_free(&await->awaiter.parcel);

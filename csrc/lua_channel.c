@@ -10,6 +10,7 @@
 #include "config.h"
 #include "lua_await.h"
 #include "lua_codec.h"
+#include "lua_scalar.h"
 #include "lua_shared.h"
 #include "lua_wire.h"
 #include "op.h"
@@ -74,6 +75,7 @@ static kio_parcel pack(lua_State *L) {
   static const kio_codec_limits limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "message", false};
   kio_parcel parcel;
   lua_settop(L, VALUE);
+  if (kio_scalar_pack(L, VALUE, &parcel)) return parcel; /* the common case, and nothing moves */
   if (!kio_codec_pack_kept(L, VALUE, 1, &parcel, &limits)) lua_error(L);
   return parcel;
 }

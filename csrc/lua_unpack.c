@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lua_codec.h"
+#include "lua_scalar.h"
 #include "lua_wire.h"
 
 enum { VALUES_MAX = 1000000 }; /* more than fit on a Lua stack */
@@ -18,8 +19,8 @@ typedef struct reader {
   unsigned depth;    /* values around the one that is read */
   uint64_t objects;  /* numbered so far */
   uint64_t upvalues; /* likewise */
-  int known;         /* stack index of a table: objects by number, from 1 */
-  int owners; /* and of one: of upvalue n the function at 2n + 1, its place there behind it */
+  int known;         /* stack index of a table: objects by number, from 1; nil: none so far */
+  int owners;        /* and of one: of upvalue n the function at 2n + 1, its place behind it */
 } reader;
 
 /* ---- bytes ---- */
@@ -55,8 +56,17 @@ static void promise(reader *r, uint64_t count) {
 
 /* ---- what comes again ---- */
 
-/* The value on top is the next object. */
+/* Makes a table where there is nil. */
+static void need_table(reader *r, int index) {
+  if (!lua_isnil(r->L, index)) return;
+  lua_newtable(r->L);
+  lua_replace(r->L, index);
+}
+
+/* The value on top is the next object. Behind the last byte nobody will ask for it. */
 static void number_object(reader *r) {
+  if (r->at == r->end) return;
+  need_table(r, r->known);
   lua_pushvalue(r->L, -1);
   lua_rawseti(r->L, r->known, (lua_Integer)++r->objects);
 }
@@ -149,6 +159,7 @@ static const char *code_piece(lua_State *L, void *ud, size_t *size) {
 static void read_upvalue(reader *r, int index, int n) {
   lua_State *L = r->L;
   lua_Integer number = (lua_Integer)r->upvalues++;
+  need_table(r, r->owners);
   lua_pushvalue(L, index);
   lua_rawseti(L, r->owners, 2 * number + 1);
   lua_pushinteger(L, n);
@@ -259,10 +270,10 @@ static void read_value(reader *r) {
 /* (parcel): pushes its values. */
 static int l_unpack(lua_State *L) {
   kio_parcel *parcel = lua_touserdata(L, 1);
-  reader r = {.L = L, .parcel = parcel, .at = parcel->data, .end = parcel->data + parcel->size};
+  const char *bytes = kio_parcel_bytes(parcel);
+  reader r = {.L = L, .parcel = parcel, .at = bytes, .end = bytes + parcel->size};
   r.promised = parcel->size;
-  lua_newtable(L);
-  lua_newtable(L);
+  lua_settop(L, 3);
   r.known = 2;
   r.owners = 3;
   uint64_t count = take_number(&r);
@@ -275,6 +286,7 @@ static int l_unpack(lua_State *L) {
 }
 
 int kio_codec_unpack(lua_State *L, kio_parcel *parcel) {
+  if (kio_scalar_unpack(L, parcel)) return 1;
   int top = lua_gettop(L);
   bool room = lua_checkstack(L, 8);
   int status = LUA_ERRMEM;

@@ -17,14 +17,21 @@ typedef struct kio_beside {
   size_t size;                /* how many bytes */
 } kio_beside;
 
+enum { KIO_PARCEL_SMALL = 24 }; /* bytes that need no memory of their own */
+
 typedef struct kio_parcel {
-  char *data;          /* the values; NULL: nothing, or not a parcel any more */
-  size_t size;         /* bytes at data */
+  char *data;          /* the values; NULL: they are in `small` */
+  size_t size;         /* how many bytes; 0: nothing, or not a parcel any more */
   char *trusted;       /* code and names, which only this process can have put there */
   size_t trusted_size; /* bytes at trusted */
   kio_beside *beside;  /* what `data` refers to by number */
   size_t beside_count; /* how many */
+  char small[KIO_PARCEL_SMALL];
 } kio_parcel;
+
+static inline const char *kio_parcel_bytes(const kio_parcel *parcel) {
+  return parcel->data ? parcel->data : parcel->small;
+}
 
 /* Frees what a parcel holds, and disposes of the handles in it that nobody took. Empties it: a
    second call does nothing. */

@@ -23,7 +23,7 @@ static kio_parcel *push_parcel(lua_State *L) {
 
 static kio_parcel *check_parcel(lua_State *L, int index) {
   kio_parcel *parcel = luaL_checkudata(L, index, PARCEL_TYPE);
-  luaL_argcheck(L, parcel->data, index, "the parcel is empty");
+  luaL_argcheck(L, parcel->data || parcel->size > 0, index, "the parcel is empty");
   return parcel;
 }
 
@@ -78,7 +78,7 @@ static bool set_bytes(kio_parcel *parcel, const char *bytes, size_t size) {
 /* codec_bytes(parcel) -> its bytes, without what is beside them */
 static int l_bytes(lua_State *L) {
   const kio_parcel *parcel = check_parcel(L, 1);
-  lua_pushlstring(L, parcel->data, parcel->size);
+  lua_pushlstring(L, kio_parcel_bytes(parcel), parcel->size);
   return 1;
 }
 

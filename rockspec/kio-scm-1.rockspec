@@ -73,6 +73,7 @@ build = {
         "csrc/lua_rig.c",
         "csrc/lua_run.c",
         "csrc/lua_runtime.c",
+        "csrc/lua_scalar.c",
         "csrc/lua_scope.c",
         "csrc/lua_serve.c",
         "csrc/lua_shared.c",

@@ -211,7 +211,7 @@ static void hear(void) {
     CHECK(p->awaiter.answer == KIO_ANSWER_DONE);
     p->waits = false;
     if (p->number == 0) note(&p->awaiter.parcel);
-    else CHECK(!p->awaiter.parcel.data);
+    else CHECK(p->awaiter.parcel.size == 0);
   }
 }
 

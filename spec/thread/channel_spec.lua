@@ -56,6 +56,30 @@ describe("a channel between workers", function()
     end)
   end)
 
+  it("carries single numbers and short strings exactly", function()
+    run(function()
+      local channel = thread.channel(1)
+      local values = { true, 127, 128, 1 << 31, 1 << 55, 1 << 61, 1 << 62, math.maxinteger,
+        math.mininteger, 0.1, -0.0, 1 / 0, -1 / 0, 1e308, 5e-324, 2.0 }
+      for _, value in ipairs { table.unpack(values) } do
+        if type(value) == "number" then
+          values[#values + 1] = -value
+          values[#values + 1] = value - 1
+        end
+      end
+      for size = 0, 30 do values[#values + 1] = ("\0\255x"):rep(10):sub(1, size) end
+      for _, value in ipairs(values) do
+        channel:send(value)
+        local got = channel:receive()
+        assert.equal(math.type(value), math.type(got))
+        assert.equal(("%q"):format(value), ("%q"):format(got))
+      end
+      channel:send(0 / 0)
+      local nan = channel:receive()
+      assert.is_true(nan ~= nan)
+    end)
+  end)
+
   it("tells how full it is, and that it is closed", function()
     run(function()
       local channel = thread.channel(2)

@@ -11,7 +11,7 @@ CORE_RELEASE ?= $(if $(SOURCES),build/release/kio/core.so)
 
 BENCH_URING    := $(addprefix $(BENCH_OUT)/,echo_uring echo_uring_oneshot)
 BENCH_SERVERS  := $(BENCH_URING) $(BENCH_OUT)/echo_epoll
-BENCH_PROGRAMS := $(BENCH_SERVERS) $(BENCH_OUT)/load
+BENCH_PROGRAMS := $(BENCH_SERVERS) $(BENCH_OUT)/load $(BENCH_OUT)/threads_queue
 
 # ARGS: scenarios and options of bench/run.lua, as in  make bench ARGS='50x64 --rounds 20'
 bench-run: bench-build $(CORE_RELEASE)
@@ -34,6 +34,8 @@ bench-build: $(BENCH_PROGRAMS)
 $(BENCH_SERVERS): %: %.o $(BENCH_OUT)/echo_common.o
 $(BENCH_OUT)/load: $(addprefix $(BENCH_OUT)/,load.o load_client.o load_server.o)
 $(BENCH_URING): BENCH_LIBS := -luring
+$(BENCH_OUT)/threads_queue: $(BENCH_OUT)/threads_queue.o
+$(BENCH_OUT)/threads_queue: BENCH_LIBS := -pthread
 
 $(BENCH_PROGRAMS):
 	$(BENCH_CC) $(BENCH_CFLAGS) -o $@ $^ $(BENCH_LIBS)

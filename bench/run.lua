@@ -14,6 +14,7 @@ local report = require "report"
 local rounds = require "rounds"
 local scenarios = require "scenarios"
 local servers = require "servers"
+local threads = require "threads"
 
 local ROUNDS <const> = 11
 local SECONDS <const> = 0.25
@@ -49,6 +50,17 @@ local function parse_options(list)
   return options
 end
 
+-- Takes out what needs no server; whether there was such a thing.
+local function take_threads(plan)
+  local rest = {}
+  for _, scenario in ipairs(plan.scenarios) do
+    if scenario.kind ~= "threads" then rest[#rest + 1] = scenario end
+  end
+  local taken = #rest < #plan.scenarios
+  plan.scenarios = rest
+  return taken
+end
+
 -- What is not said on the command line, and all that a run needs to know.
 local function make_plan(options)
   local all = servers.list(root, options.core)
@@ -58,6 +70,7 @@ local function make_plan(options)
   return {
     root = root,
     out = root .. "build/bench",
+    core = options.core,
     rounds = options.rounds or options.check and check.rounds or ROUNDS,
     seconds = options.seconds,
     warm_seconds = WARM_SECONDS,
@@ -135,8 +148,10 @@ local function main()
   local plan = make_plan(options)
   local log = io.open(plan.out .. "/runs.txt", "w")
   if not log then error("nothing is built in " .. plan.out .. ": run make bench-build", 0) end
-  probe(plan)
   plan.record = function(line) log:write(line) end
+  if take_threads(plan) then threads.run(plan) end
+  if #plan.scenarios == 0 then return true end
+  probe(plan)
   local figures = measure(plan)
   log:close()
   show(plan, figures)

@@ -4,6 +4,7 @@
 --                  (every message goes over a connection of its own)
 --   kind "counts": one number per server: one long and one short run under a counting wrapper, see
 --                  counts.lua; counter "idle": memory, see idle.lua
+--   kind "threads": messages between threads, see threads.lua; needs no server
 local scenarios = {
   { name = "50x64", kind = "load", title = "50 connections, 64 bytes",
     conns = 50, size = 64, depth = 1 },
@@ -31,6 +32,7 @@ local scenarios = {
   { name = "idle", kind = "counts", counter = "idle", conns = 10000, size = 64,
     title = "resident bytes per idle connection, 10,000 of them",
     skip = { ["uring-again"] = true } },
+  { name = "threads", kind = "threads", title = "messages between two threads", extra = true },
 }
 
 for _, scenario in ipairs(scenarios) do scenarios[scenario.name] = scenario end

@@ -117,15 +117,6 @@ int64_t kio_ring_now_ns(kio_ring *ring) {
   return ring->backend->now_ns(ring);
 }
 
-kio_request *kio_ring_next_queued(kio_ring *ring) {
-  kio_link *link = kio_list_pop(&ring->queued);
-  if (!link) return NULL;
-  kio_request *request = KIO_CONTAINER(link, kio_request, link);
-  kio_assert(request->state == KIO_REQUEST_QUEUED);
-  request->state = KIO_REQUEST_INFLIGHT;
-  return request;
-}
-
 kio_request *kio_ring_next_cancel(kio_ring *ring) {
   KIO_LIST_EACH(&ring->cancels, link) {
     kio_request *request = KIO_CONTAINER(link, kio_request, cancel_link);

@@ -116,7 +116,15 @@ int64_t kio_ring_now_ns(kio_ring *ring);
 /* The kernel did not find what a cancel was for: the request of that name is on its way between two
    of the kernel's lists, or has completed. In the first case the cancel is sent again. */
 void kio_ring_cancel_again(kio_ring *ring, uint64_t id);
-kio_request *kio_ring_next_queued(kio_ring *ring); /* takes it; NULL: none. Now INFLIGHT */
+/* Takes the next request to be submitted; NULL: none. It is INFLIGHT now. */
+static inline kio_request *kio_ring_next_queued(kio_ring *ring) {
+  kio_link *link = kio_list_pop(&ring->queued);
+  if (!link) return NULL;
+  kio_request *request = KIO_CONTAINER(link, kio_request, link);
+  kio_assert(request->state == KIO_REQUEST_QUEUED);
+  request->state = KIO_REQUEST_INFLIGHT;
+  return request;
+}
 kio_request *kio_ring_next_cancel(kio_ring *ring); /* one INFLIGHT whose cancel is to be sent */
 void kio_ring_complete(kio_ring *ring, kio_request *request, int result);
 /* A result on the way. For an orphan, whom nobody expects it from, it is closed. */

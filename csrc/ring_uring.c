@@ -248,20 +248,22 @@ static void uring_close(kio_ring *ring) {
 /* ---- one enter ---- */
 
 /* An operation this kernel lacks is done at once by the plain call. */
-static bool done_plainly(kio_ring *ring, uring *u, kio_request *request) {
-  if (request->op != KIO_OP_FTRUNCATE || u->has_ftruncate) return false;
+static bool done_plainly(kio_ring *ring, uring *u) {
+  if (u->has_ftruncate) return false;
+  kio_request *request = KIO_CONTAINER(kio_list_first(&ring->queued), kio_request, link);
+  if (request->op != KIO_OP_FTRUNCATE) return false;
   int err = ftruncate(request->fd, (off_t)request->arg.extent.length) == 0 ? 0 : -errno;
-  kio_ring_complete(ring, request, err);
+  kio_ring_complete(ring, kio_ring_next_queued(ring), err);
   return true;
 }
 
 /* Fills SQEs until the queue is empty (true) or there is no SQE left (false). */
 static bool fill_requests(kio_ring *ring, uring *u) {
   while (!kio_list_empty(&ring->queued)) {
-    if (io_uring_sq_space_left(&u->ring) == 0) return false;
-    kio_request *request = kio_ring_next_queued(ring);
-    if (done_plainly(ring, u, request)) continue;
+    if (done_plainly(ring, u)) continue;
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+    if (!sqe) return false;
+    kio_request *request = kio_ring_next_queued(ring);
     kio_uring_prep[request->op](sqe, request);
     if (kio_request_borrows(request)) prep_loan(sqe, u, request);
     io_uring_sqe_set_data64(sqe, kio_request_id(request));

@@ -3,7 +3,8 @@
    over, and the last one frees the runtime; `offered` is the length of the queue.
    No lost job: an offer is counted before a sleeping worker is looked for, a worker marks its inbox
    asleep before it looks at the count, and both are sequentially consistent. So either the worker
-   sees the job, or the offer sees it asleep and wakes it. */
+   sees the job, or the offer sees it asleep and wakes it. A worker that was woken and leaves jobs
+   behind, for whatever reason, wakes the next one, so no job lies while a worker sleeps. */
 #include "runtime.h"
 
 #include <errno.h>
@@ -177,6 +178,7 @@ static void *thread_main(void *arg) {
   pin_to(&rt->config, worker->id);
   rt->config.main(worker, rt->config.context);
   kio_inbox_close(worker->inbox); /* what main has left there is refused, not lost */
+  kio_worker_retire(worker);
   pthread_mutex_lock(&rt->lock);
   move_on(worker, KIO_WORKER_OVER);
   leave(rt);
@@ -253,14 +255,16 @@ int kio_runtime_start(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
 
 /* ---- jobs for anybody ---- */
 
-static void wake_one(kio_runtime *rt) {
+static bool wake_one(kio_runtime *rt) {
   unsigned count = rt->config.threads;
   for (unsigned i = 0; i < count; i++) {
     unsigned at = (rt->next + i) % count;
-    if (!rt->workers[at].inbox || !kio_inbox_rouse(rt->workers[at].inbox)) continue;
+    const kio_worker *worker = &rt->workers[at];
+    if (worker->retired || !worker->inbox || !kio_inbox_rouse(worker->inbox)) continue;
     rt->next = at + 1;
-    return;
+    return true;
   }
+  return false;
 }
 
 bool kio_runtime_inject(kio_runtime *rt, kio_post *job) {
@@ -275,6 +279,21 @@ bool kio_runtime_inject(kio_runtime *rt, kio_post *job) {
   }
   pthread_mutex_unlock(&rt->lock);
   return taken;
+}
+
+void kio_worker_retire(kio_worker *worker) {
+  kio_runtime *rt = worker->runtime;
+  pthread_mutex_lock(&rt->lock);
+  if (!worker->retired && kio_runtime_has_jobs(rt)) wake_one(rt);
+  worker->retired = true;
+  pthread_mutex_unlock(&rt->lock);
+}
+
+bool kio_runtime_pass_on(kio_runtime *rt) {
+  pthread_mutex_lock(&rt->lock);
+  bool woken = kio_runtime_has_jobs(rt) && wake_one(rt);
+  pthread_mutex_unlock(&rt->lock);
+  return woken;
 }
 
 kio_post *kio_runtime_take(kio_runtime *rt) {

@@ -44,6 +44,7 @@ struct kio_worker {
   kio_post stop;                 /* its order to stop; `arrive` is set by its main */
   pthread_t thread;              /* when it is threaded */
   bool threaded;                 /* it has a thread of the runtime's */
+  bool retired;                  /* it takes no jobs; under the lock */
   uint8_t state;                 /* kio_worker_state; under the lock */
   char failure[KIO_FAILURE_MAX]; /* why it could not start or broke down; under the lock */
 };
@@ -85,6 +86,10 @@ bool kio_runtime_alone(kio_runtime *runtime);
 /* Offers a job to whichever worker is idle first. False: the runtime stops, it stays the caller's.
  */
 bool kio_runtime_inject(kio_runtime *runtime, kio_post *job);
+/* Wakes a worker that sleeps, if jobs are left. Whether there was one. */
+bool kio_runtime_pass_on(kio_runtime *runtime);
+/* This worker takes no more jobs, and is not woken for them: those that are left are passed on. */
+void kio_worker_retire(kio_worker *worker);
 /* The oldest job offered; NULL: none. */
 kio_post *kio_runtime_take(kio_runtime *runtime);
 /* Whether there is one. Looked at once a turn, and between falling asleep and waiting. */

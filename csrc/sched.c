@@ -174,7 +174,7 @@ static bool busy_poll(kio_sched *sched, int64_t bound_ns) {
   do {
     kio_ring_enter(&sched->ring, 0);
     if (kio_ring_has_news(&sched->ring)) return true;
-    if (sched->inbox && kio_inbox_has(sched->inbox)) return true;
+    if (sched->inbox && kio_sched_has_posts(sched)) return true;
   } while (kio_ring_now_ns(&sched->ring) < until);
   return false;
 }

@@ -72,6 +72,7 @@ struct kio_sched {
   int64_t limit_ns;     /* when the run must be over; KIO_NEVER: no bound, or passed */
   uint64_t random;      /* the state of the order that config.seed decides */
   kio_inbox *inbox;     /* how other threads reach this one; NULL: nobody can yet */
+  bool slept;           /* the inbox was marked asleep for the wait that has just ended */
   kio_request *wake;    /* the read that ends a wait when something is posted; with the inbox */
   size_t expected;      /* posts that somebody here waits for: they will come by themselves ... */
   size_t mutual;        /* ... but for these, which only a task of some worker can send */
@@ -160,6 +161,8 @@ kio_inbox *kio_sched_inbox(kio_sched *sched, int *err);
 kio_pool *kio_sched_pool(kio_sched *sched, int *err);
 /* With an inbox, once a turn: does what others have posted, and may take a job. */
 void kio_sched_take_posts(kio_sched *sched);
+/* With an inbox: whether it would find any of these. */
+bool kio_sched_has_posts(const kio_sched *sched);
 /* With an inbox, before waiting: a post that comes from now on ends the wait, and so does a job
    somebody offers. False: one is there. */
 bool kio_sched_sleep(kio_sched *sched);

@@ -41,22 +41,41 @@ kio_pool *kio_sched_pool(kio_sched *sched, int *err) {
   return pool;
 }
 
-/* A worker that has nothing to run takes a job; one that always has, now and then. */
+/* A worker that has nothing to run takes a job. One that always has looks for a sleeping one now
+   and then, and takes the job if there is none: it would lie behind whatever this one has to run.
+   Who offers jobs wakes one worker for each: one that has slept and leaves some behind wakes
+   another. */
 static void take_job(kio_sched *sched) {
-  bool idle = sched->ready_count == 0 || sched->stats.turns % KIO_JOB_TURNS == 0;
-  kio_post *job =
-      idle && !sched->root.active ? kio_runtime_take(sched->config.worker->runtime) : NULL;
+  kio_worker *worker = sched->config.worker;
+  bool slept = sched->slept;
+  sched->slept = false;
+  if (!kio_runtime_has_jobs(worker->runtime)) return;
+  if (sched->root.active) {
+    kio_worker_retire(worker);
+    return;
+  }
+  bool idle = sched->ready_count == 0;
+  if (!idle && sched->stats.turns % KIO_JOB_TURNS > 0) return;
+  if (!idle && kio_runtime_pass_on(worker->runtime)) return;
+  kio_post *job = kio_runtime_take(worker->runtime);
   if (job) job->arrive(job, sched);
+  if (slept) kio_runtime_pass_on(worker->runtime);
 }
 
+/* The job comes before what was posted, or that might hold it up. */
 void kio_sched_take_posts(kio_sched *sched) {
   kio_post *post = kio_inbox_take(sched->inbox);
+  take_job(sched);
   while (post) {
     kio_post *next = post->next; /* `arrive` may free it */
     post->arrive(post, sched);
     post = next;
   }
-  take_job(sched);
+}
+
+bool kio_sched_has_posts(const kio_sched *sched) {
+  return kio_inbox_has(sched->inbox) ||
+         (!sched->root.active && kio_runtime_has_jobs(sched->config.worker->runtime));
 }
 
 bool kio_sched_awaits_posts(const kio_sched *sched) {
@@ -67,11 +86,13 @@ bool kio_sched_awaits_posts(const kio_sched *sched) {
 
 bool kio_sched_sleep(kio_sched *sched) {
   kio_request *wake = sched->wake;
+  if (kio_sched_has_posts(sched)) return false; /* who posts now need not write to the eventfd */
   if (wake->state == KIO_REQUEST_IDLE) {
     wake->flags |= KIO_REQUEST_SILENT;
     kio_ring_queue(&sched->ring, wake);
   }
   sched->ring.expects = kio_sched_awaits_posts(sched);
   if (!kio_inbox_sleep(sched->inbox)) return false;
+  sched->slept = true;
   return sched->root.active || !kio_runtime_has_jobs(sched->config.worker->runtime);
 }

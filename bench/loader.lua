@@ -51,6 +51,7 @@ function loader.run(root, server, options, contract, wrapper)
   local text, ok = loader.output(words)
   local result = ok and parse(text)
   if not result then return nil, reason(text) end
+  if result.requests == 0 then return nil, "no request was answered in time" end
   return result
 end
 

@@ -243,7 +243,7 @@ describe("a loop that accepts many", function()
       gone:close()
       local client = kio.spawn(function() return assert(kio.net.connect(listener:address())) end)
       local stream = listener:accepts()()
-      assert.equal("unknown", stream:peer())
+      if not support.chunk then assert.equal("unknown", stream:peer()) end -- else one at a time
       assert.equal("ECONNRESET", select(3, stream:recv()))
       stream:close()
       stream = listener:accepts()()

@@ -60,8 +60,8 @@ static int make_workers(kio_runtime *rt) {
   for (unsigned i = 0; i < rt->config.threads && err == 0; i++) {
     kio_worker *worker = &rt->workers[i];
     *worker = (kio_worker){.runtime = rt, .id = i + 1};
-    worker->threaded = i > 0 || !rt->config.caller_is_first;
-    worker->state = worker->threaded ? KIO_WORKER_STARTING : KIO_WORKER_RUNNING;
+    bool here = i == 0 && rt->config.caller_is_first;
+    worker->state = here ? KIO_WORKER_RUNNING : KIO_WORKER_STARTING;
     worker->stop.drop = ignore;
     if (!alone(rt)) worker->inbox = kio_inbox_new(&err);
   }
@@ -198,15 +198,16 @@ static int start_thread(kio_worker *worker) {
   snprintf(name, sizeof name, "kio-worker-%u", worker->id);
   pthread_mutex_lock(&rt->lock);
   int err = kio_thread_start(&worker->thread, name, KIO_THREAD_STACK, thread_main, worker);
+  worker->threaded = err == 0;
   if (err == 0) rt->refs++;
   pthread_mutex_unlock(&rt->lock);
   return err;
 }
 
-/* Waits until all of the first `count` have come as far as `state`, or the time is up. */
-static void await_state(kio_runtime *rt, unsigned count, kio_worker_state state, int64_t until_ns) {
+/* Waits until every thread has come as far as `state`, or the time is up. */
+static void await_state(kio_runtime *rt, kio_worker_state state, int64_t until_ns) {
   bool in_time = true;
-  for (unsigned i = 0; i < count; i++) {
+  for (unsigned i = 0; i < rt->config.threads; i++) {
     const kio_worker *worker = &rt->workers[i];
     while (worker->threaded && worker->state < state && in_time) {
       in_time = kio_cond_wait(&rt->moved, &rt->lock, until_ns);
@@ -235,19 +236,14 @@ bool kio_runtime_failed(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
 
 int kio_runtime_start(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
   int err = 0;
-  unsigned started = 0;
   if (rt->config.caller_is_first && rt->config.cpus) pin_caller(rt);
-  for (; started < rt->config.threads && err == 0; started++) {
-    if (rt->workers[started].threaded) err = start_thread(&rt->workers[started]);
-  }
-  if (err) {
-    kio_worker *worker = &rt->workers[--started];
-    snprintf(worker->failure, sizeof worker->failure, "%s", strerror(-err));
-    worker->threaded = false; /* nothing to stop or join */
+  for (unsigned i = 0; i < rt->config.threads && err == 0; i++) {
+    kio_worker *worker = &rt->workers[i];
+    if (worker->state == KIO_WORKER_STARTING) err = start_thread(worker);
+    if (err) snprintf(worker->failure, sizeof worker->failure, "%s", strerror(-err));
   }
   pthread_mutex_lock(&rt->lock);
-  for (unsigned i = started; i < rt->config.threads; i++) rt->workers[i].threaded = false;
-  await_state(rt, started, KIO_WORKER_RUNNING, KIO_NEVER);
+  await_state(rt, KIO_WORKER_RUNNING, KIO_NEVER);
   bool failed = take_failure(rt, failure);
   pthread_mutex_unlock(&rt->lock);
   return failed ? (err ? err : -ECANCELED) : 0;
@@ -365,7 +361,7 @@ bool kio_runtime_end(kio_runtime *rt, int64_t until_ns, char *late, size_t size)
   drop_offers(rt);
   order_stop(rt);
   pthread_mutex_lock(&rt->lock);
-  await_state(rt, rt->config.threads, KIO_WORKER_OVER, until_ns);
+  await_state(rt, KIO_WORKER_OVER, until_ns);
   pthread_mutex_unlock(&rt->lock);
   size_t used = let_go(rt, late, size);
   if (used > 0 && used + 3 < size) used += (size_t)snprintf(late + used, size - used, ", ");

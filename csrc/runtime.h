@@ -43,7 +43,7 @@ struct kio_worker {
   kio_inbox *inbox;              /* as long as the runtime lives; NULL: alone, and not needed yet */
   kio_post stop;                 /* its order to stop; `arrive` is set by its main */
   pthread_t thread;              /* when it is threaded */
-  bool threaded;                 /* it has a thread of the runtime's */
+  bool threaded;                 /* that is there, to be stopped and joined */
   bool retired;                  /* it takes no jobs; under the lock */
   uint8_t state;                 /* kio_worker_state; under the lock */
   char failure[KIO_FAILURE_MAX]; /* why it could not start or broke down; under the lock */

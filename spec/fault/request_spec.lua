@@ -9,6 +9,7 @@ local programs = require "spec.fault.programs"
 
 local NAMES = {
   "echo", "twice_in_one_run", "raw_sockets", "files", "file_objects", "scopes", "caught", "tasks",
+  "datagrams", "buffers", "passed",
 }
 
 local REASONS = {

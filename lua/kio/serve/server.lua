@@ -89,7 +89,7 @@ function Server:admit(stream, peer)
   if self.live == 1 then self.busy:set() end
   connection.task = self.scope:spawn {
     handle, connection, name = peer,
-    on_error = function(err, trace) tell(self, peer, err, trace) end,
+    on_error = function(err, trace) self:failed(connection, err, trace) end,
   }
 end
 
@@ -111,6 +111,14 @@ function Server:lost(connection, err)
     self.busy:reset()
     if self.stopping then self.over:set() end
   end
+end
+
+function Server:failed(connection, err, trace)
+  if self.connections[connection] then -- there was no memory to call its __close
+    connection.stream:close(ONE_TRY)
+    self:lost(connection, err)
+  end
+  tell(self, connection.peer, err, trace)
 end
 
 -- ---- accepting ----

@@ -79,6 +79,10 @@ bool kio_inbox_post(kio_inbox *inbox, kio_post *post) {
   return true;
 }
 
+bool kio_inbox_asleep(kio_inbox *inbox) {
+  return atomic_load(&inbox->word) == ASLEEP;
+}
+
 bool kio_inbox_rouse(kio_inbox *inbox) {
   kio_post *expected = ASLEEP;
   if (!atomic_compare_exchange_strong(&inbox->word, &expected, NULL)) return false;

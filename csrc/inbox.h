@@ -51,6 +51,8 @@ bool kio_inbox_put(kio_inbox *inbox, kio_post *post, bool *asleep);
 /* Ends the owner's present or next wait without a post. May be called by a signal handler. */
 void kio_inbox_wake(kio_inbox *inbox);
 
+/* Whether the owner sleeps, or is about to, and nothing has been posted. */
+bool kio_inbox_asleep(kio_inbox *inbox);
 /* Wakes the owner if it sleeps: true then. For those who have work for any of several. */
 bool kio_inbox_rouse(kio_inbox *inbox);
 

@@ -150,6 +150,15 @@ static void asked_to_stop(kio_post *post, void *context) {
   kio_sched_stop(sched);
 }
 
+/* The tasks of all workers wait for each other. */
+static void found_deadlock(kio_post *post, void *context) {
+  kio_sched *sched = context;
+  (void)post;
+  kio_sched_trouble(sched, "deadlock: every task of every worker waits and nothing is left that "
+                           "could wake one");
+  kio_sched_stop(sched);
+}
+
 static void worker_failed(kio_post *post, void *context) {
   kio_sched *sched = context;
   (void)post;
@@ -180,6 +189,7 @@ static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
   config->main = kio_worker_main;
   config->context = &plan;
   config->on_stop = asked_to_stop;
+  config->on_deadlock = found_deadlock;
   if (!options->keep) config->on_failure = worker_failed;
   kio_runtime *runtime = kio_runtime_new(config, &err);
   if (!runtime) return kio_fail(L, -err, "kio.run", "workers");

@@ -4,7 +4,10 @@
    No lost job: an offer is counted before a sleeping worker is looked for, a worker marks its inbox
    asleep before it looks at the count, and both are sequentially consistent. So either the worker
    sees the job, or the offer sees it asleep and wakes it. A worker that was woken and leaves jobs
-   behind, for whatever reason, wakes the next one, so no job lies while a worker sleeps. */
+   behind, for whatever reason, wakes the next one, so no job lies while a worker sleeps.
+   No false deadlock: who finds that all workers are idle looks at every inbox, and then whether a
+   worker has ceased to be idle meanwhile. If none has, none has taken or sent a post since, so one
+   that was under way would still have been seen in its inbox. */
 #include "runtime.h"
 
 #include <errno.h>
@@ -16,19 +19,25 @@
 #include "memory.h"
 #include "thread.h"
 
+#define CEASED ((uint64_t)1 << 32) /* one in the upper half of `idle` */
+
 struct kio_runtime {
   kio_runtime_config config;
   pthread_mutex_t lock;
-  pthread_cond_t moved;  /* a worker has changed its state */
-  kio_pool *pool;        /* NULL: not needed yet */
-  kio_post *first;       /* jobs offered, oldest first */
-  kio_post **last;       /* where the next one is linked */
-  atomic_size_t offered; /* how many */
-  kio_post alarm;        /* tells worker 1 of the first failure */
-  kio_post request;      /* and that the run is asked to stop */
-  bool alarmed;          /* `alarm` has been sent */
-  bool asked;            /* `request` has */
-  unsigned next;         /* the worker that is looked at first for the next job */
+  pthread_cond_t moved;   /* a worker has changed its state */
+  kio_pool *pool;         /* NULL: not needed yet */
+  kio_post *first;        /* jobs offered, oldest first */
+  kio_post **last;        /* where the next one is linked */
+  atomic_size_t offered;  /* how many */
+  kio_post alarm;         /* tells worker 1 of the first failure */
+  kio_post request;       /* and that the run is asked to stop */
+  kio_post deadlock;      /* and that all workers wait for each other */
+  atomic_bool deadlocked; /* `deadlock` has been sent */
+  /* How many workers are idle; in the upper half how often one has ceased to be. */
+  _Atomic uint64_t idle;
+  bool alarmed;  /* `alarm` has been sent */
+  bool asked;    /* `request` has */
+  unsigned next; /* the worker that is looked at first for the next job */
   unsigned refs;
   bool ended;
   bool pinned; /* the caller's thread, which ran on `before` */
@@ -78,6 +87,7 @@ kio_runtime *kio_runtime_new(const kio_runtime_config *config, int *err) {
   rt->last = &rt->first;
   rt->alarm = (kio_post){.arrive = config->on_failure, .drop = ignore};
   rt->request = (kio_post){.arrive = config->on_stop, .drop = ignore};
+  rt->deadlock = (kio_post){.arrive = config->on_deadlock, .drop = ignore};
   pthread_mutex_init(&rt->lock, NULL);
   kio_cond_init(&rt->moved);
   *err = make_workers(rt);
@@ -125,13 +135,38 @@ void kio_runtime_pool_stats(kio_runtime *rt, kio_pool_stats *stats) {
   if (pool) kio_pool_stats_read(pool, stats);
 }
 
-bool kio_runtime_alone(kio_runtime *rt) {
+/* Whether there is nothing that is done beside the workers' tasks. */
+static bool quiet(kio_runtime *rt) {
   kio_pool_stats stats;
-  if (!alone(rt) || kio_runtime_has_jobs(rt)) return false;
+  if (kio_runtime_has_jobs(rt)) return false;
   kio_runtime_pool_stats(rt, &stats);
   unsigned jobs = 0;
   for (size_t i = 0; i < KIO_LANE_COUNT; i++) jobs += stats.running[i] + stats.queued[i];
   return jobs == 0;
+}
+
+bool kio_runtime_alone(kio_runtime *rt) {
+  return alone(rt) && quiet(rt);
+}
+
+static bool all_asleep(kio_runtime *rt) {
+  for (unsigned i = 0; i < rt->config.threads; i++) {
+    if (!kio_inbox_asleep(rt->workers[i].inbox)) return false;
+  }
+  return true;
+}
+
+void kio_worker_idle(kio_worker *worker) {
+  kio_runtime *rt = worker->runtime;
+  uint64_t now = atomic_fetch_add(&rt->idle, 1) + 1;
+  if ((uint32_t)now < rt->config.threads || !rt->config.on_deadlock) return;
+  if (!quiet(rt) || !all_asleep(rt) || atomic_load(&rt->idle) != now) return;
+  if (atomic_exchange(&rt->deadlocked, true)) return;
+  kio_inbox_post(rt->workers[0].inbox, &rt->deadlock);
+}
+
+void kio_worker_busy(kio_worker *worker) {
+  atomic_fetch_add(&worker->runtime->idle, CEASED - 1);
 }
 
 /* ---- a worker's thread ---- */

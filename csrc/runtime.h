@@ -19,10 +19,11 @@ typedef struct kio_runtime_config {
   const int *cpus;      /* worker i runs on cpus[(i - 1) % cpu_count] only; NULL: anywhere */
   size_t cpu_count;
   kio_pool_config pool;
-  /* Worker 1 is told by it, as posts, that a worker has failed or that somebody asks the run to
-     stop; either NULL: it is not told. */
+  /* Worker 1 is told by it, as posts, that a worker has failed, that somebody asks the run to stop,
+     that all workers wait for each other; each NULL: it is not told. */
   void (*on_failure)(kio_post *post, void *sched);
   void (*on_stop)(kio_post *post, void *sched);
+  void (*on_deadlock)(kio_post *post, void *sched);
   /* The life of a worker, on its thread: calls kio_worker_started, runs, returns when it has been
      stopped or has failed. */
   void (*main)(kio_worker *worker, void *context);
@@ -76,6 +77,13 @@ bool kio_runtime_failed(kio_runtime *runtime, char failure[KIO_FAILURE_MAX]);
 void kio_worker_started(kio_worker *worker);
 /* A worker's main, before it returns: it could not start, or broke down. */
 void kio_worker_failed(kio_worker *worker, const char *why);
+
+/* The calling worker, whose inbox is asleep, has nothing left that could wake it but what others
+   post. When all have come to that, and nothing is offered or blocking, that is a deadlock, which
+   is told once. */
+void kio_worker_idle(kio_worker *worker);
+/* It has woken. To be called before it looks into its inbox. */
+void kio_worker_busy(kio_worker *worker);
 
 /* Asks the whole run to stop; more than once is allowed. */
 void kio_runtime_ask_stop(kio_runtime *runtime);

@@ -78,6 +78,7 @@ struct kio_sched {
   size_t mutual;        /* ... but for these, which only a task of some worker can send */
   kio_runtime *runtime; /* to be ended with the run; NULL: not by this one */
   bool serving;         /* goes on without tasks: others bring them */
+  bool idle;            /* only they can wake it, as its runtime knows */
   bool asked;           /* the run ends because somebody asked it to */
   char late[KIO_FAILURE_MAX]; /* the threads and blocking jobs that did not end in time */
   kio_watch watch;            /* how long the running task has held the loop */

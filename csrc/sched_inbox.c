@@ -64,6 +64,8 @@ static void take_job(kio_sched *sched) {
 
 /* The job comes before what was posted, or that might hold it up. */
 void kio_sched_take_posts(kio_sched *sched) {
+  if (sched->idle) kio_worker_busy(sched->config.worker);
+  sched->idle = false;
   kio_post *post = kio_inbox_take(sched->inbox);
   take_job(sched);
   while (post) {
@@ -84,6 +86,12 @@ bool kio_sched_awaits_posts(const kio_sched *sched) {
   return !kio_runtime_alone(sched->config.worker->runtime);
 }
 
+/* Whether only tasks of other workers can wake one here. */
+static bool is_idle(const kio_sched *sched) {
+  return sched->timers.count == 0 && sched->expected == sched->mutual && !sched->root.active &&
+         sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
+}
+
 bool kio_sched_sleep(kio_sched *sched) {
   kio_request *wake = sched->wake;
   if (kio_sched_has_posts(sched)) return false; /* who posts now need not write to the eventfd */
@@ -94,5 +102,8 @@ bool kio_sched_sleep(kio_sched *sched) {
   sched->ring.expects = kio_sched_awaits_posts(sched);
   if (!kio_inbox_sleep(sched->inbox)) return false;
   sched->slept = true;
-  return sched->root.active || !kio_runtime_has_jobs(sched->config.worker->runtime);
+  if (!sched->root.active && kio_runtime_has_jobs(sched->config.worker->runtime)) return false;
+  sched->idle = is_idle(sched);
+  if (sched->idle) kio_worker_idle(sched->config.worker);
+  return true;
 }

@@ -2,8 +2,9 @@
 ---those of the raw operations; a failure's fourth result is how many bytes were moved before it.
 local check = require "kio.fs.check"
 local core = require "kio.core"
+local rest_of = require "kio.fs.rest"
 
-local concat, sub = table.concat, string.sub
+local concat = table.concat
 local max, min = math.max, math.min
 
 local io = {}
@@ -75,12 +76,6 @@ end
 
 -- A device that takes nothing and gives no reason: trying again would never end.
 local function stuck(fd, done) return nil, ("write fd %d: no progress"):format(fd), "EIO", done end
-
--- What is left of a string or a buffer behind `done` bytes.
-local function rest_of(data, done)
-  if done == 0 then return data end
-  return type(data) == "string" and sub(data, done + 1) or data:slice(done + 1)
-end
 
 -- Calls once(data, due, done) until all of data is written.
 local function write_until(fd, data, options, once)

@@ -2,8 +2,9 @@
 ---many bytes were written before. Works on a window that is ready (Window.begin_write).
 local core = require "kio.core"
 local direct = require "kio.fs.direct"
+local rest_of = require "kio.fs.rest"
 
-local sub, concat = string.sub, table.concat
+local concat = table.concat
 
 local output = {}
 
@@ -23,12 +24,6 @@ local function put(window, write, pwrite, data)
   -- Only the kernel knows where the end was; meanwhile the file may have been closed.
   window.top = window.fd and core.lseek(window.fd, "cur") or window.top
   return n, message, code
-end
-
--- What is left of a string or a buffer behind `done` bytes.
-local function rest_of(data, done)
-  if done == 0 then return data end
-  return type(data) == "string" and sub(data, done + 1) or data:slice(done + 1)
 end
 
 -- Calls once(data) until `data` from byte `done` on is written.

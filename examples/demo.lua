@@ -13,40 +13,29 @@ local function echo(stream)
   for data in stream:chunks() do stream:write(data) end
 end
 
-local function receive_exactly(stream, n)
-  local parts, got = {}, 0
-  while got < n do
-    local data = assert(stream:recv(n - got))
-    parts[#parts + 1], got = data, got + #data
-  end
-  return table.concat(parts)
-end
-
 local function client(address)
   local stream <close> = assert(kio.net.connect(address))
   for _ = 1, MESSAGES do
     stream:write(PAYLOAD)
-    assert(receive_exactly(stream, #PAYLOAD) == PAYLOAD, "the echo differs")
+    assert(stream:read(#PAYLOAD) == PAYLOAD, "the echo differs")
   end
 end
 
-local function all(count, f, ...)
-  local tasks = {}
-  for i = 1, count do tasks[i] = kio.spawn(f, i, ...) end
-  for i = 1, count do tasks[i]:await() end
+local function all(count, f)
+  kio.scope(function(scope)
+    for i = 1, count do scope:spawn(f, i) end
+  end)
 end
 
 local function files()
-  local const, began = kio.const, kio.now()
-  local path = os.tmpname()
-  local fd = assert(kio.openat(nil, path, const.O_RDWR | const.O_CREAT | const.O_TRUNC))
+  local began, path = kio.now(), os.tmpname()
+  local file <close> = assert(kio.fs.open(path, "w+"))
+  kio.fs.unlink(path)
   all(CHUNKS, function(i)
     local data = string.char(32 + i):rep(CHUNK)
-    assert(kio.pwrite(fd, data, (i - 1) * CHUNK) == CHUNK)
-    assert(kio.pread(fd, CHUNK, (i - 1) * CHUNK) == data, "the file differs")
+    assert(file:pwrite(data, (i - 1) * CHUNK))
+    assert(file:pread(CHUNK, (i - 1) * CHUNK) == data, "the file differs")
   end)
-  kio.close(fd)
-  kio.unlinkat(nil, path)
   return kio.now() - began
 end
 

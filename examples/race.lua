@@ -6,18 +6,12 @@
 -- expect: as they end: 2 3 1
 local kio = require "kio"
 
--- A server that takes its time to answer.
+-- Starts a server that takes its time to answer.
 local function mirror(scope, name, seconds)
   local listener = assert(kio.net.listen "127.0.0.1:0")
-  scope:spawn { daemon = true, name = name, function()
-    local _ <close> = listener
-    for accepted in listener:accepts() do
-      scope:spawn { daemon = true, function()
-        local stream <close> = accepted
-        kio.sleep(seconds)
-        stream:send(name .. "\n")
-      end }
-    end
+  scope:spawn { daemon = true, name = name, listener.serve, listener, function(stream)
+    kio.sleep(seconds)
+    stream:send(name .. "\n")
   end }
   return listener:address()
 end
@@ -34,15 +28,6 @@ local function questions(addresses)
   return list
 end
 
--- Connects to all at once and keeps the first connection; one that came together with it is closed.
-local function connect_first(addresses)
-  local list = {}
-  for i, address in ipairs(addresses) do
-    list[i] = function() return assert(kio.net.connect(address)) end
-  end
-  return kio.race(list, { on_loser = function(_, stream) stream:close() end })
-end
-
 local function a_few_at_a_time(addresses)
   local running, most = 0, 0
   kio.map({ 1, 2, 3, 1, 2, 3 }, function(i)
@@ -54,32 +39,19 @@ local function a_few_at_a_time(addresses)
   print(("most at a time: %d, of 6"):format(most))
 end
 
-local function failures(addresses)
-  local closed <close> = assert(kio.net.listen "127.0.0.1:0")
-  local nobody = closed:address()
-  closed:close()
-  local streams, failed = kio.map({ addresses[1], nobody }, kio.net.connect)
-  print("unreachable: " .. failed[2].code)
-  streams[1]:close()
-end
-
-local function as_they_end(addresses)
-  local order = {}
-  for i in kio.as_completed(questions(addresses)) do order[#order + 1] = i end
-  print("as they end: " .. table.concat(order, " "))
-end
-
 kio.run(function()
   kio.scope(function(scope)
-    local addresses = {}
+    local addresses, order = {}, {}
     for i, seconds in ipairs { 0.3, 0.01, 0.15 } do
       addresses[i] = mirror(scope, "mirror " .. i, seconds)
     end
     print("the quickest: " .. kio.race(questions(addresses)))
     print("all: " .. table.concat(kio.all(questions(addresses)), ", "))
-    connect_first(addresses):close()
     a_few_at_a_time(addresses)
-    failures(addresses)
-    as_they_end(addresses)
+    local streams, failed = kio.map({ addresses[1], "127.0.0.1:1" }, kio.net.connect)
+    print("unreachable: " .. failed[2].code)
+    streams[1]:close()
+    for i in kio.as_completed(questions(addresses)) do order[#order + 1] = i end
+    print("as they end: " .. table.concat(order, " "))
   end)
 end)

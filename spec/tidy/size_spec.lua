@@ -1,7 +1,7 @@
 -- Files that fit in an evening, functions that fit on a screen.
 local source = require "spec.tidy.source"
 
-local C_LINES, LUA_LINES, FUNCTION_LINES = 450, 250, 70
+local C_LINES, LUA_LINES, FUNCTION_LINES, EXAMPLE_LINES = 450, 250, 70, 59
 
 local function too_long(pattern, limit)
   local found = {}
@@ -46,6 +46,10 @@ describe("the size", function()
 
   it("of Lua modules is limited", function()
     assert.same({}, too_long("%.lua$", LUA_LINES))
+  end)
+
+  it("of examples is limited", function()
+    assert.same({}, too_long("^examples/[^/]+%.lua$", EXAMPLE_LINES))
   end)
 
   it("of C functions is measured rightly", function()

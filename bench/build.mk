@@ -23,7 +23,7 @@ bench-check: bench-build $(CORE_RELEASE) ## whether kio keeps its bounds; for a 
 BENCH_MICRO := $(BENCH_OUT)/crossing $(BENCH_OUT)/wake
 
 bench-micro: $(CORE_RELEASE) $(BENCH_MICRO) ## what tasks, timers and crossings cost
-	@for f in spawn timers; do $(BENCH_KIO) $(BENCH_LUA) bench/micro/$$f.lua || exit 1; done
+	@for f in spawn timers placement; do $(BENCH_KIO) $(BENCH_LUA) bench/micro/$$f.lua || exit 1; done
 	@$(BENCH_OUT)/crossing
 	@$(BENCH_OUT)/wake
 

@@ -15,6 +15,7 @@ local rounds = require "rounds"
 local scenarios = require "scenarios"
 local servers = require "servers"
 local threads = require "threads"
+local workers = require "workers"
 
 local ROUNDS <const> = 11
 local SECONDS <const> = 0.25
@@ -50,15 +51,17 @@ local function parse_options(list)
   return options
 end
 
--- Takes out what needs no server; whether there was such a thing.
-local function take_threads(plan)
+-- Kinds that are not about the servers, and print their own tables.
+local own_tables = { threads = threads.run, workers = workers.run }
+
+-- Runs and takes out the scenarios of these kinds.
+local function run_apart(plan)
   local rest = {}
   for _, scenario in ipairs(plan.scenarios) do
-    if scenario.kind ~= "threads" then rest[#rest + 1] = scenario end
+    local run = own_tables[scenario.kind]
+    if run then run(plan, scenario) else rest[#rest + 1] = scenario end
   end
-  local taken = #rest < #plan.scenarios
   plan.scenarios = rest
-  return taken
 end
 
 -- What is not said on the command line, and all that a run needs to know.
@@ -149,7 +152,7 @@ local function main()
   local log = io.open(plan.out .. "/runs.txt", "w")
   if not log then error("nothing is built in " .. plan.out .. ": run make bench-build", 0) end
   plan.record = function(line) log:write(line) end
-  if take_threads(plan) then threads.run(plan) end
+  run_apart(plan)
   if #plan.scenarios == 0 then return true end
   probe(plan)
   local figures = measure(plan)

@@ -2,6 +2,7 @@
 --   kind "load":   interleaved rounds of timed runs; conns, size, depth (messages in flight per
 --                  connection), message (servers send once per so many bytes, not per chunk), storm
 --                  (every message goes over a connection of its own)
+--   kind "workers": kio alone with several workers, see workers.lua
 --   kind "counts": one number per server: one long and one short run under a counting wrapper, see
 --                  counts.lua; counter "idle": memory, see idle.lua
 --   kind "threads": messages between threads, see threads.lua; needs no server
@@ -33,6 +34,8 @@ local scenarios = {
     title = "resident bytes per idle connection, 10,000 of them",
     skip = { ["uring-again"] = true } },
   { name = "threads", kind = "threads", title = "messages between two threads", extra = true },
+  { name = "workers", kind = "workers", extra = true, conns = 64, size = 64,
+    title = "64 connections, 64 bytes, served by 1 to 8 workers" },
 }
 
 for _, scenario in ipairs(scenarios) do scenarios[scenario.name] = scenario end

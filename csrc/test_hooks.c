@@ -28,10 +28,13 @@ static int l_world(lua_State *L) {
   return 1;
 }
 
-/* fail_memory(n): the n-th C allocation from now fails; 0: none */
+/* fail_memory(n) -> how many have failed since the last call: from now the n-th C allocation fails;
+   0: none */
 static int l_fail_memory(lua_State *L) {
-  kio_memory_fail_at((long)luaL_checkinteger(L, 1));
-  return 0;
+  long n = (long)luaL_checkinteger(L, 1);
+  lua_pushinteger(L, kio_memory_failures());
+  kio_memory_fail_at(n);
+  return 1;
 }
 
 /* ---- the simulated ring ---- */

@@ -7,7 +7,7 @@ local support = require "spec.support"
 local lfs = require "lfs"
 
 local SCALE = ({
-  test = { connections = 5000, messages = 100, largest = 1 << 20 },
+  test = { connections = 5000, messages = 20, largest = 1 << 20 },
   asan = { connections = 300, messages = 20, largest = 1 << 20 },
   hostile = { connections = 100, messages = 20, largest = 1 << 15 },
 })[support.flavour]

@@ -57,6 +57,8 @@
 #define KIO_POOL_QUEUE_INTERNAL (1 << 20) /* each waits in a task: those are the limit */
 #define KIO_THREAD_STACK (2 << 20)        /* bytes: Lua's 200 nested C calls take less than half */
 #define KIO_POOL_GRACE_NS 200000000       /* how long the end waits for a job nobody misses */
-#define KIO_SHUTDOWN_TIMEOUT_S 30.0       /* how long a run may take to unwind its tasks */
+#define KIO_STOP_GRACE_NS 200000000 /* what the other threads get when the run has had its time */
+#define KIO_LATE_GRACE_NS 100000000 /* and then, to close what they have: all less than 0.5 s */
+#define KIO_SHUTDOWN_TIMEOUT_S 30.0 /* how long a run may take to unwind its tasks */
 
 #endif

@@ -137,6 +137,9 @@ int kio_errand_push_outcome(lua_State *L, kio_errand *errand) {
     return luaL_error(L, "kio.thread: not enough memory on worker %d", (int)worker);
   default:
     if (errand->asked) return kio_task_raise_cancelled(L);
-    return luaL_error(L, "kio.thread: the worker stopped before the function had ended");
+    if (worker == 0)
+      return luaL_error(L, "kio.thread: the workers stopped before they had begun it");
+    return luaL_error(L, "kio.thread: worker %d stopped before the function had ended",
+                      (int)worker);
   }
 }

@@ -162,8 +162,7 @@ static void found_deadlock(kio_post *post, void *context) {
 static void worker_failed(kio_post *post, void *context) {
   kio_sched *sched = context;
   (void)post;
-  if (kio_runtime_failed(sched->runtime, sched->late)) kio_sched_trouble(sched, sched->late);
-  kio_sched_stop(sched);
+  if (kio_sched_take_failures(sched)) kio_sched_stop(sched);
 }
 
 /* Starts the other workers. 0, or a negative errno after `failure` has been written. */
@@ -190,7 +189,7 @@ static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
   config->context = &plan;
   config->on_stop = asked_to_stop;
   config->on_deadlock = found_deadlock;
-  if (!options->keep) config->on_failure = worker_failed;
+  config->on_failure = worker_failed;
   kio_runtime *runtime = kio_runtime_new(config, &err);
   if (!runtime) return kio_fail(L, -err, "kio.run", "workers");
   options->sched.worker = kio_runtime_worker(runtime, 1);
@@ -200,6 +199,7 @@ static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
     return kio_diagnose_push(L, -err, &options->sched.ring);
   }
   sched->runtime = runtime;
+  sched->keep = options->keep;
   err = start_workers(L, sched, &plan, failure);
   if (err == 0) return 0;
   kio_sched_fini(sched); /* before the failure is told: that may raise for want of memory */

@@ -22,6 +22,7 @@ typedef struct handle {
   kio_inbox *inbox;     /* where answers to this thread go */
   int64_t shutdown_ns;  /* how long stopping may take, unless told */
   pid_t pid;            /* the process whose threads they are */
+  bool keep;            /* a worker that fails does not end the others */
 } handle;
 
 static handle *check_handle(lua_State *L) {
@@ -54,20 +55,32 @@ static int start(lua_State *L, handle *h, kio_options *options) {
   return err ? kio_fail_text(L, kio_errname(-err), "kio.runtime", "start", failure) : 0;
 }
 
-static bool stop(handle *h, int64_t timeout_ns, char late[KIO_FAILURE_MAX]) {
+/* Whether a worker has failed that must not, and which. */
+static bool take_failures(handle *h, char failure[KIO_FAILURE_MAX]) {
+  while (kio_runtime_failed(h->runtime, failure)) {
+    if (!h->keep) return true;
+    fprintf(stderr, "kio: %s\n", failure);
+  }
+  return false;
+}
+
+/* True: something went wrong, and `text` tells what. */
+static bool stop(handle *h, int64_t timeout_ns, char text[KIO_FAILURE_MAX]) {
   int64_t now = kio_ring_uring.now_ns(NULL);
-  kio_runtime *runtime = h->runtime;
+  int64_t until = timeout_ns > KIO_NEVER - now ? KIO_NEVER : now + timeout_ns;
+  char late[KIO_FAILURE_MAX - 32];
+  bool failed = kio_runtime_end(h->runtime, until, late, sizeof late);
+  if (failed) snprintf(text, KIO_FAILURE_MAX, "did not end in time: %s", late);
+  else failed = take_failures(h, text);
+  kio_runtime_unref(h->runtime);
   h->runtime = NULL;
-  bool failed = kio_runtime_end(
-      runtime, timeout_ns > KIO_NEVER - now ? KIO_NEVER : now + timeout_ns, late, KIO_FAILURE_MAX);
-  kio_runtime_unref(runtime);
   return failed;
 }
 
 /* runtime([options]) -> runtime | nil, message, code */
 static int l_runtime(lua_State *L) {
   kio_options options;
-  char late[KIO_FAILURE_MAX];
+  char text[KIO_FAILURE_MAX];
   lua_settop(L, 1);
   if (lua_isnil(L, 1)) {
     lua_newtable(L);
@@ -75,10 +88,10 @@ static int l_runtime(lua_State *L) {
   }
   kio_options_read(L, 1, &options);
   handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-  *h = (handle){.shutdown_ns = options.sched.shutdown_ns, .pid = getpid()};
+  *h = (handle){.shutdown_ns = options.sched.shutdown_ns, .pid = getpid(), .keep = options.keep};
   luaL_setmetatable(L, RUNTIME_TYPE);
   int failed = start(L, h, &options);
-  if (failed && h->runtime) stop(h, h->shutdown_ns, late);
+  if (failed && h->runtime) stop(h, h->shutdown_ns, text);
   return failed ? failed : 1;
 }
 
@@ -102,26 +115,47 @@ static bool sleep_for_post(handle *h) {
   return read(look.fd, &count, sizeof count) > 0 || errno != EINTR;
 }
 
-/* A handler such as Lua's own for Ctrl-C asks by a hook that this state stops. */
+/* The interpreter's handler for Ctrl-C asks by a hook on the main coroutine that the program stops.
+   No other hook looks at everything. */
+static lua_State *interrupted(lua_State *L) {
+  const int all = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  lua_State *main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  return lua_gethookmask(main) == all && lua_gethookcount(main) == 1 ? main : NULL;
+}
+
+/* Waits until the function has ended. Ctrl-C cancels it, and is raised when it has unwound. */
 static void await_answer(lua_State *L, handle *h, kio_errand *errand) {
-  while (take_answers(h), !errand->arrived) {
-    if (!sleep_for_post(h) && lua_gethook(L)) kio_errand_call_off(errand);
+  lua_State *asked = NULL;
+  bool begun = true;
+  while (take_answers(h), begun && !errand->arrived) {
+    if (sleep_for_post(h) || !(asked = interrupted(L))) continue;
+    begun = !kio_errand_call_off(errand);
   }
+  if (!asked) return;
+  lua_sethook(asked, NULL, 0, 0);
+  luaL_error(L, "interrupted!");
 }
 
 /* runtime:block_on(f, ...) -> f's results, from whichever worker is idle first; raises its error */
 static int l_block_on(lua_State *L) {
+  char failure[KIO_FAILURE_MAX], late[KIO_FAILURE_MAX];
   handle *h = check_running(L);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   if (kio_sched_here()) {
     return luaL_error(L, "block_on within kio.run would hold up its loop: use kio.thread.spawn");
+  }
+  if (take_failures(h, failure)) {
+    stop(h, h->shutdown_ns, late);
+    return luaL_error(L, "block_on: the runtime has been stopped: %s", failure);
   }
   int count = lua_gettop(L) - 1;
   luaL_checkstack(L, 8, "too many arguments");
   kio_errand *errand = kio_errand_new(L, h->inbox);
   if (!kio_codec_pack(L, 2, count, &errand->remote.parcel, NULL)) return lua_error(L);
   if (!kio_errand_send(h->runtime, errand, 0)) {
-    return luaL_error(L, "block_on: the runtime stops");
+    return luaL_error(L, "block_on: no worker is left");
   }
   await_answer(L, h, errand);
   return kio_errand_push_outcome(L, errand);
@@ -129,12 +163,12 @@ static int l_block_on(lua_State *L) {
 
 /* runtime:stop([{ timeout = }]) -> true | nil, message, code: what is left then is named */
 static int l_stop(lua_State *L) {
-  char late[KIO_FAILURE_MAX];
+  char text[KIO_FAILURE_MAX];
   handle *h = check_handle(L);
   int64_t timeout = kio_op_timeout_or(L, 2, h->shutdown_ns);
   lua_pushboolean(L, true);
-  if (!h->runtime || !stop(h, timeout, late)) return 1;
-  return kio_fail_text(L, "ETIMEDOUT", "kio.runtime", "stop: did not end in time", late);
+  if (!h->runtime || !stop(h, timeout, text)) return 1;
+  return kio_fail_text(L, "ETIMEDOUT", "kio.runtime", "stop", text);
 }
 
 /* runtime:running() -> whether it has not been stopped */
@@ -150,9 +184,9 @@ static int l_size(lua_State *L) {
 }
 
 static int l_gc(lua_State *L) {
-  char late[KIO_FAILURE_MAX];
+  char text[KIO_FAILURE_MAX];
   handle *h = luaL_checkudata(L, 1, RUNTIME_TYPE);
-  if (h->runtime && h->pid == getpid()) stop(h, h->shutdown_ns, late);
+  if (h->runtime && h->pid == getpid()) stop(h, h->shutdown_ns, text);
   h->runtime = NULL;
   if (h->inbox) kio_inbox_close(h->inbox);
   kio_inbox_unref(h->inbox);

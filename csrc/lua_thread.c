@@ -35,6 +35,7 @@ static int l_wait(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   kio_sched *sched = task->sched;
   if (!kio_errand_send(sched->config.worker->runtime, errand, worker)) {
+    if (worker == 0) return luaL_error(L, "kio.thread: the workers have stopped");
     return luaL_error(L, "kio.thread: worker %d has stopped", (int)worker);
   }
   kio_errand_await(errand, task);
@@ -141,8 +142,8 @@ static int l_stop(lua_State *L) {
   kio_sched *sched = kio_op_task(L)->sched;
   int err;
   if (!kio_sched_inbox(sched, &err)) return luaL_error(L, "kio.stop: %s", strerror(-err));
-  kio_runtime_ask_stop(sched->config.worker->runtime);
-  return 0;
+  if (kio_runtime_ask_stop(sched->config.worker->runtime)) return 0;
+  return luaL_error(L, "kio.stop: a runtime is stopped by who made it: runtime:stop()");
 }
 
 const luaL_Reg kio_thread_ops[] = {

@@ -30,7 +30,9 @@ static void settle(kio_call *call) {
 
 /* The scheduler ends, and with it the task. */
 static void detach(kio_member *member) {
-  forget(KIO_CONTAINER(member, kio_call, member));
+  kio_call *call = KIO_CONTAINER(member, kio_call, member);
+  kio_job_withdraw(&call->job);
+  forget(call);
 }
 
 static void arrive(kio_post *post, void *sched) {
@@ -109,8 +111,7 @@ static int refuse(lua_State *L, kio_call *call, int err) {
 
 static void abandon(kio_task *task) {
   kio_call *call = task->subject;
-  /* In a forked child some thread of the parent's may hold the lock for ever. */
-  if (kio_ring_alive(&task->sched->ring)) kio_job_withdraw(&call->job);
+  kio_job_withdraw(&call->job);
   settle(call);
   kio_task_wake(task);
 }

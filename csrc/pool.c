@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "memory.h"
@@ -39,6 +40,7 @@ struct kio_pool {
   unsigned idle;    /* of these, waiting for `work` */
   unsigned called;  /* of these, signalled and not yet awake */
   bool ended;
+  pid_t pid;        /* the process of the threads */
   atomic_uint refs; /* those who may submit or withdraw, and each thread; not under the lock */
 };
 
@@ -48,6 +50,7 @@ kio_pool *kio_pool_new(const kio_pool_config *config) {
   kio_pool *pool = kio_memory_new(sizeof *pool);
   if (!pool) return NULL;
   pool->config = *config;
+  pool->pid = getpid();
   atomic_init(&pool->refs, 1);
   pthread_mutex_init(&pool->lock, NULL);
   kio_cond_init(&pool->work);
@@ -220,7 +223,8 @@ static int add_thread(kio_pool *pool) {
   if (!w) return -ENOMEM;
   w->pool = pool;
   snprintf(name, sizeof name, "kio-pool-%u", pool->threads + 1);
-  int err = kio_thread_start(&w->thread, name, pool->config.stack_size, thread_main, w);
+  kio_thread_config config = {name, pool->config.stack_size, pool->config.cpus};
+  int err = kio_thread_start(&w->thread, &config, thread_main, w);
   if (err) {
     kio_memory_free(w);
     return err;
@@ -243,9 +247,13 @@ void kio_job_ref(kio_job *job) {
   kio_assert(before > 0);
 }
 
+static bool forked(const kio_pool *pool) {
+  return pool->pid != getpid();
+}
+
 static void disown(kio_job *job) {
   kio_pool *pool = job->pool;
-  if (job->reserved) {
+  if (job->reserved && !forked(pool)) {
     pthread_mutex_lock(&pool->lock);
     give_up_place(pool, job);
     grant_places(pool, job->lane);
@@ -307,7 +315,7 @@ int kio_pool_submit(kio_pool *pool, kio_job *job) {
 
 bool kio_job_withdraw(kio_job *job) {
   kio_pool *pool = job->pool;
-  if (!pool) return false;
+  if (!pool || forked(pool)) return false;
   pthread_mutex_lock(&pool->lock);
   bool found = job->queued && kio_link_linked(&job->link);
   if (found && job->asking) kio_link_remove(&job->link);

@@ -7,6 +7,7 @@
 #ifndef KIO_POOL_H
 #define KIO_POOL_H
 
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "base.h"
@@ -50,6 +51,7 @@ typedef struct kio_pool_config {
   unsigned threads[KIO_LANE_COUNT]; /* at most so many jobs of a lane run at once */
   unsigned queue[KIO_LANE_COUNT];   /* and so many wait for a thread */
   size_t stack_size;                /* of each thread; 0: the system's default */
+  const cpu_set_t *cpus;            /* where they may run, read until its end; NULL: anywhere */
 } kio_pool_config;
 
 typedef struct kio_pool_stats {
@@ -80,7 +82,8 @@ int kio_pool_reserve(kio_pool *pool, kio_job *job);
    when the pool ends. 0 or -ECANCELED. */
 int kio_pool_reserve_later(kio_pool *pool, kio_job *job);
 /* Takes back a job that has not begun: it will never run and nothing is told. False: it runs, or
-   has run, and its end is told; or it was never handed over. */
+   has run, and its end is told; or it was never handed over; or this is a forked child, where some
+   thread of the parent's may hold the pool's lock for ever. */
 bool kio_job_withdraw(kio_job *job);
 void kio_pool_stats_read(kio_pool *pool, kio_pool_stats *stats);
 /* The end: nothing new is taken, what is queued is told as done without having run (`queued` stays

@@ -40,8 +40,10 @@ struct kio_runtime {
   unsigned next; /* the worker that is looked at first for the next job */
   unsigned refs;
   bool ended;
-  bool pinned; /* the caller's thread, which ran on `before` */
-  cpu_set_t before;
+  bool deserted;    /* none of the workers is left, and the caller is none */
+  int64_t until_ns; /* kio_runtime_until_ns */
+  bool pinned;      /* the caller's thread is, which ran on `before` */
+  cpu_set_t before; /* with `cpus`: where the caller could run, and the pool's threads may */
   kio_worker workers[];
 };
 
@@ -64,13 +66,16 @@ static bool alone(const kio_runtime *rt) {
   return rt->config.threads == 1 && rt->config.caller_is_first;
 }
 
+static bool is_caller(const kio_worker *worker) {
+  return worker->id == 1 && worker->runtime->config.caller_is_first;
+}
+
 static int make_workers(kio_runtime *rt) {
   int err = 0;
   for (unsigned i = 0; i < rt->config.threads && err == 0; i++) {
     kio_worker *worker = &rt->workers[i];
     *worker = (kio_worker){.runtime = rt, .id = i + 1};
-    bool here = i == 0 && rt->config.caller_is_first;
-    worker->state = here ? KIO_WORKER_RUNNING : KIO_WORKER_STARTING;
+    worker->state = is_caller(worker) ? KIO_WORKER_RUNNING : KIO_WORKER_STARTING;
     worker->stop.drop = ignore;
     if (!alone(rt)) worker->inbox = kio_inbox_new(&err);
   }
@@ -192,54 +197,92 @@ void kio_worker_failed(kio_worker *worker, const char *why) {
   pthread_mutex_unlock(&rt->lock);
 }
 
-void kio_runtime_ask_stop(kio_runtime *rt) {
+bool kio_runtime_ask_stop(kio_runtime *rt) {
   pthread_mutex_lock(&rt->lock);
   if (rt->request.arrive && !rt->asked) kio_inbox_post(rt->workers[0].inbox, &rt->request);
   rt->asked = true;
   pthread_mutex_unlock(&rt->lock);
+  return rt->config.on_stop != NULL;
 }
 
-static void pin_to(const kio_runtime_config *config, unsigned id) {
-  cpu_set_t set;
-  if (!config->cpus) return;
-  CPU_ZERO(&set);
-  CPU_SET((size_t)config->cpus[(id - 1) % config->cpu_count], &set);
-  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+int64_t kio_runtime_until_ns(kio_runtime *rt) {
+  pthread_mutex_lock(&rt->lock);
+  int64_t until = rt->until_ns;
+  pthread_mutex_unlock(&rt->lock);
+  return until;
+}
+
+static bool nobody_left(const kio_runtime *rt) {
+  for (unsigned i = 0; i < rt->config.threads; i++) {
+    if (rt->workers[i].state != KIO_WORKER_OVER) return false;
+  }
+  return true;
+}
+
+static void drop_offers(kio_runtime *rt) {
+  kio_post *job;
+  while ((job = kio_runtime_take(rt))) job->drop(job);
 }
 
 static void *thread_main(void *arg) {
   kio_worker *worker = arg;
   kio_runtime *rt = worker->runtime;
-  pin_to(&rt->config, worker->id);
   rt->config.main(worker, rt->config.context);
   kio_inbox_close(worker->inbox); /* what main has left there is refused, not lost */
   kio_worker_retire(worker);
   pthread_mutex_lock(&rt->lock);
   move_on(worker, KIO_WORKER_OVER);
+  bool last = rt->deserted = nobody_left(rt);
+  pthread_mutex_unlock(&rt->lock);
+  if (last) drop_offers(rt);
+  pthread_mutex_lock(&rt->lock);
   leave(rt);
   return NULL;
 }
 
 /* ---- start ---- */
 
-static void pin_caller(kio_runtime *rt) {
-  rt->pinned = pthread_getaffinity_np(pthread_self(), sizeof rt->before, &rt->before) == 0;
-  if (rt->pinned) pin_to(&rt->config, 1);
+static int cpu_of(const kio_worker *worker) {
+  const kio_runtime_config *config = &worker->runtime->config;
+  return config->cpus[(worker->id - 1) % config->cpu_count];
 }
 
-static int start_thread(kio_worker *worker) {
+static int pin_caller(kio_runtime *rt, const cpu_set_t *cpus) {
+  int err = cpus ? pthread_setaffinity_np(pthread_self(), sizeof *cpus, cpus) : 0;
+  rt->pinned = cpus && !err;
+  return -err;
+}
+
+static int start_worker(kio_worker *worker) {
   kio_runtime *rt = worker->runtime;
   char name[16];
+  cpu_set_t cpus;
+  kio_thread_config config = {.name = name, .stack_size = KIO_THREAD_STACK};
   snprintf(name, sizeof name, "kio-worker-%u", worker->id);
+  if (rt->config.cpus) {
+    CPU_ZERO(&cpus);
+    CPU_SET((size_t)cpu_of(worker), &cpus);
+    config.cpus = &cpus;
+  }
+  if (is_caller(worker)) return pin_caller(rt, config.cpus);
   pthread_mutex_lock(&rt->lock);
-  int err = kio_thread_start(&worker->thread, name, KIO_THREAD_STACK, thread_main, worker);
-  worker->threaded = err == 0;
+  int err = kio_thread_start(&worker->thread, &config, thread_main, worker);
   if (err == 0) rt->refs++;
+  worker->threaded = err == 0;
   pthread_mutex_unlock(&rt->lock);
   return err;
 }
 
-/* Waits until every thread has come as far as `state`, or the time is up. */
+/* Under the lock. */
+static void not_started(kio_worker *worker, int err) {
+  if (err == -EINVAL && worker->runtime->config.cpus) {
+    snprintf(worker->failure, sizeof worker->failure, "it cannot run on CPU %d", cpu_of(worker));
+  } else {
+    snprintf(worker->failure, sizeof worker->failure, "it got no thread: %s", strerror(-err));
+  }
+}
+
+/* Waits until all threads have come as far as `state`, or the time is up. */
 static void await_state(kio_runtime *rt, kio_worker_state state, int64_t until_ns) {
   bool in_time = true;
   for (unsigned i = 0; i < rt->config.threads; i++) {
@@ -265,19 +308,20 @@ static bool take_failure(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
 bool kio_runtime_failed(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
   pthread_mutex_lock(&rt->lock);
   bool found = take_failure(rt, failure);
+  if (!found) rt->alarmed = false;
   pthread_mutex_unlock(&rt->lock);
   return found;
 }
 
 int kio_runtime_start(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
   int err = 0;
-  if (rt->config.caller_is_first && rt->config.cpus) pin_caller(rt);
-  for (unsigned i = 0; i < rt->config.threads && err == 0; i++) {
-    kio_worker *worker = &rt->workers[i];
-    if (worker->state == KIO_WORKER_STARTING) err = start_thread(worker);
-    if (err) snprintf(worker->failure, sizeof worker->failure, "%s", strerror(-err));
+  unsigned started = 0;
+  if (rt->config.cpus && sched_getaffinity(0, sizeof rt->before, &rt->before) == 0) {
+    rt->config.pool.cpus = &rt->before; /* else they would inherit those of one worker */
   }
+  while (started < rt->config.threads && err == 0) err = start_worker(&rt->workers[started++]);
   pthread_mutex_lock(&rt->lock);
+  if (err) not_started(&rt->workers[started - 1], err);
   await_state(rt, KIO_WORKER_RUNNING, KIO_NEVER);
   bool failed = take_failure(rt, failure);
   pthread_mutex_unlock(&rt->lock);
@@ -300,7 +344,7 @@ static bool wake_one(kio_runtime *rt) {
 
 bool kio_runtime_inject(kio_runtime *rt, kio_post *job) {
   pthread_mutex_lock(&rt->lock);
-  bool taken = !rt->ended;
+  bool taken = !rt->ended && !rt->deserted;
   if (taken) {
     job->next = NULL;
     *rt->last = job;
@@ -353,14 +397,15 @@ static void order_stop(kio_runtime *rt) {
   }
 }
 
-static void drop_offers(kio_runtime *rt) {
-  kio_post *job;
-  while ((job = kio_runtime_take(rt))) job->drop(job);
+/* Adds a name to a list of them, as far as it fits. */
+static void add_name(char *list, size_t size, const char *name) {
+  size_t used = strlen(list);
+  snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", name);
 }
 
 /* Joins the workers that are over, leaves the others alone; adds those to `late`. */
-static size_t let_go(kio_runtime *rt, char *late, size_t size) {
-  size_t used = 0;
+static void let_go(kio_runtime *rt, char *late, size_t size) {
+  char name[32];
   for (unsigned i = 0; i < rt->config.threads; i++) {
     kio_worker *worker = &rt->workers[i];
     if (!worker->threaded) continue;
@@ -370,20 +415,17 @@ static size_t let_go(kio_runtime *rt, char *late, size_t size) {
     pthread_mutex_unlock(&rt->lock);
     if (over) kio_thread_join(worker->thread);
     else kio_thread_abandon(worker->thread);
-    if (over || used >= size) continue;
-    used += (size_t)snprintf(late + used, size - used, "%sworker %u", used ? ", " : "", worker->id);
+    snprintf(name, sizeof name, "worker %u", worker->id);
+    if (!over) add_name(late, size, name);
   }
-  return kio_min_size(used, size - 1);
 }
 
-static size_t end_pool(kio_runtime *rt, int64_t until_ns, char *late, size_t size) {
-  char names[96];
+static void end_pool(kio_runtime *rt, int64_t until_ns, char *late, size_t size) {
+  char names[KIO_FAILURE_MAX];
   pthread_mutex_lock(&rt->lock);
   kio_pool *pool = rt->pool; /* stays: threads that are late may still ask it for something */
   pthread_mutex_unlock(&rt->lock);
-  if (!pool || kio_pool_end(pool, until_ns, names, sizeof names) == 0) return 0;
-  snprintf(late, size, "%s", names);
-  return strlen(late);
+  if (pool && kio_pool_end(pool, until_ns, names, sizeof names) > 0) add_name(late, size, names);
 }
 
 bool kio_runtime_end(kio_runtime *rt, int64_t until_ns, char *late, size_t size) {
@@ -391,16 +433,17 @@ bool kio_runtime_end(kio_runtime *rt, int64_t until_ns, char *late, size_t size)
   pthread_mutex_lock(&rt->lock);
   kio_assert(!rt->ended);
   rt->ended = true;
+  rt->until_ns = until_ns;
   pthread_mutex_unlock(&rt->lock);
   if (rt->pinned) pthread_setaffinity_np(pthread_self(), sizeof rt->before, &rt->before);
   drop_offers(rt);
   order_stop(rt);
   pthread_mutex_lock(&rt->lock);
-  await_state(rt, KIO_WORKER_OVER, until_ns);
+  /* Workers that give up then need a moment to close what they have. */
+  bool bounded = until_ns < KIO_NEVER - KIO_LATE_GRACE_NS;
+  await_state(rt, KIO_WORKER_OVER, bounded ? until_ns + KIO_LATE_GRACE_NS : KIO_NEVER);
   pthread_mutex_unlock(&rt->lock);
-  size_t used = let_go(rt, late, size);
-  if (used > 0 && used + 3 < size) used += (size_t)snprintf(late + used, size - used, ", ");
-  size_t more = end_pool(rt, until_ns, late + used, size - used);
-  if (more == 0 && used > 0) late[used - 2] = '\0';
-  return used + more > 0;
+  let_go(rt, late, size);
+  end_pool(rt, until_ns, late, size);
+  return late[0] != '\0';
 }

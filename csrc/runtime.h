@@ -16,7 +16,8 @@ typedef struct kio_worker kio_worker;
 typedef struct kio_runtime_config {
   unsigned threads;     /* workers, at least 1 */
   bool caller_is_first; /* worker 1 is the calling thread */
-  const int *cpus;      /* worker i runs on cpus[(i - 1) % cpu_count] only; NULL: anywhere */
+  const int *cpus;      /* worker i runs on cpus[(i - 1) % cpu_count]; NULL: anywhere. For the start
+                           only */
   size_t cpu_count;
   kio_pool_config pool;
   /* Worker 1 is told by it, as posts, that a worker has failed, that somebody asks the run to stop,
@@ -56,8 +57,9 @@ kio_runtime *kio_runtime_new(const kio_runtime_config *config, int *err);
    `failure` has been written: then those that had started have been stopped again. */
 int kio_runtime_start(kio_runtime *runtime, char failure[KIO_FAILURE_MAX]);
 /* Orders the other workers to stop, refuses jobs, and waits until `until_ns` (CLOCK_MONOTONIC) for
-   them and then for the pool. Writes what was late into `late`, by name: true then, and that is
-   left alone. To be called once, by the maker, whose own inbox must be closed if it is a worker. */
+   them, a little longer for those that give up then, and for the pool. Writes what was late into
+   `late`, by name: true then, and that is left alone. To be called once, by the maker, whose own
+   inbox must be closed if it is a worker. */
 bool kio_runtime_end(kio_runtime *runtime, int64_t until_ns, char *late, size_t late_size);
 /* Gives the maker's reference back; after kio_runtime_end. */
 void kio_runtime_unref(kio_runtime *runtime);
@@ -70,7 +72,10 @@ kio_worker *kio_runtime_worker(kio_runtime *runtime, unsigned id);
 kio_pool *kio_runtime_pool(kio_runtime *runtime);
 /* What the pool does; all 0 when there is none. */
 void kio_runtime_pool_stats(kio_runtime *runtime, kio_pool_stats *stats);
-/* The first failure of a worker since the last call, as "worker 2: why"; false: none. */
+/* When a worker that has been ordered to stop must have unwound (CLOCK_MONOTONIC). */
+int64_t kio_runtime_until_ns(kio_runtime *runtime);
+/* A failure of a worker that has not been taken, as "worker 2: why"; false: none, and the next one
+   is told by a post again. */
 bool kio_runtime_failed(kio_runtime *runtime, char failure[KIO_FAILURE_MAX]);
 
 /* A worker's main: it runs from now on. */
@@ -85,14 +90,14 @@ void kio_worker_idle(kio_worker *worker);
 /* It has woken. To be called before it looks into its inbox. */
 void kio_worker_busy(kio_worker *worker);
 
-/* Asks the whole run to stop; more than once is allowed. */
-void kio_runtime_ask_stop(kio_runtime *runtime);
+/* Asks the whole run to stop; more than once is allowed. False: there is nobody to ask. */
+bool kio_runtime_ask_stop(kio_runtime *runtime);
 
 /* Whether the calling worker is all there is: no other worker, no job offered or blocking. */
 bool kio_runtime_alone(kio_runtime *runtime);
 
-/* Offers a job to whichever worker is idle first. False: the runtime stops, it stays the caller's.
- */
+/* Offers a job to whichever worker is idle first. False: the runtime stops, or has no worker left;
+   it stays the caller's. */
 bool kio_runtime_inject(kio_runtime *runtime, kio_post *job);
 /* Wakes a worker that sleeps, if jobs are left. Whether there was one. */
 bool kio_runtime_pass_on(kio_runtime *runtime);

@@ -80,8 +80,9 @@ struct kio_sched {
   bool serving;         /* goes on without tasks: others bring them */
   bool idle;            /* only they can wake it, as its runtime knows */
   bool asked;           /* the run ends because somebody asked it to */
-  char late[KIO_FAILURE_MAX]; /* the threads and blocking jobs that did not end in time */
-  kio_watch watch;            /* how long the running task has held the loop */
+  bool keep;            /* a worker that fails does not end the run */
+  char late[2 * KIO_FAILURE_MAX]; /* of `trouble`: workers that failed, threads that were late */
+  kio_watch watch;                /* how long the running task has held the loop */
   kio_interrupt interrupt;
   volatile sig_atomic_t hooked; /* what runs is under the watchdog's hook */
   kio_sched_config config;
@@ -110,7 +111,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
 void kio_sched_fini(kio_sched *sched);
 /* Runs until every task has ended and all output has left, or unwinding takes too long. */
 void kio_sched_run(kio_sched *sched);
-/* Begins to unwind: cancels the root scope. */
+/* Begins to unwind: cancels the root scope; a worker serves no more. */
 void kio_sched_stop(kio_sched *sched);
 /* A task has ended: wakes those that await it, and tells its scope. */
 void kio_sched_ended(kio_sched *sched, kio_task *task);
@@ -171,9 +172,12 @@ bool kio_sched_sleep(kio_sched *sched);
 bool kio_sched_awaits_posts(const kio_sched *sched);
 /* The loop is over: what others post is refused from now on. */
 void kio_sched_close_inbox(kio_sched *sched);
-/* Ends the runtime it has to end, within what unwinding may still take. True: threads or jobs run
-   on, and `late` tells which. */
-bool kio_sched_end_runtime(kio_sched *sched);
+/* Ends the runtime it has to end, within what unwinding may still take; `trouble` names the threads
+   and jobs that run on, and the workers that have failed. */
+void kio_sched_end_runtime(kio_sched *sched);
+/* Tells of the workers that have failed since the last call: on stderr when the run goes on without
+   them. True: they are the run's trouble. */
+bool kio_sched_take_failures(kio_sched *sched);
 /* Tells that something is wrong with the run; the first one counts. */
 void kio_sched_trouble(kio_sched *sched, const char *what);
 

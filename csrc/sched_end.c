@@ -3,6 +3,10 @@
    only, also while a task runs: lua_close within a task. */
 #include "sched.h"
 
+#include <string.h>
+
+#include "config.h"
+
 void kio_sched_trouble(kio_sched *sched, const char *what) {
   if (sched->trouble) return;
   sched->trouble = what;
@@ -20,8 +24,11 @@ static void orphan_all(kio_sched *sched) {
 }
 
 static void drain(kio_sched *sched) {
-  int64_t left = sched->config.shutdown_ns;
-  int64_t until = kio_ring_now_ns(&sched->ring) + left;
+  int64_t left = sched->config.shutdown_ns, now = kio_ring_now_ns(&sched->ring);
+  /* It was asked to end when the run began to stop. */
+  if (sched->stop_ns != KIO_NEVER) left = sched->stop_ns - now;
+  if (left < KIO_STOP_GRACE_NS) left = kio_min_ns(KIO_STOP_GRACE_NS, sched->config.shutdown_ns);
+  int64_t until = left < KIO_NEVER - now ? now + left : KIO_NEVER;
   kio_sched_tell_owners(sched);
   /* Out of time the slab and its buffers stay: the kernel may still write there. */
   while (sched->ring.pending > 0 && left >= 0) {
@@ -73,23 +80,47 @@ void kio_sched_close_inbox(kio_sched *sched) {
   if (sched->inbox) kio_inbox_close(sched->inbox);
 }
 
-/* In a forked child the threads are not there, and their locks may be held for ever. */
-bool kio_sched_end_runtime(kio_sched *sched) {
-  char names[96];
-  kio_runtime *runtime = sched->runtime;
-  sched->runtime = NULL;
-  if (!runtime || !kio_ring_alive(&sched->ring)) return false;
+/* How long the other threads may still take, in real time; a little also when time is up: those
+   that do unwind are not to be left alone for the sake of one that does not. */
+static int64_t time_left(kio_sched *sched) {
   int64_t left = sched->config.shutdown_ns;
   if (sched->stop_ns != KIO_NEVER) left = sched->stop_ns - kio_ring_now_ns(&sched->ring);
-  int64_t until = kio_ring_uring.now_ns(NULL) + (left > 0 ? left : 0);
-  char text[KIO_FAILURE_MAX];
-  bool late = kio_runtime_end(runtime, until, names, sizeof names);
-  if (late) snprintf(text, sizeof text, "threads did not end within shutdown_timeout: %s", names);
-  else late = kio_runtime_failed(runtime, text);
+  return left > KIO_STOP_GRACE_NS ? left : KIO_STOP_GRACE_NS;
+}
+
+/* Another line of what went wrong; `trouble` may lie in `late` itself. */
+static void add_trouble(kio_sched *sched, const char *what, const char *names) {
+  char text[sizeof sched->late];
+  const char *before = sched->trouble ? sched->trouble : "";
+  snprintf(text, sizeof text, "%s%s%s%s", before, sched->trouble ? "\nand " : "", what, names);
+  memcpy(sched->late, text, sizeof text);
+  if (sched->trouble) sched->trouble = sched->late;
+  else kio_sched_trouble(sched, sched->late);
+}
+
+bool kio_sched_take_failures(kio_sched *sched) {
+  char failure[KIO_FAILURE_MAX];
+  bool any = false;
+  while (kio_runtime_failed(sched->runtime, failure)) {
+    any = true;
+    if (sched->keep) fprintf(stderr, "kio: %s\n", failure);
+    else add_trouble(sched, failure, "");
+  }
+  return any && !sched->keep;
+}
+
+/* In a forked child the threads are not there, and their locks may be held for ever. */
+void kio_sched_end_runtime(kio_sched *sched) {
+  char late[KIO_FAILURE_MAX];
+  kio_runtime *runtime = sched->runtime;
+  if (!runtime || !kio_ring_alive(&sched->ring)) return;
+  int64_t now = kio_ring_uring.now_ns(NULL), left = time_left(sched);
+  bool any =
+      kio_runtime_end(runtime, left < KIO_NEVER - now ? now + left : KIO_NEVER, late, sizeof late);
+  kio_sched_take_failures(sched);
+  sched->runtime = NULL;
   kio_runtime_unref(runtime);
-  if (!late || sched->trouble) return false; /* which may lie in `late` */
-  snprintf(sched->late, sizeof sched->late, "%s", text);
-  return true;
+  if (any) add_trouble(sched, "threads did not end within shutdown_timeout: ", late);
 }
 
 void kio_sched_fini(kio_sched *sched) {
@@ -99,6 +130,7 @@ void kio_sched_fini(kio_sched *sched) {
   abandon_tasks(sched);
   detach_members(sched);
   kio_sched_close_inbox(sched);
+  sched->config.on_trouble = NULL; /* there is no run any more that would raise it */
   kio_sched_end_runtime(sched);
   if (sched->wake) kio_ring_unsilence(&sched->ring, sched->wake);
   orphan_all(sched);

@@ -13,7 +13,11 @@ void kio_sched_unready(kio_sched *sched, kio_task *task) {
 }
 
 void kio_sched_stop(kio_sched *sched) {
-  if (sched->stop_ns == KIO_NEVER) sched->stop_ns = sched->now_ns + sched->config.shutdown_ns;
+  /* Another thread may ask for it, after a long wait: the turn's clock is too old to count from. */
+  if (sched->stop_ns == KIO_NEVER) {
+    sched->stop_ns = kio_sched_due(sched, sched->config.shutdown_ns);
+  }
+  sched->serving = false;
   kio_scope_cancel(&sched->root, KIO_SCOPE_CANCEL);
 }
 

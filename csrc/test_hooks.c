@@ -11,6 +11,7 @@
 #include "sched.h"
 #include "signame.h"
 #include "test_sim_script.h"
+#include "thread.h"
 
 /* ---- the world ---- */
 
@@ -35,6 +36,12 @@ static int l_fail_memory(lua_State *L) {
   lua_pushinteger(L, kio_memory_failures());
   kio_memory_fail_at(n);
   return 1;
+}
+
+/* fail_thread(n): the n-th thread this one starts from now fails; 0: none */
+static int l_fail_thread(lua_State *L) {
+  kio_thread_fail_at((int)luaL_checkinteger(L, 1));
+  return 0;
 }
 
 /* ---- the simulated ring ---- */
@@ -137,6 +144,7 @@ static int l_send_signal(lua_State *L) {
 const luaL_Reg kio_test_ops[] = {
     {"world", l_world},
     {"fail_memory", l_fail_memory},
+    {"fail_thread", l_fail_thread},
     {"sim", l_sim},
     {"sim_fired", l_sim_fired},
     {"send_signal", l_send_signal},

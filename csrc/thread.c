@@ -1,4 +1,4 @@
-/* Owns nothing, but in test builds the number of starts that are to fail. Called from any thread.
+/* Owns nothing, but in test builds the number of the start that is to fail. Called from any thread.
    */
 #include "thread.h"
 
@@ -8,14 +8,14 @@
 #include <time.h>
 
 #ifdef KIO_TEST
-static _Thread_local int fail_count;
+static _Thread_local int fail_in;
 
-void kio_thread_fail(int count) {
-  fail_count = count;
+void kio_thread_fail_at(int n) {
+  fail_in = n;
 }
 
 static bool refused(void) {
-  return fail_count > 0 && fail_count-- > 0;
+  return fail_in > 0 && --fail_in == 0;
 }
 #else
 static bool refused(void) {
@@ -23,27 +23,37 @@ static bool refused(void) {
 }
 #endif
 
-static int create(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg) {
+/* What comes from outside is for the threads of the process's own; a fault is told where it
+   happens: its handler may be a debugger's or a sanitizer's. */
+static void foreign_signals(sigset_t *set) {
+  static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+  sigfillset(set);
+  for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) sigdelset(set, own[i]);
+}
+
+static int create(pthread_t *thread, const kio_thread_config *config, void *(*main)(void *),
+                  void *arg) {
   pthread_attr_t attr;
   if (refused()) return EAGAIN;
   int err = pthread_attr_init(&attr);
   if (err) return err;
-  if (stack_size > 0) pthread_attr_setstacksize(&attr, stack_size);
-  err = pthread_create(thread, &attr, main, arg);
+  if (config->stack_size > 0) pthread_attr_setstacksize(&attr, config->stack_size);
+  if (config->cpus) err = pthread_attr_setaffinity_np(&attr, sizeof *config->cpus, config->cpus);
+  if (!err) err = pthread_create(thread, &attr, main, arg);
   pthread_attr_destroy(&attr);
   return err;
 }
 
-int kio_thread_start(pthread_t *thread, const char *name, size_t stack_size, void *(*main)(void *),
+int kio_thread_start(pthread_t *thread, const kio_thread_config *config, void *(*main)(void *),
                      void *arg) {
-  sigset_t all, before;
+  sigset_t foreign, before;
   char text[16];
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited by the new thread */
-  int err = create(thread, stack_size, main, arg);
+  foreign_signals(&foreign);
+  pthread_sigmask(SIG_BLOCK, &foreign, &before); /* inherited by the new thread */
+  int err = create(thread, config, main, arg);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (err) return -err;
-  snprintf(text, sizeof text, "%s", name);
+  snprintf(text, sizeof text, "%s", config->name);
   pthread_setname_np(*thread, text);
   return 0;
 }

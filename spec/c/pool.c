@@ -249,12 +249,12 @@ static void without_threads(void) {
   int fds[2];
   make_pipe(fds);
   open_pool(2, 0, 10);
-  kio_thread_fail(1);
+  kio_thread_fail_at(1);
   CHECK(submit(KIO_LANE_USER, -1) == -EAGAIN); /* nobody is there to run it */
   CHECK(freed == 1);
   CHECK(submit(KIO_LANE_USER, fds[0]) == 0);
   until(&busy[KIO_LANE_USER], 1);
-  kio_thread_fail(1);
+  kio_thread_fail_at(1);
   CHECK(submit(KIO_LANE_USER, -1) == 0); /* the one that is there will */
   CHECK(told == 0);
   release(fds[1], 1);

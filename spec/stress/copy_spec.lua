@@ -51,6 +51,10 @@ local function checksum(data)
   return sum
 end
 
+-- Most of the file is holes: what they give is computed once.
+local ZEROS = ("\0"):rep(CHUNK)
+local zeros_sum = checksum(ZEROS)
+
 -- The checksums of all chunks, by 64 tasks that each read their own part of the file.
 local function hash(path)
   local file <close> = assert(fs.open(path))
@@ -58,7 +62,8 @@ local function hash(path)
   for i = 1, OFFSETS do
     tasks[i] = kio.spawn(function()
       for at = (i - 1) * part, i * part - 1, CHUNK do
-        sums[at // CHUNK + 1] = checksum(assert(kio.pread_exactly(file:fd(), CHUNK, at)))
+        local data = assert(kio.pread_exactly(file:fd(), CHUNK, at))
+        sums[at // CHUNK + 1] = data == ZEROS and zeros_sum or checksum(data)
       end
     end)
   end
@@ -68,11 +73,11 @@ end
 
 -- What the checksums must be.
 local function expected()
-  local sums, hole = {}, checksum(("\0"):rep(CHUNK))
+  local sums = {}
   for index = 0, SIZE // MIB - 1 do
     local data = index % DATA_EVERY == 0 and block(index)
     for at = 0, MIB - 1, CHUNK do
-      sums[#sums + 1] = data and checksum(data:sub(at + 1, at + CHUNK)) or hole
+      sums[#sums + 1] = data and checksum(data:sub(at + 1, at + CHUNK)) or zeros_sum
     end
   end
   return sums

@@ -268,10 +268,11 @@ static int l_recv(lua_State *L) {
   const kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
   int64_t timeout_ns = h->timeout_ns;
-  lua_Integer max = lua_gettop(L) > 1 ? luaL_optinteger(L, 2, KIO_IO_MAX) : KIO_IO_MAX;
+  int top = lua_gettop(L);
+  lua_Integer max = top > 1 ? luaL_optinteger(L, 2, KIO_IO_MAX) : KIO_IO_MAX;
   if (max <= 0) luaL_argerror(L, 2, "must be at least 1 byte");
   kio_task *task = kio_op_begin(L);
-  if (lua_gettop(L) > 2 && !lua_isnil(L, 3)) {
+  if (top > 2 && !lua_isnil(L, 3)) {
     timeout_ns = kio_op_timeout_or(L, 3, timeout_ns);
   }
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "recv", EBADF);

@@ -181,7 +181,7 @@ static int start_write(lua_State *L, int then) {
   }
   int64_t taken = kio_stream_gather(stream, data, size);
   if (taken < 0) return write_failed(L, stream, name_of(then), (int)-taken, 0);
-  lua_settop(L, 1);
+  lua_pushvalue(L, 1);
   return 1;
 }
 

@@ -48,21 +48,6 @@ static uint64_t signature_of(lua_State *L) {
   return sum | 1;
 }
 
-bool kio_known_loaded(lua_State *L, int index) {
-  bool found = false;
-  index = lua_absindex(L, index);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  found = lua_rawequal(L, -1, index);
-  push_loaded(L);
-  lua_pushnil(L);
-  while (lua_next(L, -2)) {
-    found = found || lua_rawequal(L, -1, index);
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 2);
-  return found;
-}
-
 /* ---- making the map ---- */
 
 /* Which of two names counts. */

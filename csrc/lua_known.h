@@ -19,7 +19,5 @@ kio_known *kio_known_again(lua_State *L);
 /* Finds the table, function or userdata at `index`: the name of its module, or NULL. For a member
    it pushes the key under which the module holds it, else nil; nothing when it finds none. */
 const char *kio_known_find(lua_State *L, kio_known *known, int index);
-/* Whether the table at `index` is in package.loaded, or is that of the globals. */
-bool kio_known_loaded(lua_State *L, int index);
 
 #endif

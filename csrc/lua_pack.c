@@ -28,7 +28,7 @@ typedef struct writer {
   int handles;         /* stack index of a list: the userdata that will move */
   kio_known *known;    /* modules; NULL: not needed so far */
   const void *globals; /* the table of globals, likewise */
-  bool is_module;      /* a table that was being written is one: begin again, knowing them */
+  bool too_late;       /* modules are needed within a table: begin again, knowing them */
   kio_seen seen;       /* what has a number */
 } writer;
 
@@ -112,9 +112,15 @@ static void number_object(writer *w, const void *address, const kio_place *at) {
   if (!kio_seen_put(&w->seen, address, SEEN_OBJECT, w->objects++)) refuse(w, at, no_memory);
 }
 
-/* Modules are looked up only when there is a function or userdata: plain data has none. */
+/* Modules are looked up only when there is a function or userdata: plain data has none. Each of the
+   tables around it, of which something is written already, may be a module then. */
 static void know_modules(writer *w) {
   if (w->known) return;
+  if (w->depth > 0) {
+    w->too_late = true;
+    lua_pushnil(w->L);
+    lua_error(w->L);
+  }
   luaL_checkstack(w->L, 12, NULL);
   lua_pushglobaltable(w->L);
   w->globals = lua_topointer(w->L, -1);
@@ -224,20 +230,10 @@ static void write_pair(writer *w, kio_wire_sizes *sizes, const kio_place *at) {
   write_value(w, key + 1, &field);
 }
 
-/* The table at `index`, of which something is written already, has a function or userdata on top:
-   it may be a module. */
-static void doubt_table(writer *w, int index) {
-  if (!kio_known_loaded(w->L, index)) return;
-  w->is_module = true;
-  lua_pushnil(w->L);
-  lua_error(w->L);
-}
-
 static void write_table(writer *w, int index, const kio_place *at) {
   lua_State *L = w->L;
   kio_wire_sizes sizes = {0, 0};
   if (write_known(w, index, at)) return;
-  bool sure = w->known; /* that it is no module */
   go_deeper(w, at);
   if (lua_getmetatable(L, index)) refuse_kind(w, at, "a table with a metatable");
   number_object(w, lua_topointer(L, index), at);
@@ -246,10 +242,6 @@ static void write_table(writer *w, int index, const kio_place *at) {
   put_bytes(w, &sizes, sizeof sizes, at);
   lua_pushnil(L);
   while (lua_next(L, index)) {
-    if (!sure && (lua_isfunction(L, -1) || lua_type(L, -1) == LUA_TUSERDATA)) {
-      doubt_table(w, index);
-      sure = true;
-    }
     write_pair(w, &sizes, at);
     lua_pop(L, 1);
   }
@@ -440,7 +432,7 @@ bool kio_codec_pack_kept(lua_State *L, int first, int count, kio_parcel *out,
   first = lua_absindex(L, first);
   luaL_checkstack(L, count + 8, "too many values");
   int status = pack_once(L, &w, first, count, false);
-  if (status != LUA_OK && w.is_module) {
+  if (status != LUA_OK && w.too_late) {
     lua_pop(L, 1);
     status = pack_once(L, &w, first, count, true);
   }

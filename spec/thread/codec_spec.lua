@@ -135,6 +135,16 @@ describe("a function", function()
 end)
 
 describe("a module", function()
+  it("is one also when a function lies deeper in it, before any of its own", function()
+    local unnamed = ("x"):gmatch "x"
+    local module = { { { unnamed } }, f = function() end }
+    package.loaded["spec.thread.deep"] = module
+    assert.equal(module, round(module))
+    assert.equal(module, round { { module } }[1][1])
+    package.loaded["spec.thread.deep"] = nil
+    assert.matches("^arg 1%[1%]%[1%]%[1%]: a C function", refusal(module))
+  end)
+
   local peer
   before_each(function() peer = core.codec_peer() end)
   after_each(function() getmetatable(peer).__close(peer) end)

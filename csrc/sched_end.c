@@ -24,10 +24,8 @@ static void orphan_all(kio_sched *sched) {
 }
 
 static void drain(kio_sched *sched) {
+  /* Its time anew: what is left now has been cancelled, and a descriptor or memory is at stake. */
   int64_t left = sched->config.shutdown_ns, now = kio_ring_now_ns(&sched->ring);
-  /* It was asked to end when the run began to stop. */
-  if (sched->stop_ns != KIO_NEVER) left = sched->stop_ns - now;
-  if (left < KIO_STOP_GRACE_NS) left = kio_min_ns(KIO_STOP_GRACE_NS, sched->config.shutdown_ns);
   int64_t until = left < KIO_NEVER - now ? now + left : KIO_NEVER;
   kio_sched_tell_owners(sched);
   /* Out of time the slab and its buffers stay: the kernel may still write there. */

@@ -66,7 +66,7 @@ local function sharing(world)
   local channel, event = kio.sync.channel(1), kio.sync.event()
   local sender = kio.spawn(function()
     event:wait()
-    for i = 1, 3 do
+    for i = 1, 4 do
       local _ <close> = world.mutex:lock()
       channel:send(i)
     end
@@ -119,7 +119,7 @@ local function reference(world)
   return table.concat(list, ", ")
 end
 
-local EXPECTED = "ONE TWO, some text, 6, sleep 4, ETIMEDOUT nil"
+local EXPECTED = "ONE TWO, some text, 10, sleep 4, ETIMEDOUT nil"
 
 -- ---- cancelling it ----
 

@@ -27,7 +27,8 @@ end
 
 -- The same until so many of the files are there.
 local function hold_until_most(paths, count)
-  local give_up, found = os.time() + LIMIT, nil
+  local give_up = os.time() + LIMIT
+  local found
   repeat
     found = 0
     for _, path in ipairs(paths) do found = found + (exists(path) and 1 or 0) end

@@ -57,7 +57,7 @@ describe("a table that is no list of strings", function()
         assert(near[call](near, {}))
       end
       assert(near:send { "a", 1, 2.5 })
-      assert.equal("a12.5", far:recv())
+      assert.equal("a12.5", far:read(5))
     end)
   end)
 end)

@@ -272,6 +272,14 @@ static int poll_waiting(const sim *s, int timeout_ms) {
   return poll(s->look, count, timeout_ms);
 }
 
+/* Whether the kernel may have something on its way: a silent request is for other threads. */
+static bool awaits_kernel(const sim *s) {
+  KIO_LIST_EACH(&s->waiting, link) {
+    if (!(request_of(link)->flags & KIO_REQUEST_SILENT)) return true;
+  }
+  return false;
+}
+
 static void look_again_later(void) {
   nanosleep(&(struct timespec){0, LOOK_AGAIN_MS * 1000000L}, NULL);
 }
@@ -281,7 +289,7 @@ static void look_again_later(void) {
 static void pass_time(kio_ring *ring, sim *s, int64_t until_ns) {
   bool endless = until_ns == KIO_NEVER;
   uint64_t done = s->done;
-  int settle = ring->expects ? SURE_MS : kio_list_empty(&s->waiting) ? 0 : SETTLE_MS;
+  int settle = ring->expects ? SURE_MS : awaits_kernel(s) ? SETTLE_MS : 0;
   for (int ms = 0; endless || ms < settle; ms += LOOK_AGAIN_MS) {
     int ready = poll_waiting(s, endless ? -1 : settle - ms);
     if (ready < 0) return; /* a signal */

@@ -124,6 +124,7 @@ static void begin(kio_errand *errand, kio_sched *sched) {
   }
   errand->task->on_end = &errand->end;
   kio_sched_join(sched, &errand->runs);
+  kio_sched_make_daemon(errand->task); /* the run goes on for the task that waits for this one */
 }
 
 /* ---- what comes in ---- */

@@ -58,11 +58,7 @@ kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first)
   luaL_checkstack(L, 8, "too many arguments to a task");
   guard(L, sched, scope, table, job);
   kio_task *task = kio_task_new(L, sched, scope, lua_gettop(L) - job);
-  task->daemon = daemon;
-  if (daemon) {
-    scope->daemons++;
-    scope->dismissed = false;
-  }
+  if (daemon) kio_sched_make_daemon(task);
   if (table && lua_isstring(L, table + NAME)) {
     lua_pushvalue(L, table + NAME);
     lua_setiuservalue(L, -2, KIO_TASK_UV_NAME);

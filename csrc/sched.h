@@ -133,7 +133,10 @@ static inline bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due
 void kio_sched_leave_scopes(kio_task *task, const lua_State *co);
 /* Unanchors a failed task that its scope has taken out of its list of failures. */
 void kio_sched_forget(kio_sched *sched, kio_task *task);
-/* The body of a scope is over: daemons that are alone in it are cancelled. */
+/* A task that has just been made ends with the rest of its scope. */
+void kio_sched_make_daemon(kio_task *task);
+/* The body of a scope is over: daemons that are alone in it are cancelled, but for those with
+   `on_end`: whoever is told of their end cancels them. */
 void kio_sched_end_daemons(kio_scope *scope);
 
 /* A request on fd for `owner`, entered in the descriptor table. 0, -EBADF or -ENOMEM. */

@@ -31,12 +31,22 @@ void kio_sched_forget(kio_sched *sched, kio_task *task) {
     kio_sched_unanchor(sched, task); /* that one is anchored until the run is over */
 }
 
+void kio_sched_make_daemon(kio_task *task) {
+  kio_scope *scope = kio_scope_owner(task->own.parent);
+  kio_assert(!task->daemon);
+  task->daemon = true;
+  scope->daemons++;
+  scope->dismissed = false;
+}
+
 void kio_sched_end_daemons(kio_scope *scope) {
   if (scope->dismissed || !kio_scope_idle(scope) || scope->daemons == 0) return;
   scope->dismissed = true; /* or each that ends would look at all the others again */
   KIO_LIST_EACH(&scope->inner, link) {
     kio_scope *inner = KIO_CONTAINER(link, kio_scope, link);
-    if (inner->of_task && inner->task->daemon) kio_scope_cancel(inner, KIO_SCOPE_CANCEL);
+    if (!inner->of_task || !inner->task->daemon) continue;
+    if (inner->task->on_end) continue; /* whoever is told of its end says when */
+    kio_scope_cancel(inner, KIO_SCOPE_CANCEL);
   }
 }
 

@@ -224,5 +224,5 @@ void kio_options_read(lua_State *L, int index, kio_options *options) {
   options->keep = keep_option(L, index);
   bool rigged = options->sched.ring.inner || options->sched.seed;
   luaL_argcheck(L, !rigged || runtime->threads == 1, index,
-                "option 'threads' must be 1 for kio.testing: its clock and order are one thread's");
+                "option 'threads' must be 1 under kio.testing and KIO_CHUNK: they know one thread");
 }

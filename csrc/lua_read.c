@@ -339,6 +339,7 @@ static bool read_arrived(lua_State *L) {
    "L", "a", or a number of bytes; nil at the end */
 static int l_read(lua_State *L) {
   if (read_arrived(L)) return 1;
+  kio_stream_check(L); /* before a format stands in its place */
   int last = lua_gettop(L) - lua_istable(L, -1);
   if (last < 2) { /* no format: a line */
     lua_pushliteral(L, "l");
@@ -352,6 +353,7 @@ static int l_read(lua_State *L) {
 /* stream:read_until(delimiter [, { max =, timeout = }]) -> what comes before it | nil at the end */
 static int l_read_until(lua_State *L) {
   size_t width;
+  kio_stream_check(L);
   luaL_checklstring(L, 2, &width);
   luaL_argcheck(L, width > 0, 2, "the delimiter is empty");
   luaL_argcheck(L, lua_gettop(L) <= 3, 4, "too many arguments");
@@ -361,6 +363,7 @@ static int l_read_until(lua_State *L) {
 /* stream:peek([size [, { timeout = }]]) -> that many bytes, which stay unread; fewer only at the
    end */
 static int l_peek(lua_State *L) {
+  kio_stream_check(L);
   if (lua_isnoneornil(L, 2)) {
     lua_settop(L, 1);
     lua_pushinteger(L, 1);

@@ -44,7 +44,7 @@ end
 function fs.open(path, how, options)
   check.path(path, 1, "open")
   local flags = open_flags(how)
-  if not flags then check.refuse(2, "open", "invalid mode") end
+  if not flags then check.refuse(2, "open", ("invalid mode '%s'"):format(how)) end
   if options ~= nil and type(options) ~= "table" then options = { perm = options } end
   check.options(options, 3, "open", OPEN)
   local perm = options and check.permissions(options.perm, 3, "open")

@@ -16,7 +16,8 @@ local function wrong_list(list, is_good, wanted)
   if type(list) ~= "table" then return "a list of functions expected, got " .. type(list) end
   for i = 1, #list do
     if type(list[i]) ~= "function" and not (is_good and is_good(list[i])) then
-      return ("element %d: a %s expected, got %s"):format(i, wanted or "function", type(list[i]))
+      return ("element %d: a %s expected, got %s"):format(i, wanted or "function",
+        check.kind(list[i]))
     end
   end
 end

@@ -49,7 +49,9 @@ local function check_keys(options, more)
 end
 
 local function arguments(options)
-  if type(options) ~= "table" then refuse("a table expected, got %s", type(options)) end
+  if type(options) ~= "table" then
+    refuse("a list { command, argument, ... } expected, got %s", type(options))
+  end
   local list = {}
   for i = 1, #options do list[i] = check_word(options[i], ("argument %d"):format(i)) end
   if #list == 0 or list[1] == "" then refuse "no command is named" end

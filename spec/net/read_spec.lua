@@ -1,6 +1,7 @@
 -- Reading by format: the values of Lua's io for the same bytes, however they arrive; nothing is
 -- lost when a call fails.
 local kio = require "kio"
+local support = require "spec.support"
 
 -- Runs f(reader, writer) on two ends of a connection.
 local function connected(f)
@@ -124,6 +125,10 @@ describe("stream:read", function()
       for _, bad in ipairs { "x", "", "*q", -1, 1.5, true } do
         assert.is_false(pcall(reader.read, reader, bad))
       end
+      support.expect_error("kio.Stream expected, got no value", reader.read)
+      support.expect_error("kio.Stream expected, got string", reader.read, "l")
+      support.expect_error("kio.Stream expected, got no value", reader.peek)
+      support.expect_error("kio.Stream expected, got string", reader.read_until, "\n")
       assert.is_false(pcall(reader.read, reader, "l", { maximum = 1 }))
       assert.is_false(pcall(reader.read, reader, "l", { timeout = -1 }))
       assert.is_false(pcall(reader.read, reader, "l", { max = -1 }))

@@ -349,7 +349,7 @@ describe("a bad request", function()
         support.expect_error(pattern, kio.process.spawn, options)
         support.expect_error(pattern, kio.process.run, options)
       end
-      refuses("table expected, got nil", nil)
+      refuses("a list { command, argument, ... } expected, got nil", nil)
       refuses("no command is named", {})
       refuses("no command is named", { "" })
       refuses("argument 2 must be a string, got number", { "echo", 5 })

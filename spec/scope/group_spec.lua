@@ -402,7 +402,8 @@ describe("misuse of groups", function()
             function() kio[name](wrong) end)
         end
         for _, wrong in ipairs { 1, "x", {}, io.stdout, setmetatable({}, { __call = print }) } do
-          support.expect_error("element 2: a function.- expected, got " .. type(wrong),
+          local kind = wrong == io.stdout and "FILE%*" or type(wrong)
+          support.expect_error("element 2: a function.- expected, got " .. kind,
             function() kio[name] { never, wrong } end)
         end
         support.expect_error("unknown option 'limmit'", kio[name], { never }, { limmit = 1 })
@@ -416,7 +417,7 @@ describe("misuse of groups", function()
       support.expect_error("option 'on_loser'", kio.race, { never }, { on_loser = 1 })
       support.expect_error("a list expected", kio.map, 5, never)
       support.expect_error("a function expected", kio.map, {}, {})
-      support.expect_error("element 1: a function expected, got userdata", kio.race,
+      support.expect_error("element 1: a function expected, got kio.Task", kio.race,
         { kio.spawn(function() end) })
     end)
   end)

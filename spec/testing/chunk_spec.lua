@@ -40,4 +40,10 @@ describe("KIO_CHUNK", function()
         1, true)
     end
   end)
+
+  it("says so when it meets a run of several workers", function()
+    local output = child.run('print(pcall(require "kio".run, print, { threads = 2 }))',
+      "env KIO_CHUNK=1")
+    assert.matches("'threads' must be 1 under kio.testing and KIO_CHUNK", output, 1, true)
+  end)
 end)

@@ -102,8 +102,10 @@ end
 ---@return any ... the value received (nil: closed and empty), true, or the task's results; raises
 ---the error of a task that failed. Else message, "ETIMEDOUT".
 local function select(list)
-  if type(list) ~= "table" then
-    error(("bad argument #1 to 'select' (table expected, got %s)"):format(type(list)), 2)
+  local meta = getmetatable(list)
+  if type(list) ~= "table" or meta then -- the most likely one: select(channel, event)
+    error(("bad argument #1 to 'select' (a list of alternatives expected, got %s)"):format(
+      meta and meta.__name or type(list)), 2)
   end
   local timeout = check.seconds(list.timeout, 1, "select")
   local me = core.checkpoint()

@@ -13,7 +13,7 @@ typedef struct kio_codec_limits {
   size_t size_max;    /* bytes of values, code and names; what a buffer moves is not counted */
   unsigned depth_max; /* tables within tables, functions within functions; at most 200 */
   const char *what;   /* what the values are to the user: "arg", "result", "message" */
-  bool only_copies;   /* handles are refused: the values are to go to several */
+  bool only_copies;   /* what moves is refused: the values are to go to several */
 } kio_codec_limits;
 
 /* Packs the `count` values from stack index `first` into *out. False after pushing a message that

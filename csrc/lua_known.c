@@ -109,7 +109,12 @@ static void count_module(lua_State *L, kio_known *known, const char *module) {
 }
 
 static void enter_module(lua_State *L, kio_known *known, const char *module) {
-  if (!lua_istable(L, -1) || has_member(L)) enter(L, known, MODULE, module);
+  bool named = !lua_istable(L, -1) || has_member(L);
+  if (!named && lua_getmetatable(L, -1)) { /* it cannot be copied, and may have its methods there */
+    lua_pop(L, 1);
+    named = true;
+  }
+  if (named) enter(L, known, MODULE, module);
 }
 
 static void enter_members(lua_State *L, kio_known *known, const char *module) {

@@ -112,8 +112,8 @@ static void number_object(writer *w, const void *address, const kio_place *at) {
   if (!kio_seen_put(&w->seen, address, SEEN_OBJECT, w->objects++)) refuse(w, at, no_memory);
 }
 
-/* Modules are looked up only when there is a function or userdata: plain data has none. Each of the
-   tables around it, of which something is written already, may be a module then. */
+/* Modules are looked up only when there is a function, userdata or metatable: plain data has none.
+   Each of the tables around it, of which something is written already, may be a module then. */
 static void know_modules(writer *w) {
   if (w->known) return;
   if (w->depth > 0) {
@@ -234,8 +234,14 @@ static void write_table(writer *w, int index, const kio_place *at) {
   lua_State *L = w->L;
   kio_wire_sizes sizes = {0, 0};
   if (write_known(w, index, at)) return;
+  luaL_checkstack(L, 12, NULL);
+  if (lua_getmetatable(L, index)) { /* crosses only as a module */
+    lua_pop(L, 1);
+    know_modules(w);
+    if (write_known(w, index, at)) return;
+    refuse_kind(w, at, "a table with a metatable");
+  }
   go_deeper(w, at);
-  if (lua_getmetatable(L, index)) refuse_kind(w, at, "a table with a metatable");
   number_object(w, lua_topointer(L, index), at);
   put_tag(w, KIO_WIRE_TABLE, at);
   size_t sizes_at = w->parcel.size;
@@ -339,7 +345,7 @@ static void write_handle(writer *w, int index, const kio_handle_kind *kind, cons
   number_object(w, lua_topointer(L, index), at);
   beside->kind = kind;
   beside->drop = kind->drop;
-  bool fixed = w->limits.only_copies;
+  bool fixed = w->limits.only_copies && kind->restore; /* else it is shared */
   const char *why = fixed ? "it moves, and can go to one worker only, not to all"
                           : kind->prepare(L, index, &beside->object);
   if (why) refuse(w, at, lua_pushfstring(L, "%s: %s", kind->type, why));

@@ -186,6 +186,15 @@ describe("a module", function()
     assert.equal(beside, f())
   end)
 
+  it("is one also when all it has is a metatable", function()
+    package.loaded["spec.lazy"] = setmetatable({}, { __index = function(_, key) return key end })
+    local module = package.loaded["spec.lazy"]
+    assert.equal(module, (round(module)))
+    assert.equal("x", (round(function() return module.x end))())
+    package.loaded["spec.lazy"] = nil
+    assert.equal("arg 1: a table with a metatable cannot cross to another thread", refusal(module))
+  end)
+
   it("may get new C functions and be forgotten", function()
     local method = getmetatable(io.stdout).__index.lines
     assert.matches("no field of a loaded module", refusal(method))

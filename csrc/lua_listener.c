@@ -19,6 +19,7 @@
 
 typedef struct listener {
   int fd;                 /* -1: closed */
+  unsigned servers;       /* calls of kio.serve that accept from it */
   bool moved;             /* and another listener, on another thread, has the descriptor now */
   kio_sched *sched;       /* where its accepts are in flight; only compared */
   kio_acceptor *acceptor; /* of loops; NULL: there was none yet */
@@ -213,6 +214,7 @@ static const char *prepare(lua_State *L, int index, void **spare) {
   const kio_sched *sched = kio_sched_here();
   const listener *l = lua_touserdata(L, index);
   if (l->fd < 0) return l->moved ? "it was handed over before" : "it is closed";
+  if (l->servers > 0) return "it is being served";
   if (sched && kio_desc_busy(&sched->descs, l->fd)) return "a task is accepting from it";
   if (l->acceptor && l->acceptor->count > 0) return "connections wait in it to be taken";
   moved_listener *moved = kio_memory_new(sizeof *moved);
@@ -285,8 +287,19 @@ static int l_listener_packets(lua_State *L) {
   return 1;
 }
 
+/* listener_served(listener, whether a server accepts from it now, or does not any more) */
+static int l_listener_served(lua_State *L) {
+  listener *l = check_listener(L);
+  bool served = lua_toboolean(L, 2);
+  luaL_argcheck(L, served || l->servers > 0, 2, "nobody serves it");
+  if (served) l->servers++;
+  else l->servers--;
+  return 0;
+}
+
 const luaL_Reg kio_listener_ops[] = {
     {"listener_packets", l_listener_packets},
+    {"listener_served", l_listener_served},
     {"listener_next", l_next},
     {NULL, NULL},
 };

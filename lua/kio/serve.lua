@@ -64,6 +64,14 @@ local function run(server, options)
   return server.report
 end
 
+-- The listener is served until this is closed.
+local Mark = { __close = function(self) core.listener_served(self[1], false) end }
+
+local function mark(listener)
+  core.listener_served(listener, true)
+  return setmetatable({ listener }, Mark)
+end
+
 -- ---- what may be asked for ----
 
 ---@class kio.ServeOptions
@@ -143,5 +151,6 @@ return function(listener, handler, options)
     if argument then check.refuse(argument, "serve", message) end
   end
   core.checkpoint()
+  local _ <close> = mark(listener)
   return run(new_server(listener, handler, options), options)
 end

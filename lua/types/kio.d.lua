@@ -712,6 +712,11 @@ function kio.descriptor_wait(seconds) end
 ---@return boolean
 function kio.listener_packets(listener) end
 
+---A server accepts from it now, or does not any more: as long as one does it cannot move.
+---@param listener kio.Listener
+---@param served boolean
+function kio.listener_served(listener, served) end
+
 ---The next connection, for loops: the kernel goes on accepting while one waits for it.
 ---@async
 ---@param listener kio.Listener

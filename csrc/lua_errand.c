@@ -122,6 +122,12 @@ static int raise_sent(lua_State *L, kio_errand *errand) {
   return kio_trace_raise_sent(L, -2, where);
 }
 
+/* Who was not asked to cancel it was its worker's end. */
+bool kio_errand_lost(const kio_errand *errand) {
+  kio_outcome outcome = (kio_outcome)errand->remote.outcome;
+  return !errand->asked && (outcome == KIO_OUTCOME_LOST || outcome == KIO_OUTCOME_CANCELLED);
+}
+
 int kio_errand_push_outcome(lua_State *L, kio_errand *errand) {
   int count;
   unsigned worker = errand->remote.worker;

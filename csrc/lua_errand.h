@@ -18,6 +18,8 @@ void kio_errand_await(kio_errand *errand, kio_task *task);
 void kio_errand_settle(kio_errand *errand);
 /* Nobody is interested in it any more. True: it will never begin, and no answer comes. */
 bool kio_errand_call_off(kio_errand *errand);
+/* The answer has come, and is that the function's worker has stopped: it has not ended. */
+bool kio_errand_lost(const kio_errand *errand);
 /* The answer has come: pushes the function's results, or raises its error. */
 int kio_errand_push_outcome(lua_State *L, kio_errand *errand);
 

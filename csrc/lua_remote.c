@@ -20,9 +20,10 @@ static const kio_codec_limits error_limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX
 
 static kio_outcome pack_results(lua_State *L, kio_task *task, kio_parcel *parcel) {
   int count = kio_task_result_count(task), first = lua_gettop(L) + 1;
-  luaL_checkstack(L, count + 8, "too many results");
-  for (int i = 0; i < count; i++) kio_task_push_result(L, task, i);
-  if (kio_codec_pack(L, first, count, parcel, &result_limits)) return KIO_OUTCOME_DONE;
+  bool room = lua_checkstack(L, 2 * count + 32); /* packing takes as much again */
+  for (int i = 0; room && i < count; i++) kio_task_push_result(L, task, i);
+  if (!room) lua_pushliteral(L, "too many results");
+  else if (kio_codec_pack(L, first, count, parcel, &result_limits)) return KIO_OUTCOME_DONE;
   lua_pushnil(L);
   if (!kio_codec_pack(L, lua_gettop(L) - 1, 2, parcel, &error_limits)) {
     luaL_error(L, "not enough memory");

@@ -28,30 +28,42 @@ static void abandon(kio_task *task) {
   kio_task_wake(task);
 }
 
+/* It has been sent: goes on in `k` when the answer has come. */
+static int await(lua_State *L, kio_task *task, kio_errand *errand, lua_KFunction k) {
+  kio_errand_await(errand, task);
+  task->subject = errand;
+  kio_task_says(task, "thread", -1);
+  return kio_task_park(L, task, abandon, (lua_KContext)errand, k);
+}
+
+static kio_runtime *runtime_of(const kio_task *task) {
+  return task->sched->config.worker->runtime;
+}
+
+static void push_stopped(lua_State *L, unsigned worker) {
+  if (worker == 0) lua_pushliteral(L, "kio.thread: the workers have stopped");
+  else lua_pushfstring(L, "kio.thread: worker %d has stopped", (int)worker);
+}
+
 /* The body of the task: wait(anchor, worker) -> the function's results. */
 static int l_wait(lua_State *L) {
   kio_errand *errand = kio_errand_check(L, 1);
   unsigned worker = (unsigned)lua_tointeger(L, 2);
   kio_task *task = kio_op_begin(L);
-  kio_sched *sched = task->sched;
-  if (!kio_errand_send(sched->config.worker->runtime, errand, worker)) {
-    if (worker == 0) return luaL_error(L, "kio.thread: the workers have stopped");
-    return luaL_error(L, "kio.thread: worker %d has stopped", (int)worker);
-  }
-  kio_errand_await(errand, task);
-  task->subject = errand;
-  kio_task_says(task, "thread", -1);
-  return kio_task_park(L, task, abandon, (lua_KContext)errand, l_waitk);
+  if (kio_errand_send(runtime_of(task), errand, worker)) return await(L, task, errand, l_waitk);
+  push_stopped(L, worker);
+  return lua_error(L);
 }
 
 /* Pushes an errand for the function at index 2 and the `count` - 1 arguments behind it, and the
    number of its worker. */
-static void pack(lua_State *L, kio_sched *sched, int count, unsigned worker) {
+static void pack(lua_State *L, kio_sched *sched, int count, unsigned worker,
+                 const kio_codec_limits *limits) {
   int err;
   kio_inbox *inbox = kio_sched_inbox(sched, &err);
   if (!inbox) luaL_error(L, "kio.thread: %s", strerror(-err));
   kio_errand *errand = kio_errand_new(L, inbox);
-  if (!kio_codec_pack(L, 2, count, &errand->remote.parcel, NULL)) lua_error(L);
+  if (!kio_codec_pack(L, 2, count, &errand->remote.parcel, limits)) lua_error(L);
   lua_pushinteger(L, worker);
 }
 
@@ -62,11 +74,11 @@ static int check_call(lua_State *L) {
   return lua_gettop(L) - 1;
 }
 
-/* A task for the function at index 2 and the arguments behind it. */
-static int spawn(lua_State *L, kio_task *task, unsigned worker) {
-  int count = check_call(L);
+/* A task for the function at index 2 and the arguments behind it, `count` values. */
+static int spawn(lua_State *L, kio_task *task, int count, unsigned worker,
+                 const kio_codec_limits *limits) {
   lua_pushcfunction(L, l_wait);
-  pack(L, task->sched, count, worker);
+  pack(L, task->sched, count, worker, limits);
   kio_spawn(L, task->sched, kio_scope_owner(task->scope), lua_gettop(L) - 2);
   return 1;
 }
@@ -83,13 +95,13 @@ static int l_thread_spawn(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_pushnil(L);
   lua_insert(L, 1);
-  return spawn(L, task, 0);
+  return spawn(L, task, check_call(L), 0, NULL);
 }
 
 /* The number of a worker at index 1. */
 static unsigned check_worker(lua_State *L, const kio_task *task) {
   lua_Integer id = luaL_checkinteger(L, 1);
-  unsigned count = kio_runtime_count(task->sched->config.worker->runtime);
+  unsigned count = kio_runtime_count(runtime_of(task));
   if (id < 1 || id > (lua_Integer)count) {
     luaL_argerror(
         L, 1,
@@ -101,18 +113,57 @@ static unsigned check_worker(lua_State *L, const kio_task *task) {
 /* thread_spawn_on(i, f, ...) -> task, on worker i */
 static int l_thread_spawn_on(lua_State *L) {
   kio_task *task = begin(L);
-  return spawn(L, task, check_worker(L, task));
+  unsigned worker = check_worker(L, task);
+  return spawn(L, task, check_call(L), worker, NULL);
 }
 
-/* thread_call(i, f, ...) -> its results. As spawn_on and await, in the running task. */
+/* thread_each(f, ...) -> list of tasks, one on each worker */
+static int l_thread_each(lua_State *L) {
+  static const kio_codec_limits copies = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "arg", true};
+  kio_task *task = begin(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  unsigned workers = kio_runtime_count(runtime_of(task));
+  lua_createtable(L, (int)workers, 0);
+  lua_insert(L, 1);
+  int count = check_call(L);
+  for (unsigned i = 1; i <= workers; i++) {
+    spawn(L, task, count, i, &copies);
+    lua_rawseti(L, 1, i);
+  }
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* ---- a call ---- */
+
+static int stopped(lua_State *L, unsigned worker) {
+  lua_pushnil(L);
+  push_stopped(L, worker);
+  return 2;
+}
+
+static int l_callk(lua_State *L, int status, lua_KContext ctx) {
+  kio_errand *errand = (kio_errand *)ctx; /* NOLINT: it was one when it went down */
+  (void)status;
+  kio_assert(!errand->waiter);
+  if (!errand->arrived) return kio_task_raise_cancelled(L);
+  if (kio_errand_lost(errand)) return stopped(L, (unsigned)lua_tointeger(L, 2));
+  lua_pushboolean(L, true);
+  return 1 + kio_errand_push_outcome(L, errand);
+}
+
+/* thread_call(i, f, ...) -> true, its results | nil, message: that worker has stopped. As spawn_on
+   and await, in the running task. */
 static int l_thread_call(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   unsigned worker = check_worker(L, task);
-  pack(L, task->sched, check_call(L), worker);
+  pack(L, task->sched, check_call(L), worker, NULL);
   lua_replace(L, 2);
   lua_replace(L, 1);
   lua_settop(L, 2);
-  return l_wait(L);
+  kio_errand *errand = kio_errand_check(L, 1);
+  if (!kio_errand_send(runtime_of(task), errand, worker)) return stopped(L, worker);
+  return await(L, task, errand, l_callk);
 }
 
 /* thread_copies(f) -> nil when f can be sent to several workers, else why not */
@@ -149,6 +200,7 @@ static int l_stop(lua_State *L) {
 const luaL_Reg kio_thread_ops[] = {
     {"thread_spawn", l_thread_spawn},
     {"thread_spawn_on", l_thread_spawn_on},
+    {"thread_each", l_thread_each},
     {"thread_call", l_thread_call},
     {"thread_copies", l_thread_copies},
     {"thread_count", l_thread_count},

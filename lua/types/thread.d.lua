@@ -20,16 +20,24 @@ function kio.thread_spawn(f, ...) end
 ---@return kio.Task
 function kio.thread_spawn_on(i, f, ...) end
 
+---kio.thread.each: runs f once on every worker, this one included. Nothing in f or its arguments
+---may move, for it goes to all.
+---@param f fun(...): ...
+---@param ... any
+---@return kio.Task[] tasks one for each worker, in their order
+function kio.thread_each(f, ...) end
+
 ---Runs f on worker i and waits for it, as spawn_on and await do, without a task of its own here.
 ---@async
 ---@param i integer
 ---@param f fun(...): ...
 ---@param ... any
----@return any ...
+---@return true|nil ended nil when that worker has stopped before f had ended
+---@return any ... f's results, or a message
 function kio.thread_call(i, f, ...) end
 
----Whether f can be sent to several workers: it holds nothing that cannot cross, and no handle, for
----those move.
+---Whether f can be sent to several workers: it holds nothing that cannot cross, and nothing that
+---moves.
 ---@param f function
 ---@return string? message why not, beginning with the path
 function kio.thread_copies(f) end

@@ -69,6 +69,41 @@ describe("kio.thread", function()
     end)
   end)
 
+  it("has every worker run a copy, and refuses what moves before anything has", function()
+    run(function()
+      local listener <close> = assert(kio.net.listen "127.0.0.1:0")
+      local channel, event = kio.thread.channel(3), kio.thread.event()
+      local function each(pattern, ...)
+        local ok, err = pcall(kio.thread.each, ...)
+        assert.is_false(ok)
+        assert.matches(pattern, err)
+      end
+      each("^bad argument #1 to '[%a_.]*each' %(function expected, got no value%)")
+      each("^arg 2%.l: kio.Listener: it moves, and can go to one worker only", print,
+        { l = listener })
+      each("^arg 1 upvalue 'listener': kio.Listener: it moves", function() return listener end)
+      assert.truthy(listener:fd())
+      local tasks = kio.thread.each(function(c)
+        event:wait()
+        return c:send(kio.thread.id())
+      end, channel)
+      event:set()
+      local sum = 0
+      for _, task in ipairs(tasks) do
+        assert.is_true(task:await())
+        sum = sum + channel:receive()
+      end
+      assert.equal(6, sum)
+    end)
+  end)
+
+  it("tells that there were too many results", function()
+    local ok, err = run(function()
+      return kio.thread.spawn_on(2, function() return table.unpack({}, 1, 999900) end):join()
+    end)
+    assert.same({ false, "too many results" }, { ok, err })
+  end)
+
   it("runs a thousand jobs on whoever is idle", function()
     local sum = run(function()
       local tasks, sum = {}, 0

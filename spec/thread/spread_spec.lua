@@ -104,6 +104,23 @@ describe("spread", function()
     end)
   end)
 
+  it("lets the handlers share a channel and an event", function()
+    run(function()
+      local channel, event = kio.thread.channel(THREADS), kio.thread.event()
+      local serving, listener, address = start(function()
+        assert(channel:send(kio.thread.id()))
+        event:wait()
+      end)
+      local clients, sum = {}, 0
+      for i = 1, THREADS do clients[i] = common.client(address) end
+      for _ = 1, THREADS do sum = sum + channel:receive() end
+      event:set()
+      assert.equal(6, sum)
+      close_all(clients)
+      stop(serving, listener)
+    end)
+  end)
+
   it("gives each worker one copy of the handler, and uses the original here", function()
     run(function()
       local count = 0

@@ -152,6 +152,59 @@ describe("a worker that breaks down", function()
     assert.same({ true, "kio.thread: worker 2 has stopped", true, n = 3 }, results)
   end)
 
+  it("is left out by a server that spreads, then and later", function()
+    with_workers_that(BREAK, function()
+      kio.run(function()
+        local function serve()
+          local failed = {}
+          local listener = assert(kio.net.listen "127.0.0.1:0")
+          local serving = kio.spawn(listener.serve, listener, function(stream)
+            stream:write(kio.thread.id(), "\n")
+            stream:recv()
+          end, { spread = true, on_error = function(err) failed[#failed + 1] = err end })
+          local function connect()
+            local stream = assert(kio.net.connect(listener:address()))
+            return stream, math.tointeger(tonumber((stream:read "l")))
+          end
+          local function stop()
+            listener:close()
+            return serving:await(), failed
+          end
+          return connect, stop
+        end
+        local function counts(connect, n)
+          local streams, of = {}, { 0, 0, 0 }
+          for i = 1, n do
+            local worker
+            streams[i], worker = connect()
+            of[worker] = of[worker] + 1
+          end
+          for i = 1, n do streams[i]:close() end
+          return of
+        end
+        local connect, stop = serve()
+        local on_two
+        repeat
+          local stream, worker = connect()
+          if worker == 2 then on_two = stream else stream:close() end
+        until on_two
+        assert.is_false((kio.thread.spawn_on(2, break_down):join()))
+        assert.is_nil((on_two:recv())) -- worker 2 has ended what it served
+        on_two:close()
+        repeat
+          local ok, err = kio.thread.spawn_on(2, answer):join()
+        until not ok and err:match "has stopped"
+        assert.same({ 3, 0, 3 }, counts(connect, 6))
+        local report, failed = stop()
+        assert.same({ 1, 0 }, { report.failed, report.cut })
+        assert.same({ "kio.thread: worker 2 has stopped" }, failed)
+        connect, stop = serve()
+        assert.same({ 3, 0, 3 }, counts(connect, 6))
+        assert.equal(6, stop().accepted)
+      end, { threads = 3, on_worker_error = "keep" })
+    end)
+  end)
+
   it("ends a runtime, and block_on says so", function()
     with_workers_that(BREAK, function()
       local runtime <close> = assert(kio.runtime { threads = 2 })

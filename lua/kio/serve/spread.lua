@@ -33,11 +33,11 @@ local function settle(spread, failure)
   if spread.missing == 0 then spread.settled:set() end
 end
 
--- Until it is cancelled, or that worker ends.
+-- Until it is cancelled, or that worker ends. One that has broken down before is not missed.
 local function keep(spread, place)
   local opened = false
   local function await_ready()
-    core.thread_call(place.worker, guest.ready, spread.id)
+    if not core.thread_call(place.worker, guest.ready, spread.id) then return end
     opened, place.open = true, true
     settle(spread)
   end
@@ -92,8 +92,10 @@ end
 ---@async
 ---@return boolean idle it was ended for being that
 function Spread:call(connection)
-  return core.thread_call(connection.place.worker, guest.serve, self.id, connection.stream,
-    connection.peer)
+  local here, idle = core.thread_call(connection.place.worker, guest.serve, self.id,
+    connection.stream, connection.peer)
+  if not here then error(idle, 0) end
+  return idle
 end
 
 ---Watches there, too, for connections that are idle for `limit` seconds.
@@ -102,7 +104,6 @@ function Spread:watch_idle(scope, limit)
     if not place.own then
       scope:spawn {
         core.thread_call, place.worker, guest.watch, self.id, limit, daemon = true, name = "idle",
-        on_error = function() end, -- that worker has ended, and nothing is idle there
       }
     end
   end

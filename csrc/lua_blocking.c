@@ -157,7 +157,9 @@ static void read_arguments(lua_State *L) {
                 "too many arguments");
   bool named = lua_getfield(L, TABLE, "name") != LUA_TNIL;
   luaL_argcheck(L, !named || lua_type(L, NAME) == LUA_TSTRING, TABLE, "the name must be a string");
-  lua_getfield(L, TABLE, "wait");
+  int wait = lua_getfield(L, TABLE, "wait");
+  luaL_argcheck(L, wait == LUA_TNIL || wait == LUA_TBOOLEAN, TABLE,
+                "option 'wait' must be a boolean");
   for (lua_Integer i = 1; i <= count; i++) lua_rawgeti(L, TABLE, i);
   luaL_argcheck(L, lua_isfunction(L, FUNCTION), TABLE, "no function to run");
 }

@@ -18,7 +18,8 @@
 static void let_go(kio_await *await) {
   if (await->anchor || await->posted) return;
   bool answered = await->awaiter.answer == KIO_ANSWER_DONE;
-  if (answered && await->awaiter.parcel.size > 0) {
+  bool here = await->process == kio_sched_process(); /* else the lock may be held for ever */
+  if (answered && here && await->awaiter.parcel.size > 0) {
     await->kind->give_back(await->object, &await->awaiter.parcel);
   } else {
     kio_parcel_free(&await->awaiter.parcel);
@@ -116,6 +117,7 @@ static kio_await *make(kio_task *task, const kio_await_kind *kind, void *object)
   await->awaiter.inbox = kio_inbox_ref(inbox);
   await->member.detach = detach;
   await->kind = kind;
+  await->process = task->sched->process;
   await->object = kind->ref(object);
   return await;
 }

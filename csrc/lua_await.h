@@ -21,6 +21,7 @@ typedef struct kio_await {
   kio_awaiter awaiter;
   kio_member member; /* of its scheduler, while a task waits */
   kio_sched *sched;  /* that scheduler, while a task waits */
+  pid_t process;     /* where it was made */
   kio_task *task;    /* that task; NULL: none, or no longer */
   const kio_await_kind *kind;
   void *object;              /* what is waited for: a reference */

@@ -247,15 +247,21 @@ static int l_iter(lua_State *L) {
 
 /* ---- the rest ---- */
 
-/* channel:close() */
+/* channel:close(); in a forked child nobody is there who could be told */
 static int l_close(lua_State *L) {
-  kio_channel_close(check(L)->object);
+  kio_shared *shared = kio_shared_check_any(L, &shared_kind);
+  if (!kio_shared_is_parents(shared)) kio_channel_close(shared->object);
   return 0;
 }
 
 static int l_tostring(lua_State *L) {
   kio_channel_state s;
-  kio_channel_look(check(L)->object, &s);
+  kio_shared *shared = kio_shared_check_any(L, &shared_kind);
+  if (kio_shared_is_parents(shared)) {
+    lua_pushliteral(L, CHANNEL_TYPE " (the parent process')");
+    return 1;
+  }
+  kio_channel_look(shared->object, &s);
   lua_pushfstring(L, CHANNEL_TYPE " (%s%I of %I, %I sending, %I receiving)",
                   s.closed ? "closed, " : "", (LUAI_UACINT)s.count, (LUAI_UACINT)s.capacity,
                   (LUAI_UACINT)s.sending, (LUAI_UACINT)s.receiving);
@@ -278,6 +284,7 @@ static int l_thread_channel(lua_State *L) {
 static const char *prepare(lua_State *L, int index, void **spare) {
   const kio_shared *shared = lua_touserdata(L, index);
   if (!shared->object) return "it was finalized";
+  if (kio_shared_is_parents(shared)) return KIO_SHARED_PARENTS;
   *spare = kio_channel_ref(shared->object);
   return NULL;
 }

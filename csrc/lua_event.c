@@ -101,8 +101,12 @@ static int l_is_set(lua_State *L) {
 }
 
 static int l_tostring(lua_State *L) {
-  bool set = kio_event_wait(check(L)->object, NULL);
-  lua_pushfstring(L, EVENT_TYPE " (%s)", set ? "set" : "not set");
+  kio_shared *shared = kio_shared_check_any(L, &shared_kind);
+  const char *state = "the parent process'";
+  if (!kio_shared_is_parents(shared)) {
+    state = kio_event_wait(shared->object, NULL) ? "set" : "not set";
+  }
+  lua_pushfstring(L, EVENT_TYPE " (%s)", state);
   return 1;
 }
 
@@ -119,6 +123,7 @@ static int l_thread_event(lua_State *L) {
 static const char *prepare(lua_State *L, int index, void **spare) {
   const kio_shared *shared = lua_touserdata(L, index);
   if (!shared->object) return "it was finalized";
+  if (kio_shared_is_parents(shared)) return KIO_SHARED_PARENTS;
   *spare = kio_event_ref(shared->object);
   return NULL;
 }

@@ -76,7 +76,8 @@ static void finish(kio_errand *errand, kio_outcome outcome) {
 
 static void task_ended(kio_on_end *end, kio_task *task) {
   kio_errand *errand = KIO_CONTAINER(end, kio_errand, end);
-  task->handled = true; /* whoever asked is told, and nobody else */
+  if (!kio_ring_alive(&task->sched->ring)) return; /* a forked child's: the worker tells of it */
+  task->handled = true;                            /* whoever asked is told, and nobody else */
   kio_sched_leave(&errand->runs);
   finish(errand, outcome_of(task->sched->L, errand));
 }

@@ -22,7 +22,7 @@ static void push_known(lua_State *L) {
 
 kio_shared *kio_shared_push_empty(lua_State *L, const kio_shared_kind *kind) {
   kio_shared *shared = lua_newuserdatauv(L, sizeof *shared, 0);
-  *shared = (kio_shared){.kind = kind};
+  *shared = (kio_shared){.kind = kind, .process = kio_sched_process()};
   luaL_setmetatable(L, kind->type);
   return shared;
 }
@@ -49,11 +49,21 @@ void kio_shared_push(lua_State *L, const kio_shared_kind *kind, void *object) {
   shared->object = object;
 }
 
-kio_shared *kio_shared_check(lua_State *L, const kio_shared_kind *kind) {
+bool kio_shared_is_parents(const kio_shared *shared) {
+  return shared->process != kio_sched_process();
+}
+
+kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind) {
   kio_shared *shared = lua_touserdata(L, 1);
   bool ours = shared && lua_rawlen(L, 1) == sizeof *shared && shared->kind == kind;
   if (!ours) luaL_typeerror(L, 1, kind->type);
   if (!shared->object) luaL_argerror(L, 1, "it was finalized");
+  return shared;
+}
+
+kio_shared *kio_shared_check(lua_State *L, const kio_shared_kind *kind) {
+  kio_shared *shared = kio_shared_check_any(L, kind);
+  if (kio_shared_is_parents(shared)) luaL_argerror(L, 1, KIO_SHARED_PARENTS);
   return shared;
 }
 

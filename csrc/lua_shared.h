@@ -5,8 +5,11 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <sys/types.h>
 
 #include "task.h"
+
+#define KIO_SHARED_PARENTS "it belongs to the parent process, and this is a forked child"
 
 typedef struct kio_shared_kind {
   const char *type;            /* the name of the metatable */
@@ -17,6 +20,7 @@ typedef struct kio_shared_kind {
 typedef struct kio_shared {
   const kio_shared_kind *kind; /* tells the type faster than the metatable does */
   void *object;                /* a reference; NULL: it was finalized */
+  pid_t process;               /* where it was made: a forked child has a copy of no use */
   uint64_t turn;               /* of the loop, in which it was last used */
   unsigned moves;              /* how often in that turn */
 } kio_shared;
@@ -28,7 +32,12 @@ void kio_shared_push(lua_State *L, const kio_shared_kind *kind, void *object);
 kio_shared *kio_shared_push_empty(lua_State *L, const kio_shared_kind *kind);
 /* The object of the userdata on top is known from now on. */
 void kio_shared_enter(lua_State *L, const void *object);
+/* Whether this process is a child of the one where it was made: then other threads may have held
+   the object's lock when the child was forked, and nobody ever gives that back. */
+bool kio_shared_is_parents(const kio_shared *shared);
 /* The userdata at index 1, or an argument error. */
+kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind);
+/* The same, and an argument error when it is a parent process'. */
 kio_shared *kio_shared_check(lua_State *L, const kio_shared_kind *kind);
 /* __gc */
 int kio_shared_l_gc(lua_State *L);

@@ -3,7 +3,9 @@
 #include "lua_worker.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lua_run.h"
 #include "trace.h"
@@ -37,15 +39,19 @@ static void open_sched(lua_State *L, kio_sched *sched, const start *s) {
   if (!kio_sched_inbox(sched, &err)) luaL_error(L, "no inbox: %s", strerror(-err));
 }
 
-/* What went wrong in the loop, or in a task that nobody had asked for. */
-static void tell(lua_State *L, kio_sched *sched, kio_worker *worker) {
-  if (!kio_list_empty(&sched->root.failures)) {
-    kio_trace_take(L, sched, &sched->root.failures);
-    kio_task_push_result(L, lua_touserdata(L, -1), 0);
-    kio_worker_failed(worker, kio_trace_push_text(L, -1));
-  } else if (sched->trouble) {
-    kio_worker_failed(worker, sched->trouble);
-  }
+/* What went wrong in the loop, or in a task that nobody had asked for; NULL: nothing. */
+static const char *failure(lua_State *L, kio_sched *sched) {
+  if (kio_list_empty(&sched->root.failures)) return sched->trouble;
+  kio_trace_take(L, sched, &sched->root.failures);
+  kio_task_push_result(L, lua_touserdata(L, -1), 0);
+  return kio_trace_push_text(L, -1);
+}
+
+/* A task has forked, and the child has come to that task's end. This is its only thread: there is
+   nobody to tell, and nothing to return to. */
+static _Noreturn void end_child(lua_State *L, kio_sched *sched) {
+  fprintf(stderr, "kio: %s\n", failure(L, sched));
+  _exit(EXIT_FAILURE);
 }
 
 /* work(start): the life of the worker */
@@ -58,7 +64,9 @@ static int l_work(lua_State *L) {
   worker->stop.arrive = stop_arrive;
   kio_worker_started(worker);
   kio_sched_run(sched);
-  tell(L, sched, worker);
+  if (!kio_ring_alive(&sched->ring)) end_child(L, sched);
+  const char *why = failure(L, sched);
+  if (why) kio_worker_failed(worker, why);
   kio_sched_fini(sched);
   return 0;
 }

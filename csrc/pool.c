@@ -5,6 +5,7 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -167,12 +168,24 @@ static kio_job *next_job(kio_pool *pool) {
   return NULL;
 }
 
+static bool forked(const kio_pool *pool) {
+  return pool->pid != getpid();
+}
+
+/* A job has forked, and the child has come to the job's end. This is its only thread: nobody waits
+   for the job there, and there is nothing to return to. */
+static _Noreturn void end_child(const kio_job *job) {
+  fprintf(stderr, "kio: %s: a blocking job has returned in a child it has forked\n", job->name);
+  _exit(EXIT_FAILURE);
+}
+
 /* Called, and left, with the lock held. */
 static void run(worker *w, kio_job *job, kio_local *local) {
   kio_pool *pool = w->pool;
   w->job = job;
   pthread_mutex_unlock(&pool->lock);
   job->work(job, local);
+  if (forked(pool)) end_child(job);
   pthread_mutex_lock(&pool->lock);
   kio_link_remove(&job->link);
   pool->lanes[job->lane].busy--;
@@ -245,10 +258,6 @@ void kio_job_init(kio_job *job, kio_inbox *inbox) {
 void kio_job_ref(kio_job *job) {
   unsigned before = atomic_fetch_add(&job->refs, 1);
   kio_assert(before > 0);
-}
-
-static bool forked(const kio_pool *pool) {
-  return pool->pid != getpid();
 }
 
 static void disown(kio_job *job) {

@@ -17,6 +17,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   kio_assert(!kio_sched_here());
   if (kio_sched_of_thread) kio_sched_fini(kio_sched_of_thread); /* the parent's; we are a fork */
   *sched = (kio_sched){.L = L, .config = *config, .stop_ns = KIO_NEVER, .random = config->seed};
+  sched->process = getpid();
   kio_timers_init(&sched->timers);
   kio_descs_init(&sched->descs);
   kio_buffers_init(&sched->buffers);

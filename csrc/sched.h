@@ -5,6 +5,8 @@
 #ifndef KIO_SCHED_H
 #define KIO_SCHED_H
 
+#include <unistd.h>
+
 #include "buffer.h"
 #include "desc.h"
 #include "inbox.h"
@@ -46,7 +48,8 @@ typedef struct kio_member {
 } kio_member;
 
 struct kio_sched {
-  lua_State *L; /* the state kio.run was called in */
+  lua_State *L;  /* the state kio.run was called in */
+  pid_t process; /* that one was called in: a forked child is another */
   kio_ring ring;
   kio_timers timers; /* of tasks and scopes */
   kio_descs descs;
@@ -102,6 +105,11 @@ static inline kio_sched *kio_sched_current(void) {
 static inline kio_sched *kio_sched_here(void) {
   kio_sched *sched = kio_sched_of_thread;
   return sched && kio_ring_alive(&sched->ring) ? sched : NULL;
+}
+/* The number of this process; in a run the kernel need not be asked. */
+static inline pid_t kio_sched_process(void) {
+  const kio_sched *sched = kio_sched_here();
+  return sched ? sched->process : getpid();
 }
 /* Opens the ring and becomes the thread's scheduler, in place of one that was lost by a fork. 0 or
    a negative errno. */

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "errname.h"
@@ -141,8 +142,43 @@ static int l_send_signal(lua_State *L) {
   return 0;
 }
 
+/* ---- forks ---- */
+
+/* fork() -> 0 in the child, which is ended after a minute; its number in the parent */
+static int l_fork(lua_State *L) {
+  enum { SECONDS = 60 };
+  fflush(NULL);
+  pid_t pid = fork();
+  if (pid == 0) {
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGALRM);
+    sigprocmask(SIG_UNBLOCK, &mask, NULL);
+    alarm(SECONDS);
+  }
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
+/* reap(pid) -> the exit status of a child; minus the signal that has ended it. Blocks. */
+static int l_reap(lua_State *L) {
+  int status = 0;
+  waitpid((pid_t)luaL_checkinteger(L, 1), &status, 0);
+  lua_pushinteger(L, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+  return 1;
+}
+
+/* exit_now(status): closes nothing, as a child that gives up before its exec */
+static int l_exit_now(lua_State *L) {
+  fflush(NULL);
+  _exit((int)luaL_checkinteger(L, 1));
+}
+
 const luaL_Reg kio_test_ops[] = {
     {"world", l_world},
+    {"fork", l_fork},
+    {"reap", l_reap},
+    {"exit_now", l_exit_now},
     {"fail_memory", l_fail_memory},
     {"fail_thread", l_fail_thread},
     {"sim", l_sim},

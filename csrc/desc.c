@@ -70,16 +70,12 @@ int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot) {
   return 0;
 }
 
-static bool under_way(const kio_request *request) {
-  return request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT;
-}
-
 /* One whose owner has not been told yet counts as well: it was cancelled before the kernel saw
    it. */
 static bool busy(const kio_desc *desc) {
   KIO_LIST_EACH(&desc->requests, link) {
     const kio_request *request = KIO_CONTAINER(link, kio_fd_ref, link)->request;
-    if (under_way(request) || request->state == KIO_REQUEST_COMPLETE) return true;
+    if (kio_request_under_way(request) || request->state == KIO_REQUEST_COMPLETE) return true;
   }
   return false;
 }
@@ -129,7 +125,7 @@ int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags) {
   if (!desc) return 0;
   KIO_LIST_EACH(&desc->requests, link) {
     kio_request *request = KIO_CONTAINER(link, kio_fd_ref, link)->request;
-    if (!under_way(request)) continue;
+    if (!kio_request_under_way(request)) continue;
     request->flags |= flags;
     kio_ring_cancel(ring, request, false);
     count++;

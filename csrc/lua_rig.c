@@ -230,12 +230,11 @@ static int l_descriptors(lua_State *L) {
 /* requests() -> a list of the requests under way: { op =, fd = } */
 static int l_requests(lua_State *L) {
   const kio_slab *slab = &kio_op_task(L)->sched->ring.slab;
+  const kio_request *request;
   lua_Integer count = 0;
   lua_newtable(L);
-  for (size_t i = 0; i < slab->chunk_count * KIO_SLAB_CHUNK; i++) {
-    const kio_request *request = &slab->chunks[i / KIO_SLAB_CHUNK][i % KIO_SLAB_CHUNK];
-    if (request->state != KIO_REQUEST_QUEUED && request->state != KIO_REQUEST_INFLIGHT) continue;
-    if (request->flags & KIO_REQUEST_SILENT) continue;
+  for (size_t i = 0; (request = kio_slab_at(slab, i)); i++) {
+    if (!kio_request_under_way(request) || request->flags & KIO_REQUEST_SILENT) continue;
     lua_createtable(L, 0, 2);
     lua_pushstring(L, kio_op_name((kio_op)request->op));
     lua_setfield(L, -2, "op");

@@ -77,8 +77,5 @@ void kio_slab_give(kio_slab *slab, kio_request *request) {
   request->generation++;
   request->state = KIO_REQUEST_FREE;
   slab->taken--;
-  /* In front, so that the warmest slot is used next. */
-  request->link.next = slab->free.head.next;
-  request->link.prev = &slab->free.head;
-  request->link.next->prev = slab->free.head.next = &request->link;
+  kio_list_push_front(&slab->free, &request->link); /* the warmest slot is used next */
 }

@@ -196,12 +196,20 @@ static inline bool kio_request_borrows(const kio_request *request) {
 static inline uint64_t kio_request_id(const kio_request *request) {
   return (uint64_t)request->generation << 32 | (request->index + 1);
 }
+/* Whether it is queued or in the kernel. */
+static inline bool kio_request_under_way(const kio_request *request) {
+  return request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT;
+}
+/* The slot of that index, in use or not; NULL behind the last one. */
+static inline kio_request *kio_slab_at(const kio_slab *slab, uint64_t index) {
+  if (index >= slab->chunk_count * KIO_SLAB_CHUNK) return NULL;
+  return &slab->chunks[index / KIO_SLAB_CHUNK][index % KIO_SLAB_CHUNK];
+}
 /* The request of that name, or NULL when its tenancy has ended. */
 static inline kio_request *kio_slab_find(const kio_slab *slab, uint64_t id) {
-  uint64_t index = (id & UINT32_MAX) - 1; /* of id 0: beyond every slot */
-  if (index >= slab->chunk_count * KIO_SLAB_CHUNK) return NULL;
-  kio_request *request = &slab->chunks[index / KIO_SLAB_CHUNK][index % KIO_SLAB_CHUNK];
-  return request->generation == id >> 32 && request->state != KIO_REQUEST_FREE ? request : NULL;
+  kio_request *request = kio_slab_at(slab, (id & UINT32_MAX) - 1); /* of id 0: beyond every slot */
+  bool same = request && request->generation == id >> 32;
+  return same && request->state != KIO_REQUEST_FREE ? request : NULL;
 }
 /* The user's name of an operation: "read", "accept", ... */
 const char *kio_op_name(kio_op op);

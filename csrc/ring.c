@@ -57,11 +57,9 @@ void kio_ring_close(kio_ring *ring) {
 }
 
 void kio_ring_abandon(kio_ring *ring) {
-  const kio_slab *slab = &ring->slab;
-  for (size_t i = 0; i < slab->chunk_count * KIO_SLAB_CHUNK; i++) {
-    kio_request *request = &slab->chunks[i / KIO_SLAB_CHUNK][i % KIO_SLAB_CHUNK];
-    bool under_way = request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT;
-    if (!under_way) continue;
+  kio_request *request;
+  for (size_t i = 0; (request = kio_slab_at(&ring->slab, i)); i++) {
+    if (!kio_request_under_way(request)) continue;
     if (kio_link_linked(&request->link)) kio_link_remove(&request->link);
     kio_ring_complete(ring, request, -ECANCELED);
   }
@@ -90,8 +88,8 @@ void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once) {
 }
 
 void kio_ring_unsilence(kio_ring *ring, kio_request *request) {
-  bool under_way = request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT;
-  if (under_way && request->flags & KIO_REQUEST_SILENT) ring->pending++;
+  bool silent = request->flags & KIO_REQUEST_SILENT;
+  if (silent && kio_request_under_way(request)) ring->pending++;
   request->flags &= (uint8_t)~KIO_REQUEST_SILENT;
 }
 
@@ -128,7 +126,7 @@ kio_request *kio_ring_next_cancel(kio_ring *ring) {
 }
 
 void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
-  kio_assert(request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT);
+  kio_assert(kio_request_under_way(request));
   request->state = KIO_REQUEST_COMPLETE;
   request->result = result;
   if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);

@@ -304,12 +304,10 @@ static bool comes_by_itself(const kio_request *request) {
 }
 
 static bool something_comes(const kio_ring *ring) {
-  const kio_slab *slab = &ring->slab;
+  const kio_request *request;
   if (ring->expects) return true;
-  for (size_t i = 0; i < slab->chunk_count * KIO_SLAB_CHUNK; i++) {
-    const kio_request *request = &slab->chunks[i / KIO_SLAB_CHUNK][i % KIO_SLAB_CHUNK];
-    bool under_way = request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT;
-    if (under_way && comes_by_itself(request)) return true;
+  for (size_t i = 0; (request = kio_slab_at(&ring->slab, i)); i++) {
+    if (kio_request_under_way(request) && comes_by_itself(request)) return true;
   }
   return false;
 }

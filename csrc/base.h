@@ -1,4 +1,4 @@
-/* Words every room uses: assertions, time units, small helpers. Includes nothing of kio. */
+/* Words every room uses: assertions, time, small helpers. Includes nothing of kio. */
 #ifndef KIO_BASE_H
 #define KIO_BASE_H
 
@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define KIO_NS_PER_SEC 1000000000LL
 #define KIO_NEVER INT64_MAX /* a deadline that never comes */
@@ -30,6 +31,18 @@ static inline size_t kio_min_size(size_t a, size_t b) {
 
 static inline int64_t kio_min_ns(int64_t a, int64_t b) {
   return a < b ? a : b;
+}
+
+/* The moment `ns` after another; KIO_NEVER when that is beyond all time. */
+static inline int64_t kio_after_ns(int64_t moment_ns, int64_t ns) {
+  return ns >= KIO_NEVER - moment_ns ? KIO_NEVER : moment_ns + ns;
+}
+
+/* CLOCK_MONOTONIC: real time, whatever clock a ring has. */
+static inline int64_t kio_real_now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * KIO_NS_PER_SEC + now.tv_nsec;
 }
 
 #endif

@@ -66,8 +66,7 @@ static bool take_failures(handle *h, char failure[KIO_FAILURE_MAX]) {
 
 /* True: something went wrong, and `text` tells what. */
 static bool stop(handle *h, int64_t timeout_ns, char text[KIO_FAILURE_MAX]) {
-  int64_t now = kio_ring_uring.now_ns(NULL);
-  int64_t until = timeout_ns > KIO_NEVER - now ? KIO_NEVER : now + timeout_ns;
+  int64_t until = kio_after_ns(kio_real_now_ns(), timeout_ns);
   char late[KIO_FAILURE_MAX - 32];
   bool failed = kio_runtime_end(h->runtime, until, late, sizeof late);
   if (failed) snprintf(text, KIO_FAILURE_MAX, "did not end in time: %s", late);

@@ -18,7 +18,7 @@ typedef struct start {
 static void stop_arrive(kio_post *post, void *context) {
   kio_sched *sched = context;
   kio_worker *worker = KIO_CONTAINER(post, kio_worker, stop);
-  int64_t left = kio_runtime_until_ns(worker->runtime) - kio_ring_uring.now_ns(NULL);
+  int64_t left = kio_runtime_until_ns(worker->runtime) - kio_real_now_ns();
   kio_sched_stop(sched);
   sched->stop_ns = kio_min_ns(sched->stop_ns, kio_sched_due(sched, left > 0 ? left : 0));
 }

@@ -45,7 +45,7 @@ static int l_yield(lua_State *L) {
 /* now() -> seconds on the clock deadlines are told by; only differences mean something */
 static int l_now(lua_State *L) {
   kio_sched *sched = kio_sched_current();
-  int64_t ns = sched ? kio_ring_now_ns(&sched->ring) : kio_ring_uring.now_ns(NULL);
+  int64_t ns = sched ? kio_ring_now_ns(&sched->ring) : kio_real_now_ns();
   lua_pushnumber(L, (lua_Number)ns / (lua_Number)KIO_NS_PER_SEC);
   return 1;
 }

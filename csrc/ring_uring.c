@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -368,10 +367,8 @@ static bool uring_wants_enter(kio_ring *ring) {
 }
 
 static int64_t uring_now_ns(kio_ring *ring) {
-  struct timespec now;
   (void)ring;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * KIO_NS_PER_SEC + now.tv_nsec;
+  return kio_real_now_ns();
 }
 
 static void uring_describe(kio_ring *ring, char *text, size_t size) {

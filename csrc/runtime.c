@@ -440,8 +440,7 @@ bool kio_runtime_end(kio_runtime *rt, int64_t until_ns, char *late, size_t size)
   order_stop(rt);
   pthread_mutex_lock(&rt->lock);
   /* Workers that give up then need a moment to close what they have. */
-  bool bounded = until_ns < KIO_NEVER - KIO_LATE_GRACE_NS;
-  await_state(rt, KIO_WORKER_OVER, bounded ? until_ns + KIO_LATE_GRACE_NS : KIO_NEVER);
+  await_state(rt, KIO_WORKER_OVER, kio_after_ns(until_ns, KIO_LATE_GRACE_NS));
   pthread_mutex_unlock(&rt->lock);
   let_go(rt, late, size);
   end_pool(rt, until_ns, late, size);

@@ -129,8 +129,8 @@ void kio_sched_unready(kio_sched *sched, kio_task *task);
 /* The moment `after_ns` from now; KIO_NEVER stays that. */
 static inline int64_t kio_sched_due(kio_sched *sched, int64_t after_ns) {
   if (after_ns == KIO_NEVER) return KIO_NEVER;
-  int64_t now = kio_ring_now_ns(&sched->ring); /* the turn's clock would let it end early */
-  return after_ns >= KIO_NEVER - now ? KIO_NEVER : now + after_ns;
+  /* The turn's clock would let it end early. */
+  return kio_after_ns(kio_ring_now_ns(&sched->ring), after_ns);
 }
 /* Starts a task's timer; KIO_NEVER needs none. False: memory is out. */
 static inline bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due_ns) {

@@ -16,17 +16,16 @@ void kio_sched_trouble(kio_sched *sched, const char *what) {
 
 /* From now on nobody receives a result; what is under way is asked to end. */
 static void orphan_all(kio_sched *sched) {
-  kio_slab *slab = &sched->ring.slab;
-  for (size_t i = 0; i < slab->chunk_count * KIO_SLAB_CHUNK; i++) {
-    kio_request *request = &slab->chunks[i / KIO_SLAB_CHUNK][i % KIO_SLAB_CHUNK];
+  kio_request *request;
+  for (size_t i = 0; (request = kio_slab_at(&sched->ring.slab, i)); i++) {
     if (request->state != KIO_REQUEST_FREE) kio_sched_orphan(sched, request);
   }
 }
 
 static void drain(kio_sched *sched) {
   /* Its time anew: what is left now has been cancelled, and a descriptor or memory is at stake. */
-  int64_t left = sched->config.shutdown_ns, now = kio_ring_now_ns(&sched->ring);
-  int64_t until = left < KIO_NEVER - now ? now + left : KIO_NEVER;
+  int64_t left = sched->config.shutdown_ns;
+  int64_t until = kio_after_ns(kio_ring_now_ns(&sched->ring), left);
   kio_sched_tell_owners(sched);
   /* Out of time the slab and its buffers stay: the kernel may still write there. */
   while (sched->ring.pending > 0 && left >= 0) {
@@ -112,9 +111,8 @@ void kio_sched_end_runtime(kio_sched *sched) {
   char late[KIO_FAILURE_MAX];
   kio_runtime *runtime = sched->runtime;
   if (!runtime || !kio_ring_alive(&sched->ring)) return;
-  int64_t now = kio_ring_uring.now_ns(NULL), left = time_left(sched);
-  bool any =
-      kio_runtime_end(runtime, left < KIO_NEVER - now ? now + left : KIO_NEVER, late, sizeof late);
+  int64_t until = kio_after_ns(kio_real_now_ns(), time_left(sched));
+  bool any = kio_runtime_end(runtime, until, late, sizeof late);
   kio_sched_take_failures(sched);
   sched->runtime = NULL;
   kio_runtime_unref(runtime);

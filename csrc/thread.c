@@ -5,7 +5,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
-#include <time.h>
 
 #ifdef KIO_TEST
 static _Thread_local int fail_in;
@@ -89,10 +88,4 @@ bool kio_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ns
   struct timespec until = {.tv_sec = until_ns / KIO_NS_PER_SEC,
                            .tv_nsec = until_ns % KIO_NS_PER_SEC};
   return pthread_cond_timedwait(cond, lock, &until) == 0;
-}
-
-int64_t kio_real_now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * KIO_NS_PER_SEC + now.tv_nsec;
 }

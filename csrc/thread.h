@@ -31,7 +31,5 @@ void kio_cond_init(pthread_cond_t *cond);
 /* The n-th thread this thread starts from now fails with -EAGAIN; 0: none. */
 void kio_thread_fail_at(int n);
 #endif
-/* CLOCK_MONOTONIC: real time, whatever clock the ring has. */
-int64_t kio_real_now_ns(void);
 
 #endif

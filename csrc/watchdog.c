@@ -6,15 +6,11 @@
 #include "config.h"
 #include "sched.h"
 
-/* The run's own clock may be virtual, and then a busy loop takes no time. */
-static int64_t real_now_ns(void) {
-  return kio_ring_uring.now_ns(NULL);
-}
-
 static void look(kio_sched *sched, lua_State *L, kio_task *task) {
   kio_watch *watch = &sched->watch;
   if (sched->config.watch.limit_ns == 0) return; /* there is a hook for an interrupt only */
-  int64_t held = real_now_ns() - watch->since_ns;
+  /* The run's own clock may be virtual, and then a busy loop takes no time. */
+  int64_t held = kio_real_now_ns() - watch->since_ns;
   if (held < watch->report_ns) return;
   watch->report_ns = held * 2;
   sched->config.watch.report(L, task, held);
@@ -49,7 +45,7 @@ void kio_watchdog_renew(lua_State *co, bool always) {
 }
 
 void kio_watchdog_begin(kio_sched *sched) {
-  sched->watch = (kio_watch){real_now_ns(), sched->config.watch.limit_ns};
+  sched->watch = (kio_watch){kio_real_now_ns(), sched->config.watch.limit_ns};
   kio_watchdog_cover(sched->current->co);
 }
 

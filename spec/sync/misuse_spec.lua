@@ -69,7 +69,7 @@ local cases = {
     channel:send(1)
   end },
   -- select
-  { "table expected, got nil", function() kio.select() end },
+  { "a list of alternatives expected, got nil", function() kio.select() end },
   { "nothing to wait for", function() kio.select {} end },
   { "nothing to wait for", function() kio.select { timeout = 1 } end },
   { "unknown option 'Timeout'", function() kio.select { sync.event(), Timeout = 1 } end },

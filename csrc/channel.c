@@ -1,9 +1,10 @@
 /* Owns the ring of parcels and the lists of those who wait. Invariants, under the lock: senders
    wait only while `count` is `capacity` or more, receivers only while it is 0; nobody waits on a
-   closed channel. `count` exceeds `capacity` only by parcels that were given back. Wakes of other
-   threads happen outside of the lock, or they would run into it.
-   A parcel may hold the channel it lies in. Such references are counted apart: when all that are
-   left are of that kind nobody can reach the channel any more, and it goes. */
+   closed channel. Watchers wait only while nobody could send, or receive, at once. `count` exceeds
+   `capacity` only by parcels that were given back. Wakes of other threads happen outside of the
+   lock, or they would run into it. A parcel may hold the channel it lies in. Such references are
+   counted apart: when all that are left are of that kind nobody can reach the channel any more, and
+   it goes. */
 #include "channel.h"
 
 #include <pthread.h>
@@ -19,12 +20,13 @@ struct kio_channel {
      word, so that whoever gives one back sees both at the same moment. */
   _Atomic uint64_t refs;
   size_t capacity;
-  kio_parcel *ring;   /* grows up to `capacity`, and beyond only for what is given back */
-  size_t room;        /* places in it */
-  size_t first;       /* the oldest one's place */
-  size_t count;       /* parcels in it */
-  kio_list senders;   /* kio_awaiter by link, first come first */
-  kio_list receivers; /* likewise */
+  kio_parcel *ring;     /* grows up to `capacity`, and beyond only for what is given back */
+  size_t room;          /* places in it */
+  size_t first;         /* the oldest one's place */
+  size_t count;         /* parcels in it */
+  kio_list senders;     /* kio_awaiter by link, first come first */
+  kio_list receivers;   /* likewise */
+  kio_list watchers[2]; /* likewise: for receiving, for sending */
   bool closed;
 };
 
@@ -39,6 +41,7 @@ kio_channel *kio_channel_new(size_t capacity) {
   channel->capacity = capacity;
   kio_list_init(&channel->senders);
   kio_list_init(&channel->receivers);
+  for (int sending = 0; sending < 2; sending++) kio_list_init(&channel->watchers[sending]);
   return channel;
 }
 
@@ -112,6 +115,7 @@ void kio_channel_unref(kio_channel *channel) {
   uint64_t now = atomic_fetch_sub(&channel->refs, 1) - 1;
   if ((uint32_t)now != now / OWN) return;
   kio_assert(kio_list_empty(&channel->senders) && kio_list_empty(&channel->receivers));
+  kio_assert(kio_list_empty(&channel->watchers[0]) && kio_list_empty(&channel->watchers[1]));
   atomic_fetch_add(&channel->refs, 1); /* or the last of its own would free it once more */
   while (channel->count > 0) {
     kio_parcel parcel = pop(channel);
@@ -151,6 +155,42 @@ static void let_in(kio_channel *channel, kio_inbox **sleeper) {
   }
 }
 
+/* ---- watching ---- */
+
+static void answer_all(kio_list *list, kio_answer answer, kio_inbox **sleeper) {
+  kio_awaiter *awaiter;
+  while ((awaiter = pop_awaiter(list))) kio_awaiter_answer(awaiter, answer, sleeper);
+}
+
+static bool ready(const kio_channel *channel, bool sending) {
+  return channel->closed || (sending ? channel->count < channel->capacity : channel->count > 0);
+}
+
+/* Answers those whose time has come, after a change. */
+static void tell_watchers(kio_channel *channel, kio_inbox **sleeper) {
+  for (int sending = 0; sending < 2; sending++) {
+    kio_list *list = &channel->watchers[sending];
+    if (!kio_list_empty(list) && ready(channel, sending)) {
+      answer_all(list, KIO_ANSWER_DONE, sleeper);
+    }
+  }
+}
+
+bool kio_channel_ready(kio_channel *channel, bool sending) {
+  pthread_mutex_lock(&channel->lock);
+  bool is = ready(channel, sending);
+  pthread_mutex_unlock(&channel->lock);
+  return is;
+}
+
+bool kio_channel_watch(kio_channel *channel, bool sending, kio_awaiter *awaiter) {
+  pthread_mutex_lock(&channel->lock);
+  bool is = ready(channel, sending);
+  if (!is) kio_list_push(&channel->watchers[sending], &awaiter->link);
+  pthread_mutex_unlock(&channel->lock);
+  return is;
+}
+
 /* ---- sending and receiving ---- */
 
 static kio_channel_result send(kio_channel *channel, kio_parcel *parcel, kio_awaiter *awaiter,
@@ -174,6 +214,7 @@ kio_channel_result kio_channel_send(kio_channel *channel, kio_parcel *parcel,
   kio_inbox *sleeper = NULL;
   pthread_mutex_lock(&channel->lock);
   kio_channel_result result = send(channel, parcel, awaiter, &sleeper);
+  tell_watchers(channel, &sleeper);
   pthread_mutex_unlock(&channel->lock);
   kio_awaiter_wake(sleeper);
   return result;
@@ -196,6 +237,7 @@ kio_channel_result kio_channel_receive(kio_channel *channel, kio_parcel *parcel,
   kio_inbox *sleeper = NULL;
   pthread_mutex_lock(&channel->lock);
   kio_channel_result result = receive(channel, parcel, awaiter, &sleeper);
+  tell_watchers(channel, &sleeper);
   pthread_mutex_unlock(&channel->lock);
   kio_awaiter_wake(sleeper);
   return result;
@@ -208,6 +250,7 @@ void kio_channel_give_back(kio_channel *channel, kio_parcel *parcel) {
   if (!hand_over(channel, parcel, &sleeper)) {
     kept = grow(channel);
     if (kept) push_front(channel, parcel);
+    tell_watchers(channel, &sleeper);
   }
   pthread_mutex_unlock(&channel->lock);
   kio_awaiter_wake(sleeper);
@@ -223,17 +266,13 @@ bool kio_channel_leave(kio_channel *channel, kio_awaiter *awaiter) {
 
 /* ---- closing, looking ---- */
 
-static void answer_all(kio_list *list, kio_inbox **sleeper) {
-  kio_awaiter *awaiter;
-  while ((awaiter = pop_awaiter(list))) kio_awaiter_answer(awaiter, KIO_ANSWER_CLOSED, sleeper);
-}
-
 void kio_channel_close(kio_channel *channel) {
   kio_inbox *sleeper = NULL;
   pthread_mutex_lock(&channel->lock);
   channel->closed = true;
-  answer_all(&channel->senders, &sleeper);
-  answer_all(&channel->receivers, &sleeper);
+  answer_all(&channel->senders, KIO_ANSWER_CLOSED, &sleeper);
+  answer_all(&channel->receivers, KIO_ANSWER_CLOSED, &sleeper);
+  tell_watchers(channel, &sleeper);
   pthread_mutex_unlock(&channel->lock);
   kio_awaiter_wake(sleeper);
 }
@@ -246,10 +285,11 @@ static size_t length(const kio_list *list) {
 
 void kio_channel_look(kio_channel *channel, kio_channel_state *state) {
   pthread_mutex_lock(&channel->lock);
-  *state = (kio_channel_state){.capacity = channel->capacity,
-                               .count = channel->count,
-                               .sending = length(&channel->senders),
-                               .receiving = length(&channel->receivers),
-                               .closed = channel->closed};
+  *state =
+      (kio_channel_state){.capacity = channel->capacity,
+                          .count = channel->count,
+                          .sending = length(&channel->senders) + length(&channel->watchers[1]),
+                          .receiving = length(&channel->receivers) + length(&channel->watchers[0]),
+                          .closed = channel->closed};
   pthread_mutex_unlock(&channel->lock);
 }

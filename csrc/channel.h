@@ -5,7 +5,9 @@
    Who cannot go on leaves an awaiter, first come, first served. A parcel goes straight to the
    receiver that has waited longest; a receiver that takes one lets in that of the sender that has
    waited longest. An awaiter that was answered has its parcel, whatever else has happened to it
-   meanwhile; so a parcel is never lost and never twice there. */
+   meanwhile; so a parcel is never lost and never twice there.
+   Who only wants to know when there is something to do watches: all watchers are answered when
+   there is, and have nothing by that; each looks again. */
 #ifndef KIO_CHANNEL_H
 #define KIO_CHANNEL_H
 
@@ -23,7 +25,7 @@ typedef enum kio_channel_result {
 typedef struct kio_channel_state {
   size_t capacity;  /* of the channel */
   size_t count;     /* parcels at rest */
-  size_t sending;   /* awaiters */
+  size_t sending;   /* awaiters and watchers */
   size_t receiving; /* likewise */
   bool closed;      /* by kio_channel_close */
 } kio_channel_state;
@@ -40,6 +42,10 @@ kio_channel_result kio_channel_send(kio_channel *channel, kio_parcel *parcel, ki
 /* Fills *parcel when it is DONE. An awaiter that is answered has it in its own. */
 kio_channel_result kio_channel_receive(kio_channel *channel, kio_parcel *parcel,
                                        kio_awaiter *awaiter);
+/* Whether sending, or receiving, would come to something at once. */
+bool kio_channel_ready(kio_channel *channel, bool sending);
+/* Lists an awaiter that is answered when that is so; not when it is so already: true then. */
+bool kio_channel_watch(kio_channel *channel, bool sending, kio_awaiter *awaiter);
 /* A parcel that was received, and that nobody can take any more: it goes to the next receiver, as
    the oldest one. */
 void kio_channel_give_back(kio_channel *channel, kio_parcel *parcel);

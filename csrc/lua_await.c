@@ -11,6 +11,12 @@
 #include "ops.h"
 
 #define AWAIT_TYPE "kio.Await"
+#define WATCH_TYPE "kio.Watch"
+
+typedef struct watch {
+  kio_await *await; /* NULL: it is over */
+  kio_queue queue;
+} watch;
 
 /* ---- the end ---- */
 
@@ -50,9 +56,11 @@ static bool leave(kio_await *await) {
 static void arrive(kio_post *post, void *sched) {
   kio_await *await = KIO_CONTAINER(post, kio_await, awaiter.post);
   kio_task *task = await->task;
+  kio_queue *queue = await->queue;
   (void)sched;
   settle(await);
-  if (task) kio_task_wake(task);
+  if (queue) kio_queue_wake_all(queue);
+  else if (task) kio_task_wake(task);
   await->posted = false;
   let_go(await);
 }
@@ -82,6 +90,7 @@ void kio_await_end(kio_await *await) {
   kio_assert(await->anchor && !await->task);
   *await->anchor = NULL;
   await->anchor = NULL;
+  await->queue = NULL;
   let_go(await);
 }
 
@@ -108,7 +117,7 @@ static int l_anchor(lua_State *L) {
   return 1;
 }
 
-static kio_await *make(kio_task *task, const kio_await_kind *kind, void *object) {
+static kio_await *make(const kio_task *task, const kio_await_kind *kind, void *object) {
   int err;
   kio_inbox *inbox = kio_sched_inbox(task->sched, &err);
   kio_await *await = inbox ? kio_memory_new(sizeof *await) : NULL;
@@ -139,20 +148,69 @@ kio_await *kio_await_new(lua_State *L, kio_task *task, const kio_await_kind *kin
   return await;
 }
 
-int kio_await_park(lua_State *L, kio_await *await, kio_task *task, const char *what,
-                   lua_KFunction k) {
+static void begin(kio_await *await, kio_task *task) {
   await->posted = true;
   await->task = task;
   await->sched = task->sched;
   kio_sched_join(await->sched, &await->member);
   await->sched->expected++;
   await->sched->mutual++;
+}
+
+int kio_await_park(lua_State *L, kio_await *await, kio_task *task, const char *what,
+                   lua_KFunction k) {
+  begin(await, task);
   task->subject = await;
   kio_task_says(task, what, -1);
   return kio_task_park(L, task, abandon, (lua_KContext)await, k);
 }
 
+/* ---- watches ---- */
+
+kio_await *kio_watch_new(lua_State *L, kio_task *task, const kio_await_kind *kind, void *object) {
+  watch *w = lua_newuserdatauv(L, sizeof *w, 0);
+  w->await = NULL;
+  kio_queue_init(&w->queue);
+  luaL_setmetatable(L, WATCH_TYPE);
+  kio_await *await = make(task, kind, object);
+  if (!await) luaL_error(L, "not enough memory to wait for another thread");
+  await->queue = &w->queue;
+  await->anchor = &w->await;
+  return w->await = await;
+}
+
+void kio_watch_begin(kio_await *await, kio_task *task) {
+  begin(await, task);
+}
+
+kio_queue *kio_watch_queue(lua_State *L, int index) {
+  watch *w = luaL_testudata(L, index, WATCH_TYPE);
+  return w ? &w->queue : NULL;
+}
+
+/* watch:__close(): whoever waits in it all the same is woken. */
+static int l_watch_close(lua_State *L) {
+  watch *w = luaL_checkudata(L, 1, WATCH_TYPE);
+  kio_await *await = w->await;
+  if (!await) return 0;
+  if (await->task) leave(await);
+  settle(await);
+  kio_queue_wake_all(&w->queue);
+  kio_await_end(await);
+  return 0;
+}
+
+static void open_watch(lua_State *L) {
+  luaL_newmetatable(L, WATCH_TYPE);
+  lua_pushcfunction(L, l_watch_close);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__gc");
+  lua_setfield(L, -2, "__close");
+  lua_pop(L, 1);
+}
+
 void kio_await_open(lua_State *L) {
+  open_watch(L);
   luaL_newmetatable(L, AWAIT_TYPE);
   lua_pushcfunction(L, l_gc);
   lua_setfield(L, -2, "__gc");

@@ -1,6 +1,8 @@
 /* How a task waits for what threads share (awaiter.h). The order is: kio_await_new; the call that
    lists `awaiter`, or finds that there is no need to wait; kio_await_park, or kio_await_end; and
-   kio_await_end in the continuation, when awaiter.answer and awaiter.parcel have been looked at. */
+   kio_await_end in the continuation, when awaiter.answer and awaiter.parcel have been looked at.
+   A watch is an await whose answer wakes who waits in a queue of its own: so a task can wait for
+   several things at once, some of them another thread's. */
 #ifndef KIO_LUA_AWAIT_H
 #define KIO_LUA_AWAIT_H
 
@@ -26,6 +28,7 @@ typedef struct kio_await {
   const kio_await_kind *kind;
   void *object;              /* what is waited for: a reference */
   struct kio_await **anchor; /* what Lua keeps alive; NULL: it is gone */
+  kio_queue *queue;          /* of a watch, woken by the answer; NULL: the task is */
   bool posted;               /* listed, or its post is on the way */
 } kio_await;
 
@@ -37,6 +40,12 @@ kio_await *kio_await_new(lua_State *L, kio_task *task, const kio_await_kind *kin
    constant that tells people what it waits for. */
 int kio_await_park(lua_State *L, kio_await *await, kio_task *task, const char *what,
                    lua_KFunction k);
+/* An await that is a watch, anchored by the value it pushes; raises when memory is out. */
+kio_await *kio_watch_new(lua_State *L, kio_task *task, const kio_await_kind *kind, void *object);
+/* It is listed: the task will wait in its queue. Else it is to be ended by kio_await_end. */
+void kio_watch_begin(kio_await *watch, kio_task *task);
+/* The queue of the watch at `index`; NULL: that is none. */
+kio_queue *kio_watch_queue(lua_State *L, int index);
 /* It is over; what is left in awaiter.parcel is given back or freed. */
 void kio_await_end(kio_await *await);
 

@@ -245,6 +245,27 @@ static int l_iter(lua_State *L) {
   return 1;
 }
 
+/* ---- for kio.select ---- */
+
+/* thread_channel_ready(channel, sending) -> whether that would come to something at once */
+static int l_ready(lua_State *L) {
+  lua_pushboolean(L, kio_channel_ready(check(L)->object, lua_toboolean(L, 2)));
+  return 1;
+}
+
+/* thread_channel_watch(channel, sending) -> watch that is woken when it is ready | nil: it is */
+static int l_watch(lua_State *L) {
+  kio_shared *shared = check(L);
+  kio_task *task = kio_op_task(L);
+  kio_await *watch = kio_watch_new(L, task, &await_kind, shared->object);
+  if (!kio_channel_watch(shared->object, lua_toboolean(L, 2), &watch->awaiter)) {
+    kio_watch_begin(watch, task);
+    return 1;
+  }
+  kio_await_end(watch);
+  return 0;
+}
+
 /* ---- the rest ---- */
 
 /* channel:close(); in a forked child nobody is there who could be told */
@@ -318,4 +339,9 @@ void kio_channel_open(lua_State *L) {
   lua_pop(L, 1);
 }
 
-const luaL_Reg kio_channel_ops[] = {{"thread_channel", l_thread_channel}, {NULL, NULL}};
+const luaL_Reg kio_channel_ops[] = {
+    {"thread_channel", l_thread_channel},
+    {"thread_channel_ready", l_ready},
+    {"thread_channel_watch", l_watch},
+    {NULL, NULL},
+};

@@ -80,6 +80,19 @@ static int l_wait(lua_State *L) {
   return wait(L, task, timeout_ns);
 }
 
+/* thread_event_watch(event) -> watch that is woken when it is set | nil: it is */
+static int l_watch(lua_State *L) {
+  kio_shared *shared = check(L);
+  kio_task *task = kio_op_task(L);
+  kio_await *watch = kio_watch_new(L, task, &await_kind, shared->object);
+  if (!kio_event_wait(shared->object, &watch->awaiter)) {
+    kio_watch_begin(watch, task);
+    return 1;
+  }
+  kio_await_end(watch);
+  return 0;
+}
+
 /* ---- the rest ---- */
 
 /* event:set() */
@@ -154,4 +167,8 @@ void kio_event_open(lua_State *L) {
   lua_pop(L, 1);
 }
 
-const luaL_Reg kio_event_ops[] = {{"thread_event", l_thread_event}, {NULL, NULL}};
+const luaL_Reg kio_event_ops[] = {
+    {"thread_event", l_thread_event},
+    {"thread_event_watch", l_watch},
+    {NULL, NULL},
+};

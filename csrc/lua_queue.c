@@ -4,6 +4,7 @@
    its place, which the wait returns. The cell lies in a user value of the task. */
 #include <limits.h>
 
+#include "lua_await.h"
 #include "op.h"
 #include "ops.h"
 #include "queue.h"
@@ -141,14 +142,15 @@ static int l_length(lua_State *L) {
 
 /* ---- waiting in several ---- */
 
-/* Entry `i` of the list at index 1: a kio.Queue, or a task, whose end is waited for. */
+/* Entry `i` of the list at index 1: a kio.Queue, a watch, or a task, whose end is waited for. */
 static kio_queue *queue_at(lua_State *L, lua_Integer i) {
   lua_rawgeti(L, 1, i);
-  kio_task *task = luaL_testudata(L, -1, KIO_TASK_TYPE);
   handle *h = to_queue(L, -1);
+  kio_queue *queue = h ? &h->queue : kio_watch_queue(L, -1);
+  kio_task *task = queue ? NULL : luaL_testudata(L, -1, KIO_TASK_TYPE);
   lua_pop(L, 1);
-  luaL_argcheck(L, h || (task && !kio_task_ended(task)), 1, "queues and living tasks expected");
-  return h ? &h->queue : &task->waiters;
+  luaL_argcheck(L, queue || (task && !kio_task_ended(task)), 1, "queues and living tasks expected");
+  return queue ? queue : &task->waiters;
 }
 
 static lua_Integer check_list(lua_State *L) {
@@ -166,8 +168,8 @@ static int l_wait_anyk(lua_State *L, int status, lua_KContext ctx) {
   return finish_wait(L);
 }
 
-/* wait_any(list of queues and tasks [, seconds [, list of cells]]) -> which of them woke this task,
-   what the waker gave | nil: the time is over */
+/* wait_any(list of queues, watches and tasks [, seconds [, list of cells]]) -> which of them woke
+   this task, what the waker gave | nil: the time is over */
 static int l_wait_any(lua_State *L) {
   size_t count = (size_t)check_list(L);
   int64_t timeout = opt_seconds(L, 2);

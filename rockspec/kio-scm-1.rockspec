@@ -173,6 +173,7 @@ build = {
     ["kio.sync.event"] = "lua/kio/sync/event.lua",
     ["kio.sync.mutex"] = "lua/kio/sync/mutex.lua",
     ["kio.sync.select"] = "lua/kio/sync/select.lua",
+    ["kio.sync.shared"] = "lua/kio/sync/shared.lua",
     ["kio.sync.semaphore"] = "lua/kio/sync/semaphore.lua",
     ["kio.sync.waitgroup"] = "lua/kio/sync/waitgroup.lua",
     ["kio.testing"] = "lua/kio/testing.lua",

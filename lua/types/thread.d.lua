@@ -61,6 +61,23 @@ function kio.thread_channel(capacity) end
 ---@return kio.ThreadEvent
 function kio.thread_event() end
 
+---For kio.select: whether a send, or a receive, would come to something at once.
+---@param channel kio.ThreadChannel
+---@param sending boolean
+---@return boolean
+function kio.thread_channel_ready(channel, sending) end
+
+---For kio.select: wakes who waits in it when the channel is ready. To be closed.
+---@param channel kio.ThreadChannel
+---@param sending boolean
+---@return userdata? watch nil when it is ready now
+function kio.thread_channel_watch(channel, sending) end
+
+---The same when the event is set.
+---@param event kio.ThreadEvent
+---@return userdata? watch
+function kio.thread_event_watch(event) end
+
 ---@class kio.BlockingJob
 ---@field [1] fun(...): ...
 ---@field [integer] any its arguments

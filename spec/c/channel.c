@@ -155,6 +155,36 @@ static void in_itself(void) {
   }
 }
 
+/* All watchers are told when there is something to do, and those who have left are not. */
+static void watchers(void) {
+  kio_channel *channel = kio_channel_new(1);
+  kio_inbox *dead = new_inbox(), *living = new_inbox();
+  kio_awaiter w[6];
+  kio_parcel parcel = parcel_of(1);
+  for (int i = 0; i < 6; i++) w[i] = awaiter_of(i == 2 ? dead : living);
+  CHECK(kio_channel_ready(channel, true) && !kio_channel_ready(channel, false));
+  CHECK(kio_channel_watch(channel, true, &w[0]));
+  for (int i = 0; i < 3; i++) CHECK(!kio_channel_watch(channel, false, &w[i]));
+  kio_inbox_close(dead);
+  CHECK(kio_channel_send(channel, &parcel, NULL) == KIO_CHANNEL_DONE);
+  CHECK(take_all(living) == 2 && !kio_channel_leave(channel, &w[0]));
+  CHECK(kio_channel_leave(channel, &w[2]) && kio_channel_watch(channel, false, &w[3]));
+  CHECK(!kio_channel_watch(channel, true, &w[3]) && !kio_channel_watch(channel, true, &w[4]));
+  CHECK(kio_channel_leave(channel, &w[3]));
+  CHECK(receive(channel) == 1 && take_all(living) == 1);
+  CHECK(!kio_channel_watch(channel, false, &w[3]));
+  parcel = parcel_of(2);
+  kio_channel_give_back(channel, &parcel);
+  CHECK(take_all(living) == 1 && receive(channel) == 2);
+  CHECK(!kio_channel_watch(channel, false, &w[5]));
+  kio_channel_close(channel);
+  CHECK(take_all(living) == 1);
+  CHECK(kio_channel_ready(channel, true) && kio_channel_ready(channel, false));
+  kio_inbox_unref(dead);
+  kio_inbox_unref(living);
+  kio_channel_unref(channel);
+}
+
 /* ---- a model ---- */
 
 typedef struct person {
@@ -246,6 +276,7 @@ int main(void) {
   dead_senders();
   given_back();
   in_itself();
+  watchers();
   at_random(1);
   at_random(5);
   CHECK(kio_memory_live() == 0);

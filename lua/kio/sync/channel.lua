@@ -161,7 +161,7 @@ function Channel:__tostring()
     self.capacity, self.senders:length(), self.receivers:length())
 end
 
-local channel = { Channel = Channel }
+local channel = { Channel = Channel, SEND_NIL = SEND_NIL }
 
 ---@param capacity? integer (0)
 ---@return kio.Channel

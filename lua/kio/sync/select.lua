@@ -4,16 +4,17 @@ local channel = require "kio.sync.channel"
 local check = require "kio.sync.check"
 local core = require "kio.core"
 local event = require "kio.sync.event"
+local shared = require "kio.sync.shared"
 
 local getmetatable, type = getmetatable, type -- asked for each alternative
 
-local ended = { done = true, failed = true, cancelled = true }
+local over = { done = true, failed = true, cancelled = true }
 
 -- Each kind of alternative tells the queue to wait in, whether it is ready, how to take it then,
--- and what it came to when a waker gave something.
+-- and what it came to when a waker gave something; see shared.lua for those of several workers.
 local task_kind = {
   queue = function(task) return task end,
-  ready = function(task) return ended[task:status()] end,
+  ready = function(task) return over[task:status()] end,
   take = core.task_result,
   given = core.task_result,
 }
@@ -42,6 +43,12 @@ local function classify(entry, me)
     local wrong = #entry > 2 and "one value at a time" or channel.sending.wrong(first, entry[2])
     if wrong then return nil, wrong end
     return channel.sending, first, entry[2]
+  elseif shared.kind(entry) then
+    return shared.kind(entry), entry
+  elseif shared.is_channel(first) then
+    local wrong = #entry > 2 and "one value at a time" or entry[2] == nil and channel.SEND_NIL
+    if wrong then return nil, wrong end
+    return shared.sending, first, entry[2]
   end
   return nil, "a channel, an event, a task or { channel, value } expected, got " .. type(entry)
 end
@@ -63,14 +70,15 @@ local function read(list, me)
   local unknown = unknown_key(list, n)
   if unknown then return nil, ("unknown option '%s'"):format(unknown) end
   if n == 0 then return nil, "nothing to wait for" end
-  local all_kinds, objects, values = {}, {}, {}
+  local all_kinds, objects, values, is_shared = {}, {}, {}, false
   for i = 1, n do
     local kind, object, value = classify(list[i], me)
     if not kind then return nil, ("alternative #%d: %s"):format(i, object) end
     all_kinds[i], objects[i] = kind, object
     values[i] = value == nil or value -- no holes; only a send's is looked at
+    is_shared = is_shared or kind.shared
   end
-  return { n = n, kinds = all_kinds, objects = objects, values = values }
+  return { n = n, kinds = all_kinds, objects = objects, values = values, shared = is_shared }
 end
 
 -- ---- the choice ----
@@ -94,8 +102,39 @@ local function wait(alternatives, timeout)
   return core.wait_any(queues, timeout, alternatives.values)
 end
 
+-- The same when some are shared: false when one of them is ready meanwhile.
+local function wait_shared(alternatives)
+  local due = alternatives.due
+  return shared.wait(alternatives, due and math.max(due - core.now(), 0))
+end
+
+local attempt
+
+-- What alternative `i` came to; another worker may have been faster.
+local function take(alternatives, timeout, i, first, ...)
+  if first == shared.missed then return attempt(alternatives, timeout) end
+  return i, first, ...
+end
+
+-- Takes one that is ready, or waits for the first.
+function attempt(alternatives, timeout)
+  local all_kinds, objects = alternatives.kinds, alternatives.objects
+  local ready = choose(alternatives)
+  if ready then
+    return take(alternatives, timeout, ready,
+      all_kinds[ready].take(objects[ready], alternatives.values[ready]))
+  end
+  local woken, given
+  if alternatives.shared then woken, given = wait_shared(alternatives)
+  else woken, given = wait(alternatives, timeout) end
+  if woken == false then return attempt(alternatives, timeout) end
+  if not woken then return check.late "select" end
+  return take(alternatives, timeout, woken, all_kinds[woken].given(objects[woken], given))
+end
+
 ---Waits for the first of several alternatives, and does it, and no other: a channel to receive
----from, `{ channel, value }` to send the value, an event to be set, a task to end.
+---from, `{ channel, value }` to send the value, an event to be set, a task to end. Channels and
+---events may be of kio.sync or of kio.thread.
 ---@async
 ---@param list table the alternatives, and `timeout` in seconds
 ---@return integer|nil index which one; nil when the time is over
@@ -111,14 +150,11 @@ local function select(list)
   local me = core.checkpoint()
   local alternatives, wrong = read(list, me)
   if not alternatives then error("select: " .. wrong, 2) end
-  local ready = choose(alternatives)
-  if ready then
-    return ready, alternatives.kinds[ready].take(alternatives.objects[ready],
-      alternatives.values[ready])
+  if alternatives.shared then
+    shared.let_turn()
+    alternatives.due = timeout and core.now() + timeout
   end
-  local woken, given = wait(alternatives, timeout)
-  if not woken then return check.late "select" end
-  return woken, alternatives.kinds[woken].given(alternatives.objects[woken], given)
+  return attempt(alternatives, timeout)
 end
 
 return select

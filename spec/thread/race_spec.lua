@@ -196,6 +196,20 @@ describe("between workers", function()
       end
     end
   end)
+
+  it("the number of a closed descriptor goes to another one (and tsan is told)", function()
+    local function churn(times)
+      for _ = 1, times do
+        local r, w = assert(kio.pipe())
+        assert(kio.close(r) and kio.close(w))
+        local _ <close> = assert(io.open "/dev/null")
+      end
+      return times
+    end
+    run(2, function()
+      for _, task in ipairs(kio.thread.each(churn, 200)) do assert.equal(200, task:await()) end
+    end)
+  end)
 end)
 
 describe("the end", function()

@@ -186,6 +186,5 @@ int kio_acceptor_await(kio_acceptor *a, kio_task *task) {
 }
 
 void kio_acceptor_abandon(kio_task *task) {
-  bool try_once = task->wake == KIO_WAKE_TIMEOUT || kio_scope_due(task->scope);
-  stop(task->subject, try_once);
+  stop(task->subject, kio_task_is_due(task));
 }

@@ -170,3 +170,8 @@ size_t kio_address_format(const kio_sockaddr *address, char text[KIO_ADDRESS_TEX
   kio_assert(size > 0 && size < KIO_ADDRESS_TEXT_MAX);
   return (size_t)size;
 }
+
+const char *kio_address_text(const kio_sockaddr *address, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
+  text[kio_address_format(address, text)] = 0;
+  return text;
+}

@@ -51,8 +51,7 @@ static int fail_saying(lua_State *L, const char *what, const char *code, const c
   char peer[KIO_ADDRESS_TEXT_MAX + 1];
   const kio_udp *udp = udp_at(L);
   kio_sockaddr address = udp ? udp->peer : kio_stream_peer(kio_stream_check(L)->stream);
-  peer[kio_address_format(&address, peer)] = 0;
-  return kio_fail_text(L, code, what, peer, text);
+  return kio_fail_text(L, code, what, kio_address_text(&address, peer), text);
 }
 
 /* Makes the handle work on this scheduler; 0 or -errno. */
@@ -87,8 +86,7 @@ static int waited(lua_State *L, lua_KContext ctx) {
   const kio_task *task = kio_sched_current()->current;
   int err = kio_op_error(task, request);
   kio_op_release(request);
-  bool cut = err == ECANCELED || err == EINTR;
-  if (cut && task->wake == KIO_WAKE_CANCEL) kio_task_raise_cancelled(L);
+  if (kio_op_cancelled(task, err)) kio_task_raise_cancelled(L);
   return err;
 }
 

@@ -46,7 +46,7 @@ static bool peer_of(const kio_task *task, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
   if (request && request->op == KIO_OP_CONNECT) peer = *request->arg.address;
   else if (getpeername(task->doing_fd, &peer.as.any, &peer.size) != 0) return false;
   if (peer.as.any.sa_family == AF_UNIX && peer.size <= sizeof peer.as.any.sa_family) return false;
-  text[kio_address_format(&peer, text)] = 0;
+  kio_address_text(&peer, text);
   return true;
 }
 

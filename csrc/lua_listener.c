@@ -49,14 +49,9 @@ static listener *check_listener(lua_State *L) {
   return luaL_checkudata(L, 1, LISTENER_TYPE);
 }
 
-static const char *address_text(const listener *l, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
-  text[kio_address_format(&l->address, text)] = 0;
-  return text;
-}
-
 static int fail(lua_State *L, const listener *l, const char *what, int err) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
-  address_text(l, text);
+  kio_address_text(&l->address, text);
   const char *moved = "the listener was handed over to another thread";
   const char *closed = l->moved ? moved : "the listener is closed";
   if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
@@ -65,10 +60,15 @@ static int fail(lua_State *L, const listener *l, const char *what, int err) {
 
 enum { ACCEPT_STREAM = 2 }; /* where the userdata to be filled waits on the frame */
 
+static int push_connection(lua_State *L, const listener *l, int fd, const kio_sockaddr *peer) {
+  if (!kio_net_fill(L, ACCEPT_STREAM, fd, peer)) return fail(L, l, "accept", ENOMEM);
+  lua_settop(L, ACCEPT_STREAM);
+  return 1 + kio_push_address(L, peer);
+}
+
 /* A connection, or why there is none; its peer's address is asked for only now. */
 static int accepted(lua_State *L, int outcome) {
   const listener *l = check_listener(L);
-  char text[KIO_ADDRESS_TEXT_MAX];
   kio_sockaddr peer;
   kio_address_blank(&peer);
   if (outcome < 0) return fail(L, l, "accept", -outcome);
@@ -76,10 +76,7 @@ static int accepted(lua_State *L, int outcome) {
   if (getpeername(outcome, &peer.as.any, &peer.size) != 0) {
     peer = (kio_sockaddr){.as.any.sa_family = AF_UNSPEC, .size = sizeof(sa_family_t)};
   }
-  if (!kio_net_fill(L, ACCEPT_STREAM, outcome, &peer)) return fail(L, l, "accept", ENOMEM);
-  lua_settop(L, ACCEPT_STREAM);
-  lua_pushlstring(L, text, kio_address_format(&peer, text));
-  return 2;
+  return push_connection(L, l, outcome, &peer);
 }
 
 /* What a loop's request has brought and no loop has taken is there for everybody. */
@@ -88,22 +85,16 @@ static bool left_over(const listener *l, int *outcome) {
 }
 
 static int l_acceptk(lua_State *L, int status, lua_KContext ctx) {
-  char text[KIO_ADDRESS_TEXT_MAX];
+  const listener *l = check_listener(L);
   kio_request *request = kio_op_result(ctx);
   const kio_task *task = kio_sched_current()->current;
   int fd = request->result, err = kio_op_error(task, request);
   kio_sockaddr peer = *request->arg.address;
   (void)status;
   kio_op_release(request);
-  if (err == ECANCELED && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
-  if (err == ETIMEDOUT && left_over(check_listener(L), &fd)) return accepted(L, fd);
-  if (err) return fail(L, check_listener(L), "accept", err);
-  if (!kio_net_fill(L, ACCEPT_STREAM, fd, &peer)) {
-    return fail(L, check_listener(L), "accept", ENOMEM);
-  }
-  lua_settop(L, ACCEPT_STREAM);
-  lua_pushlstring(L, text, kio_address_format(&peer, text));
-  return 2;
+  if (kio_op_cancelled(task, err)) return kio_task_raise_cancelled(L);
+  if (err == ETIMEDOUT && left_over(l, &fd)) return accepted(L, fd);
+  return err ? fail(L, l, "accept", err) : push_connection(L, l, fd, &peer);
 }
 
 /* listener:accept([options]) -> stream, the peer's address */
@@ -181,24 +172,20 @@ static int l_gc(lua_State *L) {
 
 /* listener:address() -> the address it is bound to */
 static int l_address(lua_State *L) {
-  char text[KIO_ADDRESS_TEXT_MAX];
-  lua_pushlstring(L, text, kio_address_format(&check_listener(L)->address, text));
-  return 1;
+  return kio_push_address(L, &check_listener(L)->address);
 }
 
 /* listener:fd() -> its descriptor's number, nil when closed */
 static int l_fd(lua_State *L) {
-  int fd = check_listener(L)->fd;
-  if (fd >= 0) lua_pushinteger(L, fd);
-  else lua_pushnil(L);
-  return 1;
+  return kio_push_fd(L, check_listener(L)->fd);
 }
 
 static int l_tostring(lua_State *L) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   listener *l = check_listener(L);
   const char *state = l->moved ? "handed over" : l->fd < 0 ? "closed" : "open";
-  lua_pushfstring(L, LISTENER_TYPE " (fd %d, %s, %s)", l->fd, state, address_text(l, text));
+  lua_pushfstring(L, LISTENER_TYPE " (fd %d, %s, %s)", l->fd, state,
+                  kio_address_text(&l->address, text));
   return 1;
 }
 

@@ -69,8 +69,7 @@ static int failed(lua_State *L, kio_udp *udp, kio_request *request, const char *
   int err = kio_op_error(task, request);
   kio_sockaddr about = to ? *to : udp->peer;
   kio_op_release(request);
-  bool cut = err == ECANCELED || err == EINTR;
-  if (cut && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  if (kio_op_cancelled(task, err)) return kio_task_raise_cancelled(L);
   return kio_udp_fail(L, udp, what, err, to ? &about : NULL);
 }
 
@@ -163,7 +162,6 @@ static int l_send(lua_State *L) {
 /* ---- receiving ---- */
 
 static void push_sender(lua_State *L, kio_udp *udp, message *m) {
-  char text[KIO_ADDRESS_TEXT_MAX];
   const kio_sockaddr *from = &m->address;
   m->address.size = m->header.msg_namelen;
   if (from->size == 0) { /* a Unix socket without a name */
@@ -171,7 +169,7 @@ static void push_sender(lua_State *L, kio_udp *udp, message *m) {
   } else if (from->size == udp->known.size && !memcmp(&from->as, &udp->known.as, from->size)) {
     lua_getiuservalue(L, 1, 1);
   } else {
-    lua_pushlstring(L, text, kio_address_format(from, text));
+    kio_push_address(L, from);
     remember(L, udp, from);
   }
 }

@@ -116,7 +116,7 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
     return 1;
   }
   kio_sched_close_fd(fd);
-  if (err == ECANCELED && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  if (kio_op_cancelled(task, err)) return kio_task_raise_cancelled(L);
   return kio_fail(L, err, "connect", subject);
 }
 

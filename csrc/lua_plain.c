@@ -78,12 +78,10 @@ typedef int (*name_fn)(int fd, struct sockaddr *address, socklen_t *size);
 
 static int push_name(lua_State *L, name_fn name, const char *what) {
   kio_sockaddr address;
-  char text[KIO_ADDRESS_TEXT_MAX];
   int fd = kio_check_fd(L, 1);
   kio_address_blank(&address);
   if (name(fd, &address.as.any, &address.size) != 0) return kio_fail_fd(L, errno, what, fd);
-  lua_pushlstring(L, text, kio_address_format(&address, text));
-  return 1;
+  return kio_push_address(L, &address);
 }
 
 static int get_local(int fd, struct sockaddr *address, socklen_t *size) {

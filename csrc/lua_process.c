@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "lua_close.h"
 #include "lua_stream.h"
 #include "op.h"
 #include "ops.h"
@@ -71,7 +72,7 @@ static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   kio_op_release(request);
   c->waiting--;
-  if (err == ECANCELED && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  if (kio_op_cancelled(task, err)) return kio_task_raise_cancelled(L);
   if (look(c)) return push_end(L, c);
   return kio_fail(L, err ? err : EAGAIN, "wait", push_subject(L));
 }
@@ -129,11 +130,17 @@ static void abandon(child *c) {
   c->pidfd = -1;
 }
 
+static int close_now(lua_State *L, child *c) {
+  abandon(c);
+  let_go(c);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
 static int l_gc(lua_State *L) {
   child *c = check_child(L);
   c->waiting = 0; /* a task that waits holds it: there is none */
-  abandon(c);
-  let_go(c);
+  close_now(L, c);
   return 0;
 }
 
@@ -142,10 +149,7 @@ static int l_close_endedk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   kio_op_release(kio_op_result(ctx));
   c->waiting--;
-  if (!look(c)) abandon(c);
-  let_go(c);
-  lua_pushboolean(L, true);
-  return 1;
+  return close_now(L, c);
 }
 
 /* process_close(child) -> true; kills it if it runs, and reaps it. Never refused to a cancelled
@@ -153,22 +157,13 @@ static int l_close_endedk(lua_State *L, int status, lua_KContext ctx) {
 static int l_close(lua_State *L) {
   child *c = check_child(L);
   kio_request *request;
-  kio_sched *sched = kio_sched_here();
-  bool may_wait = sched && sched->leaf == L && !sched->stuck && lua_isyieldable(L);
   lua_settop(L, 1);
-  if (!may_wait || c->pid == 0 || look(c)) {
-    abandon(c);
-    let_go(c);
-    return (lua_pushboolean(L, true), 1);
-  }
+  if (!kio_close_may_wait(L) || c->pid == 0 || look(c)) return close_now(L, c);
   kio_task *task = kio_op_begin_closing(L);
+  kio_sched *sched = task->sched;
   kio_child_signal(c->pidfd, SIGKILL);
   int err = kio_sched_request(sched, KIO_OP_POLL, c->pidfd, task, kio_op_wake_owner, &request);
-  if (err) {
-    abandon(c);
-    let_go(c);
-    return (lua_pushboolean(L, true), 1);
-  }
+  if (err) return close_now(L, c);
   request->arg.events = POLLIN;
   c->waiting++;
   task->request = request;

@@ -59,11 +59,6 @@ static int64_t opt_seconds(lua_State *L, int index) {
   return lua_isnoneornil(L, index) ? KIO_NEVER : kio_check_seconds(L, index);
 }
 
-static void start_timer(lua_State *L, kio_task *task, int64_t timeout_ns) {
-  if (kio_sched_timer(task->sched, task, kio_sched_due(task->sched, timeout_ns))) return;
-  luaL_error(L, "not enough memory");
-}
-
 /* Below the top lies what a success returns first: adds the cell. */
 static int finish_wait(lua_State *L) {
   kio_task *task = kio_sched_current()->current;
@@ -87,7 +82,7 @@ static int l_wait(lua_State *L) {
   int64_t timeout = opt_seconds(L, 2);
   kio_task *task = kio_op_begin(L);
   lua_settop(L, 3);
-  start_timer(L, task, timeout);
+  kio_op_timer(L, task, timeout);
   set_cell(L, task);
   kio_queue_push(&h->queue, task);
   kio_task_says(task, h->what, -1);
@@ -178,7 +173,7 @@ static int l_wait_any(lua_State *L) {
   kio_choice *choice = lua_newuserdatauv(L, sizeof *choice + count * sizeof(kio_waiter), 0);
   choice->task = NULL; /* nothing that can raise comes after the first push */
   luaL_setmetatable(L, CHOICE_TYPE);
-  start_timer(L, task, timeout);
+  kio_op_timer(L, task, timeout);
   lua_pushvalue(L, 3);
   set_cell(L, task);
   kio_choice_open(choice, task, (int)count);

@@ -53,7 +53,6 @@ static int push_failure(lua_State *L, const query *q) {
 }
 
 static int push_answer(lua_State *L, const query *q) {
-  char text[KIO_ADDRESS_TEXT_MAX];
   lua_Integer count = 0;
   if (q->code) return push_failure(L, q);
   lua_newtable(L);
@@ -61,7 +60,7 @@ static int push_answer(lua_State *L, const query *q) {
     kio_sockaddr address = {.size = at->ai_addrlen};
     if (at->ai_addrlen > sizeof address.as) continue;
     memcpy(&address.as, at->ai_addr, at->ai_addrlen);
-    lua_pushlstring(L, text, kio_address_format(&address, text));
+    kio_push_address(L, &address);
     lua_rawseti(L, -2, ++count);
   }
   return 1;

@@ -18,9 +18,7 @@ static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
 static int l_wait(lua_State *L) {
   int64_t timeout = lua_isnoneornil(L, 1) ? KIO_NEVER : kio_check_seconds(L, 1);
   kio_task *task = kio_op_begin(L);
-  if (!kio_sched_timer(task->sched, task, kio_sched_due(task->sched, timeout))) {
-    return luaL_error(L, "not enough memory");
-  }
+  kio_op_timer(L, task, timeout);
   kio_queue_push(&task->sched->short_of, task);
   kio_task_says(task, "a free descriptor", -1);
   return kio_task_park(L, task, kio_queue_abandon, 0, l_waitk);

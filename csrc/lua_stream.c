@@ -9,6 +9,7 @@
 
 #include "address.h"
 #include "config.h"
+#include "lua_close.h"
 #include "lua_pieces.h"
 #include "lua_sockopt.h"
 #include "lua_udp.h"
@@ -44,7 +45,7 @@ const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS
   kio_sockaddr peer = kio_stream_peer(stream);
   if (stream->standard) strcpy(text, standard[stream->standard]);
   else if (stream->kind != KIO_STREAM_SOCKET) strcpy(text, kinds[stream->kind]);
-  else text[kio_address_format(&peer, text)] = 0;
+  else kio_address_text(&peer, text);
   return text;
 }
 
@@ -52,7 +53,6 @@ static int64_t due_of(lua_State *L, const kio_stream_handle *h, kio_sched *sched
   return kio_sched_due(sched, kio_op_timeout_or(L, options, h->timeout_ns));
 }
 
-/* nil, "what peer: message", code */
 int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   kio_stream_peer_text(stream, text);
@@ -66,7 +66,6 @@ int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, in
   return kio_fail(L, err, what, text);
 }
 
-/* What the end of a wait means: raises Cancelled, or the errno of an early end, or `err`. */
 int kio_stream_early_end(lua_State *L, int err) {
   const kio_task *task = kio_sched_current()->current;
   bool cut = err == 0 || err == ECANCELED || err == EINTR;
@@ -300,13 +299,10 @@ static int l_close(lua_State *L) {
   kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
   if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1);
-  kio_sched *sched = kio_sched_here();
-  if (!sched || sched->leaf != L || sched->stuck || !lua_isyieldable(L)) {
-    return close_without_waiting(L, stream);
-  }
+  if (!kio_close_may_wait(L)) return close_without_waiting(L, stream);
   kio_task *task = kio_op_begin_closing(L);
-  stream->write_due_ns = due_of(L, h, sched, 2);
-  if (kio_task_is_cancelled(task)) stream->write_due_ns = sched->now_ns;
+  stream->write_due_ns = due_of(L, h, task->sched, 2);
+  if (kio_task_is_cancelled(task)) stream->write_due_ns = task->sched->now_ns;
   stream->state = KIO_STREAM_CLOSING;
   kio_stream_dismiss_writer(stream);
   if (!kio_stream_drained(stream)) return park_writer(L, stream, true, 0, l_close_flushedk);
@@ -327,18 +323,12 @@ static int l_gc(lua_State *L) {
 
 /* ---- the rest ---- */
 
-static int push_address(lua_State *L, const kio_sockaddr *address) {
-  char text[KIO_ADDRESS_TEXT_MAX];
-  lua_pushlstring(L, text, kio_address_format(address, text));
-  return 1;
-}
-
 /* stream:peer() -> the other end's address */
 static int l_peer(lua_State *L) {
   kio_stream *stream = kio_stream_check(L)->stream;
   kio_sockaddr peer = kio_stream_peer(stream);
   if (stream->kind != KIO_STREAM_SOCKET) return kio_stream_fail(L, stream, "peer", ENOTSOCK);
-  return push_address(L, &peer);
+  return kio_push_address(L, &peer);
 }
 
 /* stream:address() -> this end's address */
@@ -346,15 +336,12 @@ static int l_address(lua_State *L) {
   kio_sockaddr address;
   kio_stream *stream = kio_stream_check(L)->stream;
   int err = kio_socket_local(stream->fd, &address);
-  return err ? kio_stream_fail(L, stream, "address", -err) : push_address(L, &address);
+  return err ? kio_stream_fail(L, stream, "address", -err) : kio_push_address(L, &address);
 }
 
 /* stream:fd() -> its descriptor's number, nil when closed */
 static int l_fd(lua_State *L) {
-  kio_stream *stream = kio_stream_check(L)->stream;
-  if (stream->fd >= 0) lua_pushinteger(L, stream->fd);
-  else lua_pushnil(L);
-  return 1;
+  return kio_push_fd(L, kio_stream_check(L)->stream->fd);
 }
 
 /* stream:set_timeout(seconds | nil): for operations that name none */

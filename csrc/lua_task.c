@@ -113,9 +113,7 @@ static int wait_for(lua_State *L, bool join) {
   lua_settop(L, 1);
   if (kio_task_ended(target)) return join ? join_ended(L, target) : await_ended(L, target);
   if (target == task) return luaL_error(L, "a task cannot wait for itself");
-  if (!kio_sched_timer(task->sched, task, kio_sched_due(task->sched, timeout))) {
-    return luaL_error(L, "not enough memory");
-  }
+  kio_op_timer(L, task, timeout);
   kio_queue_push(&target->waiters, task);
   kio_task_says(task, kio_task_awaiting, -1);
   task->subject = target;

@@ -62,11 +62,6 @@ void kio_udp_attach(kio_udp *udp, kio_sched *sched) {
 
 /* ---- failures ---- */
 
-static const char *text_of(const kio_sockaddr *address, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
-  text[kio_address_format(address, text)] = 0;
-  return text;
-}
-
 /* Asked anew while it is open: the first message gives a socket its port. */
 static const kio_sockaddr *own_address(kio_udp *udp) {
   if (udp->fd >= 0) kio_socket_local(udp->fd, &udp->address);
@@ -76,7 +71,7 @@ static const kio_sockaddr *own_address(kio_udp *udp) {
 int kio_udp_fail(lua_State *L, kio_udp *udp, const char *what, int err, const kio_sockaddr *to) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   if (!to) to = udp->connected ? &udp->peer : own_address(udp);
-  text_of(to, text);
+  kio_address_text(to, text);
   const char *moved = "the socket was handed over to another thread";
   const char *closed = udp->moved ? moved : "the socket is closed";
   if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
@@ -222,29 +217,20 @@ static int l_leave(lua_State *L) {
 
 /* ---- the rest ---- */
 
-static int push_address(lua_State *L, const kio_sockaddr *address) {
-  char text[KIO_ADDRESS_TEXT_MAX];
-  lua_pushlstring(L, text, kio_address_format(address, text));
-  return 1;
-}
-
 /* udp:address() -> its own address */
 static int l_address(lua_State *L) {
-  return push_address(L, own_address(kio_udp_check(L)));
+  return kio_push_address(L, own_address(kio_udp_check(L)));
 }
 
 /* udp:peer() -> the address it is connected to, or nil */
 static int l_peer(lua_State *L) {
   const kio_udp *udp = kio_udp_check(L);
-  return udp->connected ? push_address(L, &udp->peer) : (lua_pushnil(L), 1);
+  return udp->connected ? kio_push_address(L, &udp->peer) : (lua_pushnil(L), 1);
 }
 
 /* udp:fd() -> its descriptor's number, nil when closed */
 static int l_fd(lua_State *L) {
-  const kio_udp *udp = kio_udp_check(L);
-  if (udp->fd >= 0) lua_pushinteger(L, udp->fd);
-  else lua_pushnil(L);
-  return 1;
+  return kio_push_fd(L, kio_udp_check(L)->fd);
 }
 
 /* udp:set_timeout(seconds | nil) -> udp: for operations that name none */
@@ -277,9 +263,9 @@ static int l_tostring(lua_State *L) {
   char own[KIO_ADDRESS_TEXT_MAX + 1], peer[KIO_ADDRESS_TEXT_MAX + 1];
   kio_udp *udp = kio_udp_check(L);
   const char *state = udp->moved ? "handed over" : udp->fd < 0 ? "closed" : "open";
-  text_of(own_address(udp), own);
+  kio_address_text(own_address(udp), own);
   lua_pushfstring(L, KIO_UDP_TYPE " (fd %d, %s, %s", udp->fd, state, own);
-  if (udp->connected) lua_pushfstring(L, ", peer %s)", text_of(&udp->peer, peer));
+  if (udp->connected) lua_pushfstring(L, ", peer %s)", kio_address_text(&udp->peer, peer));
   else lua_pushliteral(L, ")");
   lua_concat(L, 2);
   return 1;

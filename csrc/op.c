@@ -94,9 +94,7 @@ bool kio_op_address(lua_State *L, kio_request *request) {
 }
 
 static void abandon_request(kio_task *task) {
-  /* a timeout of 0 still tries */
-  bool try_once = task->wake == KIO_WAKE_TIMEOUT || kio_scope_due(task->scope);
-  kio_ring_cancel(&task->sched->ring, task->request, try_once);
+  kio_ring_cancel(&task->sched->ring, task->request, kio_task_is_due(task));
 }
 
 int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t timeout_ns,
@@ -111,6 +109,12 @@ int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t ti
   kio_task_says(task, kio_op_name(request->op), request->fd);
   kio_ring_queue(&sched->ring, request);
   return kio_task_park(L, task, abandon_request, (lua_KContext)request, k);
+}
+
+void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns) {
+  kio_sched *sched = task->sched;
+  if (kio_sched_timer(sched, task, kio_sched_due(sched, timeout_ns))) return;
+  luaL_error(L, "not enough memory");
 }
 
 /* ---- up ---- */
@@ -142,19 +146,26 @@ void kio_op_release(kio_request *request) {
   kio_sched_release(sched, request);
 }
 
+/* Whether somebody's cancel ended it: some calls of the kernel's own threads say so by EINTR. */
+static bool is_cut(int err) {
+  return err == ECANCELED || err == EINTR;
+}
+
 int kio_op_error(const kio_task *task, const kio_request *request) {
   int err = request->result < 0 ? -request->result : 0;
   if (err && request->flags & KIO_REQUEST_CLOSED) return EBADF;
-  bool cut = err == ECANCELED || err == EINTR;
-  return cut && task->wake == KIO_WAKE_TIMEOUT ? ETIMEDOUT : err;
+  return is_cut(err) && task->wake == KIO_WAKE_TIMEOUT ? ETIMEDOUT : err;
+}
+
+bool kio_op_cancelled(const kio_task *task, int err) {
+  return is_cut(err) && task->wake == KIO_WAKE_CANCEL;
 }
 
 int kio_op_failed(lua_State *L, kio_request *request) {
   kio_task *task = kio_sched_current()->current;
   kio_assert(request->result < 0);
   int err = kio_op_error(task, request);
-  bool cut = err == ECANCELED || err == EINTR;
-  if (cut && task->wake == KIO_WAKE_CANCEL) {
+  if (kio_op_cancelled(task, err)) {
     kio_op_release(request);
     return kio_task_raise_cancelled(L);
   }
@@ -208,4 +219,18 @@ int kio_fail(lua_State *L, int err, const char *what, const char *subject) {
   /* Messages go on in the middle of a sentence; abbreviations keep their capitals. */
   if (text[0] && !isupper((unsigned char)text[1])) text[0] = (char)tolower((unsigned char)text[0]);
   return kio_fail_text(L, kio_errname(err), what, subject, text);
+}
+
+/* ---- results ---- */
+
+int kio_push_address(lua_State *L, const kio_sockaddr *address) {
+  char text[KIO_ADDRESS_TEXT_MAX];
+  lua_pushlstring(L, text, kio_address_format(address, text));
+  return 1;
+}
+
+int kio_push_fd(lua_State *L, int fd) {
+  if (fd >= 0) lua_pushinteger(L, fd);
+  else lua_pushnil(L);
+  return 1;
 }

@@ -59,6 +59,9 @@ void kio_op_wake_owner(kio_request *request);
    Never returns, but for 3 pushed values when memory is out. */
 int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t timeout_ns,
                   lua_KFunction k);
+/* Starts the timer of the running task, about to park for something that is no request; raises when
+   memory is out. */
+void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns);
 /* The request a continuation was given; its result is final. */
 kio_request *kio_op_result(lua_KContext ctx);
 /* Gives back the request of the running task; its results must have been taken. */
@@ -74,6 +77,8 @@ int kio_op_countk(lua_State *L, int status, lua_KContext ctx);
 /* The errno a finished request means for its waiting task: ETIMEDOUT and EBADF in place of the
    ECANCELED they were brought about by; 0 for success. */
 int kio_op_error(const kio_task *task, const kio_request *request);
+/* Whether that errno tells that the cancellation of the task has ended its operation: raise it. */
+bool kio_op_cancelled(const kio_task *task, int err);
 /* Pushes nil, "what subject: message", code; returns 3. */
 int kio_fail(lua_State *L, int err, const char *what, const char *subject);
 
@@ -82,6 +87,11 @@ int kio_fail_fd(lua_State *L, int err, const char *what, int fd);
 /* The same with words of our own instead of an errno's. */
 int kio_fail_text(lua_State *L, const char *code, const char *what, const char *subject,
                   const char *text);
+
+/* Pushes an address as text; returns 1. */
+int kio_push_address(lua_State *L, const kio_sockaddr *address);
+/* Pushes a handle's descriptor, nil for a negative one: it is closed. Returns 1. */
+int kio_push_fd(lua_State *L, int fd);
 
 /* Argument checks; each raises an argument error that names what is wrong. */
 int kio_check_fd(lua_State *L, int index);

@@ -15,18 +15,13 @@ static int opt_flags(lua_State *L, int index) {
   return lua_isnoneornil(L, index) ? 0 : kio_check_int(L, index);
 }
 
-static void push_address(lua_State *L, const kio_sockaddr *address) {
-  char text[KIO_ADDRESS_TEXT_MAX];
-  lua_pushlstring(L, text, kio_address_format(address, text));
-}
-
 /* ---- accept and connect ---- */
 
 static int l_acceptk(lua_State *L, int status, lua_KContext ctx) {
   kio_request *request = kio_op_result(ctx);
   (void)status;
   if (request->result < 0) return kio_op_failed(L, request);
-  push_address(L, request->arg.address);
+  kio_push_address(L, request->arg.address);
   lua_pushinteger(L, request->result);
   lua_insert(L, -2);
   kio_op_release(request);
@@ -204,7 +199,7 @@ static int l_recvmsgk(lua_State *L, int status, lua_KContext ctx) {
   size_t size = kio_min_size((size_t)request->result, m->iov[0].iov_len);
   lua_pushlstring(L, m->iov[0].iov_base, size);
   m->address.size = m->header.msg_namelen;
-  if (m->address.size > 0) push_address(L, &m->address);
+  if (m->address.size > 0) kio_push_address(L, &m->address);
   else lua_pushnil(L);
   lua_pushinteger(L, m->header.msg_flags & ~MSG_CMSG_CLOEXEC); /* which prep_recvmsg has added */
   kio_op_release(request);

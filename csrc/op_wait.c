@@ -20,9 +20,7 @@ static int l_sleepk(lua_State *L, int status, lua_KContext ctx) {
 static int l_sleep(lua_State *L) {
   int64_t ns = kio_check_seconds(L, 1);
   kio_task *task = kio_op_begin(L);
-  if (!kio_sched_timer(task->sched, task, kio_sched_due(task->sched, ns))) {
-    return luaL_error(L, "not enough memory");
-  }
+  kio_op_timer(L, task, ns);
   kio_task_says(task, "sleep", -1);
   return kio_task_park(L, task, kio_task_wake, 0, l_sleepk);
 }

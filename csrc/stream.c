@@ -262,8 +262,7 @@ int kio_stream_receive(kio_stream *stream, kio_task *reader) {
 
 void kio_stream_abandon_read(kio_task *reader) {
   kio_stream *stream = reader->subject;
-  bool try_once = reader->wake == KIO_WAKE_TIMEOUT || kio_scope_due(reader->scope);
-  kio_ring_cancel(&stream->sched->ring, stream->rx, try_once);
+  kio_ring_cancel(&stream->sched->ring, stream->rx, kio_task_is_due(reader));
 }
 
 /* ---- output ---- */

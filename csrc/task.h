@@ -106,6 +106,11 @@ void kio_task_hold(kio_task *task, kio_abandon_fn abandon);
 void kio_task_wake(kio_task *task);
 /* Ends the present wait early, for a reason. Nothing when it does not wait. */
 void kio_task_interrupt(kio_task *task, kio_wake why);
+/* In an abandon function: whether a deadline ends the wait, its own or a scope's. Then what can be
+   done at once still is, for a timeout of 0 tries once. */
+static inline bool kio_task_is_due(const kio_task *task) {
+  return task->wake == KIO_WAKE_TIMEOUT || kio_scope_due(task->scope);
+}
 /* Cancels: the wait it is in ends, and every further operation raises. Nothing when it has
    ended. */
 void kio_task_cancel(kio_task *task);

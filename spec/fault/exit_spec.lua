@@ -21,7 +21,7 @@ local PREAMBLE = [[
     kio.spawn(kio.recv, a, 1000)
     kio.spawn(kio.read, r, 1000)
     kio.spawn(kio.poll, a, "r")
-    kio.spawn(kio.splice, r, nil, w, nil, 10)
+    kio.spawn(kio.splice, r, nil, b, nil, 10)
     kio.spawn(listener.accept, listener)
     kio.spawn(client.recv, client)
     kio.spawn(kio.sleep, 1000)
@@ -97,6 +97,21 @@ describe("a process with operations in flight", function()
           os.exit(7, true)
         end)()
       end):await()
+    end)
+  ]]))
+
+  -- The reads are asked to end, and may fill their buffers all the same: on the simulated ring so.
+  each_ring("ends by os.exit just as bytes come", ends(7, "^$", [[
+    kio.run(function()
+      local pipes = {}
+      for i = 1, 10 do
+        local r, w = kio.pipe()
+        kio.spawn(kio.read, r, 1000)
+        pipes[i] = assert(io.open("/proc/self/fd/" .. w, "w"))
+      end
+      for _ = 1, 3 do kio.yield() end
+      for _, pipe in ipairs(pipes) do assert(pipe:write(("x"):rep(1000)) and pipe:flush()) end
+      os.exit(7, true)
     end)
   ]]))
 

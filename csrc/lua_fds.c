@@ -9,6 +9,7 @@
 #include "lua_sockopt.h"
 #include "lua_stream.h"
 #include "lua_udp.h"
+#include "misuse.h"
 #include "op.h"
 #include "ops.h"
 
@@ -159,7 +160,7 @@ static int l_fds_send(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   int64_t due = due_of(L, 4, task->sched);
   if (fd_of(L) < 0) return fail(L, "send_fds", EBADF);
-  if (stream && stream->writer) return luaL_error(L, "another task is writing to this stream");
+  if (stream && stream->writer) return kio_misuse(L, "another task is writing to this stream");
   int err = attach(L, task->sched);
   if (err) return fail(L, "send_fds", -err);
   if (stream && !kio_stream_drained(stream)) return (lua_pushboolean(L, false), 1);
@@ -294,7 +295,7 @@ static int l_recv_fds(lua_State *L) {
   int64_t due = due_of(L, 3, task->sched);
   if (fd_of(L) < 0) return fail(L, "recv_fds", EBADF);
   if (udp ? udp->receiving : stream->reader != NULL) {
-    return luaL_error(L, "another task is reading from this socket");
+    return kio_misuse(L, "another task is reading from this socket");
   }
   int err = attach(L, task->sched);
   if (err) return fail(L, "recv_fds", -err);

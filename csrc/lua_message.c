@@ -9,6 +9,7 @@
 #include "config.h"
 #include "lua_pieces.h"
 #include "lua_udp.h"
+#include "misuse.h"
 #include "op.h"
 
 enum {
@@ -245,7 +246,7 @@ static int start_receive(lua_State *L, bool sender) {
   int64_t timeout = kio_op_timeout_or(L, 3, udp->timeout_ns);
   kio_task *task = kio_op_begin(L);
   if (udp->fd < 0) return kio_udp_fail(L, udp, what, EBADF, NULL);
-  if (udp->receiving) return luaL_error(L, "another task is receiving from this socket");
+  if (udp->receiving) return kio_misuse(L, "another task is receiving from this socket");
   kio_udp_attach(udp, task->sched);
   kio_request *request = kio_op_request(L, task, KIO_OP_RECVMSG, udp->fd);
   if (!request || !make_message(L, request, max, MSG_TRUNC)) return 3;

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "lua_buffer.h"
 #include "lua_stream.h"
+#include "misuse.h"
 #include "op.h"
 #include "ops.h"
 
@@ -208,7 +209,7 @@ static int start_read(lua_State *L, read_kind kind) {
   kio_stream *stream = h->stream;
   kio_task *task = kio_op_begin(L);
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, name_of(kind), EBADF);
-  if (stream->reader) return luaL_error(L, "another task is reading from this stream");
+  if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
   read_options(L, stream, task->sched, h->timeout_ns);
   int err = kio_stream_attach(stream, task->sched);
   if (err) return kio_stream_fail(L, stream, name_of(kind), -err);
@@ -276,7 +277,7 @@ static int l_recv(lua_State *L) {
     timeout_ns = kio_op_timeout_or(L, 3, timeout_ns);
   }
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "recv", EBADF);
-  if (stream->reader) return luaL_error(L, "another task is reading from this stream");
+  if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
   int err = kio_stream_attach(stream, task->sched);
   if (err) return kio_stream_fail(L, stream, "recv", -err);
   if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
@@ -300,7 +301,7 @@ static int l_recv_into(lua_State *L) {
   int64_t timeout_ns = kio_op_timeout_or(L, 5, h->timeout_ns);
   kio_task *task = kio_op_begin(L);
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "recv_into", EBADF);
-  if (stream->reader) return luaL_error(L, "another task is reading from this stream");
+  if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
   int err = kio_stream_attach(stream, task->sched);
   if (err) return kio_stream_fail(L, stream, "recv_into", -err);
   if (kio_stream_unread(stream) > 0) return fill_buffer(L, stream);
@@ -379,7 +380,7 @@ static int l_unread(lua_State *L) {
   const char *data = kio_check_data(L, 2, &size);
   kio_task *task = kio_op_task(L);
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "unread", EBADF);
-  if (stream->reader) return luaL_error(L, "another task is reading from this stream");
+  if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
   int err = kio_stream_attach(stream, task->sched);
   if (!err) err = kio_stream_put_back(stream, data, size);
   if (err) return kio_stream_fail(L, stream, "unread", -err);

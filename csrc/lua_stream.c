@@ -14,6 +14,7 @@
 #include "lua_sockopt.h"
 #include "lua_udp.h"
 #include "memory.h"
+#include "misuse.h"
 #include "op.h"
 
 #define STREAM_TYPE "kio.Stream"
@@ -169,7 +170,7 @@ static int start_write(lua_State *L, int then) {
   if (kio_task_is_cancelled(task)) kio_op_begin(L); /* raises */
   int err = output_error(stream);
   if (err) return write_failed(L, stream, name_of(then), err, 0);
-  if (stream->writer) return luaL_error(L, "another task is writing to this stream");
+  if (stream->writer) return kio_misuse(L, "another task is writing to this stream");
   err = kio_stream_attach(stream, task->sched);
   if (err) return write_failed(L, stream, name_of(then), -err, 0);
   bool waits = then == THEN_FLUSH || stream->out_size + size > stream->out_mark;
@@ -199,7 +200,7 @@ static int l_flush(lua_State *L) {
   kio_stream_handle *h = kio_stream_check(L);
   kio_task *task = kio_op_begin(L);
   int64_t due = due_of(L, h, task->sched, 2);
-  if (h->stream->writer) return luaL_error(L, "another task is writing to this stream");
+  if (h->stream->writer) return kio_misuse(L, "another task is writing to this stream");
   lua_settop(L, 1);
   h->stream->write_due_ns = due;
   return flush(L, h->stream, false);
@@ -242,7 +243,7 @@ static int l_shutdown(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "shutdown", EBADF);
   if (how == SHUT_RD) return shut(L, stream, how);
-  if (stream->writer) return luaL_error(L, "another task is writing to this stream");
+  if (stream->writer) return kio_misuse(L, "another task is writing to this stream");
   stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
   if (kio_stream_drained(stream)) return l_shutdownk(L, LUA_OK, how);
   return park_writer(L, stream, true, how, l_shutdownk);

@@ -10,6 +10,7 @@
 
 #include "address.h"
 #include "errname.h"
+#include "misuse.h"
 
 /* ---- may it start? ---- */
 
@@ -30,13 +31,13 @@ static void raise_after_turn(lua_State *L, kio_task *task) {
 kio_task *kio_op_no_task(lua_State *L) {
   const kio_sched *sched = kio_sched_current();
   if (sched && !kio_sched_here()) {
-    luaL_error(L, "operation in a forked child: the ring stays with the parent process; start a "
+    kio_misuse(L, "operation in a forked child: the ring stays with the parent process; start a "
                   "kio.run of the child's own, or exec another program");
   }
   if (!sched || !sched->current) {
-    luaL_error(L, "operation outside a task: call it in a function run by kio.run or kio.spawn");
+    kio_misuse(L, "operation outside a task: call it in a function run by kio.run or kio.spawn");
   }
-  luaL_error(L, "operation in a coroutine kio does not run: its resume was taken from the "
+  kio_misuse(L, "operation in a coroutine kio does not run: its resume was taken from the "
                 "coroutine library before kio was loaded, or it belongs to another task");
   return NULL;
 }
@@ -44,7 +45,7 @@ kio_task *kio_op_no_task(lua_State *L) {
 kio_task *kio_op_begin_closing(lua_State *L) {
   kio_task *task = kio_op_task(L);
   if (!lua_isyieldable(L) || task->sched->stuck) {
-    luaL_error(L, "operation where Lua cannot yield (within table.sort, string.gsub, require, a "
+    kio_misuse(L, "operation where Lua cannot yield (within table.sort, string.gsub, require, a "
                   "metamethod called from C, or coroutine.close)");
   }
   if (task->request) { /* an error cut its operation off after the result had come */

@@ -11,6 +11,7 @@ extern const luaL_Reg kio_socket_ops[];   /* op_socket.c: sockets by descriptor 
 extern const luaL_Reg kio_wait_ops[];     /* op_wait.c: time, readiness, close, cancel */
 extern const luaL_Reg kio_dir_ops[];      /* lua_dir.c: names, by way of the pool */
 extern const luaL_Reg kio_plain_ops[];    /* lua_plain.c: calls that never wait */
+extern const luaL_Reg kio_misuse_ops[];   /* misuse.c: which files are kio's own */
 extern const luaL_Reg kio_task_ops[];     /* lua_task.c: tasks */
 extern const luaL_Reg kio_queue_ops[];    /* lua_queue.c: what kio.sync is made of */
 extern const luaL_Reg kio_scope_ops[];    /* lua_scope.c: scope, timeout, deadline, shield */

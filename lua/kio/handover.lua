@@ -4,6 +4,8 @@ local core = require "kio.core"
 
 local handover = {}
 
+local TIMEOUT = { timeout = "number" }
+
 ---@class kio.Stream
 local Stream = core.stream_methods
 ---@class kio.Udp
@@ -50,6 +52,9 @@ end
 ---@return string? code "EOPNOTSUPP" or "EINVAL" over anything but a Unix socket
 ---@async
 function Stream:send_fds(data, list, options)
+  check.self(self, "kio.Stream", "send_fds")
+  check.passed(data, list, "send_fds")
+  check.options(options, 3, "send_fds", TIMEOUT)
   local sent, message, code
   repeat
     local flushed
@@ -71,6 +76,9 @@ end
 ---@return string? code
 ---@async
 function Udp:send_fds(data, list, options)
+  check.self(self, "kio.Udp", "send_fds")
+  check.passed(data, list, "send_fds")
+  check.options(options, 3, "send_fds", TIMEOUT)
   local sent, message, code = core.fds_send(self, data, list, options)
   if not sent then return nil, message, code end
   return self

@@ -1,6 +1,7 @@
 ---kio: straight-line asynchronous Lua on io_uring. See docs/guide.md.
 require "kio.buffer"
 local core = require "kio.core"
+core.own_files((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
 local fs = require "kio.fs"
 local group = require "kio.group"
 local helpers = require "kio.io"

@@ -1,6 +1,7 @@
 ---Sockets: listening, connecting, accepting, datagrams.
 require "kio.net.connect"
 local accept = require "kio.accept"
+local check = require "kio.fs.check"
 local core = require "kio.core"
 local handover = require "kio.handover"
 local names = require "kio.net.names"
@@ -11,7 +12,7 @@ local net = {}
 net.listen = core.net_listen
 net.connect = core.net_connect
 net.resolve = names.resolve
-net.udp = core.net_udp
+net.udp = require "kio.net.udp"
 for name, f in pairs(handover) do net[name] = f end
 
 ---@class kio.Listener
@@ -21,6 +22,7 @@ local Listener = core.listener_methods
 ---memory, passes over connections that died in the queue, and raises any other error.
 ---@return async fun(): kio.Stream?, kio.Address?
 function Listener:accepts()
+  check.self(self, "kio.Listener", "accepts")
   local state = accept.state()
   return function()
     local stream, peer = accept.next(self, state)

@@ -1,4 +1,5 @@
 ---Methods of streams that are written in Lua.
+local check = require "kio.fs.check"
 local core = require "kio.core"
 
 ---@class kio.Stream
@@ -10,13 +11,21 @@ local function value_or_raise(value, message)
   return value
 end
 
+local FORMATS = { l = true, L = true, a = true, ["*l"] = true, ["*L"] = true, ["*a"] = true }
+local LINES = { max = "number", timeout = "number" }
+local CHUNKS = { timeout = "number" }
+
 ---Iterates over what `read` gives for one format; raises on an error.
 ---@param format? string|integer as for `read`; default "l"
 ---@param options? {max?: integer, timeout?: number}
 ---@return fun(): string?
 ---@async
 function Stream:lines(format, options)
+  check.self(self, "kio.Stream", "lines")
   format = format or "l"
+  if type(format) == "number" then check.moved(format, 1, "lines")
+  elseif not FORMATS[format] then check.refuse(1, "lines", "invalid format") end
+  check.options(options, 2, "lines", LINES)
   options = options or {}
   return function() return value_or_raise(self:read(format, options)) end
 end
@@ -27,6 +36,11 @@ end
 ---@return fun(): string?
 ---@async
 function Stream:chunks(max, options)
+  check.self(self, "kio.Stream", "chunks")
+  if max ~= nil and check.count(max, 1, "chunks") == 0 then
+    check.refuse(1, "chunks", "must be at least 1 byte")
+  end
+  check.options(options, 2, "chunks", CHUNKS)
   return function() return value_or_raise(self:recv(max, options)) end
 end
 

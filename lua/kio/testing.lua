@@ -1,5 +1,6 @@
 ---Tests of programs that use kio: a clock that jumps, an order that a seed decides, faults, and a
 ---look at what was left behind. Works in every build. See docs/testing.md.
+local check = require "kio.fs.check"
 local core = require "kio.core"
 
 local testing = {}
@@ -231,7 +232,7 @@ end
 ---@param list kio.testing.Fault[]
 ---@return kio.testing.Faults
 function testing.faults(list)
-  local faults = core.rig_faults(list)
+  local faults = check.told("faults", 0, core.rig_faults, list)
   table.insert(current.anchors, faults)
   return faults
 end

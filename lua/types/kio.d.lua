@@ -886,12 +886,16 @@ function kio.chmod(path, mode, options) end
 
 ---lseek(2): of regular files it never waits.
 ---@param fd kio.Fd
----@param whence "set"|"cur"|"end"
+---@param whence "set"|"cur"|"end"|"data"|"hole"
 ---@param offset? integer
 ---@return integer|nil position
 ---@return string? message
 ---@return string? code
 function kio.lseek(fd, whence, offset) end
+
+---Errors about misuse point at the innermost function that is not in files like these.
+---@param beginning string of their sources, as debug.getinfo tells it
+function kio.own_files(beginning) end
 
 ---A descriptor that tells of changes, see inotify(7).
 ---@param path string

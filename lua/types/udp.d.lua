@@ -49,13 +49,6 @@ function Udp:receive_from(max, options) end
 ---@return kio.Address? sender
 function Udp:receive(max, options) end
 
----The peer is where `send` goes, and the only one whose messages come; nil: anybody's again.
----@param address kio.Address|nil
----@return kio.Udp|nil self
----@return string? message
----@return string? code
-function Udp:connect(address) end
-
 ---@class kio.GroupOptions
 ---@field interface? string|integer by name or index; default: the kernel's choice
 ---@field source? string only messages of this IP address

@@ -16,7 +16,7 @@ layers.order = {
   "desc",
   "scope task queue watchdog sched sched_tasks sched_inbox sched_end trace stream acceptor signals "
     .. "stream_plain interrupt",
-  "op op_job ops check",
+  "op op_job ops check misuse",
   "lua_* op_* test_*",
 }
 

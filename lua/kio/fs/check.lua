@@ -40,11 +40,49 @@ function check.count(value, index, name)
   return n
 end
 
+local MOVED_MAX = 0x7ffff000 -- what the kernel moves in one call at most
+
+---A count of bytes that one operation can move. Returns it as an integer.
+function check.moved(value, index, name)
+  local n = type(value) == "number" and math.tointeger(value)
+  if not n then
+    refuse(index, name, "an integer expected, got " .. tostring(value))
+  elseif n < 0 then
+    refuse(index, name, "it cannot be negative")
+  elseif n > MOVED_MAX then
+    refuse(index, name, "more bytes than one operation can move (2 GiB)")
+  end
+  return n
+end
+
 ---A descriptor by its number.
 function check.fd(value, index, name)
-  if type(value) ~= "number" or not math.tointeger(value) or value < 0 then
+  local fd = type(value) == "number" and math.tointeger(value)
+  if not fd or fd < 0 or fd > 0x7fffffff then
     refuse(index, name, "a descriptor expected, got " .. tostring(value))
   end
+end
+
+---That a method was called on an object of its class.
+function check.self(value, class, name)
+  local meta = debug.getmetatable(value)
+  if not meta or meta.__name ~= class then
+    error(("calling '%s' on bad self (%s expected, got %s)"):format(name, class, type(value)),
+      CALLER - 1)
+  end
+end
+
+---What f(...) gives, a function of the core that checks its arguments itself: an error about one of
+---them becomes one of the public function, which has so many `fewer`. Slow.
+function check.told(name, fewer, f, ...)
+  local results = table.pack(pcall(f, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local err, index, text = results[2], nil, nil
+  if type(err) == "string" then
+    index, text = err:match("bad argument #(%d+) to '[^']*' (%(.*%))$")
+  end
+  if not index then error(err, 0) end
+  error(("bad argument #%d to '%s' %s"):format(index - fewer, name, text), CALLER - 1)
 end
 
 local buffers = core.buffer_methods
@@ -55,11 +93,26 @@ function check.is_buffer(value)
   return meta and meta.__index == buffers
 end
 
----Bytes to be written: a string, or a buffer.
+---Bytes to be written: a string, a number as tostring writes it, or a buffer. Returns them.
 function check.data(value, index, name)
+  if type(value) == "number" then return tostring(value) end
   if type(value) ~= "string" and not check.is_buffer(value) then
     refuse(index, name, "a string expected, got " .. type(value))
   end
+  return value
+end
+
+---A list of strings and numbers to be written. Returns one of strings, and their size.
+function check.pieces(list, index, name)
+  if type(list) ~= "table" or #list == 0 then refuse(index, name, "a list of strings expected") end
+  local pieces, size = table.move(list, 1, #list, 1, {}), 0
+  for i = 1, #pieces do
+    local kind = type(pieces[i])
+    if kind == "number" then pieces[i] = tostring(pieces[i])
+    elseif kind ~= "string" then refuse(index, name, "every piece must be a string") end
+    size = size + #pieces[i]
+  end
+  return pieces, size
 end
 
 ---A buffer to be filled from `at` on with at most `max` bytes. Returns these two.
@@ -88,6 +141,18 @@ function check.sizes(list, index, name)
     total = total + list[i]
   end
   return total
+end
+
+---What is to be passed to another process: a string, and descriptors with it.
+function check.passed(data, list, name)
+  if type(data) ~= "string" then refuse(1, name, "string expected, got " .. type(data)) end
+  if type(list) ~= "table" then refuse(2, name, "table expected, got " .. type(list)) end
+  for _, each in ipairs(list) do
+    local kind = type(each)
+    if math.type(each) ~= "integer" and kind ~= "userdata" and kind ~= "table" then
+      refuse(2, name, "descriptor or handle expected, got " .. kind)
+    end
+  end
 end
 
 ---Strings, numbers and buffers, joined to one string; one of the first or last kind stays as it is.

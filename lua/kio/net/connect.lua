@@ -5,17 +5,12 @@ local names = require "kio.net.names"
 
 local ATTEMPT_DELAY = 0.25 -- seconds: RFC 8305, section 8
 
--- What resolve has said, as a failure of another operation.
-local function retell(what, address, message, code)
-  return nil, ("%s %s: %s"):format(what, address, message:match("^resolve .-: (.*)$")), code
-end
-
 -- Its addresses are tried as RFC 8305 says: the first one that answers wins.
 local function connect_by_name(address, options)
   options = options or {}
   local due = options.timeout and core.now() + options.timeout
   local list, message, code = names.resolve(address, { timeout = options.timeout })
-  if not list then return retell("connect", address, message, code) end
+  if not list then return names.retell("connect", address, message, code) end
   local delay, own = options.attempt_delay or ATTEMPT_DELAY, {}
   for name, value in pairs(options) do own[name] = value end
   own.attempt_delay = nil
@@ -25,7 +20,7 @@ end
 -- The first of its addresses that can be had.
 local function listen_by_name(address, options)
   local list, message, code = names.resolve(address)
-  if not list then return retell("listen", address, message, code) end
+  if not list then return names.retell("listen", address, message, code) end
   local listener
   for _, each in ipairs(list) do
     listener, message, code = core.net_listen(each, options)

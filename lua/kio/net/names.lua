@@ -110,4 +110,14 @@ function names.resolve(name, options)
   return look_up(host, port or options.port and ("%d"):format(options.port), options)
 end
 
+---What `resolve` has said, as a failure of another operation.
+---@param what string that operation
+---@param address string what was asked for
+---@param message string
+---@param code string
+---@return nil, string message, string code
+function names.retell(what, address, message, code)
+  return nil, ("%s %s: %s"):format(what, address, message:match("^resolve .-: (.*)$")), code
+end
+
 return names

@@ -102,10 +102,10 @@ static int l_getpeername(lua_State *L) {
   return push_name(L, get_peer, "getpeername");
 }
 
-/* lseek(fd, "set" | "cur" | "end", offset) -> position */
+/* lseek(fd, "set" | "cur" | "end" | "data" | "hole", offset) -> position */
 static int l_lseek(lua_State *L) {
-  static const char *const names[] = {"set", "cur", "end", NULL};
-  static const int whences[] = {SEEK_SET, SEEK_CUR, SEEK_END};
+  static const char *const names[] = {"set", "cur", "end", "data", "hole", NULL};
+  static const int whences[] = {SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE};
   int fd = kio_check_fd(L, 1);
   int whence = whences[luaL_checkoption(L, 2, "cur", names)];
   off_t at = lseek(fd, (off_t)luaL_optinteger(L, 3, 0), whence);

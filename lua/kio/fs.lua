@@ -30,7 +30,8 @@ local OPEN = { timeout = "number", perm = "any", read_ahead = "number", direct =
 
 local function open_flags(value)
   if type(value) == "string" then return mode.flags(value) end
-  return value == nil and const.O_RDONLY or math.type(value) == "integer" and value
+  if value == nil then return const.O_RDONLY end
+  return math.type(value) == "integer" and value >= 0 and value <= 0x7fffffff and value
 end
 
 ---A file object. The mode is one of Lua's io.open, with "x" for a file that must not exist yet, or
@@ -185,12 +186,12 @@ local WRITE = { atomic = "boolean", append = "boolean", sync = "boolean", mode =
 ---is on the device), atomic (others see the old content or the new one, also after a crash).
 ---@async
 ---@param path string
----@param data string
+---@param data string|number|kio.Buffer
 ---@param options? kio.WriteFileOptions
 ---@return true? done, string? message, string? code
 function fs.write_file(path, data, options)
   check.path(path, 1, "write_file")
-  check.data(data, 2, "write_file")
+  data = check.data(data, 2, "write_file")
   check.options(options, 3, "write_file", WRITE)
   options = options or {}
   local permissions = check.permissions(options.mode, 3, "write_file")

@@ -52,6 +52,7 @@ end
 ---@param options? kio.Options
 ---@return string? data, string? message, string? code, integer? count, string? partial
 function io.read_exactly(fd, n, options)
+  check.fd(fd, 1, "read_exactly")
   n = check.count(n, 2, "read_exactly")
   check.options(options, 3, "read_exactly", TIMEOUT)
   return read_until(fd, n, options, function(size, rest) return core.read(fd, size, rest) end)
@@ -65,6 +66,7 @@ end
 ---@param options? kio.Options
 ---@return string? data, string? message, string? code, integer? count, string? partial
 function io.pread_exactly(fd, n, offset, options)
+  check.fd(fd, 1, "pread_exactly")
   n, offset = check.count(n, 2, "pread_exactly"), check.count(offset, 3, "pread_exactly")
   check.options(options, 4, "pread_exactly", TIMEOUT)
   return read_until(fd, n, options, function(size, rest, got)
@@ -92,11 +94,12 @@ end
 ---Writes the whole string or buffer at the current position; how many bytes that was.
 ---@async
 ---@param fd kio.Fd
----@param data string|kio.Buffer
+---@param data string|number|kio.Buffer
 ---@param options? kio.Options
 ---@return integer? count, string? message, string? code, integer? written
 function io.write_all(fd, data, options)
-  check.data(data, 2, "write_all")
+  check.fd(fd, 1, "write_all")
+  data = check.data(data, 2, "write_all")
   check.options(options, 3, "write_all", TIMEOUT)
   return write_until(fd, data, options, function(rest, due) return core.write(fd, rest, due) end)
 end
@@ -104,12 +107,13 @@ end
 ---The same at an offset; the position stays.
 ---@async
 ---@param fd kio.Fd
----@param data string|kio.Buffer
+---@param data string|number|kio.Buffer
 ---@param offset integer
 ---@param options? kio.Options
 ---@return integer? count, string? message, string? code, integer? written
 function io.pwrite_all(fd, data, offset, options)
-  check.data(data, 2, "pwrite_all")
+  check.fd(fd, 1, "pwrite_all")
+  data = check.data(data, 2, "pwrite_all")
   offset = check.count(offset, 3, "pwrite_all")
   check.options(options, 4, "pwrite_all", TIMEOUT)
   return write_until(fd, data, options, function(rest, due, done)
@@ -221,6 +225,8 @@ end
 ---@param options? kio.Options
 ---@return integer? count, string? message, string? code, integer? sent
 function io.sendfile(out_fd, in_fd, offset, count, options)
+  check.fd(out_fd, 1, "sendfile")
+  check.fd(in_fd, 2, "sendfile")
   offset = offset ~= nil and check.count(offset, 3, "sendfile") or nil
   count = count ~= nil and check.count(count, 4, "sendfile") or math.maxinteger
   check.options(options, 5, "sendfile", TIMEOUT)

@@ -15,6 +15,8 @@ local result, written, closed = base.result, base.written, base.closed
 local fail = base.fail
 local self_of, no_position = base.self_of, base.no_position
 
+local TIMEOUT = { timeout = "number" }
+
 -- ---- at an offset ----
 
 ---At most n bytes at the offset; nil at the end.
@@ -25,7 +27,8 @@ local self_of, no_position = base.self_of, base.no_position
 ---@return string? data, string? message, string? code
 function File.pread(self, n, offset, options)
   local window = self_of(self, "pread")
-  n, offset = check.count(n, 1, "pread"), check.count(offset, 2, "pread")
+  n, offset = check.moved(n, 1, "pread"), check.count(offset, 2, "pread")
+  check.options(options, 3, "pread", TIMEOUT)
   if not window.fd then return closed(self, "pread") end
   if not window.seekable then return no_position(self, "pread") end
   if window.direct then return fail(self, "pread", direct.NO_STRINGS, "EINVAL") end
@@ -40,8 +43,9 @@ end
 ---@return string[]? list, string? message, string? code
 function File.preadv(self, sizes, offset, options)
   local window = self_of(self, "preadv")
-  check.sizes(sizes, 1, "preadv")
+  check.moved(check.sizes(sizes, 1, "preadv"), 1, "preadv")
   offset = check.count(offset, 2, "preadv")
+  check.options(options, 3, "preadv", TIMEOUT)
   if not window.fd then return closed(self, "preadv") end
   if not window.seekable then return no_position(self, "preadv") end
   if window.direct then return fail(self, "preadv", direct.NO_STRINGS, "EINVAL") end
@@ -50,29 +54,30 @@ end
 
 ---Writes the whole string or buffer at the offset and returns the file; the position stays.
 ---@async
----@param data string|kio.Buffer
+---@param data string|number|kio.Buffer
 ---@param offset integer
 ---@return kio.File? file, string? message, string? code, integer? written
 function File.pwrite(self, data, offset)
   local window = self_of(self, "pwrite")
-  check.data(data, 1, "pwrite")
+  data = check.data(data, 1, "pwrite")
   offset = check.count(offset, 2, "pwrite")
   if not window.fd then return closed(self, "pwrite") end
   if not window.seekable then return no_position(self, "pwrite") end
   return written(self, "pwrite", output.pwrite(window, data, offset))
 end
 
----The same for a list of strings.
+---The same for a list of strings and numbers.
 ---@async
----@param list string[]
+---@param list (string|number)[]
 ---@param offset integer
 ---@return kio.File? file, string? message, string? code, integer? written
 function File.pwritev(self, list, offset)
   local window = self_of(self, "pwritev")
+  local pieces, size = check.pieces(list, 1, "pwritev")
   offset = check.count(offset, 2, "pwritev")
   if not window.fd then return closed(self, "pwritev") end
   if not window.seekable then return no_position(self, "pwritev") end
-  return written(self, "pwritev", output.pwritev(window, list, offset))
+  return written(self, "pwritev", output.pwritev(window, pieces, size, offset))
 end
 
 -- ---- the file itself ----
@@ -83,6 +88,7 @@ end
 ---@return kio.Stat? stat, string? message, string? code
 function File.stat(self, options)
   local window = self_of(self, "stat")
+  check.options(options, 1, "stat", TIMEOUT)
   if not window.fd then return closed(self, "stat") end
   return result(self, "stat", core.statx(window.fd, "", const.AT_EMPTY_PATH, options))
 end
@@ -94,6 +100,7 @@ end
 ---@return true? done, string? message, string? code
 function File.sync(self, data_only, options)
   local window = self_of(self, "sync")
+  check.options(options, 2, "sync", TIMEOUT)
   if not window.fd then return closed(self, "sync") end
   local sync = data_only and core.fdatasync or core.fsync
   return result(self, "sync", sync(window.fd, options))
@@ -107,6 +114,7 @@ end
 function File.truncate(self, length, options)
   local window = self_of(self, "truncate")
   length = check.count(length, 1, "truncate")
+  check.options(options, 2, "truncate", TIMEOUT)
   if not window.fd then return closed(self, "truncate") end
   local _ <close> = window.doubt
   return result(self, "truncate", core.ftruncate(window.fd, length, options))

@@ -7,6 +7,8 @@ local direct = require "kio.fs.direct"
 local File = base.File
 local result, closed = base.result, base.closed
 
+local TIMEOUT = { timeout = "number" }
+
 -- What has been read ahead comes first.
 local function take_held(window, buffer, at, max)
   local n = math.min(max, window:unread())
@@ -60,6 +62,7 @@ function File.pread_into(self, buffer, at, max, offset, options)
   local window = base.self_of(self, "pread_into")
   at, max = check.room(buffer, at, max, "pread_into")
   offset = check.count(offset, 4, "pread_into")
+  check.options(options, 5, "pread_into", TIMEOUT)
   if not window.fd then return closed(self, "pread_into") end
   if not window.seekable then return base.no_position(self, "pread_into") end
   local wrong = direct.wrong(window.direct, buffer, at, max, offset)

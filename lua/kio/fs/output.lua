@@ -49,14 +49,13 @@ function output.write(window, data)
   return finish(data, 0, put_string, window)
 end
 
----Writes the list of strings at the position, in one vectored operation if the kernel takes it so.
-function output.writev(window, list)
+---Writes the list of strings, of `size` bytes together, at the position, in one vectored operation
+---if the kernel takes it so.
+function output.writev(window, list, size)
   if window.direct then return nil, direct.NO_STRINGS, "EINVAL", 0 end
   window:drop()
   local n, message, code = put(window, core.writev, core.pwritev, list)
   if not n then return nil, message, code, 0 end
-  local size = 0
-  for i = 1, #list do size = size + #list[i] end
   if n == size then return n end
   return finish(concat(list), n, put_string, window)
 end
@@ -75,13 +74,11 @@ function output.pwrite(window, data, offset)
 end
 
 ---The same for a list of strings.
-function output.pwritev(window, list, offset)
+function output.pwritev(window, list, size, offset)
   if window.direct then return nil, direct.NO_STRINGS, "EINVAL", 0 end
   local _ <close> = window.doubt
   local n, message, code = core.pwritev(window.fd, list, offset)
   if not n then return nil, message, code, 0 end
-  local size = 0
-  for i = 1, #list do size = size + #list[i] end
   if n == size then return n end
   return finish(concat(list), n, pwrite_string, window, offset)
 end

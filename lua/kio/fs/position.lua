@@ -116,15 +116,16 @@ function File.write(self, ...)
   return written(self, "write", output.write(window, data))
 end
 
----The same for a list of strings, without joining them.
+---The same for a list of strings and numbers, without joining them.
 ---@async
----@param list string[]
+---@param list (string|number)[]
 ---@return kio.File? file, string? message, string? code, integer? written
 function File.writev(self, list)
   local window = self_of(self, "writev")
+  local pieces, size = check.pieces(list, 1, "writev")
   if not window.fd then return closed(self, "writev") end
   if not window:begin_write() then refuse_second() end
-  return written(self, "writev", output.writev(window, list))
+  return written(self, "writev", output.writev(window, pieces, size))
 end
 
 -- ---- the position ----

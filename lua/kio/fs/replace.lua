@@ -23,6 +23,46 @@ function replace.in_place(path, data, permissions, options)
   return fill(file, data, options.sync)
 end
 
+-- ---- what is replaced ----
+
+---Those without set-user-ID, set-group-ID and the sticky bit.
+function replace.plain_permissions(mode) return mode & 511 end
+
+-- The folder a path names something in.
+local function directory_of(path)
+  local directory = path:match("^(.*)/[^/]*$") or "."
+  return directory == "" and "/" or directory
+end
+
+local LINKS = 40 -- that lead to nothing, one to the next: as many as the kernel follows
+
+-- The path without links: they stay, and what they lead to is replaced, or made.
+local function without_links(path)
+  for _ = 1, LINKS do
+    local target, message, code = core.realpath(path)
+    if target then return target end
+    if code ~= "ENOENT" then return nil, (message:gsub("^realpath", "open", 1)), code end
+    local next_path = core.readlink(path)
+    if not next_path then return path end
+    path = next_path:sub(1, 1) == "/" and next_path or directory_of(path) .. "/" .. next_path
+  end
+  return nil, ("open %s: too many levels of symbolic links"):format(path), "ELOOP"
+end
+
+-- Where the new file goes, and the permissions of what is there, but for set-user-ID and its like:
+-- the new one may have another owner. A device or a fifo is not to be lost to a rename.
+local function destination(path)
+  local target, message, code = without_links(path)
+  if not target then return nil, message, code end
+  local old = core.statx(nil, target)
+  if old and old.type == "directory" then
+    return nil, ("replace %s: is a directory"):format(path), "EISDIR"
+  elseif old and old.type ~= "file" then
+    return nil, ("replace %s: it is no regular file"):format(path), "EINVAL"
+  end
+  return target, old and replace.plain_permissions(old.mode)
+end
+
 -- ---- atomically ----
 
 -- Removes a temporary file that was not renamed. Not an operation, so that it works in a task that
@@ -50,23 +90,10 @@ local function new_file(directory, target, permissions, leftover)
   end
 end
 
--- What is renamed keeps the permissions of what it replaces, unless others were asked for.
-local function copy_permissions(target, path)
-  local old = core.statx(nil, target)
-  if not old or old.type ~= "file" then return true end
-  return core.chmod(path, old.mode)
-end
-
 local function sync_directory(directory)
   local file <close>, message, code = File.open(directory, const.O_RDONLY | const.O_DIRECTORY)
   if not file then return nil, message, code end
   return file:sync()
-end
-
--- The folder a path names something in.
-local function directory_of(path)
-  local directory = path:match("^(.*)/[^/]*$") or "."
-  return directory == "" and "/" or directory
 end
 
 -- What `write` has put into the new file is made whole, and gets its name.
@@ -83,15 +110,15 @@ end
 ---permissions (of what is replaced, else 666 as the umask allows), exact (the umask does not change
 ---them), sync (false: not at all; true: the directory too), exclusive (there must be none).
 function replace.through(path, write, options)
-  local target = core.realpath(path) or path -- a link stays, and what it leads to is replaced
+  local target, mode, why = destination(path)
+  if not target then return nil, mode, why end
   local directory = directory_of(target)
   local leftover <close> = setmetatable({}, Leftover)
-  local permissions = options.permissions
-  local file <close>, message, code = new_file(directory, path, permissions, leftover)
+  local file <close>, message, code = new_file(directory, path, options.permissions, leftover)
   if not file then return nil, message, code end
   local done = true
-  if options.exact then done, message, code = core.chmod(leftover.path, permissions)
-  elseif not permissions then done, message, code = copy_permissions(target, leftover.path) end
+  local kept = options.exact and options.permissions or not options.permissions and mode
+  if kept then done, message, code = core.chmod(leftover.path, kept) end
   if done then done, message, code = complete(file, write, leftover.path, target, options) end
   if not done then return nil, base.rename_subject(message, leftover.path, path), code end
   leftover.path = nil

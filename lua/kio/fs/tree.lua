@@ -66,7 +66,6 @@ local INSIDE = const.O_RDONLY | const.O_DIRECTORY | const.O_NOFOLLOW
 
 -- A name that has become something else since it was looked at: look again.
 local changed = { ENOTDIR = true, ELOOP = true, ENOENT = true, ENOTEMPTY = true, EEXIST = true }
-local is_a_directory = { EISDIR = true, EPERM = true }
 
 -- The core's words about an operation on `name`, told of the whole path.
 local function failed(path, name, operation, message, code)
@@ -104,7 +103,7 @@ function remove_entry(dirfd, name, path, gone_is_well)
   for _ = 1, TRIES do
     done, message, code = core.unlinkat(dirfd, name, 0)
     if done or gone_is_well and code == "ENOENT" then return true end
-    if not is_a_directory[code] then return failed(path, name, "unlink", message, code) end
+    if code ~= "EISDIR" then return failed(path, name, "unlink", message, code) end
     local why, kind
     done, why, kind = remove_directory(dirfd, name, path)
     if done then return true end
@@ -116,8 +115,19 @@ end
 
 local REMOVE = { recursive = "boolean" }
 
+local function remove_one(dirfd, name, path, must_be_one)
+  local message, code, done = nil, "EISDIR", nil
+  if not must_be_one then done, message, code = core.unlinkat(dirfd, name, 0) end
+  if code == "EISDIR" then
+    done, message, code = core.unlinkat(dirfd, name, const.AT_REMOVEDIR)
+  end
+  if done then return true end
+  return failed(path, name, "unlink", message, code)
+end
+
 ---Removes a file, an empty directory, or with `recursive` a directory and all that is in it. A
----symbolic link is removed itself; none is ever followed.
+---symbolic link is removed itself; none is ever followed. A path that ends in a slash is that of a
+---directory.
 ---@async
 ---@param path string
 ---@param options? {recursive?: boolean}
@@ -125,21 +135,19 @@ local REMOVE = { recursive = "boolean" }
 function tree.remove(path, options)
   check.path(path, 1, "remove")
   check.options(options, 2, "remove", REMOVE)
-  local parent, name = path:match("^(.-)([^/]+)/*$")
+  local parent, name, slash = path:match("^(.-)([^/]+)(/*)$")
   if not name or name == "." or name == ".." then
     return nil, ("remove %s: invalid argument"):format(path), "EINVAL"
   end
   local flags = const.O_PATH | const.O_DIRECTORY
   local held <close>, message, code = hold(nil, parent == "" and "." or parent, flags)
   if not held then return failed(path, parent == "" and "." or parent, "open", message, code) end
-  if options and options.recursive then return remove_entry(held.fd, name, path, false) end
-  local done
-  done, message, code = core.unlinkat(held.fd, name, 0)
-  if is_a_directory[code] then
-    done, message, code = core.unlinkat(held.fd, name, const.AT_REMOVEDIR)
+  local must_be_one = slash ~= ""
+  if not (options and options.recursive) then
+    return remove_one(held.fd, name, path, must_be_one)
   end
-  if done then return true end
-  return failed(path, name, "unlink", message, code)
+  if must_be_one then return remove_directory(held.fd, name, path) end
+  return remove_entry(held.fd, name, path, false)
 end
 
 return tree

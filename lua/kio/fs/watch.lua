@@ -93,10 +93,11 @@ local function fetch(self, timeout)
   return data, message, code
 end
 
--- The other half of a rename comes right behind the first; it may be in the next read.
+-- The other half of a rename comes right behind the first; it may be in the next read. The first
+-- stays in the list meanwhile: who is cancelled here has taken nothing.
 local function partner_of(self, raw)
   local partner = take_partner(self.list, raw.cookie)
-  if partner or #self.list > 0 then return partner end
+  if partner or #self.list > 1 then return partner end
   fetch(self, PARTNER)
   return take_partner(self.list, raw.cookie)
 end
@@ -109,13 +110,14 @@ local function take(self, timeout)
     local data, message, code = fetch(self, timeout)
     if not data and code ~= "EAGAIN" then return fail(self, message, code) end
   end
-  local raw = table.remove(self.list, 1)
+  local raw = self.list[1]
+  local partner = raw.mask & MOVED_FROM ~= 0 and partner_of(self, raw)
+  table.remove(self.list, 1)
   if raw.mask & IGNORED ~= 0 then
     self.ended = true
     return nil
   end
   local event = event_of(self, raw)
-  local partner = raw.mask & MOVED_FROM ~= 0 and partner_of(self, raw)
   if partner then
     event.kind, event.from = "rename", raw.name
     event.name, event.path = partner.name, self.path .. "/" .. partner.name

@@ -217,6 +217,8 @@ void kio_options_read(lua_State *L, int index, kio_options *options) {
       count_option(L, index, "blocking_threads", KIO_POOL_THREADS, 1, KIO_THREADS_MAX);
   runtime->pool.queue[KIO_LANE_USER] =
       count_option(L, index, "blocking_queue", KIO_POOL_QUEUE, 0, INT_MAX);
+  runtime->pool.threads[KIO_LANE_LOOKUP] = KIO_POOL_THREADS_LOOKUP;
+  runtime->pool.queue[KIO_LANE_LOOKUP] = KIO_POOL_QUEUE_INTERNAL;
   runtime->pool.threads[KIO_LANE_INTERNAL] = KIO_POOL_THREADS_INTERNAL;
   runtime->pool.queue[KIO_LANE_INTERNAL] = KIO_POOL_QUEUE_INTERNAL;
   runtime->pool.stack_size = KIO_THREAD_STACK;

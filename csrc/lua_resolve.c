@@ -104,7 +104,7 @@ static int look_up(lua_State *L, const query *q, int64_t timeout_ns) {
                         .size = sizeof(lookup) + size + service_size,
                         .work = lookup_work,
                         .free = lookup_free,
-                        .lane = KIO_LANE_INTERNAL};
+                        .lane = KIO_LANE_LOOKUP};
   lookup *l = kio_call_new(L, task, &kind);
   if (!l) return 3;
   char *text = (char *)(l + 1);

@@ -46,10 +46,10 @@ static int l_wait_jobk(lua_State *L, int status, lua_KContext ctx) {
   return 1;
 }
 
-/* wait_job(fd, seconds | nil [, { timeout =, patient =, user = }]) -> the byte that came on fd | no
-   value when none did. `patient` and `user` (the lane) as in pool.h */
+/* wait_job(fd, seconds | nil [, { timeout =, patient =, user =, lookup = }]) -> the byte that came
+   on fd | no value when none did. `patient`, `user` and `lookup` (the lanes) as in pool.h */
 static int l_wait_job(lua_State *L) {
-  static const char *const known[] = {"timeout", "patient", "user", NULL};
+  static const char *const known[] = {"timeout", "patient", "user", "lookup", NULL};
   int64_t timeout = KIO_NEVER, wait_ns = KIO_NEVER;
   int fd = kio_check_fd(L, 1);
   kio_call_kind kind = {.name = "wait_job",
@@ -66,6 +66,8 @@ static int l_wait_job(lua_State *L) {
     kind.patient = lua_toboolean(L, -1);
     lua_getfield(L, 3, "user");
     if (lua_toboolean(L, -1)) kind.lane = KIO_LANE_USER;
+    lua_getfield(L, 3, "lookup");
+    if (lua_toboolean(L, -1)) kind.lane = KIO_LANE_LOOKUP;
   }
   kio_task *task = kio_op_begin(L);
   wait_call *c = kio_call_new(L, task, &kind);

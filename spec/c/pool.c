@@ -126,7 +126,10 @@ static void until(atomic_int *value, int wanted) {
 
 static void open_pool(unsigned user, unsigned internal, unsigned queue) {
   int err;
-  kio_pool_config config = {.threads = {user, internal}, .queue = {queue, queue}};
+  kio_pool_config config = {0};
+  config.threads[KIO_LANE_USER] = user;
+  config.threads[KIO_LANE_LOOKUP] = config.threads[KIO_LANE_INTERNAL] = internal;
+  for (int i = 0; i < KIO_LANE_COUNT; i++) config.queue[i] = queue;
   memset(busy, 0, sizeof busy);
   memset(most_busy, 0, sizeof most_busy);
   ran = freed = locals = locals_freed = made = told = told_unrun = 0;
@@ -172,6 +175,7 @@ static void all_run_once(void) {
   until_told(MANY);
   CHECK(ran == MANY && told_unrun == 0);
   CHECK(most_busy[KIO_LANE_USER] <= SHARE_USER);
+  CHECK(most_busy[KIO_LANE_LOOKUP] <= SHARE_INTERNAL);
   CHECK(most_busy[KIO_LANE_INTERNAL] <= SHARE_INTERNAL);
   check_clean();
 }

@@ -8,7 +8,7 @@ local support = require "spec.support"
 
 local wait_job = core.wait_job
 
-local INTERNAL = 4 -- threads of the lane for names and files
+local INTERNAL = 4 -- threads of the lane for names in directories, and of the one for hosts
 
 -- Pipes that are closed at the end of the test's own run.
 local function pipes(n)
@@ -169,6 +169,34 @@ describe("a call on the pool", function()
       local function inside() return all_of_them("link") end
       assert.same(outside, support.run(inside, { backend = backend }))
     end
+  end)
+
+  -- libuv has one pool for both, and a silent name server holds all files up.
+  it("of a file does not wait for name servers, nor the other way round", function()
+    support.run(function()
+      local all <close> = pipes(2 * INTERNAL)
+      local lookups, files = {}, {}
+      for i = 1, INTERNAL do
+        lookups[i] = kio.spawn(wait_job, all[i].r, nil, { lookup = true })
+      end
+      until_running(INTERNAL)
+      assert.is_true(#kio.fs.readdir("/") > 0)
+      local lookup = kio.spawn(core.net_lookup, "localhost", "80", "inet")
+      common.until_waiting(lookup)
+      for i = 1, INTERNAL do files[i] = kio.spawn(wait_job, all[INTERNAL + i].r) end
+      until_running(2 * INTERNAL)
+      assert.equal(1, kio.stats().pool.queued) -- that lookup, behind those before it
+      for i = 1, INTERNAL do
+        all[i].release()
+        assert.equal("x", lookups[i]:await())
+      end
+      assert.same({ "127.0.0.1:80" }, lookup:await())
+      assert.equal(INTERNAL, kio.stats().pool.running)
+      for i = 1, INTERNAL do
+        all[INTERNAL + i].release()
+        assert.equal("x", files[i]:await())
+      end
+    end)
   end)
 
   it("of a file obeys its timeout", function()

@@ -19,7 +19,7 @@ local process = {}
 local SPAWN = {
   env = true, clear_env = true, cwd = true, stdin = true, stdout = true, stderr = true,
 }
-local RUN = { max = true, timeout = true }
+local RUN = { max = true, timeout = true, linger = true }
 local WORDS = { pipe = true, inherit = true, null = true }
 
 -- ---- checks ----
@@ -53,7 +53,11 @@ local function arguments(options)
     refuse("a list { command, argument, ... } expected, got %s", type(options))
   end
   local list = {}
-  for i = 1, #options do list[i] = check_word(options[i], ("argument %d"):format(i)) end
+  for i = 1, #options do
+    local word = options[i]
+    if type(word) == "number" then word = tostring(word) end
+    list[i] = check_word(word, ("argument %d"):format(i))
+  end
   if #list == 0 or list[1] == "" then refuse "no command is named" end
   return list
 end
@@ -98,11 +102,17 @@ end
 
 -- ---- starting ----
 
+-- Its streams keep a process: the collector ends it when nobody has any of them.
+local of_stream = setmetatable({}, { __mode = "k" })
+
 local function start(options, argv)
   if options.cwd ~= nil then check_word(options.cwd, "option 'cwd'") end
   local child, pid, stdin, stdout, stderr = core.process_spawn(argv, environment(options),
     options.cwd, stdio(options, "stdin"), stdio(options, "stdout"), stdio(options, "stderr"))
   if not child then return nil, pid, stdin end
+  for _, stream in ipairs { stdin or false, stdout or false, stderr or false } do
+    if stream then of_stream[stream] = child end
+  end
   return setmetatable({
     child = child, pid = pid, command = argv[1],
     stdin = stdin or nil, stdout = stdout or nil, stderr = stderr or nil,
@@ -139,17 +149,39 @@ local function collect(scope, state, name, stream, max)
   end
 end
 
-local function run(child, input, max)
+local ONE_TRY = { timeout = 0 }
+
+-- Its children may hold its pipes open. After this time they are not waited for any more: what has
+-- been written by then is all there is.
+local function give_up_later(child, state, readers, feeder, seconds)
+  core.timeout(seconds, function()
+    for _, reader in pairs(readers) do reader:join() end
+  end)
+  if feeder then feeder:cancel() end
+  for name, reader in pairs(readers) do
+    if reader:status() ~= "done" then
+      reader:cancel()
+      reader:join() -- which has all of it, or has left all in the stream
+      state[name] = state[name] or child[name]:recv(math.maxinteger, ONE_TRY) or ""
+    end
+  end
+end
+
+local function run(child, options, input)
   local running <close> = child
   local state = { command = child.command }
   local status, message, code
   core.scope(function(scope)
+    local readers, feeder = {}, nil
     for _, name in ipairs { "stdout", "stderr" } do
       local stream = child[name]
-      if stream then core.spawn(collect, scope, state, name, stream, max) end
+      if stream then
+        readers[name] = core.spawn(collect, scope, state, name, stream, options.max)
+      end
     end
-    if input then core.spawn(feed, child.stdin, input) end
+    if input then feeder = core.spawn(feed, child.stdin, input) end
     status, message, code = running:wait()
+    if options.linger then give_up_later(child, state, readers, feeder, options.linger) end
   end)
   if state.failed then return nil, table.unpack(state.failed) end
   if not status then return nil, message, code end
@@ -168,12 +200,15 @@ local function for_spawn(options, input)
 end
 
 local function check_limits(options)
-  local max, timeout = options.max, options.timeout
+  local max = options.max
   if max ~= nil and (math.type(max) ~= "integer" or max < 1) then
     refuse "option 'max' must be a positive integer"
   end
-  if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0 or timeout ~= timeout) then
-    refuse "option 'timeout' must be a number of 0 or more"
+  for _, name in ipairs { "timeout", "linger" } do
+    local value = options[name]
+    if value ~= nil and (type(value) ~= "number" or value < 0 or value ~= value) then
+      refuse("option '%s' must be a number of 0 or more", name)
+    end
   end
   if options.stdin == "pipe" then refuse "nobody writes to a stdin that is \"pipe\": use spawn" end
 end
@@ -182,6 +217,8 @@ end
 ---@field stdin? string|kio.Stdio a text that it reads, but for the words; default "null"
 ---@field max? integer most bytes of each output (64 MiB); more of them end it: "EMSGSIZE"
 ---@field timeout? number seconds after which it is killed: "ETIMEDOUT"
+---@field linger? number seconds after its end in which outputs are still read that its own children
+---hold open (for ever)
 
 ---Runs a program to its end and collects what it writes. It is killed when the limit is passed, at
 ---the timeout, and when the task is cancelled.
@@ -193,13 +230,13 @@ end
 function process.run(options)
   local argv = arguments(options)
   check_keys(options, RUN)
-  local input, max, timeout = options.stdin, options.max, options.timeout
+  local input, timeout = options.stdin, options.timeout
   if type(input) ~= "string" or WORDS[input] then input = nil end
   check_limits(options)
   local child, message, code = start(for_spawn(options, input), argv)
   if not child then return nil, message, code end
-  if timeout == nil then return run(child, input, max) end
-  local result, why, errname = core.timeout(timeout, run, child, input, max)
+  if timeout == nil then return run(child, options, input) end
+  local result, why, errname = core.timeout(timeout, run, child, options, input)
   if errname == "ETIMEDOUT" then why = ("run %s: the timeout has passed"):format(argv[1]) end
   return result, why, errname
 end

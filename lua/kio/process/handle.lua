@@ -1,4 +1,5 @@
 ---A process that was started: what kio.process.spawn gives.
+local check = require "kio.fs.check"
 local core = require "kio.core"
 
 ---@class kio.Process
@@ -12,6 +13,13 @@ local Process = { __name = "kio.Process" }
 Process.__index = Process
 
 local NAMES = { "stdin", "stdout", "stderr" }
+local TIMEOUT = { timeout = "number" }
+
+local function check_self(self, name)
+  if getmetatable(self) ~= Process then
+    error(("calling '%s' on bad self (kio.Process expected, got %s)"):format(name, type(self)), 3)
+  end
+end
 
 ---Waits until it has ended; any number of tasks may. Its pipes are another matter: what it has
 ---written can still be read, and who writes without being read never ends.
@@ -21,6 +29,8 @@ local NAMES = { "stdin", "stdout", "stderr" }
 ---@return string? message
 ---@return string? code
 function Process:wait(options)
+  check_self(self, "wait")
+  check.options(options, 1, "wait", TIMEOUT)
   local code, signal, errname = core.process_wait(self.child, options)
   if code then return { code = code } end
   if code == false then return { signal = signal } end
@@ -32,7 +42,11 @@ end
 ---@return true|nil
 ---@return string? message
 ---@return string? code "ESRCH" when its end has been seen
-function Process:kill(signal) return core.process_kill(self.child, signal) end
+function Process:kill(signal)
+  check_self(self, "kill")
+  local done, message, code = check.told("kill", 1, core.process_kill, self.child, signal)
+  return done, message, code
+end
 
 ---Ends it with KILL if it runs, takes its end from the system, and closes its streams without
 ---waiting for output to leave. So does `<close>`, and the collector.

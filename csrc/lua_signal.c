@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "errname.h"
+#include "misuse.h"
 #include "op.h"
 #include "ops.h"
+#include "runtime.h"
 #include "signals.h"
 
 #define WATCH_TYPE "kio.SignalWatch"
@@ -116,12 +118,21 @@ static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
   return number ? push_name(L, number) : fail(L, watch, waiting, err);
 }
 
+/* In other threads it is not blocked, so there it would have its usual effect: workers from 2 on
+   block all signals for good, but the first one is the program's own thread. */
+static void check_first_worker(lua_State *L, const kio_task *task) {
+  const kio_worker *worker = task->sched->config.worker;
+  if (!worker || worker->id == 1) return;
+  kio_misuse(L, "signals are waited for on the first worker only: others do not see them");
+}
+
 /* signal_wait(name, ... [, options]) -> the name of the one that came */
 static int l_wait(lua_State *L) {
   int last = lua_gettop(L) - (lua_gettop(L) > 1 && lua_istable(L, -1));
   uint64_t set = check_names(L, last);
   int64_t timeout = kio_op_timeout(L, last + 1);
   kio_task *task = kio_op_begin(L);
+  check_first_worker(L, task);
   kio_watch_signals *watch = new_watch(L, set);
   int err = kio_signals_watch(task->sched, watch);
   if (err) return fail(L, watch, waiting, -err);
@@ -149,7 +160,7 @@ static int l_nextk(lua_State *L, int status, lua_KContext ctx) {
 static int l_next(lua_State *L) {
   kio_watch_signals *watch = luaL_checkudata(L, 1, WATCH_TYPE);
   kio_task *task = kio_op_begin(L);
-  if (watch->waiter) return luaL_error(L, "another task is waiting in this loop over signals");
+  if (watch->waiter) return kio_misuse(L, "another task is waiting in this loop over signals");
   int number = kio_signals_take(watch);
   if (number) return push_name(L, number);
   if (!watch->signals) return 0;
@@ -163,6 +174,7 @@ static int l_each(lua_State *L) {
   uint64_t set = check_names(L, last);
   kio_task *task = kio_op_task(L);
   if (kio_task_is_cancelled(task)) kio_op_begin(L); /* raises */
+  check_first_worker(L, task);
   lua_pushcfunction(L, l_next);
   kio_watch_signals *watch = new_watch(L, set);
   int err = kio_signals_watch(task->sched, watch);

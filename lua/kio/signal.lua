@@ -1,5 +1,6 @@
 ---Signals that come to tasks. While somebody waits for one, or loops over it, it is blocked in this
 ---thread and kept for them; see docs/signal.md.
+local check = require "kio.fs.check"
 local core = require "kio.core"
 
 local signal = {}
@@ -22,7 +23,8 @@ function signal.on(...)
     error(("bad argument #%d to 'on' (function expected, got %s)"):format(
       math.max(arguments.n, 1), type(handler)), 2)
   end
-  local next_signal, watch = core.signal_each(table.unpack(arguments, 1, arguments.n - 1))
+  local next_signal, watch = check.told("on", 0, core.signal_each,
+    table.unpack(arguments, 1, arguments.n - 1))
   local name = "signal " .. table.concat(arguments, " ", 1, arguments.n - 1)
   return core.spawn { run, handler, next_signal, watch, name = name, daemon = true }
 end

@@ -122,6 +122,12 @@ local function wrong_options(options)
   end
 end
 
+-- A listener that was closed before it could serve, in the words of accept.
+local function refused(listener)
+  local _, message, code = listener:accept { timeout = 0 }
+  return nil, (message:gsub("^accept", "serve", 1)), code
+end
+
 ---Accepts connections and calls handler(stream, peer) for each, in a task and a scope of its own,
 ---which end with the stream closed. Serves until the listener is closed or this task is cancelled;
 ---then closes the listener, waits for the handlers, cuts off those that take too long, and returns
@@ -132,13 +138,10 @@ end
 ---@param options? kio.ServeOptions
 ---@return kio.ServeReport|nil report nil when accepting failed for good
 ---@return string? message
----@return string? code
+---@return string? code "EBADF": the listener was closed before
 ---@return kio.ServeReport? report of a server that failed
 return function(listener, handler, options)
-  local meta = debug.getmetatable(listener)
-  if not meta or meta.__name ~= "kio.Listener" then
-    error("calling 'serve' on bad self (kio.Listener expected, got " .. type(listener) .. ")", 2)
-  end
+  check.self(listener, "kio.Listener", "serve")
   if type(handler) ~= "function" then
     check.refuse(1, "serve", "a function expected, got " .. type(handler))
   end
@@ -151,6 +154,7 @@ return function(listener, handler, options)
     if argument then check.refuse(argument, "serve", message) end
   end
   core.checkpoint()
+  if not listener:fd() then return refused(listener) end
   local _ <close> = mark(listener)
   return run(new_server(listener, handler, options), options)
 end

@@ -20,17 +20,21 @@ static lua_Number number_option(lua_State *L, int index, const char *name, lua_N
     value = lua_tonumber(L, -1);
     luaL_argcheck(L, value >= min && value <= max, index,
                   lua_pushfstring(L, "option '%s' is out of range", name));
-    lua_pop(L, 1);
-    return value;
   }
   lua_pop(L, 1);
   return value;
 }
 
-static unsigned entries_option(lua_State *L, int index, const char *name, unsigned otherwise) {
-  lua_Number value = number_option(L, index, name, otherwise, 1, KIO_RING_ENTRIES_MAX * 2);
-  luaL_argcheck(L, value == (lua_Number)(unsigned)value, index,
+/* A whole number. */
+static unsigned count_option(lua_State *L, int index, const char *name, unsigned otherwise,
+                             unsigned min, unsigned max) {
+  int type = lua_getfield(L, index, name), exact = 0;
+  lua_Integer value = type == LUA_TNIL ? otherwise : lua_tointegerx(L, -1, &exact);
+  lua_pop(L, 1);
+  luaL_argcheck(L, type == LUA_TNIL || (type == LUA_TNUMBER && exact), index,
                 lua_pushfstring(L, "option '%s' must be an integer", name));
+  luaL_argcheck(L, value >= (lua_Integer)min && value <= (lua_Integer)max, index,
+                lua_pushfstring(L, "option '%s' must be from %d to %d", name, (int)min, (int)max));
   return (unsigned)value;
 }
 
@@ -42,13 +46,6 @@ static int64_t sqpoll_option(lua_State *L, int index) {
   if (!on) return -1;
   if (type == LUA_TBOOLEAN) return 1000;
   return (int64_t)(number_option(L, index, "sqpoll", 1, 0.001, 3600) * 1000);
-}
-
-static unsigned lend_option(lua_State *L, int index) {
-  lua_Number value = number_option(L, index, "lend_buffers", KIO_LOANS_BUFFERS, 0, KIO_LOANS_LIMIT);
-  luaL_argcheck(L, value == (lua_Number)(unsigned)value, index,
-                "option 'lend_buffers' must be an integer");
-  return (unsigned)value;
 }
 
 /* On the rig accepts are single unless asked for: faults are told by their number. */
@@ -100,19 +97,6 @@ static bool interrupt_option(lua_State *L, int index) {
   bool on = type == LUA_TNIL || lua_toboolean(L, -1);
   lua_pop(L, 1);
   return on;
-}
-
-/* A whole number; `what` it counts is told when it is out of range. */
-static unsigned count_option(lua_State *L, int index, const char *name, unsigned otherwise,
-                             unsigned min, unsigned max) {
-  int type = lua_getfield(L, index, name), exact = 0;
-  lua_Integer value = type == LUA_TNIL ? otherwise : lua_tointegerx(L, -1, &exact);
-  lua_pop(L, 1);
-  luaL_argcheck(L, type == LUA_TNIL || (type == LUA_TNUMBER && exact), index,
-                lua_pushfstring(L, "option '%s' must be an integer", name));
-  luaL_argcheck(L, value >= (lua_Integer)min && value <= (lua_Integer)max, index,
-                lua_pushfstring(L, "option '%s' must be from %d to %d", name, (int)min, (int)max));
-  return (unsigned)value;
 }
 
 /* ---- CPUs ---- */
@@ -169,12 +153,13 @@ static bool keep_option(lua_State *L, int index) {
 /* ---- all of them ---- */
 
 static void read_sched(lua_State *L, int index, kio_sched_config *config) {
+  const unsigned entries_max = KIO_RING_ENTRIES_MAX * 2; /* the kernel takes its own limit then */
   *config = (kio_sched_config){
       .backend = backend_option(L, index),
-      .ring.entries = entries_option(L, index, "entries", KIO_RING_ENTRIES),
-      .ring.cq_entries = entries_option(L, index, "cq_entries", KIO_RING_CQ_ENTRIES),
+      .ring.entries = count_option(L, index, "entries", KIO_RING_ENTRIES, 1, entries_max),
+      .ring.cq_entries = count_option(L, index, "cq_entries", KIO_RING_CQ_ENTRIES, 1, entries_max),
       .ring.sqpoll_ms = sqpoll_option(L, index),
-      .ring.lend = lend_option(L, index),
+      .ring.lend = count_option(L, index, "lend_buffers", KIO_LOANS_BUFFERS, 0, KIO_LOANS_LIMIT),
       .busy_poll_ns = kio_seconds_to_ns(number_option(L, index, "busy_poll", 0, 0, 3600)),
       .shutdown_ns = kio_seconds_to_ns(
           number_option(L, index, "shutdown_timeout", KIO_SHUTDOWN_TIMEOUT_S, 0, 1e9)),

@@ -150,7 +150,7 @@ describe("options of kio.run", function()
     { { sqpoll = 0 }, "option 'sqpoll' is out of range" },
     { { sqpoll = -1 }, "option 'sqpoll' is out of range" },
   }
-  for _, name in ipairs { "entries", "cq_entries", "busy_poll", "shutdown_timeout", "watchdog" } do
+  for _, name in ipairs { "busy_poll", "shutdown_timeout", "watchdog" } do
     wrong[#wrong + 1] = { { [name] = "1" }, ("option '%s' must be a number"):format(name) }
     wrong[#wrong + 1] = { { [name] = true }, ("option '%s' must be a number"):format(name) }
     wrong[#wrong + 1] = { { [name] = -1 }, ("option '%s' is out of range"):format(name) }
@@ -158,9 +158,13 @@ describe("options of kio.run", function()
     wrong[#wrong + 1] = { { [name] = math.huge }, ("option '%s' is out of range"):format(name) }
   end
   for _, name in ipairs { "entries", "cq_entries" } do
-    wrong[#wrong + 1] = { { [name] = 0 }, ("option '%s' is out of range"):format(name) }
-    wrong[#wrong + 1] = { { [name] = 2.5 }, ("option '%s' must be an integer"):format(name) }
-    wrong[#wrong + 1] = { { [name] = 1 << 20 }, ("option '%s' is out of range"):format(name) }
+    for _, value in ipairs { "1", true, 2.5, 0 / 0, math.huge } do
+      wrong[#wrong + 1] = { { [name] = value }, ("option '%s' must be an integer"):format(name) }
+    end
+    for _, value in ipairs { -1, 0, 1 << 20 } do
+      wrong[#wrong + 1] = { { [name] = value },
+        ("option '%s' must be from 1 to 65536"):format(name) }
+    end
   end
 
   it("that are wrong raise before anything is run", function()

@@ -179,10 +179,10 @@ describe("lend_buffers", function()
     local function run_with(value)
       return function() kio.run(function() end, { lend_buffers = value }) end
     end
-    support.expect_error("out of range", run_with(-1))
-    support.expect_error("out of range", run_with(32769))
+    support.expect_error("must be from 0 to 32768", run_with(-1))
+    support.expect_error("must be from 0 to 32768", run_with(32769))
     support.expect_error("must be an integer", run_with(1.5))
-    support.expect_error("must be a number", run_with("many"))
+    support.expect_error("must be an integer", run_with("many"))
     run_with(32768)()
   end)
 end)

@@ -137,6 +137,22 @@ static int give_up_saying(lua_State *L, kio_stream *stream, const char *code, co
   return kio_fail_text(L, code, call_name(stream), kio_stream_peer_text(stream, peer), text);
 }
 
+/* 0: the task may read now; else 3 pushed values. Raises when another one reads. */
+static inline int refused(lua_State *L, kio_stream *stream, const kio_task *task,
+                          const char *what) {
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, what, EBADF);
+  if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
+  int err = kio_stream_attach(stream, task->sched);
+  return err ? kio_stream_fail(L, stream, what, -err) : 0;
+}
+
+/* The errno the last receive has ended with, told once; 0 for none. */
+static int take_error(kio_stream *stream) {
+  int err = -stream->in_err;
+  stream->in_err = 0;
+  return err;
+}
+
 static int l_readk(lua_State *L, int status, lua_KContext ctx);
 
 static int receive_more(lua_State *L, kio_stream *stream, kio_task *task, lua_KFunction k) {
@@ -174,11 +190,8 @@ static int l_readk(lua_State *L, int status, lua_KContext ctx) {
   kio_task *task = kio_sched_current()->current;
   (void)status;
   stream->reader = NULL;
-  if (stream->in_err) {
-    int err = -stream->in_err;
-    stream->in_err = 0;
-    return give_up(L, stream, kio_stream_early_end(L, err));
-  }
+  int err = take_error(stream);
+  if (err) return give_up(L, stream, kio_stream_early_end(L, err));
   if (stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF);
   return read_on(L, stream, task);
 }
@@ -208,11 +221,9 @@ static int start_read(lua_State *L, read_kind kind) {
   const kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
   kio_task *task = kio_op_begin(L);
-  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, name_of(kind), EBADF);
-  if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
+  int pushed = refused(L, stream, task, name_of(kind));
+  if (pushed) return pushed;
   read_options(L, stream, task->sched, h->timeout_ns);
-  int err = kio_stream_attach(stream, task->sched);
-  if (err) return kio_stream_fail(L, stream, name_of(kind), -err);
   stream->read_kind = (uint8_t)kind;
   stream->read_next = 2;
   stream->read_last = lua_gettop(L);
@@ -253,11 +264,8 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   stream->reader = NULL;
   if (kio_stream_unread(stream) > 0) return take_unread(L, stream, stream->read_max);
-  if (stream->in_err) {
-    int err = -stream->in_err;
-    stream->in_err = 0;
-    return give_up(L, stream, kio_stream_early_end(L, err));
-  }
+  int err = take_error(stream);
+  if (err) return give_up(L, stream, kio_stream_early_end(L, err));
   /* Closed meanwhile, with bytes that had come and were taken by nobody. */
   if (!stream->ended) return give_up(L, stream, EBADF);
   lua_pushnil(L); /* the peer has ended */
@@ -276,10 +284,8 @@ static int l_recv(lua_State *L) {
   if (top > 2 && !lua_isnil(L, 3)) {
     timeout_ns = kio_op_timeout_or(L, 3, timeout_ns);
   }
-  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "recv", EBADF);
-  if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
-  int err = kio_stream_attach(stream, task->sched);
-  if (err) return kio_stream_fail(L, stream, "recv", -err);
+  int pushed = refused(L, stream, task, "recv");
+  if (pushed) return pushed;
   if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
   if (stream->ended) return (lua_pushnil(L), 1);
   stream->read_max = (size_t)max;
@@ -300,10 +306,8 @@ static int l_recv_into(lua_State *L) {
   luaL_argcheck(L, max > 0, 4, "must be at least 1 byte");
   int64_t timeout_ns = kio_op_timeout_or(L, 5, h->timeout_ns);
   kio_task *task = kio_op_begin(L);
-  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "recv_into", EBADF);
-  if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
-  int err = kio_stream_attach(stream, task->sched);
-  if (err) return kio_stream_fail(L, stream, "recv_into", -err);
+  int pushed = refused(L, stream, task, "recv_into");
+  if (pushed) return pushed;
   if (kio_stream_unread(stream) > 0) return fill_buffer(L, stream);
   if (stream->ended) return (lua_pushnil(L), 1);
   stream->read_kind = KIND_RECV_INTO;
@@ -378,11 +382,9 @@ static int l_unread(lua_State *L) {
   size_t size;
   kio_stream *stream = kio_stream_check(L)->stream;
   const char *data = kio_check_data(L, 2, &size);
-  kio_task *task = kio_op_task(L);
-  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "unread", EBADF);
-  if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
-  int err = kio_stream_attach(stream, task->sched);
-  if (!err) err = kio_stream_put_back(stream, data, size);
+  int pushed = refused(L, stream, kio_op_task(L), "unread");
+  if (pushed) return pushed;
+  int err = kio_stream_put_back(stream, data, size);
   if (err) return kio_stream_fail(L, stream, "unread", -err);
   lua_settop(L, 1);
   return 1;

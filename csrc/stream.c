@@ -277,12 +277,12 @@ static void wake_writer(kio_stream *stream) {
   if (enough && writer->status == KIO_TASK_WAITING) kio_task_wake(writer);
 }
 
-/* Something is gathered: does it leave by itself? */
+/* Something is gathered: it leaves with this turn, or stays until there is more of it. */
 static void leave_or_hold(kio_stream *stream) {
-  bool awaited = stream->writer && stream->want_drained;
-  bool ends = stream->later || stream->state != KIO_STREAM_OPEN;
-  if (stream->out_size >= stream->out_hold || awaited || ends) leave_soon(stream);
-  else stream->member.held = true;
+  bool stays = stream->out_size < stream->out_hold && !(stream->writer && stream->want_drained) &&
+               !stream->later && stream->state == KIO_STREAM_OPEN;
+  if (stays) stream->member.held = true;
+  else leave_soon(stream);
 }
 
 void kio_stream_hold(kio_stream *stream, size_t size) {
@@ -363,8 +363,7 @@ int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size) {
   if (!grow_output(stream, stream->out_size + fits)) return -ENOMEM;
   memcpy(stream->out.data + stream->out_size, data, fits);
   stream->out_size += fits;
-  if (stream->out_size >= stream->out_hold) leave_soon(stream);
-  else leave_or_hold(stream);
+  leave_or_hold(stream);
   return (int64_t)fits;
 }
 

@@ -109,7 +109,7 @@ static int l_results(lua_State *L) {
 }
 
 /* The run is over: its tasks need no anchor any more. */
-static void forget_all(lua_State *L, kio_sched *sched) {
+static void forget_all(kio_sched *sched) {
   kio_link *link;
   kio_task *main = sched->main;
   sched->main = NULL;
@@ -117,13 +117,9 @@ static void forget_all(lua_State *L, kio_sched *sched) {
     kio_task *task = KIO_CONTAINER(link, kio_task, link);
     if (task != main) kio_sched_forget(sched, task);
   }
-  lua_pushnil(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->root);
-  lua_pushnil(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->config.watch);
-  lua_pushnil(L);
-  if (main) lua_rawsetp(L, LUA_REGISTRYINDEX, main);
-  else lua_pop(L, 1);
+  kio_sched_unanchor(sched, &sched->root);
+  kio_sched_unanchor(sched, &sched->config.watch);
+  if (main) kio_sched_unanchor(sched, main);
 }
 
 /* Runs f under a protected call with the scheduler and, from `extra` values, its arguments. */
@@ -237,7 +233,7 @@ static int l_run(lua_State *L) {
   kio_sched_fini(sched);
   int base = lua_gettop(L) - (status != LUA_OK);
   if (status == LUA_OK) status = protected(L, l_results, sched, told);
-  forget_all(L, sched);
+  forget_all(sched);
   return status == LUA_OK ? lua_gettop(L) - base : lua_error(L);
 }
 

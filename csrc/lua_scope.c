@@ -44,18 +44,13 @@ static int push_ended(lua_State *L, const handle *h, uint8_t end) {
   return 3;
 }
 
-static void unanchor(lua_State *L, const kio_scope *scope) {
-  lua_pushnil(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, scope);
-}
-
 /* Back to the scope outside; this one is over. */
-static void leave(lua_State *L, handle *h) {
+static void leave(handle *h) {
   kio_scope *scope = &h->scope;
   scope->task->scope = scope->parent;
   kio_timer_stop(&h->sched->timers, &scope->timer);
   kio_scope_close(scope);
-  unanchor(L, scope);
+  kio_sched_unanchor(h->sched, scope);
 }
 
 /* Tasks have failed, the body perhaps as well: then its error is on top. The first error is raised,
@@ -93,7 +88,7 @@ static int finish(lua_State *L) {
   handle *h = lua_touserdata(L, SELF);
   uint8_t end = h->scope.end;
   bool cancelled = h->failed && luaL_testudata(L, -1, KIO_CANCELLED_TYPE);
-  leave(L, h);
+  leave(h);
   if (!kio_list_empty(&h->scope.failures)) return raise_failure(L, h, h->failed && !cancelled);
   if (cancelled && (end == KIO_SCOPE_DEADLINE || end == KIO_SCOPE_CANCEL)) {
     return push_ended(L, h, end);
@@ -160,7 +155,7 @@ static int open_and_run(lua_State *L, kio_task *task, const char *what, bool shi
   h->scope.timer.due = scope_due;
   if (due_ns != KIO_NEVER && !kio_timer_start(&task->sched->timers, &h->scope.timer, due_ns)) {
     kio_scope_close(&h->scope);
-    unanchor(L, &h->scope);
+    kio_sched_unanchor(h->sched, &h->scope);
     return luaL_error(L, "not enough memory");
   }
   task->scope = &h->scope;

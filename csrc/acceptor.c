@@ -84,14 +84,10 @@ static void detach(kio_member *member) {
   if (a->dropped) kio_acceptor_drop(a);
 }
 
-void kio_acceptor_close(kio_acceptor *a) {
-  a->fd = -1;
-  while (a->count > 0) close_one(pop(a));
-}
-
 void kio_acceptor_drop(kio_acceptor *a) {
   a->dropped = true;
-  kio_acceptor_close(a);
+  a->fd = -1;
+  while (a->count > 0) close_one(pop(a));
   if (a->request) return;
   if (a->sched) kio_sched_leave(&a->member);
   kio_memory_free(a->arrived);

@@ -26,9 +26,7 @@ typedef struct kio_acceptor {
 /* For the listener on fd, which stays its owner's. NULL when memory is out. */
 kio_acceptor *kio_acceptor_new(int fd);
 /* Its listener closes: what has come and nobody has taken is closed, and waiters get EBADF once the
-   request under way has been cut off, which is the caller's part. */
-void kio_acceptor_close(kio_acceptor *acceptor);
-/* The same, and it frees itself as soon as it can. */
+   request under way has been cut off, which is the caller's part. It frees itself then. */
 void kio_acceptor_drop(kio_acceptor *acceptor);
 /* Makes it work on this scheduler. False while it works on another one. */
 bool kio_acceptor_attach(kio_acceptor *acceptor, kio_sched *sched);

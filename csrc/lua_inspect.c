@@ -199,8 +199,9 @@ static void push_line(lua_State *L, kio_task *task) {
   keep_top(L, base);
 }
 
-/* All tasks are named, the first ones with their tracebacks, up to a number nobody would read. */
-void kio_inspect_push_report(lua_State *L, kio_sched *sched) {
+/* A text about every live task but the running one: all are named, the first ones with their
+   tracebacks, up to a number nobody would read. */
+static void push_report(lua_State *L, kio_sched *sched) {
   luaL_Buffer text;
   int told = 0, more = 0;
   luaL_buffinit(L, &text);
@@ -227,13 +228,13 @@ void kio_inspect_push_report(lua_State *L, kio_sched *sched) {
 }
 
 static int l_report(lua_State *L) {
-  kio_inspect_push_report(L, check_sched(L, "report"));
+  push_report(L, check_sched(L, "report"));
   return 1;
 }
 
 static int l_keep_report(lua_State *L) {
   kio_sched *sched = lua_touserdata(L, 1);
-  kio_inspect_push_report(L, sched);
+  push_report(L, sched);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->trouble);
   return 0;
 }

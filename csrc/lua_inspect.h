@@ -11,7 +11,5 @@ void kio_inspect_push_trouble(lua_State *L, kio_sched *sched);
 /* kio_watch_config.report: tells the watchdog function at the registry's &sched->config.watch, or
    stderr. While the task runs, what that function raises is raised in the task. */
 void kio_inspect_hog(lua_State *L, kio_task *task, int64_t held_ns);
-/* Pushes a text about every live task but the running one: name, wait, traceback. Bounded. */
-void kio_inspect_push_report(lua_State *L, kio_sched *sched);
 
 #endif

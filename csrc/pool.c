@@ -84,6 +84,11 @@ static void tell(kio_job *job) {
   if (!kio_inbox_post(job->inbox, &job->post)) kio_job_unref(job);
 }
 
+static void job_ref(kio_job *job) {
+  unsigned before = atomic_fetch_add(&job->refs, 1);
+  kio_assert(before > 0);
+}
+
 /* ---- places ---- */
 
 /* The job belongs to this pool from now on, which lives at least as long. */
@@ -137,7 +142,7 @@ int kio_pool_reserve_later(kio_pool *pool, kio_job *job) {
   int err = pool->ended ? -ECANCELED : 0;
   adopt(pool, job);
   if (err == 0) {
-    kio_job_ref(job);
+    job_ref(job);
     job->queued = job->asking = true;
     kio_list_push(&pool->lanes[job->lane].rooms, &job->link);
     grant_places(pool, job->lane);
@@ -255,11 +260,6 @@ void kio_job_init(kio_job *job, kio_inbox *inbox) {
   job->inbox = kio_inbox_ref(inbox);
 }
 
-void kio_job_ref(kio_job *job) {
-  unsigned before = atomic_fetch_add(&job->refs, 1);
-  kio_assert(before > 0);
-}
-
 static void disown(kio_job *job) {
   kio_pool *pool = job->pool;
   if (job->reserved && !forked(pool)) {
@@ -317,7 +317,7 @@ int kio_pool_submit(kio_pool *pool, kio_job *job) {
     err = call(pool, job->lane);
     if (err) dequeue(pool, job);
   }
-  if (err == 0) kio_job_ref(job); /* nobody has run it yet: they need the lock */
+  if (err == 0) job_ref(job); /* nobody has run it yet: they need the lock */
   pthread_mutex_unlock(&pool->lock);
   return err;
 }

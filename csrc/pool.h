@@ -44,7 +44,7 @@ struct kio_job {
   bool reserved;    /* a place in the queue is kept for it */
   bool asking;      /* it is to be told when one is, not to be run */
   kio_pool *pool;   /* the one it has been given to; a reference */
-  atomic_uint refs; /* kio_job_ref */
+  atomic_uint refs; /* its submitter, and the pool as long as it has work with it */
   bool patient;     /* the end of the pool waits for it within its time, and names it when late */
 };
 
@@ -63,8 +63,7 @@ typedef struct kio_pool_stats {
 
 /* A new job has one reference. All but `work`, `free`, `name` and `lane` may be left zero. */
 void kio_job_init(kio_job *job, kio_inbox *inbox);
-/* From any thread. */
-void kio_job_ref(kio_job *job);
+/* Gives a reference back, from any thread. */
 void kio_job_unref(kio_job *job);
 
 /* A pool without threads yet, with one reference. NULL: memory is out. Thread-safe from here on. */

@@ -4,7 +4,7 @@
 
 /* splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014. Good from
    the first number on, whatever the seed. */
-uint64_t kio_shuffle_next(uint64_t *state) {
+static uint64_t next_number(uint64_t *state) {
   uint64_t z = *state += 0x9E3779B97F4A7C15u;
   z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
   z = (z ^ z >> 27) * 0x94D049BB133111EBu;
@@ -21,7 +21,7 @@ void kio_shuffle(kio_list *list, size_t count, uint64_t *state) {
     kio_shuffle(&half[i], left[i], state);
   }
   while (left[0] + left[1] > 0) {
-    int i = kio_shuffle_next(state) % (left[0] + left[1]) < left[0] ? 0 : 1;
+    int i = next_number(state) % (left[0] + left[1]) < left[0] ? 0 : 1;
     kio_list_push(list, kio_list_pop(&half[i]));
     left[i]--;
   }

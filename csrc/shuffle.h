@@ -5,9 +5,8 @@
 #include "base.h"
 #include "list.h"
 
-/* The next number of the sequence whose state (at first: whose seed) is at `state`. */
-uint64_t kio_shuffle_next(uint64_t *state);
-/* Puts a list of `count` links into a random order, each as likely as any other. O(n log n). */
+/* Puts a list of `count` links into a random order, each as likely as any other. O(n log n). What is
+   at `state`, at first a seed, decides it, and goes on to the next. */
 void kio_shuffle(kio_list *list, size_t count, uint64_t *state);
 
 #endif

@@ -14,6 +14,10 @@ const char kio_task_awaiting[] = "await";
 
 enum { BODY_TASK = 1, BODY_HANDLER, BODY_FUNCTION }; /* the stack of a task's base function */
 
+static void push_cancelled(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cancelled_key);
+}
+
 /* ---- the base function of every task: a protected frame, so that `<close>` may yield ---- */
 
 static void push_over(lua_State *L, bool ok) {
@@ -32,7 +36,7 @@ static int l_body(lua_State *L) {
   if (kio_task_is_cancelled(task)) { /* cancelled before it began: it never runs */
     lua_settop(L, 0);
     push_over(L, false);
-    kio_task_push_cancelled(L);
+    push_cancelled(L);
     return 2;
   }
   int nargs = lua_gettop(L) - BODY_FUNCTION;
@@ -252,7 +256,7 @@ void kio_task_push_function(lua_State *L, kio_task *task) {
 void kio_task_push_result(lua_State *L, kio_task *task, int i) {
   kio_assert(kio_task_ended(task));
   if (task->status == KIO_TASK_CANCELLED) { /* also one whose run ended before it did */
-    kio_task_push_cancelled(L);
+    push_cancelled(L);
     return;
   }
   if (!lua_checkstack(task->co, 1)) luaL_error(L, "not enough memory");
@@ -273,12 +277,8 @@ bool kio_task_is_over(lua_State *co) {
 
 /* ---- the Cancelled value ---- */
 
-void kio_task_push_cancelled(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &cancelled_key);
-}
-
 int kio_task_raise_cancelled(lua_State *L) {
-  kio_task_push_cancelled(L);
+  push_cancelled(L);
   return lua_error(L);
 }
 

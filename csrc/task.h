@@ -124,9 +124,10 @@ int kio_task_result_count(const kio_task *task);
 /* Whether this is the coroutine of a task that has ended: dead, though its results lie there. */
 bool kio_task_is_over(lua_State *co);
 
-/* Whether a coroutine that has yielded is parked in an operation (its yield is kio's, not the
-   user's), and the removal of that mark before it is resumed. */
+/* Whether a coroutine that has yielded is parked in an operation: its yield is kio's, not the
+   user's. */
 bool kio_task_is_parked(lua_State *co);
+/* Takes the mark off a parked one, which is about to be resumed. */
 void kio_task_unpark(lua_State *co);
 /* Raises in L when it was not kio that resumed it: it goes on although nothing it waited for has
    come. For continuations of kio_task_yield_marked; those of kio_task_park need it not. */
@@ -134,8 +135,7 @@ void kio_task_check_resumed(lua_State *L);
 /* Yields L, marked as parked, without touching any task: for coroutines inside a task. */
 int kio_task_yield_marked(lua_State *L, lua_KContext ctx, lua_KFunction k);
 
-/* Pushes the Cancelled value, or raises it. */
-void kio_task_push_cancelled(lua_State *L);
+/* Raises the Cancelled value. */
 int kio_task_raise_cancelled(lua_State *L);
 /* Makes the Cancelled value and the task's metatable; leaves the Cancelled value on the stack. */
 void kio_task_open(lua_State *L);

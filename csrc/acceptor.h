@@ -34,6 +34,7 @@ bool kio_acceptor_attach(kio_acceptor *acceptor, kio_sched *sched);
 bool kio_acceptor_take(kio_acceptor *acceptor, bool woken, int *outcome);
 /* The task, about to park with kio_acceptor_abandon, waits for the next one. 0, -EBADF, -ENOMEM. */
 int kio_acceptor_await(kio_acceptor *acceptor, kio_task *task);
+/* The kio_abandon_fn of that task. */
 void kio_acceptor_abandon(kio_task *task);
 
 #endif

@@ -32,6 +32,7 @@ typedef struct kio_channel_state {
 
 /* A channel for `capacity` parcels, at least 1, with one reference; NULL: memory is out. */
 kio_channel *kio_channel_new(size_t capacity);
+/* One reference more; returns the channel. */
 kio_channel *kio_channel_ref(kio_channel *channel);
 /* The last one frees it with all it holds; handles nobody took are disposed of. */
 void kio_channel_unref(kio_channel *channel);
@@ -54,6 +55,7 @@ bool kio_channel_leave(kio_channel *channel, kio_awaiter *awaiter);
 /* Nothing is taken any more; what is there can still be received. All awaiters are answered. Twice
    is allowed. */
 void kio_channel_close(kio_channel *channel);
+/* How it is at this moment, for people. */
 void kio_channel_look(kio_channel *channel, kio_channel_state *state);
 
 #endif

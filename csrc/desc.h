@@ -22,7 +22,9 @@ typedef struct kio_descs {
 
 enum { KIO_DESC_ROW = 64 };
 
+/* An empty table. */
 void kio_descs_init(kio_descs *descs);
+/* Frees it; no request may be in it. */
 void kio_descs_fini(kio_descs *descs);
 /* Enters an IDLE request under its descriptor (slot 0), or its second one (slot 1). 0, -EBADF when
    the descriptor is closing or cannot exist, or -ENOMEM. */

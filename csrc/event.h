@@ -10,11 +10,14 @@ typedef struct kio_event kio_event;
 
 /* One that is not set, with one reference; NULL: memory is out. */
 kio_event *kio_event_new(void);
+/* One reference more; returns the event. */
 kio_event *kio_event_ref(kio_event *event);
+/* One less; the last one frees it. */
 void kio_event_unref(kio_event *event);
 
 /* Sets the flag and answers all awaiters. */
 void kio_event_set(kio_event *event);
+/* Clears the flag. */
 void kio_event_reset(kio_event *event);
 /* Whether it is set; if not the awaiter, if there is one, is listed now. */
 bool kio_event_wait(kio_event *event, kio_awaiter *awaiter);

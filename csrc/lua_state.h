@@ -14,6 +14,7 @@ typedef struct kio_seed {
 
 /* Copies what L's package library says. False: memory is out, nothing is left behind. */
 bool kio_seed_init(kio_seed *seed, lua_State *L);
+/* Frees the copies; an empty seed is allowed. */
 void kio_seed_fini(kio_seed *seed);
 /* A new state with the standard libraries, `kio.core` at hand, on any thread. NULL: memory is
    out. */

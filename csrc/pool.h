@@ -85,6 +85,7 @@ int kio_pool_reserve_later(kio_pool *pool, kio_job *job);
    has run, and its end is told; or it was never handed over; or this is a forked child, where some
    thread of the parent's may hold the pool's lock for ever. */
 bool kio_job_withdraw(kio_job *job);
+/* What it has to do at this moment. */
 void kio_pool_stats_read(kio_pool *pool, kio_pool_stats *stats);
 /* The end: nothing new is taken, what is queued is told as done without having run (`queued` stays
    set), threads that are idle end. Patient jobs get until `until_ns` (CLOCK_MONOTONIC). Writes the

@@ -42,6 +42,7 @@ struct kio_remote {
 
 /* A new one: pending, one reference. `back` and `free` are to be set by the origin. */
 void kio_remote_init(kio_remote *remote, kio_inbox *origin);
+/* One reference more, from any thread. */
 void kio_remote_ref(kio_remote *remote);
 /* From any thread; the last one frees the parcel and the rest. */
 void kio_remote_unref(kio_remote *remote);

@@ -169,6 +169,7 @@ typedef struct kio_slab {
   size_t taken;         /* slots in use */
 } kio_slab;
 
+/* Without slots: they are made when they are needed. */
 void kio_slab_init(kio_slab *slab);
 /* Frees the slots; none may be in the kernel. */
 void kio_slab_fini(kio_slab *slab);

@@ -110,6 +110,7 @@ static inline kio_request *kio_ring_pop(kio_ring *ring) {
   request->state = KIO_REQUEST_DONE;
   return request;
 }
+/* What the clock of its deadlines says. */
 int64_t kio_ring_now_ns(kio_ring *ring);
 
 /* For backends only. */

@@ -64,6 +64,7 @@ bool kio_runtime_end(kio_runtime *runtime, int64_t until_ns, char *late, size_t 
 /* Gives the maker's reference back; after kio_runtime_end. */
 void kio_runtime_unref(kio_runtime *runtime);
 
+/* How many workers it has, running or not. */
 unsigned kio_runtime_count(const kio_runtime *runtime);
 /* Worker `id` from 1. */
 kio_worker *kio_runtime_worker(kio_runtime *runtime, unsigned id);

@@ -192,7 +192,9 @@ bool kio_sched_take_failures(kio_sched *sched);
 /* Tells that something is wrong with the run; the first one counts. */
 void kio_sched_trouble(kio_sched *sched, const char *what);
 
+/* The member, its functions set, is told of the turns and the end of this scheduler. */
 void kio_sched_join(kio_sched *sched, kio_member *member);
+/* No longer: one that has joined, and has not been detached. */
 void kio_sched_leave(kio_member *member);
 /* Has member->flush called before the next kernel entry. */
 void kio_sched_dirty(kio_sched *sched, kio_member *member);

@@ -20,9 +20,11 @@ typedef struct kio_seen {
   kio_seen_entry first[KIO_SEEN_INLINE];
 } kio_seen;
 
+/* An empty map. */
 void kio_seen_init(kio_seen *seen);
 /* One with places of its owner's, all it will ever need; it needs no fini. */
 void kio_seen_init_fixed(kio_seen *seen, kio_seen_entry *places, size_t room);
+/* Frees what it has needed; it is to be initialized again before it is used. */
 void kio_seen_fini(kio_seen *seen);
 /* The entry of an address, until the next put; NULL when there is none. */
 kio_seen_entry *kio_seen_find(kio_seen *seen, const void *address);

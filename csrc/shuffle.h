@@ -5,8 +5,8 @@
 #include "base.h"
 #include "list.h"
 
-/* Puts a list of `count` links into a random order, each as likely as any other. O(n log n). What is
-   at `state`, at first a seed, decides it, and goes on to the next. */
+/* Puts a list of `count` links into a random order, each as likely as any other. O(n log n). The
+   number at `state`, at first a seed, decides it, and becomes the one for the next list. */
 void kio_shuffle(kio_list *list, size_t count, uint64_t *state);
 
 #endif

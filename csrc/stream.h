@@ -109,6 +109,7 @@ void kio_stream_hold(kio_stream *stream, size_t size);
 bool kio_stream_drained(const kio_stream *stream);
 /* Makes the task, about to park, the writer that is woken by room or by the end of output. */
 void kio_stream_await_output(kio_stream *stream, kio_task *writer, bool drained);
+/* The kio_abandon_fn of that writer: wakes it; the output goes on leaving. */
 void kio_stream_abandon_write(kio_task *writer);
 
 /* Nothing is in flight: closes the descriptor and gives the buffers back. */

@@ -28,6 +28,7 @@ typedef struct kio_sim_script {
   uint64_t fired;   /* times a rule has matched */
 } kio_sim_script;
 
+/* Has the next ring of this thread take a copy of the script. */
 void kio_sim_script_set(const kio_sim_script *script);
 /* Takes the script that was set; an empty one when there is none. */
 kio_sim_script kio_sim_script_take(void);

@@ -21,6 +21,7 @@ typedef struct kio_timers {
   uint64_t order;   /* the next timer's `order` */
 } kio_timers;
 
+/* An empty heap. */
 void kio_timers_init(kio_timers *timers);
 /* Frees the heap; the timers themselves belong to their owners. */
 void kio_timers_fini(kio_timers *timers);

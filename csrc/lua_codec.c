@@ -21,6 +21,37 @@ void *kio_handle_give_reference(lua_State *L, int index, void *spare) {
   return spare;
 }
 
+/* Why handle `i` cannot move any more; NULL: it is prepared anew. */
+static const char *prepare_again(lua_State *L, int index, kio_beside *beside, size_t i) {
+  const kio_handle_kind *kind = beside->kind;
+  void *spare = NULL;
+  if (!kind || !kind->restore) return NULL; /* it does not move */
+  lua_rawgeti(L, index, (lua_Integer)i + 1);
+  const char *why = kind->prepare(L, lua_gettop(L), &spare);
+  lua_pop(L, 1);
+  if (why) return why;
+  kind->drop(beside->object);
+  beside->object = spare;
+  return NULL;
+}
+
+/* Nothing here takes Lua's memory, so no finalizer runs. */
+const char *kio_handles_give(lua_State *L, int index, kio_parcel *parcel) {
+  const char *why = NULL;
+  for (size_t i = 0; i < parcel->beside_count && !why; i++) {
+    why = prepare_again(L, index, &parcel->beside[i], i);
+  }
+  for (size_t i = 0; i < parcel->beside_count && !why; i++) {
+    kio_beside *beside = &parcel->beside[i];
+    const kio_handle_kind *kind = beside->kind;
+    if (!kind) continue;
+    lua_rawgeti(L, index, (lua_Integer)i + 1);
+    beside->object = kind->give(L, lua_gettop(L), beside->object);
+    lua_pop(L, 1);
+  }
+  return why;
+}
+
 bool kio_codec_pack(lua_State *L, int first, int count, kio_parcel *out,
                     const kio_codec_limits *limits) {
   if (!kio_codec_pack_kept(L, first, count, out, limits)) return false;

@@ -64,6 +64,10 @@ extern const kio_handle_kind kio_buffer_kind;   /* lua_buffer.c */
 extern const kio_handle_kind kio_channel_kind;  /* lua_channel.c: shared */
 extern const kio_handle_kind kio_event_kind;    /* lua_event.c: shared */
 
+/* Gives the handles that are in the list at `index`, by their places beside the parcel, all of them
+   prepared. NULL; or why one cannot move any more, since a finalizer has run meanwhile: then none
+   has moved. */
+const char *kio_handles_give(lua_State *L, int index, kio_parcel *parcel);
 /* The kind of the userdata at `index`; NULL when it cannot move. */
 const kio_handle_kind *kio_handle_kind_of(lua_State *L, int index);
 

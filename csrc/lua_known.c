@@ -126,21 +126,50 @@ static void enter_members(lua_State *L, kio_known *known, const char *module) {
   }
 }
 
-kio_known *kio_known_again(lua_State *L) {
+/* Pushes a table that keeps the names alive. */
+static void push_names(lua_State *L) {
+  lua_newtable(L);
+  push_loaded(L);
+  lua_pushnil(L);
+  while (lua_next(L, -2)) {
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_pushboolean(L, true);
+    lua_rawset(L, -5);
+  }
+  lua_pop(L, 1);
+}
+
+/* make() -> the map */
+static int l_make(lua_State *L) {
   kio_known counted = {.count = 0};
   each_module(L, &counted, count_module);
   size_t room = KIO_SEEN_INLINE;
   while (room < counted.count * 2) room *= 2;
   size_t places_size = room * sizeof(kio_seen_entry);
-  kio_known *known = lua_newuserdatauv(L, sizeof *known + places_size, 0);
+  kio_known *known = lua_newuserdatauv(L, sizeof *known + places_size, 1);
   kio_seen_init_fixed(&known->seen, (kio_seen_entry *)(known + 1), room);
+  push_names(L);
+  lua_setiuservalue(L, -2, 1);
   push_loaded(L);
   known->signature = signature_of(L);
   lua_pop(L, 1);
   each_module(L, known, enter_module);
   each_module(L, known, enter_members);
+  lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &known_key);
-  return known;
+  return 1;
+}
+
+/* No finalizer may run meanwhile, for it might load another module. */
+kio_known *kio_known_again(lua_State *L) {
+  bool collects = lua_gc(L, LUA_GCISRUNNING) > 0;
+  if (collects) lua_gc(L, LUA_GCSTOP);
+  lua_pushcfunction(L, l_make);
+  int status = lua_pcall(L, 0, 1, 0);
+  if (collects) lua_gc(L, LUA_GCRESTART);
+  if (status != LUA_OK) lua_error(L);
+  return lua_touserdata(L, -1);
 }
 
 /* ---- finding it, and finding in it ---- */
@@ -150,8 +179,10 @@ kio_known *kio_known_here(lua_State *L) {
   kio_known *known = lua_touserdata(L, -1);
   push_loaded(L);
   uint64_t signature = signature_of(L);
-  lua_pop(L, 2);
-  return known && signature == known->signature ? known : kio_known_again(L);
+  lua_pop(L, 1);
+  if (known && signature == known->signature) return known;
+  lua_pop(L, 1);
+  return kio_known_again(L);
 }
 
 /* Whether the key at -2 says more than the one below it: aliases are shorter than names. */

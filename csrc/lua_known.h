@@ -10,9 +10,10 @@
 
 typedef struct kio_known kio_known;
 
-/* What is known now, in this Lua state; good until Lua code runs. Looks through package.loaded, and
-   through the modules when one of them is new. Raises when memory is out. Each of these functions
-   needs 8 free places on the stack. */
+/* Pushes what is known now, in this Lua state; good as long as that is on the stack, except for
+   modules that have been unloaded or changed meanwhile. Looks through package.loaded, and through
+   the modules when one of them is new. Raises when memory is out. Each of these functions needs 8
+   free places on the stack. */
 kio_known *kio_known_here(lua_State *L);
 /* The same, looking through all modules again: for what was put into one since. */
 kio_known *kio_known_again(lua_State *L);

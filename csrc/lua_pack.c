@@ -1,6 +1,8 @@
 /* Packing. Owns a writer while it runs: all its memory is C memory that kio_codec_pack frees, so
-   that the walk may raise anywhere. The walk changes nothing: handles move when it is over, which
-   cannot fail. Called by the thread of the Lua state. */
+   that the walk may raise anywhere. The walk changes nothing: handles move when it is over.
+   Whatever takes Lua's memory may run finalizers, which may close what has been looked at, or load
+   modules: nothing but Lua values and the memory above is trusted across that. Called by the thread
+   of the Lua state. */
 #include <lauxlib.h>
 #include <string.h>
 
@@ -25,7 +27,7 @@ typedef struct writer {
   unsigned depth;      /* values around the one that is written */
   uint32_t objects;    /* numbered so far */
   uint32_t upvalues;   /* likewise */
-  int handles;         /* stack index of a list: the userdata that will move */
+  int handles;         /* stack index of a list: the userdata that will move; above it `known` */
   kio_known *known;    /* modules; NULL: not needed so far */
   const void *globals; /* the table of globals, likewise */
   bool too_late;       /* modules are needed within a table: begin again, knowing them */
@@ -126,6 +128,7 @@ static void know_modules(writer *w) {
   w->globals = lua_topointer(w->L, -1);
   lua_pop(w->L, 1);
   w->known = kio_known_here(w->L);
+  lua_replace(w->L, w->handles + 1);
 }
 
 /* Writes what has a number already; false for anything else. */
@@ -319,6 +322,7 @@ static void write_upvalues(writer *w, int index, const kio_place *at) {
 /* A C function or userdata that was put into a module after that was looked through. */
 static bool write_new_name(writer *w, int index, const kio_place *at) {
   w->known = kio_known_again(w->L);
+  lua_replace(w->L, w->handles + 1);
   return write_name(w, index, at);
 }
 
@@ -366,18 +370,6 @@ static void write_userdata(writer *w, int index, const kio_place *at) {
   else if (!write_new_name(w, index, at)) refuse_userdata(w, index, at);
 }
 
-/* Nothing can fail any more. */
-static void give_handles(writer *w) {
-  for (size_t i = 0; i < w->parcel.beside_count; i++) {
-    kio_beside *beside = &w->parcel.beside[i];
-    const kio_handle_kind *kind = beside->kind;
-    if (!kind) continue;
-    lua_rawgeti(w->L, w->handles, (lua_Integer)i + 1);
-    beside->object = kind->give(w->L, lua_gettop(w->L), beside->object);
-    lua_pop(w->L, 1);
-  }
-}
-
 /* ---- the walk ---- */
 
 static void write_value(writer *w, int index, const kio_place *at) {
@@ -404,13 +396,15 @@ static int l_pack(lua_State *L) {
   luaL_checkstack(L, 12, NULL);
   w->handles = last + 1;
   lua_pushnil(L); /* a list when there are some */
+  lua_pushnil(L);
   if (lua_toboolean(L, 2)) know_modules(w);
   put_number(w, (uint64_t)last - 2, &root);
   for (int i = 3; i <= last; i++) {
     root.at = i - 2;
     write_value(w, i, &root);
   }
-  give_handles(w);
+  const char *why = kio_handles_give(L, w->handles, &w->parcel);
+  if (why) luaL_error(L, "a handle was closed while it was packed: %s", why);
   lua_settop(L, w->handles);
   return 1;
 }

@@ -165,6 +165,7 @@ static int l_block_on(lua_State *L) {
   luaL_checkstack(L, 8, "too many arguments");
   kio_errand *errand = kio_errand_new(L, h->inbox);
   if (!kio_codec_pack(L, 2, count, &errand->remote.parcel, NULL)) return lua_error(L);
+  check_running(L); /* a finalizer may have stopped it */
   if (!kio_errand_send(h->runtime, errand, 0)) {
     return luaL_error(L, "block_on: no worker is left");
   }

@@ -1,6 +1,6 @@
 -- Directories at once: mkdir with parents, remove with all that is in it, and nobody led outside.
--- One thread: nothing for ThreadSanitizer.
--- flavours: test asan hostile
+-- With one thread there is nothing for ThreadSanitizer:
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local common = require "spec.fs.common"
 local support = require "spec.support"

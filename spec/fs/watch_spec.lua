@@ -1,6 +1,6 @@
 -- kio.fs.watch: every change by name, renames in one piece, and the ends of a watch.
--- One thread: nothing for ThreadSanitizer.
--- flavours: test asan hostile
+-- With one thread there is nothing for ThreadSanitizer:
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local common = require "spec.fs.common"
 local support = require "spec.support"

@@ -1,8 +1,8 @@
 -- Peers that do what no honest client does, one at a time: bytes in scraps, resets at every stage,
 -- half a connection, no reading, no end of a line. A server survives them, tells its handler what
 -- happened, and goes on to serve others.
--- One thread, many bytes: ThreadSanitizer would only take its time.
--- flavours: test asan hostile
+-- With one thread ThreadSanitizer would only take its time:
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local support = require "spec.support"
 local common = require "spec.serve.common"

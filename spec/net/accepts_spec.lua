@@ -1,6 +1,6 @@
 -- Loops over a listener: the kernel goes on accepting while one waits for the next connection. No
 -- connection is lost or leaked, and nobody is accepted whom no one expects. Both ways of accepting.
--- flavours: test asan hostile
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local core = require "kio.core"
 local support = require "spec.support"

@@ -1,6 +1,6 @@
 -- stream:buffer: output that is gathered across turns, and everything that lets it go.
--- One thread: nothing for ThreadSanitizer.
--- flavours: test asan hostile
+-- With one thread there is nothing for ThreadSanitizer:
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local support = require "spec.support"
 local connection = require "spec.net.connection"

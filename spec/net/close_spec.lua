@@ -1,7 +1,7 @@
 -- Closing a stream: the output leaves first, everybody who waits on it is told once, and nothing is
 -- left behind, whoever closes and in whatever state.
--- One thread, many bytes: ThreadSanitizer would only take its time.
--- flavours: test asan hostile
+-- With one thread ThreadSanitizer would only take its time:
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local support = require "spec.support"
 local connection = require "spec.net.connection"

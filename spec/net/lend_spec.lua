@@ -1,7 +1,7 @@
 -- Buffers that the ring lends when bytes arrive: an idle connection holds none, and when thousands
 -- receive at once nobody starves and memory stays bounded.
--- One thread, many bytes: ThreadSanitizer would only take its time.
--- flavours: test asan hostile
+-- With one thread ThreadSanitizer would only take its time:
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local core = require "kio.core"
 local support = require "spec.support"

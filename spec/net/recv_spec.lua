@@ -1,6 +1,6 @@
 -- What a stream receives: in pieces, at the end, early ends, and that no byte is ever lost.
--- One thread, many bytes: ThreadSanitizer would only take its time.
--- flavours: test asan hostile
+-- With one thread ThreadSanitizer would only take its time:
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local support = require "spec.support"
 local connection = require "spec.net.connection"

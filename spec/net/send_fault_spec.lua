@@ -1,6 +1,6 @@
 -- Whichever send of gathered output fails, and however short the others are: what the peer gets is
 -- a beginning of what was written, and when it is not all somebody is told.
--- flavours: test asan hostile
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local connection = require "spec.net.connection"
 

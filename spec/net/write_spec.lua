@@ -1,7 +1,7 @@
 -- What a stream sends: gathered writes, waiting past the high-water mark, errors told late, flush,
 -- send and shutdown.
--- One thread, many bytes: ThreadSanitizer would only take its time.
--- flavours: test asan hostile
+-- With one thread ThreadSanitizer would only take its time:
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local support = require "spec.support"
 local connection = require "spec.net.connection"

@@ -1,6 +1,6 @@
 -- recv, send and shutdown on descriptors: flags, ends, errors; never a SIGPIPE (R31).
--- One thread, many bytes: ThreadSanitizer would only take its time.
--- flavours: test asan hostile
+-- With one thread ThreadSanitizer would only take its time:
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local support = require "spec.support"
 local connection = require "spec.net.connection"

@@ -1,3 +1,9 @@
 -- Busted's command line as a plain Lua file: the executable of some distributions is a shell
 -- script, and the sanitizers must be preloaded into the interpreter itself.
+local threads = math.tointeger(tonumber(os.getenv "KIO_THREADS"))
+if threads then
+  package.path = "./?.lua;" .. package.path
+  require("spec.runner.workers").install(threads)
+end
+
 require "busted.runner" { standalone = false }

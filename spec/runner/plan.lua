@@ -5,8 +5,10 @@ local exec = require "spec.runner.exec"
 local plan = {}
 
 local LIMIT = 60
-local SLOW = { asan = 2, tsan = 2 } -- sanitizers get this many times the limit
-local SPEC_FLAVOURS = "test asan hostile tsan"
+local SLOW = { asan = 2, tsan = 2, workers = 2 } -- sanitizers get this many times the limit
+local SPEC_FLAVOURS = "test asan hostile tsan workers"
+local THREAD_FLAVOURS = "test asan hostile tsan" -- they have several workers anyway
+local WORKERS = "4" -- of every run in the flavour `workers`, which is built like tsan
 local UNIT_FLAVOURS = "test asan"
 
 local function list(pattern)
@@ -48,9 +50,14 @@ function plan.sanitizer(flavour)
   return preload[flavour]
 end
 
+local function build_of(flavour)
+  return ({ tidy = "release", chunk = "hostile", workers = "tsan" })[flavour] or flavour
+end
+
 local function environment(flavour)
   return {
-    KIO_FLAVOUR = flavour,
+    KIO_FLAVOUR = flavour == "workers" and "tsan" or flavour,
+    KIO_THREADS = flavour == "workers" and WORKERS or nil,
     ASAN_OPTIONS = "detect_leaks=1:abort_on_error=0:exitcode=66:detect_stack_use_after_return=1",
     LSAN_OPTIONS = "suppressions=spec/runner/lsan.supp:print_suppressions=0",
     UBSAN_OPTIONS = "halt_on_error=1:print_stacktrace=1",
@@ -74,7 +81,7 @@ end
 
 local function spec_jobs(jobs, path, flavours)
   file_jobs(jobs, "busted", path, flavours, function(flavour)
-    return plan.sanitizer(flavour) .. "lua5.4 spec/runner/busted.lua --ignore-lua "
+    return plan.sanitizer(build_of(flavour)) .. "lua5.4 spec/runner/busted.lua --ignore-lua "
       .. "-o spec/runner/handler.lua " .. path
   end)
 end
@@ -148,7 +155,7 @@ function plan.jobs()
   end
   for _, path in ipairs(list("spec/*/*_spec.lua")) do
     if not path:match("^spec/stress/") and not path:match("^spec/tidy/") then
-      spec_jobs(jobs, path, SPEC_FLAVOURS)
+      spec_jobs(jobs, path, path:match("^spec/thread/") and THREAD_FLAVOURS or SPEC_FLAVOURS)
       if is_chunked(path) then chunk_job(jobs, path) end
     end
   end
@@ -164,9 +171,7 @@ function plan.build(jobs, lanes)
     seen[flavour] = true
   end
   for _, job in ipairs(jobs) do
-    if job.flavour == "tidy" then need("release")
-    elseif job.flavour == "chunk" then need("hostile")
-    elseif job.kind ~= "command" then need(job.flavour) end
+    if job.kind ~= "command" then need(build_of(job.flavour)) end
   end
   local command = ("make --no-print-directory -j%d %s"):format(lanes, table.concat(targets, " "))
   if #targets == 0 then command = "true" end

@@ -84,6 +84,27 @@ describe("the pages", function()
     assert.same({}, missing)
   end)
 
+  it("tell once where it is", function()
+    local twice, seen = {}, {}
+    for line in source.read("docs/architecture.md"):gmatch("\n%- ([^\n]*)") do
+      for name in line:gmatch("`([%w_]+%.c)`") do
+        if seen[name] then twice[#twice + 1] = name end
+        seen[name] = true
+      end
+    end
+    assert.same({}, twice)
+  end)
+
+  it("tell where every module in Lua is in the architecture, or its folder", function()
+    local map, missing = source.read("docs/architecture.md"), {}
+    for _, path in ipairs(source.files("^lua/kio/.*%.lua$")) do
+      local there = map:find("`" .. path .. "`", 1, true)
+        or map:find("`" .. path:match("^.*/") .. "`", 1, true)
+      if not there then missing[#missing + 1] = path end
+    end
+    assert.same({}, missing)
+  end)
+
   it("name no C file in the architecture that is not there", function()
     for name in source.read("docs/architecture.md"):gmatch("`([%w_]+%.[ch])`") do
       assert.is_true(exists("csrc/" .. name), name)

@@ -7,25 +7,19 @@
 local kio = require "kio"
 local redis = require "examples.redis.client"
 
-local COMMAND = [[
-  echo $$
-  command -v redis-server >/dev/null && exec redis-server --port 0 --save '' --unixsocket %s
-  exec lua5.4 examples/redis_server.lua unix:%s]]
-
--- The address of a server that is ready, and a function that ends it.
+-- A server that is ready, and its address.
 local function start()
   local path = os.tmpname()
   os.remove(path)
-  local output = assert(io.popen(COMMAND:format(path, path)))
-  local pid = output:read "n"
-  for line in output:lines() do
+  local options = { "redis-server", "--port", 0, "--save", "", "--unixsocket", path }
+  options.stdout = "pipe"
+  local server = kio.process.spawn(options) or assert(kio.process.spawn {
+    "lua5.4", "examples/redis_server.lua", "unix:" .. path, stdout = "pipe",
+  })
+  for line in server.stdout:lines() do
     if line:find "ready to accept" or line:find "listening" then break end
   end
-  return "unix:" .. path, function()
-    os.execute("kill " .. pid)
-    output:close()
-    os.remove(path)
-  end
+  return server, "unix:" .. path
 end
 
 local function news(address)
@@ -48,8 +42,11 @@ local function main(address)
   news(address)
 end
 
-local address, stop = arg[1], function() end
-if not address then address, stop = start() end
-local ok, err = pcall(kio.run, function() main(address) end)
-stop()
-assert(ok, err)
+kio.run(function()
+  if arg[1] then return main(arg[1]) end
+  local server <close>, address = start() -- which ends it, however this ends
+  main(address)
+  server:kill()
+  server:wait()
+  os.remove((address:gsub("^unix:", "")))
+end)

@@ -27,15 +27,14 @@ end
 -- The old process: starts the new one, and hands over.
 local function restart(listener)
   local door <close> = assert(kio.net.listen("unix:@")) -- a name of the kernel's choice
-  local command = ("'%s' '%s' %s"):format(arg[-1], arg[0], door:address())
-  local process = assert(io.popen(command, "w"))
+  local process = assert(kio.process.spawn { arg[-1], arg[0], door:address() })
   local new = assert(door:accept { timeout = 10 })
   assert(new:send_fds("take over", { listener }))
   assert(new:read("l") == "serving")
   listener:close()
   return function() -- ends the new process, and tells how it ended
     new:close()
-    return process:close()
+    return process:wait().code == 0
   end
 end
 

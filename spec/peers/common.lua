@@ -34,33 +34,28 @@ end
 local Process = {}
 Process.__index = Process
 
--- The shell tells its id, becomes the program, and another one tells how it ended. Both the output
--- and the input that is asked for are fifos, which wait for their other end to open.
-local SCRIPT = "sh -c %s <%s >%s 2>/dev/null &"
-local INNER = "sh -c %s; printf '\\nstatus %%d\\n' $?"
+-- Without the sanitizer's libraries, unless it is a Lua program that uses this build of kio.
+local function environment(lua)
+  if not lua then return { LD_PRELOAD = false } end
+  return {
+    LUA_PATH = "./lua/?.lua;./lua/?/init.lua;./?.lua", ASAN_OPTIONS = "detect_leaks=0",
+    LUA_CPATH = ("./build/%s/?.so"):format(support.flavour),
+  }
+end
 
--- Starts a command, without the sanitizer's libraries unless `options.lua` is set: then it is a Lua
--- program that uses this build of kio. Its input is `options.input`, a path; or a fifo whose other
--- end is the process' field `input` when that is true; or empty.
+-- Starts a command. Its input is a file, `options.input`; or the process' field `input` when that
+-- is true; or empty. With `options.lua` it is a Lua program that uses kio.
 function peers.start(command, options)
   options = options or {}
-  local folder = support.tmpdir()
-  local output, input = folder .. "/output", options.input or "/dev/null"
-  if input == true then input = folder .. "/input" end
-  assert(os.execute(("mkfifo %s/output %s/input"):format(folder, folder)))
-  local environment = "unset LD_PRELOAD; "
-  if options.lua then
-    local path, cpath = "./lua/?.lua;./lua/?/init.lua;./?.lua", "./build/%s/?.so"
-    environment = ("export LUA_PATH=%s LUA_CPATH=%s ASAN_OPTIONS=detect_leaks=0; "):format(
-      quote(path), quote(cpath:format(support.flavour)))
-  end
-  local inner = INNER:format(quote(environment .. "echo $$; exec 2>&1 " .. command))
-  assert(os.execute(SCRIPT:format(quote(inner), quote(input), output)))
-  local process = setmetatable({ command = command }, Process)
-  if options.input == true then process.input = assert(kio.fs.open(input, "w")) end
-  process.output = assert(kio.fs.open(output, "r"))
-  process.pid = assert(tonumber(process.output:read "l"), command)
-  return process
+  local input = options.input == true and "pipe" or "null"
+  local file <close> = type(options.input) == "string" and assert(kio.fs.open(options.input)) or nil
+  local child = assert(kio.process.spawn {
+    "sh", "-c", "exec " .. command, env = environment(options.lua),
+    stdin = file or input, stdout = "pipe", stderr = "stdout",
+  })
+  return setmetatable({
+    command = command, child = child, pid = child.pid, input = child.stdin, output = child.stdout,
+  }, Process)
 end
 
 -- The next line it prints that matches, and what the pattern captures.
@@ -73,27 +68,20 @@ function Process:expect(pattern)
   error(("%s: no line matches %q in:\n%s"):format(self.command, pattern, table.concat(seen, "\n")))
 end
 
-function Process:kill(signal)
-  os.execute(("kill -%s %d 2>/dev/null"):format(signal or "TERM", self.pid))
-end
+function Process:kill(signal) self.child:kill(signal) end
 
--- Waits for its end: the rest of what it printed, and its exit status, above 128 after a signal.
+-- Waits for its end: the rest of what it printed, and its exit status, or the signal's name.
 function Process:wait()
   if self.input then self.input:close() end
-  local rest = self.output:read "a"
-  self.output:close()
+  local text = assert(self.output:read "a")
+  local status = assert(self.child:wait())
+  self.child:close()
   self.ended = true
-  local text, status = rest:match("^(.-)\n?status (%d+)\n$")
-  return text, tonumber(status)
+  return text, status.code or status.signal
 end
 
 -- One that a failed test leaves behind.
-function Process:__close()
-  if self.ended then return end
-  self:kill "KILL"
-  if self.input then self.input:close() end
-  self.output:close()
-end
+function Process:__close() self.child:close() end
 
 -- Runs a command to its end; what it printed. Any exit status but `options.status` is an error.
 function peers.output(command, options)

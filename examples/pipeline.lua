@@ -22,6 +22,7 @@ local function pipeline(commands)
 end
 
 kio.run(function()
+  kio.stderr():write("sorting ", #TEXT, " bytes\n")
   local programs = pipeline {
     { "tr", "-cs", "A-Za-z", "\n" },
     { "tr", "A-Z", "a-z" },

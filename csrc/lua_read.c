@@ -29,7 +29,8 @@ typedef enum read_outcome { GOT, GOT_NOTHING, NEED_MORE, TOO_LONG, CUT_SHORT } r
 
 /* The unread bytes that earlier formats of this call have not taken. */
 static const char *rest(const kio_stream *stream, size_t *size) {
-  *size = kio_stream_unread(stream) - stream->read_taken;
+  size_t unread = kio_stream_unread(stream);
+  *size = unread > stream->read_taken ? unread - stream->read_taken : 0;
   return *size > 0 ? stream->in.data + stream->in_at + stream->read_taken : ""; /* no data then */
 }
 
@@ -173,6 +174,7 @@ static int read_on(lua_State *L, kio_stream *stream, kio_task *task) {
   read_outcome outcome = GOT;
   for (; outcome == GOT && stream->read_next <= stream->read_last; stream->read_next++) {
     outcome = take(L, stream, stream->read_next);
+    if (outcome == NEED_MORE && stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF);
     if (outcome == NEED_MORE) return receive_more(L, stream, task, l_readk);
     if (outcome == TOO_LONG) {
       return give_up_saying(L, stream, "EMSGSIZE", "more bytes than the limit allows");

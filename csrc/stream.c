@@ -157,8 +157,8 @@ void kio_stream_drop(kio_stream *stream) {
 /* ---- input ---- */
 
 void kio_stream_consume(kio_stream *stream, size_t size) {
-  kio_assert(size <= kio_stream_unread(stream));
-  stream->in_at += size;
+  if (!stream->in.data) return;
+  stream->in_at += kio_min_size(size, kio_stream_unread(stream));
   if (stream->in_at < stream->in_end) return;
   kio_buffer_give(&stream->sched->buffers, stream->in);
   stream->in = (kio_buffer){NULL, 0};

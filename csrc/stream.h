@@ -94,7 +94,8 @@ void kio_stream_abandon_read(kio_task *reader);
 static inline size_t kio_stream_unread(const kio_stream *stream) {
   return stream->in_end - stream->in_at;
 }
-/* Marks `size` unread bytes as read; an empty buffer is given back. */
+/* Marks `size` unread bytes as read; an empty buffer is given back. There are fewer when a
+   finalizer has closed the stream, or read from it, while they were made a string. */
 void kio_stream_consume(kio_stream *stream, size_t size);
 
 /* Puts bytes in front of the unread ones. 0 or -ENOMEM. */

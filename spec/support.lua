@@ -89,6 +89,26 @@ function support.tmpdir()
   return path
 end
 
+-- Runs f; `deed` is done by a finalizer at the n-th moment from now at which one can run.
+function support.at_moment(n, deed, f, ...)
+  local left = n
+  local function wait()
+    setmetatable({}, { __gc = function()
+      left = left - 1
+      if left == 0 then deed() elseif left > 0 then wait() end
+    end })
+  end
+  collectgarbage()
+  collectgarbage "stop"
+  wait()
+  collectgarbage("incremental", 4, 1000, 20) -- a whole cycle whenever something is allocated
+  collectgarbage "restart"
+  local results = table.pack(pcall(f, ...))
+  collectgarbage("incremental", 200, 100, 13)
+  left = 0
+  return table.unpack(results, 1, results.n)
+end
+
 -- Called by the helper after every test.
 function support.cleanup()
   for _, path in ipairs(folders) do remove(path) end

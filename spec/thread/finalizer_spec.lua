@@ -1,28 +1,11 @@
 -- Finalizers that run while something is packed, as each of Lua's allocations may have them run:
 -- they close what is about to move, load modules, and stop the runtime that is about to be used.
 local kio = require "kio"
+local support = require "spec.support"
 
 local ROUNDS <const> = 12
 
--- Runs f; `deed` is done by a finalizer at the n-th moment from now at which one can run.
-local function at_moment(n, deed, f, ...)
-  local left = n
-  local function wait()
-    setmetatable({}, { __gc = function()
-      left = left - 1
-      if left == 0 then deed() elseif left > 0 then wait() end
-    end })
-  end
-  collectgarbage()
-  collectgarbage "stop"
-  wait()
-  collectgarbage("incremental", 4, 1000, 20) -- a whole cycle whenever something is allocated
-  collectgarbage "restart"
-  local results = table.pack(pcall(f, ...))
-  collectgarbage("incremental", 200, 100, 13)
-  left = 0
-  return table.unpack(results, 1, results.n)
-end
+local at_moment = support.at_moment
 
 describe("a finalizer that runs while a handle is packed", function()
   local listener

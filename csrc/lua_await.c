@@ -211,8 +211,5 @@ static void open_watch(lua_State *L) {
 
 void kio_await_open(lua_State *L) {
   open_watch(L);
-  luaL_newmetatable(L, AWAIT_TYPE);
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  kio_new_hidden_type(L, AWAIT_TYPE, l_gc);
 }

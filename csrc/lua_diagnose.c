@@ -8,6 +8,7 @@
 #include "config.h"
 #include "diagnose.h"
 #include "errname.h"
+#include "op.h"
 #include "sched.h"
 
 int kio_diagnose_push(lua_State *L, int err, const kio_ring_config *config) {
@@ -49,9 +50,7 @@ static void try_ring(trial *out) {
 /* ---- the table ---- */
 
 static void set_text(lua_State *L, const char *name, const char *text) {
-  if (text && *text) lua_pushstring(L, text);
-  else lua_pushnil(L);
-  lua_setfield(L, -2, name);
+  if (text && *text) kio_set_text(L, name, text);
 }
 
 static void set_flag(lua_State *L, const char *name, bool value) {
@@ -59,14 +58,9 @@ static void set_flag(lua_State *L, const char *name, bool value) {
   lua_setfield(L, -2, name);
 }
 
-static void set_integer(lua_State *L, const char *name, lua_Integer value) {
-  lua_pushinteger(L, value);
-  lua_setfield(L, -2, name);
-}
-
 /* A fact of the system; absent when unknown. */
 static void set_fact(lua_State *L, const char *name, long value) {
-  if (value != KIO_UNKNOWN) set_integer(L, name, value);
+  if (value != KIO_UNKNOWN) kio_set_integer(L, name, value);
 }
 
 static void push_limit(lua_State *L, uint64_t value) {
@@ -91,9 +85,9 @@ static void set_facts(lua_State *L, const kio_machine *m) {
   if (m->no_new_privs != KIO_UNKNOWN) set_flag(L, "no_new_privs", m->no_new_privs != 0);
   set_limits(L, "memlock", m->memlock_soft, m->memlock_hard);
   set_flag(L, "memlock_charged", kio_diagnose_charged(m));
-  set_integer(L, "ring_size", (lua_Integer)kio_diagnose_ring_size(&usual));
+  kio_set_integer(L, "ring_size", (lua_Integer)kio_diagnose_ring_size(&usual));
   set_limits(L, "nofile", m->nofile_soft, m->nofile_hard);
-  set_integer(L, "cpus", m->cpus);
+  kio_set_integer(L, "cpus", m->cpus);
   set_text(L, "container", m->container);
 }
 
@@ -170,8 +164,8 @@ int kio_diagnose_check(lua_State *L) {
   set_text(L, "backend", kio_ring_uring.name);
   set_text(L, "granted", t.granted);
   set_text(L, "liburing", kio_ring_uring.library);
-  set_integer(L, "entries", (lua_Integer)usual.entries);
-  set_integer(L, "cq_entries", (lua_Integer)usual.cq_entries);
+  kio_set_integer(L, "entries", (lua_Integer)usual.entries);
+  kio_set_integer(L, "cq_entries", (lua_Integer)usual.cq_entries);
   set_facts(L, &machine);
   push_report(L, &machine, &t, &diagnosis);
   lua_setfield(L, -2, "text");

@@ -118,10 +118,8 @@ static int push_text(lua_State *L, const errand *e) {
 
 static void push_entry(lua_State *L, const char *name, mode_t type) {
   lua_createtable(L, 0, 2);
-  lua_pushstring(L, name);
-  lua_setfield(L, -2, "name");
-  lua_pushstring(L, kio_file_type_name(type));
-  lua_setfield(L, -2, "type");
+  kio_set_text(L, "name", name);
+  kio_set_text(L, "type", kio_file_type_name(type));
 }
 
 static int push_entries(lua_State *L, const errand *e) {

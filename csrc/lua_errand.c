@@ -95,10 +95,7 @@ kio_errand *kio_errand_new(lua_State *L, kio_inbox *inbox) {
 }
 
 void kio_errand_open(lua_State *L) {
-  luaL_newmetatable(L, ERRAND_TYPE);
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  kio_new_hidden_type(L, ERRAND_TYPE, l_gc);
 }
 
 /* The reference of `go` goes with it. */

@@ -310,10 +310,7 @@ static int l_recv_fds(lua_State *L) {
 }
 
 void kio_fds_open(lua_State *L) {
-  luaL_newmetatable(L, PASSED_TYPE);
-  lua_pushcfunction(L, l_close_passed);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  kio_new_hidden_type(L, PASSED_TYPE, l_close_passed);
 }
 
 const luaL_Reg kio_fds_ops[] = {

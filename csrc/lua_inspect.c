@@ -10,6 +10,7 @@
 #include "address.h"
 #include "config.h"
 #include "lua_coroutine.h"
+#include "op.h"
 #include "ops.h"
 
 /* ---- one task ---- */
@@ -82,13 +83,7 @@ static kio_task *awaited_by(const kio_task *task) {
 /* ---- tasks ---- */
 
 static void set_count(lua_State *L, const char *name, uint64_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, lua_Number value) {
-  lua_pushnumber(L, value);
-  lua_setfield(L, -2, name);
+  kio_set_integer(L, name, (lua_Integer)value);
 }
 
 /* Sets a field of the table on top to a live task. */
@@ -100,14 +95,12 @@ static void set_task(lua_State *L, const char *name, const kio_task *task) {
 static void push_waiting(lua_State *L, const kio_task *task) {
   char peer[KIO_ADDRESS_TEXT_MAX + 1];
   lua_createtable(L, 0, 4);
-  lua_pushstring(L, task->doing);
-  lua_setfield(L, -2, "op");
-  set_number(L, "seconds", waited_s(task));
+  kio_set_text(L, "op", task->doing);
+  kio_set_number(L, "seconds", waited_s(task));
   if (task->doing_fd >= 0) set_count(L, "fd", (uint64_t)task->doing_fd);
   if (awaited_by(task)) set_task(L, "task", awaited_by(task));
   if (!peer_of(task, peer)) return;
-  lua_pushstring(L, peer);
-  lua_setfield(L, -2, "peer");
+  kio_set_text(L, "peer", peer);
 }
 
 /* In whose scope it runs; the run's own scope is that of its main task. */
@@ -125,8 +118,7 @@ static void push_task(lua_State *L, kio_task *task) {
   if (parent) set_task(L, "parent", parent);
   push_name(L, task);
   lua_setfield(L, -2, "name");
-  lua_pushstring(L, kio_task_status_name(task));
-  lua_setfield(L, -2, "status");
+  kio_set_text(L, "status", kio_task_status_name(task));
   lua_pushboolean(L, task->daemon);
   lua_setfield(L, -2, "daemon");
   push_traceback(L, task, 1);
@@ -265,7 +257,7 @@ void kio_inspect_push_trouble(lua_State *L, kio_sched *sched) {
 static void push_hog(lua_State *L, kio_task *task, int64_t held_ns) {
   lua_createtable(L, 0, 5);
   set_task(L, "task", task);
-  set_number(L, "seconds", (lua_Number)held_ns / (lua_Number)KIO_NS_PER_SEC);
+  kio_set_number(L, "seconds", (lua_Number)held_ns / (lua_Number)KIO_NS_PER_SEC);
   push_name(L, task);
   lua_setfield(L, -2, "name");
   push_traceback(L, task, 0);
@@ -330,7 +322,7 @@ static void set_ring(lua_State *L, const kio_ring *ring) {
   set_count(L, "pending", ring->pending);
   set_count(L, "enters", stats->enters);
   set_count(L, "completions", stats->completions);
-  set_number(L, "completions_per_enter", (lua_Number)stats->completions / enters);
+  kio_set_number(L, "completions_per_enter", (lua_Number)stats->completions / enters);
   set_count(L, "more", stats->more);
   set_count(L, "ignored", stats->ignored);
   set_count(L, "stale", stats->stale);
@@ -369,8 +361,8 @@ static int l_stats(lua_State *L) {
   set_count(L, "timers", sched->timers.count);
   set_count(L, "ready", sched->ready_count);
   set_count(L, "buffers", sched->buffers.lent - (sched->wake != NULL)); /* that one is kio's */
-  set_number(L, "longest_turn",
-             (lua_Number)sched->stats.longest_turn_ns / (lua_Number)KIO_NS_PER_SEC);
+  kio_set_number(L, "longest_turn",
+                 (lua_Number)sched->stats.longest_turn_ns / (lua_Number)KIO_NS_PER_SEC);
   set_ring(L, &sched->ring);
   set_pool(L, sched);
   return 1;

@@ -374,10 +374,7 @@ static int l_environment(lua_State *L) {
 }
 
 void kio_process_open(lua_State *L) {
-  luaL_newmetatable(L, CHILD_TYPE);
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  kio_new_hidden_type(L, CHILD_TYPE, l_gc);
 }
 
 const luaL_Reg kio_process_ops[] = {

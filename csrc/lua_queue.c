@@ -243,15 +243,13 @@ static const luaL_Reg methods[] = {
 };
 
 void kio_queue_open(lua_State *L) {
-  luaL_newmetatable(L, CHOICE_TYPE);
-  lua_pushcfunction(L, l_choice_gc);
-  lua_setfield(L, -2, "__gc");
+  kio_new_hidden_type(L, CHOICE_TYPE, l_choice_gc);
   luaL_newmetatable(L, QUEUE_TYPE);
   lua_pushcfunction(L, l_queue_gc);
   lua_setfield(L, -2, "__gc");
   luaL_newlib(L, methods);
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 2);
+  lua_pop(L, 1);
 }
 
 const luaL_Reg kio_queue_ops[] = {

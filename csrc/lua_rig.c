@@ -236,12 +236,8 @@ static int l_requests(lua_State *L) {
   for (size_t i = 0; (request = kio_slab_at(slab, i)); i++) {
     if (!kio_request_under_way(request) || request->flags & KIO_REQUEST_SILENT) continue;
     lua_createtable(L, 0, 2);
-    lua_pushstring(L, kio_op_name((kio_op)request->op));
-    lua_setfield(L, -2, "op");
-    if (request->fd >= 0) {
-      lua_pushinteger(L, request->fd);
-      lua_setfield(L, -2, "fd");
-    }
+    kio_set_text(L, "op", kio_op_name((kio_op)request->op));
+    if (request->fd >= 0) kio_set_integer(L, "fd", request->fd);
     lua_rawseti(L, -2, ++count);
   }
   return 1;

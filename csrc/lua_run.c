@@ -243,10 +243,7 @@ static int l_gc(lua_State *L) {
 }
 
 void kio_run_open(lua_State *L) {
-  luaL_newmetatable(L, SCHED_TYPE);
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  kio_new_hidden_type(L, SCHED_TYPE, l_gc);
 }
 
 const luaL_Reg kio_run_ops[] = {

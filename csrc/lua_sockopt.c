@@ -146,11 +146,6 @@ static int l_option(lua_State *L) {
   return 1;
 }
 
-static void push_field(lua_State *L, const char *name, lua_Integer value) {
-  lua_pushinteger(L, value);
-  lua_setfield(L, -2, name);
-}
-
 /* socket:credentials() -> { pid =, uid =, gid = } of who connected, or listened: unix(7),
    SO_PEERCRED */
 static int l_credentials(lua_State *L) {
@@ -170,9 +165,9 @@ static int l_credentials(lua_State *L) {
   if (!err && who.pid == 0 && who.uid == (uid_t)-1) err = -ENOTCONN;
   if (err) return kio_fail_fd(L, -err, "credentials", fd);
   lua_createtable(L, 0, 3);
-  push_field(L, "pid", who.pid);
-  push_field(L, "uid", who.uid);
-  push_field(L, "gid", who.gid);
+  kio_set_integer(L, "pid", who.pid);
+  kio_set_integer(L, "uid", who.uid);
+  kio_set_integer(L, "gid", who.gid);
   return 1;
 }
 

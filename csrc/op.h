@@ -92,6 +92,10 @@ int kio_fail_text(lua_State *L, const char *code, const char *what, const char *
 int kio_push_address(lua_State *L, const kio_sockaddr *address);
 /* Pushes a handle's descriptor, nil for a negative one: it is closed. Returns 1. */
 int kio_push_fd(lua_State *L, int fd);
+/* Sets a field of the table on top. */
+void kio_set_integer(lua_State *L, const char *name, lua_Integer value);
+void kio_set_number(lua_State *L, const char *name, lua_Number value);
+void kio_set_text(lua_State *L, const char *name, const char *text);
 
 /* Argument checks; each raises an argument error that names what is wrong. */
 int kio_check_fd(lua_State *L, int index);

@@ -66,10 +66,7 @@ static int l_gc(lua_State *L) {
 }
 
 void kio_call_open(lua_State *L) {
-  luaL_newmetatable(L, CALL_TYPE);
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  kio_new_hidden_type(L, CALL_TYPE, l_gc);
 }
 
 void kio_call_end(kio_call *call) {

@@ -102,14 +102,12 @@ static int l_symlink(lua_State *L) {
 
 /* ---- statx ---- */
 
-static void set_integer(lua_State *L, const char *name, uint64_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
+static void set_count(lua_State *L, const char *name, uint64_t value) {
+  kio_set_integer(L, name, (lua_Integer)value);
 }
 
 static void set_time(lua_State *L, const char *name, struct statx_timestamp time) {
-  lua_pushnumber(L, (lua_Number)time.tv_sec + (lua_Number)time.tv_nsec / 1e9);
-  lua_setfield(L, -2, name);
+  kio_set_number(L, name, (lua_Number)time.tv_sec + (lua_Number)time.tv_nsec / 1e9);
 }
 
 const char *kio_file_type_name(unsigned mode) {
@@ -133,8 +131,8 @@ static void set_direct(lua_State *L, const struct statx *st) {
   uint32_t align[2]; /* of memory, and of offsets and sizes; 0: there is no direct access */
   if (!(st->stx_mask & STATX_DIO)) return;
   memcpy(align, (const char *)st + DIO_FIELDS, sizeof align);
-  set_integer(L, "direct_memory", align[0]);
-  set_integer(L, "direct_offset", align[1]);
+  set_count(L, "direct_memory", align[0]);
+  set_count(L, "direct_offset", align[1]);
 }
 
 static int l_statxk(lua_State *L, int status, lua_KContext ctx) {
@@ -143,17 +141,16 @@ static int l_statxk(lua_State *L, int status, lua_KContext ctx) {
   if (request->result < 0) return kio_op_failed(L, request);
   const struct statx *st = request->arg.path.out;
   lua_createtable(L, 0, 14);
-  lua_pushstring(L, kio_file_type_name(st->stx_mode));
-  lua_setfield(L, -2, "type");
-  set_integer(L, "mode", st->stx_mode & 07777);
-  set_integer(L, "size", st->stx_size);
-  set_integer(L, "blocks", st->stx_blocks);
-  set_integer(L, "blksize", st->stx_blksize);
-  set_integer(L, "nlink", st->stx_nlink);
-  set_integer(L, "uid", st->stx_uid);
-  set_integer(L, "gid", st->stx_gid);
-  set_integer(L, "ino", st->stx_ino);
-  set_integer(L, "dev", (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor);
+  kio_set_text(L, "type", kio_file_type_name(st->stx_mode));
+  set_count(L, "mode", st->stx_mode & 07777);
+  set_count(L, "size", st->stx_size);
+  set_count(L, "blocks", st->stx_blocks);
+  set_count(L, "blksize", st->stx_blksize);
+  set_count(L, "nlink", st->stx_nlink);
+  set_count(L, "uid", st->stx_uid);
+  set_count(L, "gid", st->stx_gid);
+  set_count(L, "ino", st->stx_ino);
+  set_count(L, "dev", (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor);
   set_time(L, "atime", st->stx_atime);
   set_time(L, "mtime", st->stx_mtime);
   set_time(L, "ctime", st->stx_ctime);

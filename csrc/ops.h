@@ -39,6 +39,14 @@ extern const luaL_Reg kio_test_ops[];     /* test_hooks.c: for specs */
 extern const luaL_Reg kio_test_job_ops[]; /* test_job.c: jobs that wait as told */
 #endif
 
+/* Makes the metatable of a userdata that only the collector meets. */
+static inline void kio_new_hidden_type(lua_State *L, const char *name, lua_CFunction gc) {
+  luaL_newmetatable(L, name);
+  lua_pushcfunction(L, gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
 void kio_task_open_methods(lua_State *L); /* lua_task.c: the methods of tasks */
 void kio_queue_open(lua_State *L);        /* lua_queue.c: the metatables of queues */
 void kio_scope_open_type(lua_State *L);   /* lua_scope.c: the metatable of scopes */

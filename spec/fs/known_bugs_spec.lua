@@ -1,5 +1,7 @@
 -- What users of other libraries have suffered from with files (and some of what kio itself did
--- wrong): each of these would show here.
+-- wrong): each of these would show here. A shell prepares some, which none does below
+-- ThreadSanitizer:
+-- flavours: test asan hostile
 local kio = require "kio"
 local common = require "spec.fs.common"
 local support = require "spec.support"

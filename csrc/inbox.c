@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "memory.h"
 
 struct kio_inbox {
@@ -74,9 +75,10 @@ bool kio_inbox_put(kio_inbox *inbox, kio_post *post, bool *asleep) {
 
 bool kio_inbox_post(kio_inbox *inbox, kio_post *post) {
   bool asleep;
-  if (!kio_inbox_put(inbox, post, &asleep)) return false;
-  if (asleep) kio_inbox_wake(inbox);
-  return true;
+  bool taken = kio_inbox_put(inbox, post, &asleep);
+  if (!taken) kio_log("a message to a thread that has stopped was refused");
+  else if (asleep) kio_inbox_wake(inbox);
+  return taken;
 }
 
 bool kio_inbox_asleep(kio_inbox *inbox) {

@@ -1,5 +1,6 @@
 /* What kio.net's servers need from C: to wait until a descriptor is free, and to see how long a
    connection has been idle. Owns nothing; the waiting tasks are in the scheduler's `short_of`. */
+#include "log.h"
 #include "lua_stream.h"
 #include "lua_udp.h"
 #include "op.h"
@@ -18,6 +19,7 @@ static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
 static int l_wait(lua_State *L) {
   int64_t timeout = lua_isnoneornil(L, 1) ? KIO_NEVER : kio_check_seconds(L, 1);
   kio_task *task = kio_op_begin(L);
+  if (timeout != KIO_NEVER) kio_log("no descriptor is free, a listener waits for one");
   kio_op_timer(L, task, timeout);
   kio_queue_push(&task->sched->short_of, task);
   kio_task_says(task, "a free descriptor", -1);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "log.h"
 #include "memory.h"
 #include "thread.h"
 
@@ -193,6 +194,7 @@ static void run(worker *w, kio_job *job, kio_local *local) {
   if (forked(pool)) end_child(job);
   pthread_mutex_lock(&pool->lock);
   kio_link_remove(&job->link);
+  if (!kio_link_linked(&w->link)) kio_log("the blocking job %s has ended late", job->name);
   pool->lanes[job->lane].busy--;
   grant_places(pool, job->lane);
   w->job = NULL;

@@ -6,6 +6,7 @@
 
 #include "base.h"
 #include "list.h"
+#include "log.h"
 #include "request.h"
 
 typedef struct kio_ring kio_ring;
@@ -138,7 +139,7 @@ void kio_ring_retry(kio_ring *ring, kio_request *request);
 static inline kio_request *kio_ring_find(kio_ring *ring, uint64_t id) {
   kio_request *request = kio_slab_find(&ring->slab, id);
   if (request && request->state == KIO_REQUEST_INFLIGHT) return request;
-  ring->stats.stale++;
+  kio_log_count(&ring->stats.stale, "a completion whose request had ended was dropped");
   return NULL;
 }
 /* kio_ring_complete by the request's name; nothing but a count when it is stale. */

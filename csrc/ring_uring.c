@@ -12,6 +12,7 @@
 
 #include "config.h"
 #include "loans.h"
+#include "log.h"
 #include "memory.h"
 #include "ring.h"
 #include "ring_uring_prep.h"
@@ -65,6 +66,7 @@ static int try_open(uring *u, const kio_ring_config *config, unsigned entries, u
   if (config->sqpoll_ms >= 0) params.sq_thread_idle = (unsigned)config->sqpoll_ms;
   int err = io_uring_queue_init_params(entries, &u->ring, &params);
   if (err == 0) u->flags = flags;
+  else kio_log("a ring of %u with setup flags %#x: %s", entries, flags, strerror(-err));
   return err;
 }
 
@@ -186,7 +188,7 @@ static void receive_polled(kio_ring *ring, kio_request *request) {
 static bool goes_on(kio_ring *ring, uring *u, kio_request *request, int result) {
   if (!kio_request_borrows(request)) return false;
   if (u->group && result == -ENOBUFS) {
-    ring->stats.starved++;
+    kio_log_count(&ring->stats.starved, "a receive found no buffer ready");
     kio_loans_starve(&u->loans, request);
     return true;
   }
@@ -311,7 +313,9 @@ static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe
 static void collect(kio_ring *ring, uring *u) {
   struct io_uring_cqe *cqe;
   unsigned head, seen = 0;
-  if (io_uring_cq_has_overflow(&u->ring)) ring->stats.overflows++;
+  if (io_uring_cq_has_overflow(&u->ring)) {
+    kio_log_count(&ring->stats.overflows, "the completion queue was full");
+  }
   io_uring_for_each_cqe(&u->ring, head, cqe) {
     collect_one(ring, u, cqe);
     seen++;
@@ -336,7 +340,7 @@ static void submit(kio_ring *ring, uring *u, int64_t wait_ns) {
 /* The queue is longer than the ring: submit in slices. False when the kernel takes no more now. */
 static bool submit_slices(kio_ring *ring, uring *u) {
   while (!fill_requests(ring, u) || !fill_cancels(ring, u)) {
-    ring->stats.held_back++;
+    kio_log_count(&ring->stats.held_back, "the submission queue was full, requests wait");
     submit(ring, u, 0);
     collect(ring, u);
     if (u->flags & IORING_SETUP_SQPOLL) io_uring_sqring_wait(&u->ring);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "log.h"
 #include "memory.h"
 #include "thread.h"
 
@@ -400,6 +401,7 @@ static void order_stop(kio_runtime *rt) {
 /* Adds a name to a list of them, as far as it fits. */
 static void add_name(char *list, size_t size, const char *name) {
   size_t used = strlen(list);
+  kio_log("left alone at the end: %s", name);
   snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", name);
 }
 

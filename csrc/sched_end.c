@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "log.h"
 
 void kio_sched_trouble(kio_sched *sched, const char *what) {
   if (sched->trouble) return;
@@ -33,6 +34,8 @@ static void drain(kio_sched *sched) {
     kio_sched_tell_owners(sched);
     left = until - kio_ring_now_ns(&sched->ring);
   }
+  size_t rest = sched->ring.pending;
+  if (rest > 0) kio_log("%zu requests are left to the kernel, with their memory", rest);
 }
 
 /* The userdata of the scopes its body had opened may outlive the run: they are closed, and what

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "desc.h"
+#include "log.h"
 
 static void wake_came(kio_request *request) {
   kio_request_renew(request); /* sent again when the next wait begins */
@@ -71,11 +72,20 @@ static void take_job(kio_sched *sched) {
   if (slept) kio_runtime_pass_on(worker->runtime);
 }
 
+/* Somebody has woken this worker, and somebody else was faster. */
+static void log_idle_wake(const kio_sched *sched) {
+  bool woken = sched->slept && sched->wake->state == KIO_REQUEST_IDLE;
+  if (woken && !kio_runtime_has_jobs(sched->config.worker->runtime)) {
+    kio_log("worker %u was woken for nothing", sched->config.worker->id);
+  }
+}
+
 /* The job comes before what was posted, or that might hold it up. */
 void kio_sched_take_posts(kio_sched *sched) {
   if (sched->idle) kio_worker_busy(sched->config.worker);
   sched->idle = false;
   kio_post *post = kio_inbox_take(sched->inbox);
+  if (!post) log_idle_wake(sched);
   take_job(sched);
   while (post) {
     kio_post *next = post->next; /* `arrive` may free it */

@@ -44,7 +44,7 @@ local PREAMBLE = [[
 
 -- The program must end with this status, and its output must have all these in it.
 local function ends(status, program, ...)
-  local output, how, number = child.run(PREAMBLE .. program, "timeout 50")
+  local output, how, number = child.run(PREAMBLE .. program, "env KIO_LOG=debug timeout 50")
   assert.equal(("exit %d"):format(status), ("%s %d"):format(how, number), output)
   for _, pattern in ipairs { ... } do assert.matches(pattern, output) end
   return output
@@ -64,7 +64,7 @@ describe("what does not end in time", function()
       until_gone()
       print "gone"
     ]], "false\tkio.run: .*did not end within shutdown_timeout: ten minutes",
-      "threads: kio%-pool%-1\n", "gone")
+      "threads: kio%-pool%-1\n", "kio: the blocking job ten minutes has ended late\n", "gone")
   end)
 
   it("is named: a worker that computes without end", function()
@@ -81,7 +81,7 @@ describe("what does not end in time", function()
       print "gone"
     ]], "false\tthe end", "tasks did not end within shutdown_timeout\n",
       "threads did not end within shutdown_timeout: worker 2\n",
-      "threads: kio%-worker%-2\n", "gone")
+      "kio: left alone at the end: worker 2\n", "threads: kio%-worker%-2\n", "gone")
   end)
 
   it("is named: one of each, of a runtime", function()
@@ -99,7 +99,7 @@ describe("what does not end in time", function()
       open()
       until_gone()
       print "gone"
-    ]], "left behind", "nil\tkio.runtime stop: did not end in time: a job\tETIMEDOUT\ntrue\ngone")
+    ]], "left behind", "nil\tkio.runtime stop: did not end in time: a job\tETIMEDOUT\ntrue\n.*gone")
   end)
 
   it("does not keep others from being joined when the time is up", function()

@@ -7,7 +7,7 @@ local THREADS = { thread = true, inbox = true, pool = true, runtime = true,
 
 layers.order = {
   "base config",
-  "memory",
+  "memory log",
   "list errname signame buffer block timer shuffle parcel seen",
   "request ring loans",
   "test_sim_call test_sim_script",

@@ -119,10 +119,8 @@ static int raise_sent(lua_State *L, kio_errand *errand) {
   return kio_trace_raise_sent(L, -2, where);
 }
 
-/* Who was not asked to cancel it was its worker's end. */
 bool kio_errand_lost(const kio_errand *errand) {
-  kio_outcome outcome = (kio_outcome)errand->remote.outcome;
-  return !errand->asked && (outcome == KIO_OUTCOME_LOST || outcome == KIO_OUTCOME_CANCELLED);
+  return !errand->asked && errand->remote.outcome == KIO_OUTCOME_LOST;
 }
 
 int kio_errand_push_outcome(lua_State *L, kio_errand *errand) {
@@ -133,9 +131,7 @@ int kio_errand_push_outcome(lua_State *L, kio_errand *errand) {
     count = kio_codec_unpack(L, &errand->remote.parcel);
     return count < 0 ? lua_error(L) : count;
   case KIO_OUTCOME_FAILED: return raise_sent(L, errand);
-  case KIO_OUTCOME_CANCELLED:
-    if (errand->asked) return kio_task_raise_cancelled(L);
-    return luaL_error(L, "kio.thread: the function was cancelled on worker %d", (int)worker);
+  case KIO_OUTCOME_CANCELLED: return kio_task_raise_cancelled(L);
   case KIO_OUTCOME_MEMORY:
     return luaL_error(L, "kio.thread: not enough memory on worker %d", (int)worker);
   default:

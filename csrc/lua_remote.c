@@ -45,13 +45,20 @@ static kio_outcome pack_error(lua_State *L, kio_task *task, kio_parcel *parcel) 
   return KIO_OUTCOME_FAILED;
 }
 
+/* What a function comes to that its worker has cut off. A worker that broke down is missed by those
+   who asked it; at the end of the run all that is under way is cancelled, here and there. */
+static kio_outcome cut_off(const kio_sched *sched) {
+  bool broken = sched->config.serves && (sched->trouble || !kio_list_empty(&sched->root.failures));
+  return broken ? KIO_OUTCOME_LOST : KIO_OUTCOME_CANCELLED;
+}
+
 /* pack(errand) -> outcome */
 static int l_pack(lua_State *L) {
   kio_errand *errand = lua_touserdata(L, 1);
   kio_task *task = errand->task;
   kio_parcel *parcel = &errand->remote.parcel;
   kio_parcel_free(parcel);
-  kio_outcome outcome = KIO_OUTCOME_CANCELLED;
+  kio_outcome outcome = cut_off(task->sched);
   if (task->status == KIO_TASK_DONE) outcome = pack_results(L, task, parcel);
   if (task->status == KIO_TASK_FAILED) outcome = pack_error(L, task, parcel);
   lua_pushinteger(L, outcome);
@@ -136,8 +143,10 @@ static void go_arrive(kio_post *post, void *context) {
   kio_sched *sched = context;
   if (!kio_remote_begin(remote, sched->inbox, sched->config.worker->id)) {
     kio_remote_unref(remote);
-  } else if (sched->root.active || !lua_checkstack(sched->L, 4)) {
-    kio_remote_answer(remote, KIO_OUTCOME_LOST); /* it stops */
+  } else if (sched->root.active) {
+    kio_remote_answer(remote, cut_off(sched));
+  } else if (!lua_checkstack(sched->L, 4)) {
+    kio_remote_answer(remote, KIO_OUTCOME_MEMORY);
   } else {
     begin(errand_of(remote), sched);
   }

@@ -19,8 +19,8 @@
 typedef enum kio_outcome {
   KIO_OUTCOME_DONE,      /* the parcel holds its results */
   KIO_OUTCOME_FAILED,    /* the parcel holds its error and a traceback */
-  KIO_OUTCOME_CANCELLED, /* its task was cancelled */
-  KIO_OUTCOME_LOST,      /* its worker stopped before it had ended */
+  KIO_OUTCOME_CANCELLED, /* its task was cancelled, also by the end of the run */
+  KIO_OUTCOME_LOST,      /* its worker broke down, or stopped, before it had ended */
   KIO_OUTCOME_MEMORY     /* memory was out for more than this */
 } kio_outcome;
 

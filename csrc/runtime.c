@@ -1,52 +1,18 @@
-/* Owns the workers, the queue of offered jobs, the pool and the lock around them. Invariants, under
-   the lock: a worker's state only grows; `refs` counts the maker and each thread that is not yet
-   over, and the last one frees the runtime; `offered` is the length of the queue.
-   No lost job: an offer is counted before a sleeping worker is looked for, a worker marks its inbox
-   asleep before it looks at the count, and both are sequentially consistent. So either the worker
-   sees the job, or the offer sees it asleep and wakes it. A worker that was woken and leaves jobs
-   behind, for whatever reason, wakes the next one, so no job lies while a worker sleeps.
-   No false deadlock: who finds that all workers are idle looks at every inbox, and then whether a
-   worker has ceased to be idle meanwhile. If none has, none has taken or sent a post since, so one
-   that was under way would still have been seen in its inbox. */
+/* Owns the workers, the pool and the lock around them; the jobs that any worker may take, and
+   whether there is anything left to do, are in runtime_jobs.c. Invariants, under the lock: a
+   worker's state only grows; `refs` counts the maker and each thread that is not yet over, and the
+   last one frees the runtime. */
 #include "runtime.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "config.h"
 #include "log.h"
 #include "memory.h"
+#include "runtime_parts.h"
 #include "thread.h"
-
-#define CEASED ((uint64_t)1 << 32) /* one in the upper half of `idle` */
-
-struct kio_runtime {
-  kio_runtime_config config;
-  pthread_mutex_t lock;
-  pthread_cond_t moved;   /* a worker has changed its state */
-  kio_pool *pool;         /* NULL: not needed yet */
-  kio_post *first;        /* jobs offered, oldest first */
-  kio_post **last;        /* where the next one is linked */
-  atomic_size_t offered;  /* how many */
-  kio_post alarm;         /* tells worker 1 of the first failure */
-  kio_post request;       /* and that the run is asked to stop */
-  kio_post deadlock;      /* and that all workers wait for each other */
-  atomic_bool deadlocked; /* `deadlock` has been sent */
-  /* How many workers are idle; in the upper half how often one has ceased to be. */
-  _Atomic uint64_t idle;
-  bool alarmed;  /* `alarm` has been sent */
-  bool asked;    /* `request` has */
-  unsigned next; /* the worker that is looked at first for the next job */
-  unsigned refs;
-  bool ended;
-  bool deserted;    /* none of the workers is left, and the caller is none */
-  int64_t until_ns; /* kio_runtime_until_ns */
-  bool pinned;      /* the caller's thread is, which ran on `before` */
-  cpu_set_t before; /* with `cpus`: where the caller could run, and the pool's threads may */
-  kio_worker workers[];
-};
 
 /* ---- life ---- */
 
@@ -62,11 +28,6 @@ static void ignore(kio_post *post) {
   (void)post; /* it lies in what outlives it */
 }
 
-/* A run of one thread gets its inbox when somebody needs it: kio_sched_inbox. */
-static bool alone(const kio_runtime *rt) {
-  return rt->config.threads == 1 && rt->config.caller_is_first;
-}
-
 static bool is_caller(const kio_worker *worker) {
   return worker->id == 1 && worker->runtime->config.caller_is_first;
 }
@@ -78,7 +39,7 @@ static int make_workers(kio_runtime *rt) {
     *worker = (kio_worker){.runtime = rt, .id = i + 1};
     worker->state = is_caller(worker) ? KIO_WORKER_RUNNING : KIO_WORKER_STARTING;
     worker->stop.drop = ignore;
-    if (!alone(rt)) worker->inbox = kio_inbox_new(&err);
+    if (!kio_runtime_is_single(rt)) worker->inbox = kio_inbox_new(&err);
   }
   return err;
 }
@@ -139,40 +100,6 @@ void kio_runtime_pool_stats(kio_runtime *rt, kio_pool_stats *stats) {
   pthread_mutex_unlock(&rt->lock);
   *stats = (kio_pool_stats){0};
   if (pool) kio_pool_stats_read(pool, stats);
-}
-
-/* Whether there is nothing that is done beside the workers' tasks. */
-static bool quiet(kio_runtime *rt) {
-  kio_pool_stats stats;
-  if (kio_runtime_has_jobs(rt)) return false;
-  kio_runtime_pool_stats(rt, &stats);
-  unsigned jobs = 0;
-  for (size_t i = 0; i < KIO_LANE_COUNT; i++) jobs += stats.running[i] + stats.queued[i];
-  return jobs == 0;
-}
-
-bool kio_runtime_alone(kio_runtime *rt) {
-  return alone(rt) && quiet(rt);
-}
-
-static bool all_asleep(kio_runtime *rt) {
-  for (unsigned i = 0; i < rt->config.threads; i++) {
-    if (!kio_inbox_asleep(rt->workers[i].inbox)) return false;
-  }
-  return true;
-}
-
-void kio_worker_idle(kio_worker *worker) {
-  kio_runtime *rt = worker->runtime;
-  uint64_t now = atomic_fetch_add(&rt->idle, 1) + 1;
-  if ((uint32_t)now < rt->config.threads || !rt->config.on_deadlock) return;
-  if (!quiet(rt) || !all_asleep(rt) || atomic_load(&rt->idle) != now) return;
-  if (atomic_exchange(&rt->deadlocked, true)) return;
-  kio_inbox_post(rt->workers[0].inbox, &rt->deadlock);
-}
-
-void kio_worker_busy(kio_worker *worker) {
-  atomic_fetch_add(&worker->runtime->idle, CEASED - 1);
 }
 
 /* ---- a worker's thread ---- */
@@ -327,66 +254,6 @@ int kio_runtime_start(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
   bool failed = take_failure(rt, failure);
   pthread_mutex_unlock(&rt->lock);
   return failed ? (err ? err : -ECANCELED) : 0;
-}
-
-/* ---- jobs for anybody ---- */
-
-static bool wake_one(kio_runtime *rt) {
-  unsigned count = rt->config.threads;
-  for (unsigned i = 0; i < count; i++) {
-    unsigned at = (rt->next + i) % count;
-    const kio_worker *worker = &rt->workers[at];
-    if (worker->retired || !worker->inbox || !kio_inbox_rouse(worker->inbox)) continue;
-    rt->next = at + 1;
-    return true;
-  }
-  return false;
-}
-
-bool kio_runtime_inject(kio_runtime *rt, kio_post *job) {
-  pthread_mutex_lock(&rt->lock);
-  bool taken = !rt->ended && !rt->deserted;
-  if (taken) {
-    job->next = NULL;
-    *rt->last = job;
-    rt->last = &job->next;
-    atomic_fetch_add(&rt->offered, 1);
-    wake_one(rt);
-  }
-  pthread_mutex_unlock(&rt->lock);
-  return taken;
-}
-
-void kio_worker_retire(kio_worker *worker) {
-  kio_runtime *rt = worker->runtime;
-  pthread_mutex_lock(&rt->lock);
-  if (!worker->retired && kio_runtime_has_jobs(rt)) wake_one(rt);
-  worker->retired = true;
-  pthread_mutex_unlock(&rt->lock);
-}
-
-bool kio_runtime_pass_on(kio_runtime *rt) {
-  pthread_mutex_lock(&rt->lock);
-  bool woken = kio_runtime_has_jobs(rt) && wake_one(rt);
-  pthread_mutex_unlock(&rt->lock);
-  return woken;
-}
-
-kio_post *kio_runtime_take(kio_runtime *rt) {
-  if (!kio_runtime_has_jobs(rt)) return NULL;
-  pthread_mutex_lock(&rt->lock);
-  kio_post *job = rt->first;
-  if (job) {
-    rt->first = job->next;
-    if (!rt->first) rt->last = &rt->first;
-    atomic_fetch_sub(&rt->offered, 1);
-  }
-  pthread_mutex_unlock(&rt->lock);
-  return job;
-}
-
-bool kio_runtime_has_jobs(const kio_runtime *rt) {
-  return atomic_load(&rt->offered) > 0;
 }
 
 /* ---- the end ---- */

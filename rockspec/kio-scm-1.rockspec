@@ -107,6 +107,7 @@ build = {
         "csrc/ring_uring.c",
         "csrc/ring_uring_prep.c",
         "csrc/runtime.c",
+        "csrc/runtime_jobs.c",
         "csrc/sched.c",
         "csrc/sched_end.c",
         "csrc/sched_inbox.c",

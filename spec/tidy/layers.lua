@@ -3,7 +3,8 @@
 local layers = {}
 
 local THREADS = { thread = true, inbox = true, pool = true, runtime = true,
-                  remote = true, channel = true, event = true }
+                  runtime_parts = true, runtime_jobs = true, remote = true, channel = true,
+                  event = true }
 
 layers.order = {
   "base config",
@@ -12,7 +13,7 @@ layers.order = {
   "request ring loans",
   "test_sim_call test_sim_script",
   "ring_uring ring_uring_prep ring_sim ring_rig machine diagnose address child sockopt socket",
-  "thread inbox awaiter pool runtime remote channel event",
+  "thread inbox awaiter pool runtime runtime_parts runtime_jobs remote channel event",
   "desc",
   "scope task queue watchdog sched sched_tasks sched_inbox sched_end trace stream acceptor signals "
     .. "stream_plain interrupt",

@@ -186,7 +186,9 @@ static int spawn_waiter(lua_State *L, kio_task *task, blocking *b) {
 }
 
 static int refuse(lua_State *L, blocking *b, int err) {
-  kio_fail(L, -err, "kio.spawn_blocking", "blocking pool");
+  const char *what = "kio.spawn_blocking", *full = "all threads are busy, and the queue is full";
+  if (err == -EAGAIN) kio_fail_text(L, "EAGAIN", what, "blocking pool", full);
+  else kio_fail(L, -err, what, "blocking pool");
   kio_call_end(&b->call);
   return 3;
 }

@@ -67,7 +67,7 @@ describe("kio.spawn_blocking", function()
       for _ = 1, 3 do
         local task, message, code = g.spawn()
         assert.same({ nil, "EAGAIN" }, { task, code })
-        assert.matches("^kio.spawn_blocking blocking pool: ", message)
+        assert.matches("^kio.spawn_blocking blocking pool: .*the queue is full", message)
       end
       local waiter = kio.spawn(function() return g.spawn { wait = true }:await() end)
       for _, task in ipairs { first, second, waiter } do
@@ -76,6 +76,54 @@ describe("kio.spawn_blocking", function()
       end
       g.close()
     end, ONE)
+  end)
+
+  it("waits for a place as long as it is wanted, and nothing has moved till then", function()
+    kio.run(function()
+      local listener <close> = assert(kio.net.listen "127.0.0.1:0")
+      local g, ran = gate(), kio.thread.event()
+      local first = assert(g.spawn())
+      g.await_begin()
+      local second = assert(g.spawn())
+      local function job(l)
+        ran:set()
+        l:close()
+      end
+      assert.equal("EAGAIN", select(3, kio.spawn_blocking(job, listener)))
+      local function wait() return kio.spawn_blocking { job, listener, wait = true } end
+      assert.equal("ETIMEDOUT", select(3, kio.timeout(0.001, wait)))
+      local waiter = kio.spawn(wait)
+      kio.yield()
+      waiter:cancel()
+      local ok, err = waiter:join()
+      assert.is_true(not ok and kio.is_cancelled(err))
+      assert.truthy(listener:fd())
+      for _, task in ipairs { first, second } do
+        g.open()
+        assert.equal("o", task:await())
+      end
+      assert.equal("after", kio.spawn_blocking(function() return "after" end):await())
+      assert.is_false(ran:is_set())
+      g.close()
+    end, ONE)
+  end)
+
+  it("waits for a place no longer than the run", function()
+    local raised
+    local ok, message, code = kio.run(function()
+      local over = kio.thread.event()
+      assert(kio.spawn_blocking(function() repeat until over:is_set() end))
+      kio.spawn(function()
+        local done, err = pcall(kio.spawn_blocking, { print, "never", wait = true })
+        raised = not done and kio.is_cancelled(err)
+        over:set()
+      end)
+      kio.yield()
+      kio.stop()
+      kio.sleep(1e6)
+    end, { blocking_threads = 1, blocking_queue = 0 })
+    assert.same({ nil, "kio.run main: stopped by kio.stop", "ECANCELED" }, { ok, message, code })
+    assert.is_true(raised)
   end)
 
   it("never runs a job that was cancelled before it began", function()

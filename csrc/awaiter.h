@@ -1,8 +1,7 @@
 /* An awaiter: the wait of one task for something that threads share, a channel or an event. That
    one lists it under its lock and answers it at most once, by a post to the inbox of the task's
    worker. From the answer on it belongs to that worker again, which hears of it by the post; a
-   worker that gives up a wait must leave the list first, and learns there whether it was too late.
- */
+   worker that gives up a wait must leave the list first, and learns then whether that was late. */
 #ifndef KIO_AWAITER_H
 #define KIO_AWAITER_H
 

@@ -1,7 +1,6 @@
 /* Calls on names that io_uring has no operation for. In a task each runs on a thread of the pool;
    outside it is the plain system call. Both do the same work on the same struct: it owns the names
-   and what has been found, and whoever holds it frees it. Contracts for users: lua/types/kio.d.lua.
-   */
+   and what has been found, and whoever holds it frees it. For users: lua/types/kio.d.lua. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

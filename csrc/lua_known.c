@@ -1,9 +1,8 @@
 /* Owns one map in each Lua state: a userdata in its registry, large enough when it is made.
-   Invariant: while package.loaded has the
-   entries it had (`signature`), so do the names in the map live; a member is looked up again in its
-   module before it is believed. Tables are read by raw access only, so that no code of theirs runs.
-   Of two modules with the same value the lower name counts, and the globals' last. Called by the
-   thread of the Lua state. */
+   Invariant: while package.loaded has the entries it had (`signature`) the names in the map live; a
+   member is looked up again in its module before it is believed. Tables are read by raw access
+   only, so that no code of theirs runs. Of two modules with the same value the lower name counts,
+   and the globals' last. Called by the thread of the Lua state. */
 #include "lua_known.h"
 
 #include <lauxlib.h>

@@ -1,7 +1,6 @@
 /* kio.thread: packs a function and its arguments, spawns a task that hands them to a worker and
    waits for the answer. That task is what the user holds: it is cancelled, awaited and owned by a
-   scope like any other, and its end means that the function has ended over there. In a task only.
-   */
+   scope like any other, and its end means that the function has ended there. In a task only. */
 #include <string.h>
 
 #include "lua_errand.h"

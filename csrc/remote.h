@@ -54,8 +54,7 @@ bool kio_remote_withdraw(kio_remote *remote);
 void kio_remote_ask_cancel(kio_remote *remote);
 /* The target: begins it. False: it has been withdrawn; give the reference of `go` back. */
 bool kio_remote_begin(kio_remote *remote, kio_inbox *target, unsigned worker);
-/* The target: tells the outcome, with the reference that `go` brought; the parcel has been filled.
- */
+/* The target: tells the outcome, with the reference that `go` brought; the parcel is filled. */
 void kio_remote_answer(kio_remote *remote, kio_outcome outcome);
 
 #endif

@@ -1,7 +1,6 @@
 /* Owns the three lists every backend shares: queued, cancels, completed. Invariant: a request is in
    `queued` exactly when it is QUEUED, and `pending` counts the QUEUED and INFLIGHT ones; what
-   nobody owns (cancels, silent wake-ups) is never counted. Called by the scheduler's thread only.
-   */
+   nobody owns (cancels, silent wake-ups) is never counted. Called by its thread only. */
 #include "ring.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
-/* Owns nothing, but in test builds the number of the start that is to fail. Called from any thread.
-   */
+/* Owns nothing, but in test builds the number of the start that is to fail. Any thread calls. */
 #include "thread.h"
 
 #include <dlfcn.h>
@@ -62,8 +61,7 @@ void kio_thread_join(pthread_t thread) {
   kio_assert(err == 0);
 }
 
-/* Lua unloads a C library with its state; a thread still running in there must not lose its code.
-   */
+/* Lua unloads a C library with its state; a thread that runs in there must not lose its code. */
 static void stay_loaded(void) {
   Dl_info about;
   if (dladdr((void *)(uintptr_t)stay_loaded, &about) == 0) return;

@@ -6,6 +6,8 @@ local STEPS <const> = 25
 
 local program = {}
 
+local function soon() return math.random() * 0.002 end
+
 -- What a step may be: each gives a task, or nothing. `p` is what the program has.
 local steps = {
   function(p) if p.depth > 0 then return kio.thread.spawn(program.go, p:deeper()) end end,
@@ -15,18 +17,18 @@ local steps = {
   function(p)
     local depth = p.depth
     return kio.spawn(function()
-      return p:channel():send({ function() return depth end, p.event }, p:soon())
+      return p:channel():send({ function() return depth end, p.event }, soon())
     end)
   end,
-  function(p) return kio.spawn(function() return p:channel():receive(p:soon()) end) end,
+  function(p) return kio.spawn(function() return p:channel():receive(soon()) end) end,
   function(p)
-    return kio.spawn(kio.select, { p:channel(), { p:channel(), 1 }, p.event, timeout = p:soon() })
+    return kio.spawn(kio.select, { p:channel(), { p:channel(), 1 }, p.event, timeout = soon() })
   end,
   function(p) p:channel():try_send(kio.buffer(math.random(1000))) end,
   function(p) p:channel():try_receive() end,
   function(p) p.event:set() end,
   function(p) p.event:reset() end,
-  function(p)
+  function()
     return kio.spawn_blocking { function(n) return ("x"):rep(n) end, math.random(1000),
       wait = math.random(2) == 1 }
   end,
@@ -38,15 +40,13 @@ local steps = {
     channel:try_send { channel, channel }
     p:channel():try_send { channel }
   end,
-  function(p) kio.timeout(p:soon(), p.event.wait, p.event) end,
+  function(p) kio.timeout(soon(), p.event.wait, p.event) end,
 }
 
 local Program = {}
 Program.__index = Program
 
 function Program:channel() return self.channels[math.random(#self.channels)] end
-
-function Program:soon() return math.random() * 0.002 end
 
 function Program:deeper()
   return math.random(0, 1 << 30), self.depth - 1, self.channels, self.event

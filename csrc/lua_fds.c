@@ -280,7 +280,7 @@ static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
   size_t size = kio_min_size(max, kio_stream_unread(stream));
   lua_pushlstring(L, stream->in.data + stream->in_at, size);
   lua_newtable(L);
-  kio_stream_consume(stream, size);
+  kio_stream_taken(stream, size);
   return 2;
 }
 

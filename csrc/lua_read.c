@@ -173,6 +173,7 @@ static int receive_more(lua_State *L, kio_stream *stream, kio_task *task, lua_KF
 static int read_on(lua_State *L, kio_stream *stream, kio_task *task) {
   read_outcome outcome = GOT;
   for (; outcome == GOT && stream->read_next <= stream->read_last; stream->read_next++) {
+    if (stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF); /* by a finalizer */
     outcome = take(L, stream, stream->read_next);
     if (outcome == NEED_MORE && stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF);
     if (outcome == NEED_MORE) return receive_more(L, stream, task, l_readk);
@@ -183,7 +184,7 @@ static int read_on(lua_State *L, kio_stream *stream, kio_task *task) {
       return give_up_saying(L, stream, "ENODATA", "the peer ended before the delimiter");
     }
   }
-  if (stream->read_kind != KIND_PEEK) kio_stream_consume(stream, stream->read_taken);
+  if (stream->read_kind != KIND_PEEK) kio_stream_taken(stream, stream->read_taken);
   return lua_gettop(L) - stream->read_last;
 }
 
@@ -204,18 +205,16 @@ static size_t max_on_top(lua_State *L, int arg) {
   return kio_min_size((size_t)lua_tointeger(L, -1), KIO_IO_MAX);
 }
 
-/* Reads { max =, timeout = } at the top, if a table is there, and pops it. */
-static void read_options(lua_State *L, kio_stream *stream, kio_sched *sched, int64_t timeout_ns) {
+/* Reads { max =, timeout = } at the top, if a table is there, and pops it. Nothing of a stream: the
+   table may have metamethods, which may do what they like with it. */
+static void read_options(lua_State *L, size_t *max, int64_t *timeout_ns) {
   static const char *const known[] = {"max", "timeout", NULL};
   int index = lua_gettop(L);
-  stream->read_max = 0;
-  if (lua_istable(L, index)) {
-    kio_check_options(L, index, known);
-    if (lua_getfield(L, index, "max") != LUA_TNIL) stream->read_max = max_on_top(L, index);
-    timeout_ns = kio_option_timeout(L, index, timeout_ns);
-    lua_settop(L, index - 1);
-  }
-  stream->read_due_ns = kio_sched_due(sched, timeout_ns);
+  if (!lua_istable(L, index)) return;
+  kio_check_options(L, index, known);
+  if (lua_getfield(L, index, "max") != LUA_TNIL) *max = max_on_top(L, index);
+  *timeout_ns = kio_option_timeout(L, index, *timeout_ns);
+  lua_settop(L, index - 1);
 }
 
 /* The arguments from 2 on are checked formats; an options table may follow them. */
@@ -223,9 +222,13 @@ static int start_read(lua_State *L, read_kind kind) {
   const kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
   kio_task *task = kio_op_begin(L);
+  size_t max = 0;
+  int64_t timeout_ns = h->timeout_ns;
+  read_options(L, &max, &timeout_ns);
   int pushed = refused(L, stream, task, name_of(kind));
   if (pushed) return pushed;
-  read_options(L, stream, task->sched, h->timeout_ns);
+  stream->read_max = max;
+  stream->read_due_ns = kio_sched_due(task->sched, timeout_ns);
   stream->read_kind = (uint8_t)kind;
   stream->read_next = 2;
   stream->read_last = lua_gettop(L);
@@ -238,7 +241,7 @@ static int start_read(lua_State *L, read_kind kind) {
 static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
   size_t size = kio_min_size(max, kio_stream_unread(stream));
   lua_pushlstring(L, stream->in.data + stream->in_at, size);
-  kio_stream_consume(stream, size);
+  kio_stream_taken(stream, size);
   return 1;
 }
 

@@ -302,8 +302,9 @@ static int l_close(lua_State *L) {
   if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1);
   if (!kio_close_may_wait(L)) return close_without_waiting(L, stream);
   kio_task *task = kio_op_begin_closing(L);
-  stream->write_due_ns = due_of(L, h, task->sched, 2);
-  if (kio_task_is_cancelled(task)) stream->write_due_ns = task->sched->now_ns;
+  int64_t due = due_of(L, h, task->sched, 2);
+  if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1); /* meanwhile */
+  stream->write_due_ns = kio_task_is_cancelled(task) ? task->sched->now_ns : due;
   stream->state = KIO_STREAM_CLOSING;
   kio_stream_dismiss_writer(stream);
   if (!kio_stream_drained(stream)) return park_writer(L, stream, true, 0, l_close_flushedk);

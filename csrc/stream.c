@@ -165,6 +165,10 @@ void kio_stream_consume(kio_stream *stream, size_t size) {
   stream->in_at = stream->in_end = 0;
 }
 
+void kio_stream_taken(kio_stream *stream, size_t size) {
+  if (stream->state != KIO_STREAM_CLOSED) kio_stream_consume(stream, size);
+}
+
 /* A receive that filled its buffer is followed by a larger one, a nearly empty one by a smaller. */
 static void adapt(kio_stream *stream, size_t asked, size_t got) {
   if (got == asked && stream->in_want < KIO_BUFFER_MAX) stream->in_want *= 2;

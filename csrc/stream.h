@@ -97,6 +97,9 @@ static inline size_t kio_stream_unread(const kio_stream *stream) {
 /* Marks `size` unread bytes as read; an empty buffer is given back. There are fewer when a
    finalizer has closed the stream, or read from it, while they were made a string. */
 void kio_stream_consume(kio_stream *stream, size_t size);
+/* The same after Lua has got them: its memory for that may have run a finalizer that has closed the
+   stream, and with it what was unread. */
+void kio_stream_taken(kio_stream *stream, size_t size);
 
 /* Puts bytes in front of the unread ones. 0 or -ENOMEM. */
 int kio_stream_put_back(kio_stream *stream, const char *data, size_t size);

@@ -44,8 +44,9 @@ end
 -- ---- errors ----
 
 local function print_error(err, peer, trace)
-  io.stderr:write(("kio: the connection of %s failed: %s\n%s\n"):format(peer, tostring(err),
-    trace or ""))
+  local ok, text = pcall(tostring, err)
+  if not ok then text = "(an error whose __tostring fails)" end
+  io.stderr:write(("kio: the connection of %s failed: %s\n%s\n"):format(peer, text, trace or ""))
 end
 
 local function tell(server, peer, err, trace)

@@ -54,6 +54,9 @@ end
 function Stream:send_fds(data, list, options)
   check.self(self, "kio.Stream", "send_fds")
   check.passed(data, list, "send_fds")
+  if data == "" then
+    check.refuse(1, "send_fds", "a stream passes descriptors with a byte at least")
+  end
   check.options(options, 3, "send_fds", TIMEOUT)
   local sent, message, code
   repeat

@@ -28,6 +28,8 @@ local function close(it)
   fs.remove(it.path)
 end
 
+local function many(count) return table.pack((("\0"):rep(count)):byte(1, count)) end
+
 -- One call on each line: function(it) ... end, and the name in its message.
 local calls = {
   { "open", function(it) local _ = fs.open(NUMBER) return it end },
@@ -102,6 +104,8 @@ local calls = {
   { "send_fds", function(it) local _ = it.stream.send_fds(it) return it end },
   { "send_fds", function(it) local _ = it.udp:send_fds("x", BOOL) return it end },
   { "send_fds", function(it) local _ = it.udp.send_fds(it, "x", {}) return it end },
+  { "send_fds", function(it) local _ = it.stream:send_fds("", { 0 }) return it end },
+  { "send_fds", function(it) local _ = it.stream:send_fds("x", many(254)) return it end },
   { "accepts", function(it) local _ = it.listener.accepts(it) return it end },
   { "serve", function(it) local _ = it.listener:serve() return it end },
   { "serve", function(it) local _ = it.listener.serve(it, print) return it end },

@@ -265,6 +265,28 @@ describe("a number", function()
   end)
 end)
 
+describe("a list of pieces", function()
+  it("may be of any length", function()
+    with_folder(function(root)
+      local file <close> = assert(fs.open(root .. "/file", "w+"))
+      for _, count in ipairs { 1023, 1024, 1025, 5000 } do
+        local pieces, sizes, text = {}, {}, {}
+        for i = 1, count do
+          pieces[i] = i % 3 == 0 and i or ("<%d>"):format(i)
+          sizes[i], text[i] = #tostring(pieces[i]), tostring(pieces[i])
+        end
+        assert(file:truncate(0) and file:seek("set"))
+        assert(file:writev(pieces) and file:pwritev(pieces, #table.concat(text)))
+        assert.equal(table.concat(text):rep(2), fs.read_file(root .. "/file"))
+        assert.same(text, file:preadv(sizes, #table.concat(text)))
+        file:seek("set")
+        assert.same(text, file:readv(sizes))
+        assert.is_nil(file:preadv(sizes, 1 << 20))
+      end
+    end)
+  end)
+end)
+
 describe("a watch", function()
   it("loses no half of a rename to a cancellation", function()
     with_folder(function(root)

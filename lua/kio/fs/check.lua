@@ -5,6 +5,9 @@ local core = require "kio.core"
 local check = {}
 
 local CALLER = 4 -- of the public function, seen from `refuse`
+local MOVED_MAX = 0x7ffff000 -- what the kernel moves in one call at most
+local TOO_LONG = "2 GiB or more: write it in pieces"
+local PASSED_MAX = 253 -- descriptors in one message
 
 local function refuse(index, name, text)
   error(("bad argument #%d to '%s' (%s)"):format(index, name, text), CALLER)
@@ -39,8 +42,6 @@ function check.count(value, index, name)
   end
   return n
 end
-
-local MOVED_MAX = 0x7ffff000 -- what the kernel moves in one call at most
 
 ---A count of bytes that one operation can move. Returns it as an integer.
 function check.moved(value, index, name)
@@ -98,6 +99,8 @@ function check.data(value, index, name)
   if type(value) == "number" then return tostring(value) end
   if type(value) ~= "string" and not check.is_buffer(value) then
     refuse(index, name, "a string expected, got " .. type(value))
+  elseif #value > MOVED_MAX then
+    refuse(index, name, TOO_LONG)
   end
   return value
 end
@@ -112,6 +115,7 @@ function check.pieces(list, index, name)
     elseif kind ~= "string" then refuse(index, name, "every piece must be a string") end
     size = size + #pieces[i]
   end
+  if size > MOVED_MAX then refuse(index, name, TOO_LONG) end
   return pieces, size
 end
 
@@ -147,6 +151,7 @@ end
 function check.passed(data, list, name)
   if type(data) ~= "string" then refuse(1, name, "string expected, got " .. type(data)) end
   if type(list) ~= "table" then refuse(2, name, "table expected, got " .. type(list)) end
+  if #list > PASSED_MAX then refuse(2, name, "more than 253 descriptors") end
   for _, each in ipairs(list) do
     local kind = type(each)
     if math.type(each) ~= "integer" and kind ~= "userdata" and kind ~= "table" then
@@ -167,7 +172,9 @@ function check.join(name, ...)
       refuse(i, name, "a string expected, got " .. kind)
     end
   end
-  return table.concat(list)
+  local text = table.concat(list)
+  if #text > MOVED_MAX then refuse(1, name, TOO_LONG) end
+  return text
 end
 
 ---Permission bits: an integer, or a string of octal digits. Returns the integer, nil for nil.

@@ -43,13 +43,18 @@ end
 ---@return string[]? list, string? message, string? code
 function File.preadv(self, sizes, offset, options)
   local window = self_of(self, "preadv")
-  check.moved(check.sizes(sizes, 1, "preadv"), 1, "preadv")
+  local total = check.moved(check.sizes(sizes, 1, "preadv"), 1, "preadv")
   offset = check.count(offset, 2, "preadv")
   check.options(options, 3, "preadv", TIMEOUT)
   if not window.fd then return closed(self, "preadv") end
   if not window.seekable then return no_position(self, "preadv") end
   if window.direct then return fail(self, "preadv", direct.NO_STRINGS, "EINVAL") end
-  return result(self, "preadv", core.preadv(window.fd, sizes, offset, options))
+  if #sizes <= output.PIECES_MAX then
+    return result(self, "preadv", core.preadv(window.fd, sizes, offset, options))
+  end
+  local data, message, code = core.pread(window.fd, total, offset, options)
+  if not data then return result(self, "preadv", nil, message, code) end
+  return base.split(data, sizes)
 end
 
 ---Writes the whole string or buffer at the offset and returns the file; the position stays.

@@ -6,7 +6,7 @@ local rest_of = require "kio.fs.rest"
 
 local concat = table.concat
 
-local output = {}
+local output = { PIECES_MAX = 1024 } -- of one vectored operation
 
 -- One write at the position, held against others; the position follows it.
 local function put(window, write, pwrite, data)
@@ -53,6 +53,7 @@ end
 ---if the kernel takes it so.
 function output.writev(window, list, size)
   if window.direct then return nil, direct.NO_STRINGS, "EINVAL", 0 end
+  if #list > output.PIECES_MAX then return output.write(window, concat(list)) end
   window:drop()
   local n, message, code = put(window, core.writev, core.pwritev, list)
   if not n then return nil, message, code, 0 end
@@ -76,6 +77,7 @@ end
 ---The same for a list of strings.
 function output.pwritev(window, list, size, offset)
   if window.direct then return nil, direct.NO_STRINGS, "EINVAL", 0 end
+  if #list > output.PIECES_MAX then return output.pwrite(window, concat(list), offset) end
   local _ <close> = window.doubt
   local n, message, code = core.pwritev(window.fd, list, offset)
   if not n then return nil, message, code, 0 end

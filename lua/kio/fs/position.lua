@@ -78,7 +78,8 @@ function File.lines(self, ...)
   return function() return value_or_error(self:read(unpack(list, 1, list.n))) end
 end
 
-local function split(data, sizes)
+---The bytes as a list of strings of these sizes, as far as they go.
+function base.split(data, sizes)
   local pieces, at = {}, 1
   for i = 1, #sizes do
     if at > #data then break end
@@ -98,7 +99,7 @@ function File.readv(self, sizes)
   if not window:begin() then refuse_second() end
   local data, message, code = formats.read_bytes(window, total)
   if not data then return result(self, "readv", nil, message, code) end
-  return split(data, sizes)
+  return base.split(data, sizes)
 end
 
 -- ---- writing ----
@@ -110,7 +111,8 @@ end
 ---@return kio.File? file, string? message, string? code, integer? written
 function File.write(self, ...)
   local window, data = self_of(self, "write"), ...
-  if type(data) ~= "string" or select("#", ...) ~= 1 then data = check.join("write", ...) end
+  if type(data) == "string" and select("#", ...) == 1 then check.data(data, 1, "write")
+  else data = check.join("write", ...) end
   if not window.fd then return closed(self, "write") end
   if not window:begin_write() then refuse_second() end
   return written(self, "write", output.write(window, data))

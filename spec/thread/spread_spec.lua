@@ -166,6 +166,31 @@ describe("a handler on another worker", function()
     end)
   end)
 
+  it("that raises a cancellation of its own making has failed, and the server goes on", function()
+    for _, spread in ipairs { true, false } do
+      run(function()
+        local told = {}
+        local serving, listener, address = common.start(function(stream)
+          if stream:read "l" == "await" then
+            local task = kio.spawn(kio.sleep, 1e6)
+            task:cancel()
+            task:await()
+          end
+          stream:write "served\n"
+        end, { spread = spread, on_error = function(err) told[#told + 1] = err end })
+        for _ = 1, THREADS do
+          local client <close> = common.client(address)
+          assert.is_nil(common.ask(client, "await"))
+          local other <close> = common.client(address)
+          assert.equal("served", common.ask(other, "go on"))
+        end
+        assert.same({ accepted = 2 * THREADS, failed = THREADS, idle = 0, cut = 0 },
+          stop(serving, listener))
+        for i = 1, THREADS do assert.matches("handler raised kio.Cancelled", told[i]) end
+      end)
+    end
+  end)
+
   it("is waited for with the tasks it has spawned, and its output leaves", function()
     run(function()
       local serving, listener, address = start(function(stream)

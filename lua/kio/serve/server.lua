@@ -23,11 +23,16 @@ local ONE_TRY = { timeout = 0 }
 ---@field idle? boolean it was ended by idle_timeout
 local Connection = {}
 
+local STRAY = "the handler raised kio.Cancelled, but nobody had cancelled it: it awaited what was"
+
 -- The last thing its task does, however the handler ended. Only output of one that returned waits
--- for the peer to take it.
+-- for the peer to take it. A cancellation that is not its own must not reach the server's scope.
 function Connection:__close(err)
   self.stream:close(err ~= nil and ONE_TRY or nil)
+  local stray = err ~= nil and core.is_cancelled(err) and pcall(core.checkpoint)
+  if stray then err = STRAY end
   self.server:lost(self, err)
+  if stray then error(STRAY, 0) end
 end
 
 local function handle(connection)

@@ -21,7 +21,6 @@ local LEFT_OUT = {
   { "^spec/op/socket_.* what the kernel refuses", "descriptors" },
   { "^spec/op/wait_end_spec", "descriptors" },
   { "^spec/ring/request_spec", "descriptors" },
-  { "^spec/op/wait_time_spec.* in the order of time", "the processors" },
 }
 
 -- The others start threads by themselves, or processes, or take long.

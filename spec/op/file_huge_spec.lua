@@ -14,7 +14,7 @@ describe("a string of 2 GiB or more", function()
       local fd = assert(kio.openat(nil, "/dev/null", kio.const.O_WRONLY))
       local file <close> = assert(kio.fs.open("/dev/null", "w"))
       local half = ("x"):rep(1 << 20):rep(1 << 10)
-      local in_pieces = "strings of 2 GiB or more: write them in pieces"
+      local in_pieces = "2 GiB or more: write [a-z]* in pieces"
       support.expect_error(in_pieces, kio.writev, fd, { half, half })
       support.expect_error(in_pieces, kio.pwritev, fd, { half, half }, 0)
       support.expect_error(in_pieces, file.writev, file, { half, half })

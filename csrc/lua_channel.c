@@ -277,7 +277,8 @@ static int l_close(lua_State *L) {
 
 static int l_tostring(lua_State *L) {
   kio_channel_state s;
-  kio_shared *shared = kio_shared_check_any(L, &shared_kind);
+  kio_shared *shared = kio_shared_self(L, &shared_kind);
+  if (!shared->object) return (lua_pushliteral(L, CHANNEL_TYPE " (finalized)"), 1);
   if (kio_shared_is_parents(shared)) {
     lua_pushliteral(L, CHANNEL_TYPE " (the parent process')");
     return 1;

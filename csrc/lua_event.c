@@ -114,9 +114,9 @@ static int l_is_set(lua_State *L) {
 }
 
 static int l_tostring(lua_State *L) {
-  kio_shared *shared = kio_shared_check_any(L, &shared_kind);
-  const char *state = "the parent process'";
-  if (!kio_shared_is_parents(shared)) {
+  kio_shared *shared = kio_shared_self(L, &shared_kind);
+  const char *state = shared->object ? "the parent process'" : "finalized";
+  if (shared->object && !kio_shared_is_parents(shared)) {
     state = kio_event_wait(shared->object, NULL) ? "set" : "not set";
   }
   lua_pushfstring(L, EVENT_TYPE " (%s)", state);

@@ -53,10 +53,15 @@ bool kio_shared_is_parents(const kio_shared *shared) {
   return shared->process != kio_sched_process();
 }
 
-kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind) {
+kio_shared *kio_shared_self(lua_State *L, const kio_shared_kind *kind) {
   kio_shared *shared = lua_touserdata(L, 1);
   bool ours = shared && lua_rawlen(L, 1) == sizeof *shared && shared->kind == kind;
   if (!ours) luaL_typeerror(L, 1, kind->type);
+  return shared;
+}
+
+kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind) {
+  kio_shared *shared = kio_shared_self(L, kind);
   if (!shared->object) luaL_argerror(L, 1, "it was finalized");
   return shared;
 }

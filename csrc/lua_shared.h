@@ -35,7 +35,9 @@ void kio_shared_enter(lua_State *L, const void *object);
 /* Whether this process is a child of the one where it was made: then other threads may have held
    the object's lock when the child was forked, and nobody ever gives that back. */
 bool kio_shared_is_parents(const kio_shared *shared);
-/* The userdata at index 1, or an argument error. */
+/* The userdata at index 1, which may have been finalized, or an argument error. */
+kio_shared *kio_shared_self(lua_State *L, const kio_shared_kind *kind);
+/* The same, and an argument error when it was finalized. */
 kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind);
 /* The same, and an argument error when it is a parent process'. */
 kio_shared *kio_shared_check(lua_State *L, const kio_shared_kind *kind);

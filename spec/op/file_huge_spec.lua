@@ -18,7 +18,7 @@ describe("a string of 2 GiB or more", function()
       support.expect_error(in_pieces, kio.writev, fd, { half, half })
       support.expect_error(in_pieces, kio.pwritev, fd, { half, half }, 0)
       support.expect_error(in_pieces, file.writev, file, { half, half })
-      local whole, in_one = huge(half), "a string of 2 GiB or more: write it in pieces"
+      local whole, in_one = huge(half), "2 GiB or more: write it in pieces"
       support.expect_error(in_one, kio.write, fd, whole)
       support.expect_error(in_one, kio.pwrite, fd, whole, 0)
       support.expect_error(in_one, kio.write_all, fd, whole)

@@ -6,7 +6,7 @@ local check = {}
 
 local CALLER = 4 -- of the public function, seen from `refuse`
 local MOVED_MAX = 0x7ffff000 -- what the kernel moves in one call at most
-local TOO_LONG = "2 GiB or more: write it in pieces"
+local TOO_LONG = "a string of 2 GiB or more: write it in pieces"
 local PASSED_MAX = 253 -- descriptors in one message
 
 local function refuse(index, name, text)
@@ -115,7 +115,9 @@ function check.pieces(list, index, name)
     elseif kind ~= "string" then refuse(index, name, "every piece must be a string") end
     size = size + #pieces[i]
   end
-  if size > MOVED_MAX then refuse(index, name, TOO_LONG) end
+  if size > MOVED_MAX then
+    refuse(index, name, "strings of 2 GiB or more: write them in pieces")
+  end
   return pieces, size
 end
 

@@ -8,9 +8,8 @@ JOBS  ?= $(shell nproc)
 
 LUA_CFLAGS := $(shell pkg-config --cflags lua5.4 2>/dev/null || echo -I/usr/include/lua5.4)
 WARNINGS   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes $(if $(WERROR),-Werror)
-# -iquote and not -I: csrc/sched.h must not stand in for the system's <sched.h>.
 KIO_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
-              -iquote csrc $(LUA_CFLAGS)
+              -Icsrc $(LUA_CFLAGS)
 KIO_LIBS   := -Wl,--as-needed -luring -pthread
 
 # What each flavour adds. kio_assert stays on in all of them; `lint` only compiles.
@@ -28,9 +27,9 @@ link_asan     := -Wl,-z,nodelete
 link_tsan     := -Wl,-z,nodelete
 flags_lint    := -O2 -g -DKIO_TEST -Werror
 
-# The simulated ring and the C test hooks are in every flavour but release.
-SOURCES      := $(wildcard csrc/*.c)
-TEST_SOURCES := $(wildcard csrc/ring_sim.c csrc/test_*.c)
+# What only specs need, the simulated ring among it, is in every flavour but release.
+SOURCES      := $(wildcard csrc/*.c csrc/*/*.c)
+TEST_SOURCES := $(wildcard csrc/test/*.c)
 UNITS        := $(wildcard spec/c/*.c)
 TARGETS      := $(filter-out spec/fuzz/replay.c,$(wildcard spec/fuzz/*.c))
 sources       = $(if $(filter release,$1),$(filter-out $(TEST_SOURCES),$(SOURCES)),$(SOURCES))
@@ -55,10 +54,11 @@ build/$1/kio/core.so: $(call objects,$1)
 	@mkdir -p $$(@D)
 	$$(CC) -shared $$(flags_$1) $$(link_$1) $$(LDFLAGS) $$^ $$(KIO_LIBS) -o $$@
 
-# A unit test takes from the archive only the objects that it uses.
+# A unit test takes from the archive only the objects that it uses. P: two folders may have files of
+# the same name.
 build/$1/libkio.a: $(call objects,$1)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	ar rcsP $$@ $$^
 
 build/$1/c/%: spec/c/%.c build/$1/libkio.a
 	@mkdir -p $$(@D)
@@ -101,7 +101,8 @@ compile_commands.json: Makefile $(SOURCES) $(UNITS) ## for clangd and other tool
 
 # --- checking ---------------------------------------------------------------------------------
 
-C_FILES  = $(wildcard csrc/*.[ch] spec/c/*.[ch] spec/fuzz/*.[ch] bench/*.[ch] bench/*/*.[ch])
+C_FILES  = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/c/*.[ch] spec/fuzz/*.[ch] \
+             bench/*.[ch] bench/*/*.[ch])
 LUA_DIRS = $(wildcard lua spec examples bench rockspec)
 RUNNER   = lua5.4 spec/runner.lua --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
 
@@ -156,7 +157,7 @@ fuzz: ## fuzz every target; SECONDS=n for each, ONLY=name for one
 	done
 
 clean: ## remove everything that was built
-	rm -rf build compile_commands.json kio csrc/*.o
+	rm -rf build compile_commands.json kio csrc/*.o csrc/*/*.o
 
 .PHONY: help all test-build setup test asan tsan hostile lint lint-gcc lint-clang format demo \
         bench fuzz clean

@@ -47,7 +47,7 @@ $(BENCH_OUT)/%.o: bench/%.c bench/build.mk
 # Calls the codec itself, without a thread.
 $(BENCH_OUT)/crossing: bench/micro/crossing.c build/release/libkio.a bench/build.mk
 	@mkdir -p $(@D)
-	$(BENCH_CC) $(BENCH_CFLAGS) -D_GNU_SOURCE -iquote csrc $(LUA_CFLAGS) $< build/release/libkio.a \
+	$(BENCH_CC) $(BENCH_CFLAGS) -D_GNU_SOURCE -Icsrc $(LUA_CFLAGS) $< build/release/libkio.a \
 	  -luring -llua5.4 -lm -pthread -o $@
 
 $(BENCH_OUT)/wake: bench/micro/wake.c bench/build.mk

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "lua_codec.h"
+#include "codec/codec.h"
 
 enum { ROUNDS = 15 };
 

@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "address.h"
+#include "system/address.h"
 #include "check.h"
 
 enum { ROUNDS = 100000 };

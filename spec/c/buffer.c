@@ -1,8 +1,8 @@
 /* Buffers: sizes, the cache, what is lent, and the quarantine, which must notice a byte that is
    written to a buffer after it was given back (R22). */
-#include "buffer.h"
+#include "ring/buffer.h"
 #include "check.h"
-#include "memory.h"
+#include "base/memory.h"
 
 #include <string.h>
 

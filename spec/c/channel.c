@@ -1,8 +1,8 @@
 /* A channel without Lua: what happens to a parcel whose receiver's worker listens no more, who is
    woken and when, and when a channel that lies in itself goes. */
-#include "channel.h"
+#include "thread/channel.h"
 #include "check.h"
-#include "memory.h"
+#include "base/memory.h"
 
 enum { STEPS = 200000, PEOPLE = 12 };
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "diagnose.h"
+#include "run/diagnose.h"
 
 static const kio_ring_config usual = {.entries = 256, .cq_entries = 4096, .sqpoll_ms = -1};
 static int failures;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "lua_core.h"
+#include "core.h"
 
 /* fork() -> 0 in the child, its pid in the parent */
 static int l_fork(lua_State *L) {

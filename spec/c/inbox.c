@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "inbox.h"
-#include "memory.h"
+#include "thread/inbox.h"
+#include "base/memory.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { TOTAL = 100000, ENDS = 50 };

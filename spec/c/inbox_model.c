@@ -1,9 +1,10 @@
-/* The protocol of csrc/inbox.h as a model: two posters with two posts each, somebody who offers a
-   job and rouses, and an owner that takes, falls asleep, is woken, wakes by itself, and closes.
-   Every interleaving of their atomic steps is visited once. In no state may the owner sleep while a
-   post or a job waits and no wake is on its way; there is never more than one wake for each sleep;
-   when all is over each post has been received (in its sender's order), dropped or refused, once.
-   Then the protocol is broken in one place after the other, and the same search must find it. */
+/* The protocol of csrc/thread/inbox.h as a model: two posters with two posts each, somebody who
+   offers a job and rouses, and an owner that takes, falls asleep, is woken, wakes by itself, and
+   closes. Every interleaving of their atomic steps is visited once. In no state may the owner sleep
+   while a post or a job waits and no wake is on its way; there is never more than one wake for each
+   sleep; when all is over each post has been received (in its sender's order), dropped or refused,
+   once. Then the protocol is broken in one place after the other, and the same search must find it.
+   */
 #include <stdbool.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* The list against a plain array: random pushes, pops, and removals from the middle. */
 #include "check.h"
-#include "list.h"
+#include "base/list.h"
 
 enum { THINGS = 64, STEPS = 200000 };
 

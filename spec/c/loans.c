@@ -1,9 +1,9 @@
 /* Lent buffers: a buffer is in one place or with one receiver, what lies ready is not counted as
    lent, and who starves is tried again in order, before all others, as far as buffers are ready. */
 #include "check.h"
-#include "config.h"
-#include "loans.h"
-#include "memory.h"
+#include "base/config.h"
+#include "ring/loans.h"
+#include "base/memory.h"
 
 #include <errno.h>
 #include <string.h>

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "lua_core.h"
-#include "memory.h"
-#include "sched.h"
+#include "core.h"
+#include "base/memory.h"
+#include "task/sched.h"
 
 #define EXPECTED "hello over TCP"
 

@@ -1,6 +1,6 @@
 /* timeout: 120 */
 /* flavours: test asan tsan */
-/* The pool (csrc/pool.h): each job runs once and its end is told once; a lane never has more
+/* The pool (csrc/thread/pool.h): each job runs once and its end is told once; a lane never has more
    threads than its share; a full queue refuses; what is withdrawn never runs; no thread, no job;
    the end names what is stuck, leaves it alone, and what that does later touches nothing. */
 #include <errno.h>
@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "config.h"
-#include "memory.h"
-#include "pool.h"
-#include "thread.h"
+#include "base/config.h"
+#include "base/memory.h"
+#include "thread/pool.h"
+#include "thread/thread.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { MANY = 2000, ENDS = 20 };

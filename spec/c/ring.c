@@ -2,8 +2,8 @@
    once, `pending` counts what is queued or in flight and nothing else (R4), and a completion whose
    request has ended is dropped, whoever has its slot now (R23). */
 #include "check.h"
-#include "memory.h"
-#include "ring.h"
+#include "base/memory.h"
+#include "ring/ring.h"
 
 #include <errno.h>
 #include <string.h>

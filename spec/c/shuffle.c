@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "shuffle.h"
+#include "base/shuffle.h"
 
 enum { MANY = 1000, FEW = 4, ORDERS = 24, ROUNDS = 24000 };
 

@@ -1,9 +1,9 @@
 /* The slab: slots never move, each tenancy has a name of its own, and a name whose tenancy has
    ended finds nothing (R23). */
 #include "check.h"
-#include "config.h"
-#include "memory.h"
-#include "request.h"
+#include "base/config.h"
+#include "base/memory.h"
+#include "ring/request.h"
 
 enum { SLOTS = 1000, STEPS = 200000, PAST = 4096 };
 

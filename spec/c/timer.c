@@ -1,8 +1,8 @@
 /* The heap of timers against an unsorted array: random starts, stops, and expiries, with many equal
    deadlines; a start that finds no memory changes nothing. */
 #include "check.h"
-#include "memory.h"
-#include "timer.h"
+#include "base/memory.h"
+#include "base/timer.h"
 
 enum { TIMERS = 300, STEPS = 100000, LAST_NS = 50 };
 

@@ -92,7 +92,7 @@ describe("a field", function()
   end)
 
   it("of kio.run's options has a definition and a place in the documentation", function()
-    local known = source.read("csrc/lua_options.c"):match("known%[%]%s*=%s*(%b{})")
+    local known = source.read("csrc/run/options.c"):match("known%[%]%s*=%s*(%b{})")
     local count = 0
     for name in known:gmatch('"([%w_]+)"') do
       count = count + 1

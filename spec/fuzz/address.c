@@ -2,7 +2,7 @@
    what the kernel might hand over prints within the room for it. */
 #include <string.h>
 
-#include "address.h"
+#include "system/address.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,9 +1,0 @@
-/* The one exported symbol. */
-#ifndef KIO_LUA_CORE_H
-#define KIO_LUA_CORE_H
-
-#include <lua.h>
-
-__attribute__((visibility("default"))) int luaopen_kio_core(lua_State *L);
-
-#endif

@@ -1,0 +1,181 @@
+/* Connecting and listening. Addresses are text (system/address.h); what to do with a name two Lua
+   functions know, which are called in place. Called in a task, but for listen, which never waits
+   when its address is numeric. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "net/net.h"
+#include "net/sockopt.h"
+#include "net/stream_lua.h"
+#include "net/udp.h"
+#include "op/op.h"
+#include "op/registry.h"
+#include "system/address.h"
+
+/* ---- options and addresses ---- */
+
+/* Reads the address at index 1; of a name its `size` is 0. False after pushing nil, message,
+   code. */
+static bool read_address(lua_State *L, const char *what, kio_sockaddr *address) {
+  size_t size;
+  luaL_checktype(L, 1, LUA_TSTRING);
+  const char *text = lua_tolstring(L, 1, &size);
+  const char *wrong = kio_address_parse(text, size, address);
+  if (wrong == kio_address_is_name) wrong = NULL;
+  if (wrong) kio_fail_text(L, "EINVAL", what, text, wrong);
+  return !wrong;
+}
+
+/* localhost is 127.0.0.1, but whoever connects may be meant to find ::1 as well. */
+static bool is_localhost(const char *text) {
+  static const char name[] = "localhost:";
+  return strncmp(text, name, sizeof name - 1) == 0;
+}
+
+/* Several attempts to connect: an option of kio.net.connect that this layer only checks. */
+static void check_attempt_delay(lua_State *L) {
+  if (!lua_istable(L, 2)) return;
+  int kind = lua_getfield(L, 2, "attempt_delay");
+  bool valid = kind == LUA_TNIL || (kind == LUA_TNUMBER && lua_tonumber(L, -1) >= 0);
+  luaL_argcheck(L, valid, 2, "option 'attempt_delay' must be a number of 0 or more");
+  lua_pop(L, 1);
+}
+
+/* Reads the option `type` at index 2, if any. */
+static void read_type(lua_State *L, kio_socket_options *options) {
+  if (!lua_istable(L, 2)) return;
+  if (lua_getfield(L, 2, "type") != LUA_TNIL) {
+    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    bool packets = strcmp(name, "seqpacket") == 0;
+    luaL_argcheck(L, packets || strcmp(name, "stream") == 0, 2,
+                  "option 'type' must be \"stream\" or \"seqpacket\"");
+    options->type = packets ? SOCK_SEQPACKET : SOCK_STREAM;
+  }
+  lua_pop(L, 1);
+}
+
+void kio_net_push_empty(lua_State *L, bool packets) {
+  if (packets) kio_udp_push_empty(L);
+  else kio_stream_push_empty(L);
+}
+
+bool kio_net_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
+  if (!kio_udp_is(L, index)) return kio_stream_fill(L, index, fd, peer);
+  kio_udp_fill(L, index, fd, peer, true);
+  return true;
+}
+
+/* ---- names ---- */
+
+static const char by_name[2]; /* only their addresses count: keys in the registry */
+
+/* net_by_name(connect, listen): the functions that are called when the host is a name */
+static int l_by_name(lua_State *L) {
+  for (int i = 0; i < 2; i++) {
+    luaL_checktype(L, i + 1, LUA_TFUNCTION);
+    lua_pushvalue(L, i + 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &by_name[i]);
+  }
+  return 0;
+}
+
+static int l_by_namek(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  return lua_gettop(L);
+}
+
+/* With the same two arguments, and all of its results. */
+static int call_by_name(lua_State *L, const char *key) {
+  lua_settop(L, 2);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+  lua_insert(L, 1);
+  lua_callk(L, 2, LUA_MULTRET, 0, l_by_namek);
+  return l_by_namek(L, LUA_OK, 0);
+}
+
+/* ---- connect ---- */
+
+enum { CONNECT_STREAM = 3 }; /* where the userdata to be filled waits on the frame */
+
+static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
+  kio_request *request = kio_op_result(ctx);
+  const kio_task *task = kio_sched_current()->current;
+  const char *subject = lua_tostring(L, 1);
+  int fd = request->fd, err = kio_op_error(task, request);
+  kio_sockaddr peer = *request->arg.address;
+  (void)status;
+  kio_op_release(request);
+  if (err == 0) {
+    if (!kio_net_fill(L, CONNECT_STREAM, fd, &peer)) return kio_fail(L, ENOMEM, "connect", subject);
+    lua_settop(L, CONNECT_STREAM);
+    return 1;
+  }
+  kio_sched_close_fd(fd);
+  if (kio_op_cancelled(task, err)) return kio_task_raise_cancelled(L);
+  return kio_fail(L, err, "connect", subject);
+}
+
+/* net_connect(address [, options]) -> stream */
+static int l_connect(lua_State *L) {
+  static const char *const others[] = {"timeout", "type", "attempt_delay", NULL};
+  kio_sockaddr address;
+  kio_socket_options options = kio_socket_defaults;
+  if (!read_address(L, "connect", &address)) return 3;
+  kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_CONNECT, others, &options);
+  read_type(L, &options);
+  int64_t timeout = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_option_timeout(L, 2, KIO_NEVER);
+  check_attempt_delay(L);
+  kio_task *task = kio_op_begin(L);
+  if (address.size == 0 || is_localhost(lua_tostring(L, 1))) return call_by_name(L, &by_name[0]);
+  lua_settop(L, 2);
+  kio_net_push_empty(L, options.type == SOCK_SEQPACKET);
+  int fd = kio_socket_new(&address, &options);
+  if (fd < 0) return kio_fail(L, -fd, "connect", lua_tostring(L, 1));
+  kio_request *request;
+  int err = kio_sched_request(task->sched, KIO_OP_CONNECT, fd, task, kio_op_wake_owner, &request);
+  if (err) {
+    kio_sched_close_fd(fd);
+    return kio_fail(L, -err, "connect", lua_tostring(L, 1));
+  }
+  request->flags |= KIO_REQUEST_OWNS_FD; /* when telling the failure raises, it is closed with it */
+  if (!kio_op_address(L, request)) {
+    kio_sched_close_fd(fd);
+    return 3;
+  }
+  *request->arg.address = address;
+  int failed = kio_op_submit(L, task, request, timeout, l_connectk);
+  kio_sched_close_fd(fd); /* only out of memory comes here */
+  return failed;
+}
+
+/* ---- listen ---- */
+
+/* net_listen(address [, options]) -> listener */
+static int l_listen(lua_State *L) {
+  static const char *const others[] = {"backlog", "type", NULL};
+  kio_sockaddr address;
+  kio_socket_options options = kio_socket_defaults;
+  if (!read_address(L, "listen", &address)) return 3;
+  kio_socket_give(&options, KIO_SOCKOPT_REUSEADDR, true);
+  kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_LISTEN, others, &options);
+  read_type(L, &options);
+  if (lua_istable(L, 2)) kio_read_number(L, 2, "backlog", INT_MAX, &options.backlog);
+  if (address.size == 0) return call_by_name(L, &by_name[1]);
+  kio_listener_push(L, -1, options.type == SOCK_SEQPACKET);
+  int fd = kio_socket_listen(&address, &options);
+  if (fd < 0) return kio_fail(L, -fd, "listen", lua_tostring(L, 1));
+  kio_listener_fill(L, fd);
+  return 1;
+}
+
+const luaL_Reg kio_net_ops[] = {
+    {"net_listen", l_listen},
+    {"net_by_name", l_by_name},
+    {"net_connect", l_connect},
+    {NULL, NULL},
+};

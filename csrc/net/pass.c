@@ -1,0 +1,324 @@
+/* Descriptors that travel with bytes over Unix sockets: unix(7), SCM_RIGHTS. Owns those that have
+   come from recvmsg(2) until the Lua values that hold them are complete. The calls are plain ones
+   that wait for nothing; in between the task waits for readiness. So none is ever on its way in a
+   request that may be cancelled. Called in a task. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "net/sockopt.h"
+#include "net/stream_lua.h"
+#include "net/udp.h"
+#include "op/misuse.h"
+#include "op/op.h"
+#include "op/registry.h"
+
+#define PASSED_TYPE "kio.Passed"
+
+enum {
+  FDS_MAX = 253,       /* the kernel's SCM_MAX_FD */
+  MESSAGE_MAX = 65536, /* bytes, unless told otherwise */
+  HANDLE = 1,          /* the frame of both operations */
+  DATA = 2,            /* to send; receiving: how many bytes at most */
+  FDS = 3,             /* to send, a list; receiving: the userdata that holds them */
+  DUE = 4,             /* when it must be over */
+};
+
+/* Room for one control message with as many descriptors as can come. */
+typedef struct control {
+  _Alignas(struct cmsghdr) char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+} control;
+
+/* ---- either kind of handle ---- */
+
+static kio_udp *udp_at(lua_State *L) {
+  return kio_udp_is(L, HANDLE) ? lua_touserdata(L, HANDLE) : NULL;
+}
+
+static int fd_of(lua_State *L) {
+  const kio_udp *udp = udp_at(L);
+  if (udp) return udp->fd;
+  const kio_stream *stream = kio_stream_check(L)->stream;
+  return stream->state == KIO_STREAM_OPEN ? stream->fd : -1;
+}
+
+static int fail(lua_State *L, const char *what, int err) {
+  kio_udp *udp = udp_at(L);
+  if (udp) return kio_udp_fail(L, udp, what, err, NULL);
+  return kio_stream_fail(L, kio_stream_check(L)->stream, what, err);
+}
+
+static int fail_saying(lua_State *L, const char *what, const char *code, const char *text) {
+  char peer[KIO_ADDRESS_TEXT_MAX + 1];
+  const kio_udp *udp = udp_at(L);
+  kio_sockaddr address = udp ? udp->peer : kio_stream_peer(kio_stream_check(L)->stream);
+  return kio_fail_text(L, code, what, kio_address_text(&address, peer), text);
+}
+
+/* Makes the handle work on this scheduler; 0 or -errno. */
+static int attach(lua_State *L, kio_sched *sched) {
+  kio_udp *udp = udp_at(L);
+  if (!udp) return kio_stream_attach(kio_stream_check(L)->stream, sched);
+  kio_udp_attach(udp, sched);
+  return 0;
+}
+
+static int64_t due_of(lua_State *L, int options, kio_sched *sched) {
+  const kio_udp *udp = udp_at(L);
+  int64_t usual = udp ? udp->timeout_ns : kio_stream_check(L)->timeout_ns;
+  return kio_sched_due(sched, kio_op_timeout_or(L, options, usual));
+}
+
+/* ---- waiting ---- */
+
+/* Parks the task until the socket is ready; pushes a failure when it cannot. */
+static int await(lua_State *L, kio_task *task, unsigned events, lua_KFunction k) {
+  int64_t due = lua_tointeger(L, DUE), now = kio_ring_now_ns(&task->sched->ring);
+  int64_t timeout = due == KIO_NEVER ? KIO_NEVER : due > now ? due - now : 0;
+  kio_request *request = kio_op_request(L, task, KIO_OP_POLL, fd_of(L));
+  if (!request) return 3;
+  request->arg.events = events;
+  return kio_op_submit(L, task, request, timeout, k);
+}
+
+/* What the wait has come to: 0, or an errno. Raises Cancelled. */
+static int waited(lua_State *L, lua_KContext ctx) {
+  kio_request *request = kio_op_result(ctx);
+  const kio_task *task = kio_sched_current()->current;
+  int err = kio_op_error(task, request);
+  kio_op_release(request);
+  if (kio_op_cancelled(task, err)) kio_task_raise_cancelled(L);
+  return err;
+}
+
+/* ---- sending ---- */
+
+/* Takes the numbers of the list at FDS; how many, or -1 when one of them is closed. */
+static int read_fds(lua_State *L, int fds[FDS_MAX]) {
+  int count = (int)lua_rawlen(L, FDS);
+  for (int i = 0; i < count; i++) {
+    lua_rawgeti(L, FDS, i + 1);
+    fds[i] = kio_handle_fd(L, lua_gettop(L));
+    lua_pop(L, 1);
+    if (fds[i] < 0) return -1;
+  }
+  return count;
+}
+
+static void put_fds(struct msghdr *header, control *room, const int *fds, int count) {
+  if (count == 0) return;
+  memset(room, 0, sizeof *room);
+  header->msg_control = room->bytes;
+  header->msg_controllen = CMSG_SPACE((size_t)count * sizeof *fds);
+  struct cmsghdr *rights = CMSG_FIRSTHDR(header);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN((size_t)count * sizeof *fds);
+  memcpy(CMSG_DATA(rights), fds, (size_t)count * sizeof *fds);
+}
+
+static int l_sendk(lua_State *L, int status, lua_KContext ctx);
+
+static int send_now(lua_State *L, kio_task *task) {
+  int fds[FDS_MAX];
+  control room;
+  struct iovec piece;
+  struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
+  int fd = fd_of(L), count = read_fds(L, fds);
+  if (fd < 0) return fail(L, "send_fds", EBADF);
+  if (count < 0) return fail_saying(L, "send_fds", "EBADF", "what is to be passed is closed");
+  kio_fill_iovecs(L, DATA, 1, &piece);
+  put_fds(&header, &room, fds, count);
+  ssize_t sent = sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent >= 0) return (lua_pushinteger(L, sent), 1);
+  if (errno != EAGAIN && errno != EINTR) return fail(L, "send_fds", errno);
+  if (!udp_at(L)) kio_stream_check(L)->stream->writer = task; /* others must not come between */
+  return await(L, task, POLLOUT, l_sendk);
+}
+
+static int l_sendk(lua_State *L, int status, lua_KContext ctx) {
+  kio_task *task = kio_sched_current()->current;
+  kio_stream *stream = udp_at(L) ? NULL : kio_stream_check(L)->stream;
+  (void)status;
+  if (stream && stream->writer == task) stream->writer = NULL;
+  int err = waited(L, ctx);
+  return err ? fail(L, "send_fds", err) : send_now(L, task);
+}
+
+/* fds_send(handle, data, list [, options]) -> bytes taken, or false: a stream has output of its own
+   to flush before */
+static int l_fds_send(lua_State *L) {
+  size_t size;
+  bool is_stream = !udp_at(L);
+  kio_stream *stream = is_stream ? kio_stream_check(L)->stream : NULL;
+  kio_check_data(L, DATA, &size);
+  luaL_argcheck(L, size > 0 || !is_stream, DATA,
+                "a stream passes descriptors with a byte at least");
+  luaL_checktype(L, FDS, LUA_TTABLE);
+  luaL_argcheck(L, lua_rawlen(L, FDS) <= FDS_MAX, FDS, "more than 253 descriptors");
+  lua_settop(L, 4);
+  kio_task *task = kio_op_begin(L);
+  int64_t due = due_of(L, 4, task->sched);
+  if (fd_of(L) < 0) return fail(L, "send_fds", EBADF);
+  if (stream && stream->writer) return kio_misuse(L, "another task is writing to this stream");
+  int err = attach(L, task->sched);
+  if (err) return fail(L, "send_fds", -err);
+  if (stream && !kio_stream_drained(stream)) return (lua_pushboolean(L, false), 1);
+  lua_pushinteger(L, due);
+  lua_replace(L, DUE);
+  return send_now(L, task);
+}
+
+/* ---- receiving ---- */
+
+typedef struct passed {
+  int count; /* those that nobody has yet */
+  int fds[FDS_MAX];
+} passed;
+
+static void close_all(passed *p) {
+  while (p->count > 0) kio_sched_close_fd(p->fds[--p->count]);
+}
+
+static int l_close_passed(lua_State *L) {
+  close_all(lua_touserdata(L, 1));
+  return 0;
+}
+
+static void take_fds(struct msghdr *header, passed *p) {
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    size_t size = c->cmsg_len - CMSG_LEN(0);
+    kio_assert(size <= sizeof p->fds - (size_t)p->count * sizeof *p->fds);
+    memcpy(p->fds + p->count, CMSG_DATA(c), size);
+    p->count += (int)(size / sizeof *p->fds);
+  }
+}
+
+/* ... -> data, list of descriptors, which are Lua's from now on */
+static int push_passed(lua_State *L, passed *p) {
+  lua_createtable(L, p->count, 0);
+  for (int i = 0; i < p->count; i++) {
+    lua_pushinteger(L, p->fds[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  p->count = 0;
+  return 2;
+}
+
+static int l_receivek(lua_State *L, int status, lua_KContext ctx);
+
+static int wait_for_input(lua_State *L, kio_task *task) {
+  kio_udp *udp = udp_at(L);
+  if (udp) {
+    udp->receiving = true;
+    udp->waits_ns = task->sched->now_ns;
+  } else {
+    kio_stream_check(L)->stream->reader = task;
+  }
+  return await(L, task, POLLIN, l_receivek);
+}
+
+/* What recvmsg has brought: the data is at the top already. */
+static int deliver(lua_State *L, passed *p, const struct msghdr *header, size_t size) {
+  const char *code = NULL, *text = "";
+  if (header->msg_flags & MSG_CTRUNC) {
+    code = "EMFILE";
+    text = "descriptors came for which this process has no room; all that came are closed";
+  } else if (size > header->msg_iov->iov_len) {
+    code = "EMSGSIZE";
+    text = "a message longer than was asked for; the descriptors that came are closed";
+  }
+  if (!code) return push_passed(L, p);
+  close_all(p);
+  fail_saying(L, "recv_fds", code, text);
+  lua_pushvalue(L, -4);
+  return 4;
+}
+
+static bool is_end(lua_State *L, const struct msghdr *header, size_t size) {
+  const kio_udp *udp = udp_at(L);
+  return size == 0 && (!udp || (udp->packets && header->msg_controllen == 0));
+}
+
+/* Tries once; waits for input when there is none. */
+static int receive_now(lua_State *L, kio_task *task) {
+  struct {
+    control fds;
+    char time[CMSG_SPACE(2 * sizeof(int64_t))]; /* of a packet: see kio_udp_fill */
+  } room;
+  luaL_Buffer data;
+  int fd = fd_of(L), flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (udp_at(L) ? MSG_TRUNC : 0);
+  passed *p = lua_touserdata(L, FDS);
+  size_t max = (size_t)lua_tointeger(L, DATA);
+  if (fd < 0) return fail(L, "recv_fds", EBADF);
+  struct iovec piece = {luaL_buffinitsize(L, &data, max), max};
+  struct msghdr header = {
+      .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof room};
+  ssize_t size = recvmsg(fd, &header, flags);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return wait_for_input(L, task);
+  if (size < 0) return fail(L, "recv_fds", errno);
+  take_fds(&header, p);
+  if (is_end(L, &header, (size_t)size)) return (lua_pushnil(L), 1);
+  luaL_pushresultsize(&data, kio_min_size((size_t)size, max));
+  return deliver(L, p, &header, (size_t)size);
+}
+
+static int l_receivek(lua_State *L, int status, lua_KContext ctx) {
+  kio_task *task = kio_sched_current()->current;
+  kio_udp *udp = udp_at(L);
+  (void)status;
+  if (udp) udp->receiving = false;
+  else kio_stream_check(L)->stream->reader = NULL;
+  lua_settop(L, DUE);
+  int err = waited(L, ctx);
+  return err ? fail(L, "recv_fds", err) : receive_now(L, task);
+}
+
+/* What a stream has received already came without descriptors. */
+static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
+  size_t size = kio_min_size(max, kio_stream_unread(stream));
+  lua_pushlstring(L, stream->in.data + stream->in_at, size);
+  lua_newtable(L);
+  kio_stream_taken(stream, size);
+  return 2;
+}
+
+/* handle:recv_fds([max [, options]]) -> data, list of descriptors | nil at the end */
+static int l_recv_fds(lua_State *L) {
+  kio_udp *udp = udp_at(L);
+  kio_stream *stream = udp ? NULL : kio_stream_check(L)->stream;
+  lua_settop(L, 3);
+  size_t max = lua_isnil(L, 2) ? MESSAGE_MAX : kio_check_size(L, 2);
+  luaL_argcheck(L, max > 0, 2, "must be at least 1 byte");
+  kio_task *task = kio_op_begin(L);
+  int64_t due = due_of(L, 3, task->sched);
+  if (fd_of(L) < 0) return fail(L, "recv_fds", EBADF);
+  if (udp ? udp->receiving : stream->reader != NULL) {
+    return kio_misuse(L, "another task is reading from this socket");
+  }
+  int err = attach(L, task->sched);
+  if (err) return fail(L, "recv_fds", -err);
+  if (stream && kio_stream_unread(stream) > 0) return push_unread(L, stream, max);
+  lua_settop(L, 1);
+  lua_pushinteger(L, (lua_Integer)max);
+  passed *p = lua_newuserdatauv(L, sizeof *p, 0);
+  p->count = 0;
+  luaL_setmetatable(L, PASSED_TYPE);
+  lua_pushinteger(L, due);
+  return receive_now(L, task);
+}
+
+void kio_fds_open(lua_State *L) {
+  kio_new_hidden_type(L, PASSED_TYPE, l_close_passed);
+}
+
+const luaL_Reg kio_fds_ops[] = {
+    {"fds_send", l_fds_send},
+    {NULL, NULL},
+};
+
+const luaL_Reg kio_fds_methods[] = {
+    {"recv_fds", l_recv_fds},
+    {NULL, NULL},
+};

@@ -1,0 +1,402 @@
+/* Reading a stream: what has arrived, and by format: lines, exact counts, everything, up to a
+   delimiter. One engine for the formats: try to satisfy them from the unread bytes; when those do
+   not suffice receive more and try again. Nothing counts as read before the whole call succeeds, so
+   a timeout, a cancellation or an error leaves every byte where it was. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "net/stream_lua.h"
+#include "op/buffer.h"
+#include "op/misuse.h"
+#include "op/op.h"
+#include "op/registry.h"
+
+typedef enum read_kind {
+  KIND_COUNT,     /* n bytes, fewer only at the end */
+  KIND_LINE,      /* up to a newline, which is dropped */
+  KIND_LINE_KEEP, /* up to a newline, which is kept */
+  KIND_ALL,       /* up to the end */
+  KIND_UNTIL,     /* up to a delimiter, which is dropped */
+  KIND_PEEK,      /* n bytes, which stay unread */
+  KIND_RECV,      /* whatever comes next */
+  KIND_RECV_INTO  /* the same, into a buffer of the program's */
+} read_kind;
+
+typedef enum read_outcome { GOT, GOT_NOTHING, NEED_MORE, TOO_LONG, CUT_SHORT } read_outcome;
+
+/* ---- one format against the unread bytes ---- */
+
+/* The unread bytes that earlier formats of this call have not taken. */
+static const char *rest(const kio_stream *stream, size_t *size) {
+  size_t unread = kio_stream_unread(stream);
+  *size = unread > stream->read_taken ? unread - stream->read_taken : 0;
+  return *size > 0 ? stream->in.data + stream->in_at + stream->read_taken : ""; /* no data then */
+}
+
+static read_outcome took(lua_State *L, kio_stream *stream, const char *data, size_t size,
+                         size_t drop) {
+  lua_pushlstring(L, data, size);
+  stream->read_taken += size + drop;
+  stream->read_seen = 0;
+  return GOT;
+}
+
+static read_outcome nothing(lua_State *L) {
+  lua_pushnil(L);
+  return GOT_NOTHING;
+}
+
+static read_outcome take_count(lua_State *L, kio_stream *stream, size_t count) {
+  size_t size;
+  const char *data = rest(stream, &size);
+  if (size > 0 && size >= count) return took(L, stream, data, count, 0);
+  if (!stream->ended) return NEED_MORE;
+  return size > 0 ? took(L, stream, data, size, 0) : nothing(L);
+}
+
+/* How many bytes a value may have: the caller's `max`, else what is usual for the format. */
+static size_t limit(const kio_stream *stream, size_t usual) {
+  return stream->read_max > 0 ? stream->read_max : usual;
+}
+
+static read_outcome take_all(lua_State *L, kio_stream *stream) {
+  size_t size;
+  const char *data = rest(stream, &size);
+  if (size > limit(stream, KIO_READ_ALL_MAX)) return TOO_LONG;
+  return stream->ended ? took(L, stream, data, size, 0) : NEED_MORE;
+}
+
+static read_outcome take_line(lua_State *L, kio_stream *stream, bool keep) {
+  size_t size, seen = stream->read_seen, max = limit(stream, KIO_LINE_MAX);
+  const char *data = rest(stream, &size);
+  const char *end = size > seen ? memchr(data + seen, '\n', size - seen) : NULL;
+  if (end && (size_t)(end - data) <= max) {
+    return took(L, stream, data, (size_t)(end - data) + keep, !keep);
+  }
+  if (end || size > max) return TOO_LONG;
+  stream->read_seen = size;
+  if (!stream->ended) return NEED_MORE;
+  return size > 0 ? took(L, stream, data, size, 0) : nothing(L);
+}
+
+static read_outcome take_until(lua_State *L, kio_stream *stream, const char *delim, size_t width) {
+  size_t size, seen = stream->read_seen, max = limit(stream, KIO_LINE_MAX);
+  const char *data = rest(stream, &size);
+  const char *end = size >= width ? memmem(data + seen, size - seen, delim, width) : NULL;
+  if (end && (size_t)(end - data) <= max) {
+    return took(L, stream, data, (size_t)(end - data), width);
+  }
+  if (end || size >= max + width) return TOO_LONG;
+  stream->read_seen = size >= width ? size - width + 1 : 0; /* it may begin in the last bytes */
+  if (!stream->ended) return NEED_MORE;
+  return size > 0 ? CUT_SHORT : nothing(L);
+}
+
+/* The format at `index`, which start_read has checked. */
+static read_outcome take(lua_State *L, kio_stream *stream, int index) {
+  size_t width;
+  const char *text;
+  switch ((read_kind)stream->read_kind) {
+  case KIND_UNTIL:
+    text = lua_tolstring(L, index, &width);
+    return take_until(L, stream, text, width);
+  case KIND_PEEK: return take_count(L, stream, (size_t)lua_tointeger(L, index));
+  default: break;
+  }
+  if (lua_type(L, index) == LUA_TNUMBER) {
+    return take_count(L, stream, (size_t)lua_tointeger(L, index));
+  }
+  text = lua_tostring(L, index);
+  text += *text == '*';
+  return *text == 'a' ? take_all(L, stream) : take_line(L, stream, *text == 'L');
+}
+
+/* ---- the engine ---- */
+
+static const char *name_of(read_kind kind) {
+  switch (kind) {
+  case KIND_UNTIL: return "read_until";
+  case KIND_PEEK: return "peek";
+  case KIND_RECV: return "recv";
+  case KIND_RECV_INTO: return "recv_into";
+  default: return "read";
+  }
+}
+
+static const char *call_name(const kio_stream *stream) {
+  return name_of((read_kind)stream->read_kind);
+}
+
+/* Nothing was taken: every byte stays. */
+static int give_up(lua_State *L, kio_stream *stream, int err) {
+  return kio_stream_fail(L, stream, call_name(stream), err);
+}
+
+static int give_up_saying(lua_State *L, kio_stream *stream, const char *code, const char *text) {
+  char peer[KIO_ADDRESS_TEXT_MAX + 1];
+  return kio_fail_text(L, code, call_name(stream), kio_stream_peer_text(stream, peer), text);
+}
+
+/* 0: the task may read now; else 3 pushed values. Raises when another one reads. */
+static inline int refused(lua_State *L, kio_stream *stream, const kio_task *task,
+                          const char *what) {
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, what, EBADF);
+  if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
+  int err = kio_stream_attach(stream, task->sched);
+  return err ? kio_stream_fail(L, stream, what, -err) : 0;
+}
+
+/* The errno the last receive has ended with, told once; 0 for none. */
+static int take_error(kio_stream *stream) {
+  int err = -stream->in_err;
+  stream->in_err = 0;
+  return err;
+}
+
+static int l_readk(lua_State *L, int status, lua_KContext ctx);
+
+static int receive_more(lua_State *L, kio_stream *stream, kio_task *task, lua_KFunction k) {
+  kio_sched *sched = task->sched;
+  if (!kio_sched_timer(sched, task, stream->read_due_ns)) return give_up(L, stream, ENOMEM);
+  int err = kio_stream_receive(stream, task);
+  if (err) {
+    kio_timer_stop(&sched->timers, &task->timer);
+    return give_up(L, stream, -err);
+  }
+  task->subject = stream;
+  kio_task_says(task, call_name(stream), stream->fd);
+  return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)stream, k);
+}
+
+/* Takes the formats from read_next to read_last; the values taken are above read_last. */
+static int read_on(lua_State *L, kio_stream *stream, kio_task *task) {
+  read_outcome outcome = GOT;
+  for (; outcome == GOT && stream->read_next <= stream->read_last; stream->read_next++) {
+    if (stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF); /* by a finalizer */
+    outcome = take(L, stream, stream->read_next);
+    if (outcome == NEED_MORE && stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF);
+    if (outcome == NEED_MORE) return receive_more(L, stream, task, l_readk);
+    if (outcome == TOO_LONG) {
+      return give_up_saying(L, stream, "EMSGSIZE", "more bytes than the limit allows");
+    }
+    if (outcome == CUT_SHORT) {
+      return give_up_saying(L, stream, "ENODATA", "the peer ended before the delimiter");
+    }
+  }
+  if (stream->read_kind != KIND_PEEK) kio_stream_taken(stream, stream->read_taken);
+  return lua_gettop(L) - stream->read_last;
+}
+
+static int l_readk(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = (kio_stream *)ctx; /* NOLINT: it was one when the task parked */
+  kio_task *task = kio_sched_current()->current;
+  (void)status;
+  stream->reader = NULL;
+  int err = take_error(stream);
+  if (err) return give_up(L, stream, kio_stream_early_end(L, err));
+  if (stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF);
+  return read_on(L, stream, task);
+}
+
+static size_t max_on_top(lua_State *L, int arg) {
+  bool whole = lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 0;
+  luaL_argcheck(L, whole, arg, "option 'max' must be an integer of 0 or more");
+  return kio_min_size((size_t)lua_tointeger(L, -1), KIO_IO_MAX);
+}
+
+/* Reads { max =, timeout = } at the top, if a table is there, and pops it. Nothing of a stream: the
+   table may have metamethods, which may do what they like with it. */
+static void read_options(lua_State *L, size_t *max, int64_t *timeout_ns) {
+  static const char *const known[] = {"max", "timeout", NULL};
+  int index = lua_gettop(L);
+  if (!lua_istable(L, index)) return;
+  kio_check_options(L, index, known);
+  if (lua_getfield(L, index, "max") != LUA_TNIL) *max = max_on_top(L, index);
+  *timeout_ns = kio_option_timeout(L, index, *timeout_ns);
+  lua_settop(L, index - 1);
+}
+
+/* The arguments from 2 on are checked formats; an options table may follow them. */
+static int start_read(lua_State *L, read_kind kind) {
+  const kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = h->stream;
+  kio_task *task = kio_op_begin(L);
+  size_t max = 0;
+  int64_t timeout_ns = h->timeout_ns;
+  read_options(L, &max, &timeout_ns);
+  int pushed = refused(L, stream, task, name_of(kind));
+  if (pushed) return pushed;
+  stream->read_max = max;
+  stream->read_due_ns = kio_sched_due(task->sched, timeout_ns);
+  stream->read_kind = (uint8_t)kind;
+  stream->read_next = 2;
+  stream->read_last = lua_gettop(L);
+  stream->read_taken = stream->read_seen = 0;
+  return read_on(L, stream, task);
+}
+
+/* ---- what has arrived next ---- */
+
+static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
+  size_t size = kio_min_size(max, kio_stream_unread(stream));
+  lua_pushlstring(L, stream->in.data + stream->in_at, size);
+  kio_stream_taken(stream, size);
+  return 1;
+}
+
+/* The unread bytes into the buffer at index 2, where the arguments behind it say: looked at only
+   now, for other tasks may have used it while this one waited. What it has no room for stays. */
+static int fill_buffer(lua_State *L, kio_stream *stream) {
+  size_t at, max;
+  const kio_view *view = kio_view_check(L, 2);
+  kio_block_check(L, view->block, true);
+  kio_view_range(L, 3, view, &at, &max);
+  size_t size = kio_min_size(max, kio_stream_unread(stream));
+  memcpy(view->block->data + view->at + at, stream->in.data + stream->in_at, size);
+  kio_stream_consume(stream, size);
+  lua_pushinteger(L, (lua_Integer)size);
+  return 1;
+}
+
+static int take_unread(lua_State *L, kio_stream *stream, size_t max) {
+  bool into = stream->read_kind == KIND_RECV_INTO;
+  return into ? fill_buffer(L, stream) : push_unread(L, stream, max);
+}
+
+static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = (kio_stream *)ctx; /* NOLINT: it was one when the task parked */
+  (void)status;
+  stream->reader = NULL;
+  if (kio_stream_unread(stream) > 0) return take_unread(L, stream, stream->read_max);
+  int err = take_error(stream);
+  if (err) return give_up(L, stream, kio_stream_early_end(L, err));
+  /* Closed meanwhile, with bytes that had come and were taken by nobody. */
+  if (!stream->ended) return give_up(L, stream, EBADF);
+  lua_pushnil(L); /* the peer has ended */
+  return 1;
+}
+
+/* stream:recv([max [, options]]) -> what has arrived next, at most max bytes | nil at the end */
+static int l_recv(lua_State *L) {
+  const kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = h->stream;
+  int64_t timeout_ns = h->timeout_ns;
+  int top = lua_gettop(L);
+  lua_Integer max = top > 1 ? luaL_optinteger(L, 2, KIO_IO_MAX) : KIO_IO_MAX;
+  if (max <= 0) luaL_argerror(L, 2, "must be at least 1 byte");
+  kio_task *task = kio_op_begin(L);
+  if (top > 2 && !lua_isnil(L, 3)) {
+    timeout_ns = kio_op_timeout_or(L, 3, timeout_ns);
+  }
+  int pushed = refused(L, stream, task, "recv");
+  if (pushed) return pushed;
+  if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
+  if (stream->ended) return (lua_pushnil(L), 1);
+  stream->read_max = (size_t)max;
+  stream->read_kind = KIND_RECV;
+  stream->read_due_ns = kio_sched_due(task->sched, timeout_ns);
+  return receive_more(L, stream, task, l_recvk);
+}
+
+/* stream:recv_into(buffer [, at [, max [, options]]]) -> how many bytes have arrived next and are
+   in the buffer now | nil at the end */
+static int l_recv_into(lua_State *L) {
+  size_t at, max;
+  const kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = h->stream;
+  const kio_view *view = kio_view_check(L, 2);
+  kio_block_check(L, view->block, true);
+  kio_view_range(L, 3, view, &at, &max);
+  luaL_argcheck(L, max > 0, 4, "must be at least 1 byte");
+  int64_t timeout_ns = kio_op_timeout_or(L, 5, h->timeout_ns);
+  kio_task *task = kio_op_begin(L);
+  int pushed = refused(L, stream, task, "recv_into");
+  if (pushed) return pushed;
+  if (kio_stream_unread(stream) > 0) return fill_buffer(L, stream);
+  if (stream->ended) return (lua_pushnil(L), 1);
+  stream->read_kind = KIND_RECV_INTO;
+  stream->read_due_ns = kio_sched_due(task->sched, timeout_ns);
+  return receive_more(L, stream, task, l_recvk);
+}
+
+/* ---- the calls ---- */
+
+static void check_format(lua_State *L, int index) {
+  if (lua_type(L, index) == LUA_TNUMBER) {
+    kio_check_size(L, index);
+    return;
+  }
+  const char *text = luaL_checkstring(L, index);
+  text += *text == '*';
+  luaL_argcheck(L, *text == 'l' || *text == 'L' || *text == 'a', index, "invalid format");
+}
+
+/* The hot case of protocols that count: one number of bytes, all of which have arrived. It takes a
+   sixth off the instructions of a message that is read and written once. */
+static bool read_arrived(lua_State *L) {
+  if (lua_gettop(L) != 2 || !lua_isinteger(L, 2)) return false;
+  kio_stream *stream = kio_stream_check(L)->stream;
+  const kio_task *task = kio_op_begin(L);
+  size_t count = (size_t)lua_tointeger(L, 2); /* a negative one is more than there ever is */
+  bool ready = stream->state == KIO_STREAM_OPEN && !stream->reader &&
+               stream->sched == task->sched && count > 0 && count <= kio_stream_unread(stream);
+  if (ready) push_unread(L, stream, count);
+  return ready;
+}
+
+/* stream:read([format, ... [, { max =, timeout = }]]) -> a value for each format: "l" (default),
+   "L", "a", or a number of bytes; nil at the end */
+static int l_read(lua_State *L) {
+  if (read_arrived(L)) return 1;
+  kio_stream_check(L); /* before a format stands in its place */
+  int last = lua_gettop(L) - lua_istable(L, -1);
+  if (last < 2) { /* no format: a line */
+    lua_pushliteral(L, "l");
+    lua_insert(L, 2);
+    return start_read(L, KIND_LINE);
+  }
+  for (int i = 2; i <= last; i++) check_format(L, i);
+  return start_read(L, KIND_COUNT);
+}
+
+/* stream:read_until(delimiter [, { max =, timeout = }]) -> what comes before it | nil at the end */
+static int l_read_until(lua_State *L) {
+  size_t width;
+  kio_stream_check(L);
+  luaL_checklstring(L, 2, &width);
+  luaL_argcheck(L, width > 0, 2, "the delimiter is empty");
+  luaL_argcheck(L, lua_gettop(L) <= 3, 4, "too many arguments");
+  return start_read(L, KIND_UNTIL);
+}
+
+/* stream:peek([size [, { timeout = }]]) -> that many bytes, which stay unread; fewer only at the
+   end */
+static int l_peek(lua_State *L) {
+  kio_stream_check(L);
+  if (lua_isnoneornil(L, 2)) {
+    lua_settop(L, 1);
+    lua_pushinteger(L, 1);
+  }
+  luaL_argcheck(L, kio_check_size(L, 2) > 0, 2, "must be at least 1 byte");
+  return start_read(L, KIND_PEEK);
+}
+
+/* stream:unread(data) -> stream: data is what will be read next */
+static int l_unread(lua_State *L) {
+  size_t size;
+  kio_stream *stream = kio_stream_check(L)->stream;
+  const char *data = kio_check_data(L, 2, &size);
+  int pushed = refused(L, stream, kio_op_task(L), "unread");
+  if (pushed) return pushed;
+  int err = kio_stream_put_back(stream, data, size);
+  if (err) return kio_stream_fail(L, stream, "unread", -err);
+  lua_settop(L, 1);
+  return 1;
+}
+
+const luaL_Reg kio_read_methods[] = {
+    {"recv", l_recv}, {"read", l_read},     {"read_until", l_read_until},
+    {"peek", l_peek}, {"unread", l_unread}, {"recv_into", l_recv_into},
+    {NULL, NULL},
+};

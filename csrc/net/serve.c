@@ -1,0 +1,71 @@
+/* What kio.net's servers need from C: to wait until a descriptor is free, and to see how long a
+   connection has been idle. Owns nothing; the waiting tasks are in the scheduler's `short_of`. */
+#include "base/log.h"
+#include "net/stream_lua.h"
+#include "net/udp.h"
+#include "op/op.h"
+#include "op/registry.h"
+
+static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
+  const kio_task *task = kio_sched_current()->current;
+  (void)status;
+  (void)ctx;
+  if (task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  lua_pushboolean(L, task->wake == KIO_WAKE_DONE);
+  return 1;
+}
+
+/* descriptor_wait([seconds]) -> whether one was freed, or a listener closed, in that time */
+static int l_wait(lua_State *L) {
+  int64_t timeout = lua_isnoneornil(L, 1) ? KIO_NEVER : kio_check_seconds(L, 1);
+  kio_task *task = kio_op_begin(L);
+  if (timeout != KIO_NEVER) kio_log("no descriptor is free, a listener waits for one");
+  kio_op_timer(L, task, timeout);
+  kio_queue_push(&task->sched->short_of, task);
+  kio_task_says(task, "a free descriptor", -1);
+  return kio_task_park(L, task, kio_queue_abandon, 0, l_waitk);
+}
+
+/* descriptor_freed(): all who wait for one try again */
+static int l_freed(lua_State *L) {
+  kio_sched_freed(kio_op_task(L)->sched);
+  return 0;
+}
+
+static int push_idle_packets(lua_State *L, const kio_udp *udp) {
+  int64_t idle = udp->receiving ? udp->sched->now_ns - udp->waits_ns : 0;
+  lua_pushnumber(L, (lua_Number)idle / (lua_Number)KIO_NS_PER_SEC);
+  return 1;
+}
+
+/* stream_idle(stream) -> seconds in which nothing has moved although a task waits for the peer; 0
+   when none does */
+static int l_idle(lua_State *L) {
+  if (kio_udp_is(L, 1)) return push_idle_packets(L, lua_touserdata(L, 1));
+  const kio_stream *stream = kio_stream_check(L)->stream;
+  bool waits = stream->reader || stream->sending;
+  int64_t idle = waits && stream->sched ? stream->sched->now_ns - stream->moved_ns : 0;
+  lua_pushnumber(L, (lua_Number)idle / (lua_Number)KIO_NS_PER_SEC);
+  return 1;
+}
+
+/* turn() -> the number of the loop's present turn */
+static int l_turn(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)kio_op_task(L)->sched->stats.turns);
+  return 1;
+}
+
+/* accepts_many() -> whether a loop's request brings many connections in this run */
+static int l_accepts_many(lua_State *L) {
+  lua_pushboolean(L, kio_op_task(L)->sched->ring.multishot);
+  return 1;
+}
+
+const luaL_Reg kio_serve_ops[] = {
+    {"accepts_many", l_accepts_many},
+    {"descriptor_wait", l_wait},
+    {"descriptor_freed", l_freed},
+    {"stream_idle", l_idle},
+    {"turn", l_turn},
+    {NULL, NULL},
+};

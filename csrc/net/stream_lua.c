@@ -1,0 +1,411 @@
+/* Streams as Lua sees them. A call that can be answered at once (unread bytes, room for output)
+   never yields. The userdata holds a pointer to the stream, NULL until it is connected. */
+#include "net/stream_lua.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/memory.h"
+#include "net/sockopt.h"
+#include "net/udp.h"
+#include "op/close.h"
+#include "op/misuse.h"
+#include "op/op.h"
+#include "op/pieces.h"
+#include "system/address.h"
+
+#define STREAM_TYPE "kio.Stream"
+
+/* ---- the userdata ---- */
+
+const char kio_stream_tag;
+
+void kio_stream_push_empty(lua_State *L) {
+  kio_stream_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  *h = (kio_stream_handle){&kio_stream_tag, NULL, KIO_NEVER};
+  luaL_setmetatable(L, STREAM_TYPE);
+}
+
+bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
+  kio_stream_handle *h = lua_touserdata(L, index);
+  h->stream = kio_stream_new(fd, peer);
+  if (!h->stream) kio_sched_close_fd(fd);
+  return h->stream != NULL;
+}
+
+static kio_stream *stream_at(lua_State *L) {
+  return ((kio_stream_handle *)lua_touserdata(L, 1))->stream;
+}
+
+const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
+  static const char *const kinds[] = {"", "pipe", "terminal", "device", "file"};
+  static const char *const standard[] = {"", "stdin", "stdout", "stderr"};
+  kio_sockaddr peer = kio_stream_peer(stream);
+  if (stream->standard) strcpy(text, standard[stream->standard]);
+  else if (stream->kind != KIO_STREAM_SOCKET) strcpy(text, kinds[stream->kind]);
+  else kio_address_text(&peer, text);
+  return text;
+}
+
+static int64_t due_of(lua_State *L, const kio_stream_handle *h, kio_sched *sched, int options) {
+  return kio_sched_due(sched, kio_op_timeout_or(L, options, h->timeout_ns));
+}
+
+int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err) {
+  char text[KIO_ADDRESS_TEXT_MAX + 1];
+  kio_stream_peer_text(stream, text);
+  static const char *const why[] = {
+      [KIO_STREAM_OPEN] = "the descriptor is not open for that",
+      [KIO_STREAM_CLOSING] = "the stream is closed",
+      [KIO_STREAM_CLOSED] = "the stream is closed",
+      [KIO_STREAM_MOVED] = "the stream was handed over to another thread",
+  };
+  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, why[stream->state]);
+  return kio_fail(L, err, what, text);
+}
+
+int kio_stream_early_end(lua_State *L, int err) {
+  const kio_task *task = kio_sched_current()->current;
+  bool cut = err == 0 || err == ECANCELED || err == EINTR;
+  if (cut && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  return cut && task->wake == KIO_WAKE_TIMEOUT ? ETIMEDOUT : err;
+}
+
+/* ---- writing ---- */
+
+/* What the calls that write differ in; a continuation has it in its lowest bits. */
+enum { THEN_RETURN = 0, THEN_FLUSH = 1 };
+
+/* As the caller knows it. */
+static const char *name_of(int then) {
+  return then == THEN_FLUSH ? "send" : "write";
+}
+
+/* A failed write also tells how many of its bytes were taken over before. */
+static int write_failed(lua_State *L, kio_stream *stream, const char *what, int err, size_t at) {
+  kio_stream_fail(L, stream, what, err);
+  lua_pushinteger(L, (lua_Integer)at);
+  return 4;
+}
+
+static int park_writer(lua_State *L, kio_stream *stream, bool drained, lua_KContext ctx,
+                       lua_KFunction k) {
+  kio_task *task = kio_sched_current()->current;
+  int err = kio_stream_attach(stream, task->sched); /* output may have come from another thread */
+  if (err) return kio_stream_fail(L, stream, "write", -err);
+  if (!kio_sched_timer(task->sched, task, stream->write_due_ns)) {
+    return kio_stream_fail(L, stream, "write", ENOMEM);
+  }
+  kio_stream_await_output(stream, task, drained);
+  kio_task_says(task, "write", stream->fd);
+  task->subject = stream;
+  return kio_task_park(L, task, kio_stream_abandon_write, ctx, k);
+}
+
+/* The running task has waited for output: others may write again, unless a close has put itself in
+   its place. */
+static void writer_resumed(kio_stream *stream, int status) {
+  if (status == LUA_YIELD && stream->writer == kio_sched_current()->current) stream->writer = NULL;
+}
+
+/* The error that stops output now; 0 for none. */
+static int output_error(const kio_stream *stream) {
+  return stream->state != KIO_STREAM_OPEN ? EBADF : stream->out_err;
+}
+
+static int l_flushk(lua_State *L, int status, lua_KContext of_send) {
+  kio_stream *stream = stream_at(L);
+  const char *what = of_send ? "send" : "flush";
+  bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
+  writer_resumed(stream, status);
+  int err = output_error(stream);
+  if (err) return kio_stream_fail(L, stream, what, err);
+  if (ended_early) return kio_stream_fail(L, stream, what, kio_stream_early_end(L, 0));
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int flush(lua_State *L, kio_stream *stream, bool of_send) {
+  bool wait = output_error(stream) == 0 && !kio_stream_drained(stream);
+  if (wait) return park_writer(L, stream, true, of_send, l_flushk);
+  return l_flushk(L, LUA_OK, of_send);
+}
+
+static int write_on(lua_State *L, kio_stream *stream, size_t at, int then);
+
+static int l_writek(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = stream_at(L);
+  size_t at = (size_t)ctx >> 1;
+  writer_resumed(stream, status);
+  int err = output_error(stream);
+  if (!err && kio_sched_current()->current->wake != KIO_WAKE_DONE) err = kio_stream_early_end(L, 0);
+  if (err) return write_failed(L, stream, name_of((int)(ctx & 1)), err, at);
+  return write_on(L, stream, at, (int)(ctx & 1));
+}
+
+/* Gathers the string at index 2 from `at` on, waiting for room as often as it takes. */
+static int write_on(lua_State *L, kio_stream *stream, size_t at, int then) {
+  size_t size;
+  const char *data = lua_tolstring(L, 2, &size);
+  int64_t taken = kio_stream_gather(stream, data + at, size - at);
+  if (taken < 0) return write_failed(L, stream, name_of(then), (int)-taken, at);
+  at += (size_t)taken;
+  if (at < size) return park_writer(L, stream, false, (lua_KContext)(at << 1) | then, l_writek);
+  if (then == THEN_FLUSH) return flush(L, stream, true);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int start_write(lua_State *L, int then) {
+  size_t size;
+  kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = h->stream;
+  if (lua_gettop(L) != 2 || lua_type(L, 2) != LUA_TSTRING) kio_pieces_join(L, lua_gettop(L));
+  const char *data = lua_tolstring(L, 2, &size);
+  if (size > KIO_IO_MAX) kio_check_data(L, 2, &size); /* which raises */
+  kio_task *task = kio_op_task(L);
+  if (kio_task_is_cancelled(task)) kio_op_begin(L); /* raises */
+  int err = output_error(stream);
+  if (err) return write_failed(L, stream, name_of(then), err, 0);
+  if (stream->writer) return kio_misuse(L, "another task is writing to this stream");
+  err = kio_stream_attach(stream, task->sched);
+  if (err) return write_failed(L, stream, name_of(then), -err, 0);
+  bool waits = then == THEN_FLUSH || stream->out_size + size > stream->out_mark;
+  if (waits) kio_op_begin(L); /* may raise: nothing is gathered yet */
+  if (waits) {
+    stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
+    return write_on(L, stream, 0, then);
+  }
+  int64_t taken = kio_stream_gather(stream, data, size);
+  if (taken < 0) return write_failed(L, stream, name_of(then), (int)-taken, 0);
+  lua_pushvalue(L, 1);
+  return 1;
+}
+
+/* stream:write(string | number | list, ...) -> stream; waits only past the high-water mark */
+static int l_write(lua_State *L) {
+  return start_write(L, THEN_RETURN);
+}
+
+/* stream:send(string | number | list, ...) -> stream, when the kernel has taken every byte */
+static int l_send(lua_State *L) {
+  return start_write(L, THEN_FLUSH);
+}
+
+/* stream:flush([options]) -> stream, when all output has left */
+static int l_flush(lua_State *L) {
+  kio_stream_handle *h = kio_stream_check(L);
+  kio_task *task = kio_op_begin(L);
+  int64_t due = due_of(L, h, task->sched, 2);
+  if (h->stream->writer) return kio_misuse(L, "another task is writing to this stream");
+  lua_settop(L, 1);
+  h->stream->write_due_ns = due;
+  return flush(L, h->stream, false);
+}
+
+/* ---- ending ---- */
+
+static int shut(lua_State *L, kio_stream *stream, int how) {
+  if (shutdown(stream->fd, how) != 0) return kio_stream_fail(L, stream, "shutdown", errno);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int cut(lua_State *L, kio_stream *stream);
+
+/* What is no socket has no halves: without its output it is closed. */
+static int shut_plain(lua_State *L, kio_stream *stream) {
+  stream->state = KIO_STREAM_CLOSING;
+  kio_stream_dismiss_writer(stream);
+  return cut(L, stream);
+}
+
+static int l_shutdownk(lua_State *L, int status, lua_KContext how) {
+  kio_stream *stream = stream_at(L);
+  bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
+  writer_resumed(stream, status);
+  int err = output_error(stream);
+  if (err) return kio_stream_fail(L, stream, "shutdown", err);
+  if (ended_early) return kio_stream_fail(L, stream, "shutdown", kio_stream_early_end(L, 0));
+  bool plain = stream->kind != KIO_STREAM_SOCKET;
+  return plain ? shut_plain(L, stream) : shut(L, stream, (int)how);
+}
+
+/* stream:shutdown(["read" | "write" | "both"]) -> true; output leaves before writing ends */
+static int l_shutdown(lua_State *L) {
+  static const char *const names[] = {"read", "write", "both", NULL};
+  kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = h->stream;
+  int how = luaL_checkoption(L, 2, "both", names); /* in the order of SHUT_RD, _WR, _RDWR */
+  kio_task *task = kio_op_begin(L);
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "shutdown", EBADF);
+  if (how == SHUT_RD) return shut(L, stream, how);
+  if (stream->writer) return kio_misuse(L, "another task is writing to this stream");
+  stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
+  if (kio_stream_drained(stream)) return l_shutdownk(L, LUA_OK, how);
+  return park_writer(L, stream, true, how, l_shutdownk);
+}
+
+static int close_done(lua_State *L, kio_stream *stream) {
+  kio_stream_finish(stream);
+  if (stream->out_err) return kio_stream_fail(L, stream, "close", stream->out_err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int l_close_cutk(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = stream_at(L);
+  (void)status;
+  (void)ctx;
+  kio_desc_reopen(&stream->sched->descs, stream->fd);
+  return close_done(L, stream);
+}
+
+/* Ends what is still in flight, waits for it, and closes. */
+static int cut(lua_State *L, kio_stream *stream) {
+  kio_sched *sched = stream->sched;
+  if (!sched || !kio_desc_busy(&sched->descs, stream->fd)) return close_done(L, stream);
+  int err = kio_desc_close(&sched->descs, stream->fd);
+  kio_assert(err == 0); /* it is busy, so it has an entry; only this task may close it */
+  if (!stream->standard) shutdown(stream->fd, SHUT_RDWR);
+  kio_desc_cancel(&sched->descs, &sched->ring, stream->fd, KIO_REQUEST_CLOSED);
+  kio_desc_await(&sched->descs, stream->fd, sched->current);
+  kio_task_says(sched->current, "close", stream->fd);
+  return kio_task_park(L, sched->current, NULL, 0, l_close_cutk);
+}
+
+static int l_close_flushedk(lua_State *L, int status, lua_KContext ctx) {
+  kio_stream *stream = stream_at(L);
+  const kio_task *task = kio_sched_current()->current;
+  (void)ctx;
+  writer_resumed(stream, status);
+  int early = kio_task_is_cancelled(task) ? ECANCELED : ETIMEDOUT;
+  if (!kio_stream_drained(stream)) stream->out_err = early;
+  return cut(L, stream);
+}
+
+/* Closes without waiting: outside a task, or where Lua cannot yield. */
+static int close_without_waiting(lua_State *L, kio_stream *stream) {
+  kio_stream_close_later(stream);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* stream:close([options]) -> true; output leaves first. Never refused to a cancelled task, whose
+   output gets the one turn that a timeout of 0 gives. A second close does nothing. */
+static int l_close(lua_State *L) {
+  kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = h->stream;
+  if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1);
+  if (!kio_close_may_wait(L)) return close_without_waiting(L, stream);
+  kio_task *task = kio_op_begin_closing(L);
+  int64_t due = due_of(L, h, task->sched, 2);
+  if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1); /* meanwhile */
+  stream->write_due_ns = kio_task_is_cancelled(task) ? task->sched->now_ns : due;
+  stream->state = KIO_STREAM_CLOSING;
+  kio_stream_dismiss_writer(stream);
+  if (!kio_stream_drained(stream)) return park_writer(L, stream, true, 0, l_close_flushedk);
+  return cut(L, stream);
+}
+
+static int l_close_value(lua_State *L) {
+  lua_settop(L, 1); /* the second argument is the error that unwinds, or nil */
+  return l_close(L);
+}
+
+static int l_gc(lua_State *L) {
+  kio_stream_handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
+  if (h->stream) kio_stream_drop(h->stream);
+  h->stream = NULL;
+  return 0;
+}
+
+/* ---- the rest ---- */
+
+/* stream:peer() -> the other end's address */
+static int l_peer(lua_State *L) {
+  kio_stream *stream = kio_stream_check(L)->stream;
+  kio_sockaddr peer = kio_stream_peer(stream);
+  if (stream->kind != KIO_STREAM_SOCKET) return kio_stream_fail(L, stream, "peer", ENOTSOCK);
+  return kio_push_address(L, &peer);
+}
+
+/* stream:address() -> this end's address */
+static int l_address(lua_State *L) {
+  kio_sockaddr address;
+  kio_stream *stream = kio_stream_check(L)->stream;
+  int err = kio_socket_local(stream->fd, &address);
+  return err ? kio_stream_fail(L, stream, "address", -err) : kio_push_address(L, &address);
+}
+
+/* stream:fd() -> its descriptor's number, nil when closed */
+static int l_fd(lua_State *L) {
+  return kio_push_fd(L, kio_stream_check(L)->stream->fd);
+}
+
+/* stream:set_timeout(seconds | nil): for operations that name none */
+static int l_set_timeout(lua_State *L) {
+  kio_stream_handle *h = kio_stream_check(L);
+  h->timeout_ns = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_check_seconds(L, 2);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* stream:buffer(size) -> stream: output is gathered across turns until there is so much of it */
+static int l_buffer(lua_State *L) {
+  kio_stream *stream = kio_stream_check(L)->stream;
+  size_t size = kio_check_size(L, 2);
+  luaL_argcheck(L, size <= KIO_HOLD_MAX, 2, "at most 16 MiB");
+  if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "buffer", EBADF);
+  kio_stream_hold(stream, size);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int l_tostring(lua_State *L) {
+  static const char *const states[] = {"open", "closing", "closed", "handed over"};
+  char text[KIO_ADDRESS_TEXT_MAX + 1];
+  kio_stream_handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
+  if (!h->stream) return (lua_pushliteral(L, STREAM_TYPE " (not connected)"), 1);
+  lua_pushfstring(L, STREAM_TYPE " (fd %d, %s, %s%s)", h->stream->fd, states[h->stream->state],
+                  h->stream->kind == KIO_STREAM_SOCKET ? "peer " : "",
+                  kio_stream_peer_text(h->stream, text));
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"write", l_write},
+    {"send", l_send},
+    {"flush", l_flush},
+    {"close", l_close},
+    {"shutdown", l_shutdown},
+    {"address", l_address},
+    {"peer", l_peer},
+    {"fd", l_fd},
+    {"set_timeout", l_set_timeout},
+    {"buffer", l_buffer},
+    {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__gc", l_gc},
+    {"__close", l_close_value},
+    {"__tostring", l_tostring},
+    {NULL, NULL},
+};
+
+void kio_stream_open(lua_State *L) {
+  luaL_newmetatable(L, STREAM_TYPE);
+  kio_handle_register(L, &kio_stream_kind);
+  luaL_setfuncs(L, metamethods, 0);
+  luaL_newlib(L, methods);
+  luaL_setfuncs(L, kio_read_methods, 0);
+  luaL_setfuncs(L, kio_socket_methods, 0);
+  luaL_setfuncs(L, kio_fds_methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__index");
+  lua_remove(L, -2);
+}

@@ -1,0 +1,46 @@
+/* Streams as Lua sees them: what net/net.c needs to make one. */
+#ifndef KIO_NET_STREAM_LUA_H
+#define KIO_NET_STREAM_LUA_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "net/stream.h"
+#include "op/handle.h"
+#include "system/address.h"
+
+/* Pushes a userdata for a stream that does not exist yet, so that nothing can fail on the Lua side
+   once there is a descriptor. */
+void kio_stream_push_empty(lua_State *L);
+/* Gives the userdata at `index` its stream, made of fd; false when memory is out (fd is closed). */
+bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer);
+/* Makes the metatable; leaves the table of methods on the stack: kio.net adds those in Lua. */
+void kio_stream_open(lua_State *L);
+
+/* What the userdata holds. */
+typedef struct kio_stream_handle {
+  const void *tag;    /* &kio_stream_tag: tells the type faster than the metatable does */
+  kio_stream *stream; /* NULL: never connected */
+  int64_t timeout_ns; /* of operations that name none */
+} kio_stream_handle;
+
+extern const char kio_stream_tag;
+extern const kio_handle_kind kio_stream_kind; /* net/stream_move.c */
+
+/* The connected stream at index 1, or an argument error. */
+static inline kio_stream_handle *kio_stream_check(lua_State *L) {
+  kio_stream_handle *h = lua_touserdata(L, 1);
+  bool ours = h && lua_rawlen(L, 1) == sizeof *h && h->tag == &kio_stream_tag;
+  if (!ours) luaL_typeerror(L, 1, "kio.Stream");
+  if (!h->stream) luaL_argerror(L, 1, "a stream that was never connected");
+  return h;
+}
+/* Pushes nil, "what peer: message", code; returns 3. */
+int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err);
+/* What the end of a wait means: raises Cancelled, or the errno of an early end, or `err`. */
+int kio_stream_early_end(lua_State *L, int err);
+/* The peer's address, ended by a zero byte. */
+const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]);
+extern const luaL_Reg kio_read_methods[]; /* net/read.c: reading by format */
+
+#endif

@@ -1,0 +1,303 @@
+/* Owns the descriptors of datagram and packet sockets. Invariant: while a receive is parked its
+   userdata lies on the frame of the task, so the collector never meets one in use. The calls here
+   never wait, but for close, which waits for what is under way. */
+#include "net/udp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "net/sockopt.h"
+#include "op/close.h"
+#include "op/op.h"
+#include "op/registry.h"
+
+/* ---- the userdata ---- */
+
+static void flush(kio_member *member) {
+  (void)member; /* nothing is gathered: a message leaves at once */
+}
+
+static void detach(kio_member *member) {
+  kio_udp *udp = KIO_CONTAINER(member, kio_udp, member);
+  udp->receiving = false;
+  udp->sched = NULL;
+}
+
+void kio_udp_push_empty(lua_State *L) {
+  kio_udp *udp = lua_newuserdatauv(L, sizeof *udp, 1);
+  *udp = (kio_udp){.fd = -1, .timeout_ns = KIO_NEVER};
+  udp->member.flush = flush;
+  udp->member.detach = detach;
+  luaL_setmetatable(L, KIO_UDP_TYPE);
+}
+
+bool kio_udp_is(lua_State *L, int index) {
+  return luaL_testudata(L, index, KIO_UDP_TYPE) != NULL;
+}
+
+/* A packet without bytes and the end look alike; but every packet has a time, and the end has none
+   (socket(7), SO_TIMESTAMP). */
+void kio_udp_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer, bool packets) {
+  kio_udp *udp = lua_touserdata(L, index);
+  int on = 1;
+  udp->fd = fd;
+  udp->packets = packets;
+  udp->connected = peer != NULL;
+  if (peer) udp->peer = *peer;
+  if (packets) setsockopt(fd, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof on);
+  kio_socket_local(fd, &udp->address);
+}
+
+kio_udp *kio_udp_check(lua_State *L) {
+  return luaL_checkudata(L, 1, KIO_UDP_TYPE);
+}
+
+void kio_udp_attach(kio_udp *udp, kio_sched *sched) {
+  if (udp->sched == sched) return;
+  kio_assert(!udp->sched);
+  udp->sched = sched;
+  kio_sched_join(sched, &udp->member);
+}
+
+/* ---- failures ---- */
+
+/* Asked anew while it is open: the first message gives a socket its port. */
+static const kio_sockaddr *own_address(kio_udp *udp) {
+  if (udp->fd >= 0) kio_socket_local(udp->fd, &udp->address);
+  return &udp->address;
+}
+
+int kio_udp_fail(lua_State *L, kio_udp *udp, const char *what, int err, const kio_sockaddr *to) {
+  char text[KIO_ADDRESS_TEXT_MAX + 1];
+  if (!to) to = udp->connected ? &udp->peer : own_address(udp);
+  kio_address_text(to, text);
+  const char *moved = "the socket was handed over to another thread";
+  const char *closed = udp->moved ? moved : "the socket is closed";
+  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
+  return kio_fail(L, err, what, text);
+}
+
+/* ---- making ---- */
+
+/* Reads the address at `index`. False after pushing nil, message, code. */
+static bool read_address(lua_State *L, int index, const char *what, kio_sockaddr *address) {
+  size_t size;
+  const char *text = lua_tolstring(L, index, &size);
+  const char *wrong = kio_address_parse(text, size, address);
+  if (wrong) kio_fail_text(L, "EINVAL", what, text, wrong);
+  return !wrong;
+}
+
+/* What net_udp is asked for. */
+typedef struct plan {
+  bool bound;
+  bool connected;
+  kio_sockaddr address; /* of a bound one */
+  kio_sockaddr peer;    /* of a connected one */
+  kio_socket_options options;
+} plan;
+
+/* Reads the arguments; false after pushing nil, message, code. */
+static bool read_plan(lua_State *L, plan *p) {
+  static const char *const others[] = {"peer", NULL};
+  p->bound = !lua_isnoneornil(L, 1);
+  if (p->bound) luaL_checktype(L, 1, LUA_TSTRING);
+  kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_UDP, others, &p->options);
+  lua_settop(L, 2);
+  if (lua_istable(L, 2)) p->connected = lua_getfield(L, 2, "peer") != LUA_TNIL;
+  luaL_argcheck(L, !p->connected || lua_type(L, 3) == LUA_TSTRING, 2,
+                "option 'peer' must be an address");
+  if (p->bound && !read_address(L, 1, "udp", &p->address)) return false;
+  return !p->connected || read_address(L, 3, "udp", &p->peer);
+}
+
+/* The descriptor, or -errno. */
+static int carry_out(const plan *p) {
+  kio_sockaddr any = {.as.v4.sin_family = AF_INET, .size = sizeof any.as.v4};
+  const kio_sockaddr *like = p->bound ? &p->address : p->connected ? &p->peer : &any;
+  int fd = p->bound ? kio_socket_bound(like, &p->options) : kio_socket_new(like, &p->options);
+  if (fd < 0 || !p->connected) return fd;
+  if (connect(fd, &p->peer.as.any, p->peer.size) == 0) return fd;
+  int err = -errno;
+  kio_sched_close_fd(fd);
+  return err;
+}
+
+/* net_udp([address [, options]]) -> udp */
+static int l_udp(lua_State *L) {
+  plan p = {.options = {.type = SOCK_DGRAM}};
+  if (!read_plan(L, &p)) return 3;
+  kio_udp_push_empty(L);
+  int fd = carry_out(&p);
+  if (fd < 0) {
+    const char *subject = p.bound       ? lua_tostring(L, 1)
+                          : p.connected ? lua_tostring(L, 3)
+                                        : "socket";
+    return kio_fail(L, -fd, "udp", subject);
+  }
+  kio_udp_fill(L, -1, fd, p.connected ? &p.peer : NULL, false);
+  return 1;
+}
+
+/* udp:connect(address | nil) -> udp: where `send` goes, and whose messages it receives alone; nil:
+   anybody's again. Waits for nothing. */
+static int l_connect(lua_State *L) {
+  kio_udp *udp = kio_udp_check(L);
+  kio_sockaddr peer = {.as.any.sa_family = AF_UNSPEC, .size = sizeof peer.as.any};
+  bool some = !lua_isnoneornil(L, 2);
+  if (some) luaL_checktype(L, 2, LUA_TSTRING);
+  if (some && !read_address(L, 2, "connect", &peer)) return 3;
+  if (udp->fd < 0) return kio_udp_fail(L, udp, "connect", EBADF, some ? &peer : NULL);
+  if (connect(udp->fd, &peer.as.any, peer.size) != 0) {
+    return kio_udp_fail(L, udp, "connect", errno, some ? &peer : NULL);
+  }
+  udp->connected = some;
+  udp->peer = peer;
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* ---- groups ---- */
+
+/* An IP address at `index`, in brackets or not; false when it is none. */
+static bool read_ip(lua_State *L, int index, struct sockaddr_storage *out) {
+  char text[INET6_ADDRSTRLEN + 2];
+  struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
+  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
+  size_t size;
+  const char *ip = luaL_checklstring(L, index, &size);
+  bool bracketed = size >= 2 && ip[0] == '[' && ip[size - 1] == ']';
+  if (size >= sizeof text || memchr(ip, 0, size)) return false;
+  memset(out, 0, sizeof *out);
+  snprintf(text, sizeof text, "%.*s", (int)size - 2 * bracketed, ip + bracketed);
+  out->ss_family = strchr(text, ':') ? AF_INET6 : AF_INET;
+  void *into = out->ss_family == AF_INET6 ? (void *)&v6->sin6_addr : (void *)&v4->sin_addr;
+  return inet_pton(out->ss_family, text, into) == 1;
+}
+
+/* Calls setsockopt for the group at index 2; { interface =, source = } may follow it. ip(7),
+   ipv6(7): MCAST_JOIN_GROUP and its like know both protocols. */
+static int change_group(lua_State *L, const char *what, int any, int of_source) {
+  static const char *const known[] = {"interface", "source", NULL};
+  struct group_source_req of = {0};
+  struct group_req group = {0};
+  kio_udp *udp = kio_udp_check(L);
+  const char *text = luaL_checkstring(L, 2);
+  bool options = !lua_isnoneornil(L, 3), ip = read_ip(L, 2, &group.gr_group), source = false;
+  if (!ip) return kio_fail_text(L, "EINVAL", what, text, "the group must be a numeric IP address");
+  if (options) kio_check_options(L, 3, known);
+  lua_settop(L, 3);
+  int interface = options ? (lua_getfield(L, 3, "interface"), kio_check_interface(L, 4)) : 0;
+  if (options && lua_getfield(L, 3, "source") != LUA_TNIL) source = true;
+  if (source && !read_ip(L, -1, &of.gsr_source)) {
+    return kio_fail_text(L, "EINVAL", what, text, "the source must be a numeric IP address");
+  }
+  if (udp->fd < 0) return kio_udp_fail(L, udp, what, EBADF, NULL);
+  if (interface < 0) return kio_fail(L, ENODEV, what, text);
+  group.gr_interface = of.gsr_interface = (uint32_t)interface;
+  of.gsr_group = group.gr_group;
+  int level = group.gr_group.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  int err = source ? setsockopt(udp->fd, level, of_source, &of, sizeof of)
+                   : setsockopt(udp->fd, level, any, &group, sizeof group);
+  if (err) return kio_fail(L, errno, what, text);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* udp:join(group [, { interface =, source = }]) -> udp */
+static int l_join(lua_State *L) {
+  return change_group(L, "join", MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP);
+}
+
+/* udp:leave(group [, { interface =, source = }]) -> udp */
+static int l_leave(lua_State *L) {
+  return change_group(L, "leave", MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP);
+}
+
+/* ---- the rest ---- */
+
+/* udp:address() -> its own address */
+static int l_address(lua_State *L) {
+  return kio_push_address(L, own_address(kio_udp_check(L)));
+}
+
+/* udp:peer() -> the address it is connected to, or nil */
+static int l_peer(lua_State *L) {
+  const kio_udp *udp = kio_udp_check(L);
+  return udp->connected ? kio_push_address(L, &udp->peer) : (lua_pushnil(L), 1);
+}
+
+/* udp:fd() -> its descriptor's number, nil when closed */
+static int l_fd(lua_State *L) {
+  return kio_push_fd(L, kio_udp_check(L)->fd);
+}
+
+/* udp:set_timeout(seconds | nil) -> udp: for operations that name none */
+static int l_set_timeout(lua_State *L) {
+  kio_udp *udp = kio_udp_check(L);
+  udp->timeout_ns = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_check_seconds(L, 2);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int close_udp(lua_State *L, bool may_wait) {
+  kio_udp *udp = kio_udp_check(L);
+  const kio_sched *user = udp->sched;
+  own_address(udp); /* for the messages of those who use it still */
+  if (user) kio_sched_leave(&udp->member);
+  udp->sched = NULL;
+  return kio_close_socket(L, &udp->fd, user, may_wait);
+}
+
+/* udp:close() -> true; every operation under way fails with EBADF */
+static int l_close(lua_State *L) {
+  return close_udp(L, kio_close_may_wait(L));
+}
+
+static int l_gc(lua_State *L) {
+  return close_udp(L, false);
+}
+
+static int l_tostring(lua_State *L) {
+  char own[KIO_ADDRESS_TEXT_MAX + 1], peer[KIO_ADDRESS_TEXT_MAX + 1];
+  kio_udp *udp = kio_udp_check(L);
+  const char *state = udp->moved ? "handed over" : udp->fd < 0 ? "closed" : "open";
+  kio_address_text(own_address(udp), own);
+  lua_pushfstring(L, KIO_UDP_TYPE " (fd %d, %s, %s", udp->fd, state, own);
+  if (udp->connected) lua_pushfstring(L, ", peer %s)", kio_address_text(&udp->peer, peer));
+  else lua_pushliteral(L, ")");
+  lua_concat(L, 2);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"connect", l_connect},         {"join", l_join},   {"leave", l_leave},
+    {"address", l_address},         {"peer", l_peer},   {"fd", l_fd},
+    {"set_timeout", l_set_timeout}, {"close", l_close}, {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__gc", l_gc},
+    {"__close", l_close},
+    {"__tostring", l_tostring},
+    {NULL, NULL},
+};
+
+void kio_udp_open(lua_State *L) {
+  luaL_newmetatable(L, KIO_UDP_TYPE);
+  kio_handle_register(L, &kio_udp_kind);
+  luaL_setfuncs(L, metamethods, 0);
+  luaL_newlib(L, methods);
+  luaL_setfuncs(L, kio_message_methods, 0);
+  luaL_setfuncs(L, kio_fds_methods, 0);
+  luaL_setfuncs(L, kio_socket_methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__index");
+  lua_remove(L, -2);
+}
+
+const luaL_Reg kio_udp_ops[] = {
+    {"net_udp", l_udp},
+    {NULL, NULL},
+};

@@ -1,0 +1,344 @@
+/* Buffers as Lua sees them: kio.buffer and its methods, but for those in lua/kio/buffer.lua. Owns
+   nothing: a userdata is one holder of its block. Whatever touches bytes asks the block first
+   whether the kernel has it. Needs no task. */
+#include "op/buffer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/memory.h"
+#include "op/handle.h"
+#include "op/op.h"
+#include "op/registry.h"
+
+#define BUFFER_TYPE "kio.Buffer"
+
+static const char view_tag;
+
+/* ---- the userdata ---- */
+
+kio_view *kio_view_at(lua_State *L, int index) {
+  kio_view *view = lua_touserdata(L, index);
+  bool ours = view && lua_rawlen(L, index) == sizeof *view && view->tag == &view_tag;
+  return ours ? view : NULL;
+}
+
+kio_view *kio_view_check(lua_State *L, int index) {
+  kio_view *view = kio_view_at(L, index);
+  if (!view) luaL_typeerror(L, index, BUFFER_TYPE);
+  luaL_argcheck(L, view->block, index, "a closed buffer");
+  return view;
+}
+
+static char *data_of(const kio_view *view) {
+  return view->block->data + view->at;
+}
+
+/* A closed view, so that nothing can fail once there is a block. */
+static kio_view *push_view(lua_State *L) {
+  kio_view *view = lua_newuserdatauv(L, sizeof *view, 0);
+  *view = (kio_view){.tag = &view_tag};
+  luaL_setmetatable(L, BUFFER_TYPE);
+  return view;
+}
+
+void kio_block_check(lua_State *L, const kio_block *block, bool change) {
+  if (kio_block_free_to(block, change)) return;
+  luaL_error(L, "the buffer is in use by an operation under way (EBUSY)");
+}
+
+/* The view at `index`, whose bytes the program may read or change now. */
+static kio_view *check_free(lua_State *L, int index, bool change) {
+  kio_view *view = kio_view_check(L, index);
+  kio_block_check(L, view->block, change);
+  return view;
+}
+
+/* ---- for operations ---- */
+
+kio_bytes kio_bytes_check(lua_State *L, int index) {
+  kio_bytes bytes = {0};
+  const kio_view *view = kio_view_at(L, index);
+  if (view) {
+    kio_view_check(L, index);
+    return (kio_bytes){data_of(view), view->size, view->block};
+  }
+  luaL_argexpected(L, lua_type(L, index) == LUA_TSTRING, index, "kio.Buffer or string");
+  bytes.data = kio_check_data(L, index, &bytes.size);
+  return bytes;
+}
+
+/* A position in the view: 1 is the first byte, negative ones count from the end. */
+static size_t check_place(lua_State *L, int index, const kio_view *view, lua_Integer otherwise) {
+  lua_Integer place = luaL_optinteger(L, index, otherwise), size = (lua_Integer)view->size;
+  if (place < 0) place = place < -size ? 0 : size + place + 1;
+  luaL_argcheck(L, place >= 1 && place <= size + 1, index, "position outside of the buffer");
+  return (size_t)place - 1;
+}
+
+void kio_view_range(lua_State *L, int index, const kio_view *view, size_t *at, size_t *size) {
+  *at = check_place(L, index, view, 1);
+  size_t room = view->size - *at;
+  *size = lua_isnoneornil(L, index + 1) ? room : kio_check_size(L, index + 1);
+  luaL_argcheck(L, *size <= room, index + 1, "more bytes than the buffer has room for");
+}
+
+bool kio_op_lend(lua_State *L, kio_request *request, kio_block *block, kio_lend how) {
+  char subject[32];
+  if (!block) return true;
+  if (kio_block_lend(block, how)) {
+    request->block = block;
+    request->flags |= KIO_REQUEST_LENT;
+    return true;
+  }
+  snprintf(subject, sizeof subject, "fd %d", request->fd);
+  kio_fail_text(L, "EBUSY", kio_op_name((kio_op)request->op), subject,
+                "the buffer is in use by another operation");
+  kio_op_release(request);
+  return false;
+}
+
+/* ---- making ---- */
+
+/* Lua's collector does not see a block: it is told to work as if that much had been allocated. */
+static void account(lua_State *L, size_t size) {
+  if (size >= 1024 && lua_gc(L, LUA_GCISRUNNING)) lua_gc(L, LUA_GCSTEP, (int)(size / 1024));
+}
+
+/* buffer(size | string) -> buffer */
+static int l_buffer(lua_State *L) {
+  size_t size = 0;
+  const char *data = NULL;
+  if (lua_type(L, 1) == LUA_TSTRING) data = kio_check_data(L, 1, &size);
+  else size = kio_check_size(L, 1);
+  account(L, size);
+  kio_view *view = push_view(L);
+  view->block = kio_block_new(size);
+  if (!view->block) return luaL_error(L, "not enough memory");
+  view->size = view->room = size;
+  if (size > 0 && data) memcpy(view->block->data, data, size);
+  return 1;
+}
+
+/* The positions at `index` and behind it, as of string.sub: a range, empty when they cross. */
+static void check_span(lua_State *L, int index, size_t length, size_t *at, size_t *size) {
+  lua_Integer len = (lua_Integer)length;
+  lua_Integer i = luaL_optinteger(L, index, 1), j = luaL_optinteger(L, index + 1, -1);
+  if (i < 0) i = i < -len ? 1 : len + i + 1;
+  if (i == 0) i = 1;
+  if (j < 0) j = j < -len ? 0 : len + j + 1;
+  if (j > len) j = len;
+  *at = i > len ? length : (size_t)i - 1;
+  *size = i > j ? 0 : (size_t)(j - i) + 1;
+}
+
+/* buffer:slice([i [, j]]) -> a buffer that shares these bytes */
+static int l_slice(lua_State *L) {
+  size_t at, size;
+  const kio_view *view = kio_view_check(L, 1);
+  check_span(L, 2, view->size, &at, &size);
+  kio_view *slice = push_view(L);
+  kio_block_hold(view->block);
+  slice->block = view->block;
+  slice->at = view->at + at;
+  slice->size = slice->room = size;
+  return 1;
+}
+
+/* ---- bytes ---- */
+
+/* buffer:string([i [, j]]) -> a copy of these bytes */
+static int l_string(lua_State *L) {
+  size_t at, size;
+  const kio_view *view = check_free(L, 1, false);
+  check_span(L, 2, view->size, &at, &size);
+  lua_pushlstring(L, data_of(view) + at, size);
+  return 1;
+}
+
+static int put(lua_State *L, const kio_view *view, int index, const char *data, size_t size) {
+  size_t at = check_place(L, index, view, 1);
+  luaL_argcheck(L, size <= view->size - at, index, "more bytes than fit behind this position");
+  if (size > 0) memmove(data_of(view) + at, data, size);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* buffer:set(at, string) -> buffer */
+static int l_set(lua_State *L) {
+  size_t size;
+  const kio_view *view = check_free(L, 1, true);
+  luaL_checkinteger(L, 2);
+  const char *data = kio_check_data(L, 3, &size);
+  return put(L, view, 2, data, size);
+}
+
+/* buffer:copy(at, source [, i [, j]]) -> buffer: these bytes of a buffer or string, which may be
+   those that are overwritten */
+static int l_copy(lua_State *L) {
+  size_t at, size;
+  const kio_view *view = check_free(L, 1, true);
+  luaL_checkinteger(L, 2);
+  kio_bytes source = kio_bytes_check(L, 3);
+  if (source.block) kio_block_check(L, source.block, false);
+  check_span(L, 4, source.size, &at, &size);
+  return put(L, view, 2, source.data + at, size);
+}
+
+/* buffer:fill([byte [, i [, j]]]) -> buffer */
+static int l_fill(lua_State *L) {
+  size_t at, size;
+  const kio_view *view = check_free(L, 1, true);
+  lua_Integer byte = luaL_optinteger(L, 2, 0);
+  luaL_argcheck(L, byte >= 0 && byte <= 255, 2, "a byte is 0 to 255");
+  check_span(L, 3, view->size, &at, &size);
+  if (size > 0) memset(data_of(view) + at, (int)byte, size);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* buffer:find(text [, init]) -> the first and last position of the next occurrence | nil */
+static int l_find(lua_State *L) {
+  size_t width;
+  const kio_view *view = check_free(L, 1, false);
+  const char *text = luaL_checklstring(L, 2, &width), *data = data_of(view);
+  size_t at = check_place(L, 3, view, 1);
+  const char *found = memmem(data + at, view->size - at, text, width);
+  if (!found) return (lua_pushnil(L), 1);
+  lua_pushinteger(L, found - data + 1);
+  lua_pushinteger(L, found - data + (lua_Integer)width);
+  return 2;
+}
+
+/* ---- the rest ---- */
+
+static int l_len(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)kio_view_check(L, 1)->size);
+  return 1;
+}
+
+/* buffer:capacity() -> the longest it may be */
+static int l_capacity(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)kio_view_check(L, 1)->room);
+  return 1;
+}
+
+/* buffer:resize(size) -> buffer, which now ends there; no byte moves or changes */
+static int l_resize(lua_State *L) {
+  kio_view *view = check_free(L, 1, true);
+  size_t size = kio_check_size(L, 2);
+  luaL_argcheck(L, size <= view->room, 2, "more than the buffer's capacity");
+  view->size = size;
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* buffer:address_is_multiple_of(n): whether its first byte lies at a multiple of n in memory */
+static int l_aligned(lua_State *L) {
+  const kio_view *view = kio_view_check(L, 1);
+  lua_Integer n = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, n > 0, 2, "must be at least 1");
+  lua_pushboolean(L, (uintptr_t)data_of(view) % (uintptr_t)n == 0);
+  return 1;
+}
+
+/* Requests that use the block hold it too: their memory stays until they have completed. */
+static void let_go(kio_view *view) {
+  kio_sched *sched = kio_sched_current();
+  if (view->block) kio_block_drop(view->block, sched ? &sched->buffers : NULL);
+  view->block = NULL;
+}
+
+/* buffer:close() -> true; its memory is freed with the last slice */
+static int l_close(lua_State *L) {
+  kio_view *view = kio_view_at(L, 1);
+  if (!view) luaL_typeerror(L, 1, BUFFER_TYPE);
+  if (view->block && !kio_block_free_to(view->block, true)) {
+    return kio_fail_text(L, "EBUSY", "close", "buffer", "it is in use by an operation under way");
+  }
+  let_go(view);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int l_gc(lua_State *L) {
+  let_go(luaL_checkudata(L, 1, BUFFER_TYPE));
+  return 0;
+}
+
+static int l_tostring(lua_State *L) {
+  const kio_view *view = luaL_checkudata(L, 1, BUFFER_TYPE);
+  if (!view->block) return (lua_pushliteral(L, BUFFER_TYPE " (closed)"), 1);
+  const char *state = kio_block_free_to(view->block, true) ? "" : ", in use";
+  lua_pushfstring(L, BUFFER_TYPE " (%I of %I bytes%s)", (LUAI_UACINT)view->size,
+                  (LUAI_UACINT)view->room, state);
+  return 1;
+}
+
+/* ---- to another thread ---- */
+
+/* A spare has no block. */
+static const char *prepare(lua_State *L, int index, void **spare) {
+  const kio_view *view = lua_touserdata(L, index);
+  if (!view->block) return "it is closed";
+  if (!kio_block_free_to(view->block, true)) return "an operation under way uses it";
+  if (view->block->holders > 1) return "another buffer shares its bytes";
+  kio_view *moved = kio_memory_new(sizeof *moved);
+  if (!moved) return "not enough memory";
+  *spare = moved;
+  return NULL;
+}
+
+static void *give(lua_State *L, int index, void *spare) {
+  kio_view *view = lua_touserdata(L, index), *moved = spare;
+  *moved = *view;
+  view->block = NULL;
+  return moved;
+}
+
+static void take(lua_State *L, void *object) {
+  kio_view *moved = object;
+  account(L, moved->block->size);
+  *push_view(L) = *moved;
+  kio_memory_free(moved);
+}
+
+static void drop(void *object) {
+  kio_view *moved = object;
+  if (moved->block) kio_block_drop(moved->block, NULL);
+  kio_memory_free(moved);
+}
+
+static void restore(lua_State *L, int index, void *object) {
+  kio_view *view = lua_touserdata(L, index);
+  *view = *(kio_view *)object;
+  kio_memory_free(object);
+}
+
+static const kio_handle_kind kind = {BUFFER_TYPE, prepare, give, take, drop, restore};
+
+static const luaL_Reg methods[] = {
+    {"string", l_string},     {"set", l_set},         {"copy", l_copy},   {"fill", l_fill},
+    {"find", l_find},         {"slice", l_slice},     {"close", l_close}, {"resize", l_resize},
+    {"capacity", l_capacity}, {"aligned", l_aligned}, {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__len", l_len}, {"__gc", l_gc}, {"__close", l_gc}, {"__tostring", l_tostring}, {NULL, NULL},
+};
+
+void kio_buffer_open(lua_State *L) {
+  luaL_newmetatable(L, BUFFER_TYPE);
+  kio_handle_register(L, &kind);
+  luaL_setfuncs(L, metamethods, 0);
+  luaL_newlib(L, methods);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__index");
+  lua_remove(L, -2);
+}
+
+const luaL_Reg kio_buffer_ops[] = {
+    {"buffer", l_buffer},
+    {NULL, NULL},
+};

@@ -1,0 +1,46 @@
+/* Buffers as Lua sees them, and what operations need to use one. A buffer, or a slice of one, is a
+   view: a range of a block (ring/block.h). */
+#ifndef KIO_OP_BUFFER_H
+#define KIO_OP_BUFFER_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "ring/block.h"
+#include "ring/request.h"
+
+/* What the userdata holds. */
+typedef struct kio_view {
+  const void *tag;  /* tells the type faster than the metatable does */
+  kio_block *block; /* NULL: closed */
+  size_t at;        /* where in the block it begins */
+  size_t size;      /* its length now */
+  size_t room;      /* the longest it may be */
+} kio_view;
+
+/* Bytes to be written: a string's, or a buffer's. */
+typedef struct kio_bytes {
+  const char *data;
+  size_t size;
+  kio_block *block; /* of a buffer; of a string NULL */
+} kio_bytes;
+
+/* The view at `index`, NULL when that is no buffer. It may be closed. */
+kio_view *kio_view_at(lua_State *L, int index);
+/* The open view at `index`, or an argument error. */
+kio_view *kio_view_check(lua_State *L, int index);
+/* The bytes of the string or open buffer at `index`, within one kernel call, or an argument error.
+   Those of a buffer may be in use: lend before you touch them. */
+kio_bytes kio_bytes_check(lua_State *L, int index);
+/* Where in the view to put bytes: reads a position (default 1) at `index` and a greatest number of
+   them (default all that fit) behind it, or raises. */
+void kio_view_range(lua_State *L, int index, const kio_view *view, size_t *at, size_t *size);
+/* Raises unless the program may read the bytes, or else (`change`) write them, now. */
+void kio_block_check(lua_State *L, const kio_block *block, bool change);
+/* Lends a block (NULL: none) to an IDLE request of the running task, which returns it when it is
+   released. False after pushing nil, message, "EBUSY", the request given back: then return 3. */
+bool kio_op_lend(lua_State *L, kio_request *request, kio_block *block, kio_lend how);
+/* Makes the metatable; leaves the table of methods on the stack: kio.buffer adds those in Lua. */
+void kio_buffer_open(lua_State *L);
+
+#endif

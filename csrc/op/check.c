@@ -1,0 +1,136 @@
+/* Owns nothing: the argument checks every operation shares. */
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "op/op.h"
+
+int kio_check_int(lua_State *L, int index) {
+  lua_Integer n = luaL_checkinteger(L, index);
+  luaL_argcheck(L, n >= INT_MIN && n <= INT_MAX, index, "number out of range");
+  return (int)n;
+}
+
+int kio_check_fd(lua_State *L, int index) {
+  lua_Integer fd = luaL_checkinteger(L, index);
+  luaL_argcheck(L, fd >= 0, index, "a file descriptor cannot be negative");
+  luaL_argcheck(L, fd <= INT_MAX, index, "file descriptor out of range");
+  return (int)fd;
+}
+
+size_t kio_check_size(lua_State *L, int index) {
+  lua_Integer size = luaL_checkinteger(L, index);
+  luaL_argcheck(L, size >= 0, index, "a number of bytes cannot be negative");
+  luaL_argcheck(L, size <= KIO_IO_MAX, index, "more bytes than one operation can move (2 GiB)");
+  return (size_t)size;
+}
+
+uint64_t kio_check_offset(lua_State *L, int index) {
+  lua_Integer offset = luaL_checkinteger(L, index);
+  luaL_argcheck(L, offset >= 0, index, "an offset cannot be negative");
+  return (uint64_t)offset;
+}
+
+const char *kio_check_data(lua_State *L, int index, size_t *size) {
+  if (lua_type(L, index) != LUA_TSTRING) luaL_typeerror(L, index, "string");
+  const char *data = lua_tolstring(L, index, size);
+  luaL_argcheck(L, *size <= KIO_IO_MAX, index, "a string of 2 GiB or more: write it in pieces");
+  return data;
+}
+
+const char *kio_check_path(lua_State *L, int index) {
+  size_t size;
+  const char *path = luaL_checklstring(L, index, &size);
+  luaL_argcheck(L, strlen(path) == size, index, "a path cannot contain a zero byte");
+  return path;
+}
+
+int64_t kio_seconds_to_ns(lua_Number seconds) {
+  lua_Number ns = ceil(seconds * (lua_Number)KIO_NS_PER_SEC);
+  return ns < (lua_Number)KIO_NEVER ? (int64_t)ns : KIO_NEVER;
+}
+
+int64_t kio_check_seconds(lua_State *L, int index) {
+  lua_Number seconds = luaL_checknumber(L, index);
+  luaL_argcheck(L, seconds >= 0, index, "a time in seconds cannot be negative or NaN");
+  return kio_seconds_to_ns(seconds);
+}
+
+unsigned kio_check_list(lua_State *L, int index) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  lua_Unsigned count = lua_rawlen(L, index);
+  luaL_argcheck(L, count > 0, index, "an empty list");
+  luaL_argcheck(L, count <= KIO_IOV_MAX, index, "more than 1024 pieces");
+  return (unsigned)count;
+}
+
+void kio_push_strings(lua_State *L, int index, unsigned count) {
+  size_t size, total = 0;
+  luaL_checkstack(L, (int)count + 8, "too many pieces");
+  for (unsigned i = 1; i <= count; i++) {
+    if (lua_rawgeti(L, index, i) != LUA_TSTRING) {
+      luaL_argerror(L, index, "every piece must be a string");
+    }
+    lua_tolstring(L, -1, &size);
+    total += size;
+    luaL_argcheck(L, total <= KIO_IO_MAX, index, "strings of 2 GiB or more: write them in pieces");
+  }
+}
+
+void kio_fill_iovecs(lua_State *L, int first, unsigned count, struct iovec *iov) {
+  for (unsigned i = 0; i < count; i++) {
+    size_t size;
+    const char *data = lua_tolstring(L, first + (int)i, &size);
+    iov[i] = (struct iovec){(void *)(uintptr_t)data, size};
+  }
+}
+
+static bool is_known(const char *key, const char *const *known) {
+  while (*known && strcmp(*known, key) != 0) known++;
+  return *known != NULL;
+}
+
+static void check_keys(lua_State *L, int index, const char *const *known, bool has_list) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    if (has_list && lua_isinteger(L, -1)) continue;
+    bool named = lua_type(L, -1) == LUA_TSTRING;
+    if (named && is_known(lua_tostring(L, -1), known)) continue;
+    const char *text = luaL_tolstring(L, -1, NULL);
+    luaL_argerror(L, index, lua_pushfstring(L, "unknown option '%s'", text));
+  }
+}
+
+void kio_check_options(lua_State *L, int index, const char *const *known) {
+  check_keys(L, index, known, false);
+}
+
+void kio_check_named_options(lua_State *L, int index, const char *const *known) {
+  check_keys(L, index, known, true);
+}
+
+int64_t kio_option_timeout(lua_State *L, int index, int64_t otherwise) {
+  int64_t timeout = otherwise;
+  if (lua_getfield(L, index, "timeout") != LUA_TNIL) {
+    luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER, index, "option 'timeout' must be a number");
+    lua_Number seconds = lua_tonumber(L, -1);
+    luaL_argcheck(L, seconds >= 0, index, "option 'timeout' cannot be negative or NaN");
+    timeout = kio_seconds_to_ns(seconds);
+  }
+  lua_pop(L, 1);
+  return timeout;
+}
+
+int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise) {
+  static const char *const known[] = {"timeout", NULL};
+  if (lua_isnoneornil(L, index)) return otherwise;
+  kio_check_options(L, index, known);
+  return kio_option_timeout(L, index, otherwise);
+}
+
+int64_t kio_op_timeout(lua_State *L, int index) {
+  return kio_op_timeout_or(L, index, KIO_NEVER);
+}

@@ -1,0 +1,17 @@
+/* Closing a descriptor that operations may be waiting on: what handles without output share. */
+#ifndef KIO_OP_CLOSE_H
+#define KIO_OP_CLOSE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "task/sched.h"
+
+/* Whether a close called in L may wait for what is under way: in a task's code that may yield. */
+bool kio_close_may_wait(lua_State *L);
+/* Closes *fd, which becomes -1; a negative one is closed already. Every operation under way on it
+   fails with EBADF; `user` is the scheduler that may have some (NULL: none has). Waits for their
+   end if it may; else they end in the next turn. Pushes true and returns 1, or yields L. */
+int kio_close_socket(lua_State *L, int *fd, const kio_sched *user, bool may_wait);
+
+#endif

@@ -1,0 +1,245 @@
+/* Calls on names that io_uring has no operation for. In a task each runs on a thread of the pool;
+   outside it is the plain system call. Both do the same work on the same struct: it owns the names
+   and what has been found, and whoever holds it frees it. For users: lua/types/kio.d.lua. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "op/offload.h"
+#include "op/registry.h"
+
+#define PLAIN_TYPE "kio.PlainCall"
+
+typedef struct text {
+  char *bytes; /* NULL: nothing yet */
+  size_t size; /* bytes in use */
+  size_t room; /* bytes there are */
+} text;
+
+typedef struct errand {
+  const struct errand_kind *kind;
+  int err;    /* 0, or why it failed; set by the work */
+  int mode;   /* of chmod */
+  text found; /* by the work, on whichever thread */
+  const char *path;
+} errand;
+
+typedef struct errand_kind {
+  const char *name; /* of the operation */
+  void (*work)(errand *e);
+  int (*push)(lua_State *L, const errand *e); /* the results of one that has not failed */
+} errand_kind;
+
+/* ---- the work, on any thread ---- */
+
+static bool append(text *t, const char *bytes, size_t size) {
+  if (t->room - t->size < size) {
+    size_t room = t->room * 2 + size + 256;
+    char *grown = kio_memory_resize(t->bytes, room);
+    if (!grown) return false;
+    t->bytes = grown;
+    t->room = room;
+  }
+  memcpy(t->bytes + t->size, bytes, size);
+  t->size += size;
+  return true;
+}
+
+/* Some filesystems leave the type out of the entry: then the entry itself is asked. */
+static mode_t type_of(DIR *dir, const struct dirent *entry) {
+  struct stat st;
+  if (entry->d_type != DT_UNKNOWN) return (mode_t)DTTOIF(entry->d_type);
+  bool there = fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+  return there ? st.st_mode : 0;
+}
+
+static bool is_dots(const char *name) {
+  return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* An entry is its type's bits, then its name with the zero byte. */
+static bool append_entry(text *t, DIR *dir, const struct dirent *entry) {
+  mode_t type = type_of(dir, entry);
+  return append(t, (const char *)&type, sizeof type) &&
+         append(t, entry->d_name, strlen(entry->d_name) + 1);
+}
+
+static void work_readdir(errand *e) {
+  const struct dirent *entry;
+  DIR *dir = opendir(e->path);
+  if (!dir) {
+    e->err = errno;
+    return;
+  }
+  while ((void)(errno = 0), (entry = readdir(dir))) {
+    if (is_dots(entry->d_name) || append_entry(&e->found, dir, entry)) continue;
+    errno = ENOMEM;
+    break;
+  }
+  e->err = errno;
+  closedir(dir);
+}
+
+static void work_readlink(errand *e) {
+  char target[PATH_MAX];
+  ssize_t size = readlink(e->path, target, sizeof target);
+  if (size < 0) e->err = errno;
+  else if (!append(&e->found, target, (size_t)size)) e->err = ENOMEM;
+}
+
+static void work_realpath(errand *e) {
+  char resolved[PATH_MAX];
+  if (!realpath(e->path, resolved)) e->err = errno;
+  else if (!append(&e->found, resolved, strlen(resolved))) e->err = ENOMEM;
+}
+
+static void work_chmod(errand *e) {
+  if (chmod(e->path, (mode_t)e->mode) != 0) e->err = errno;
+}
+
+/* ---- results ---- */
+
+static int push_done(lua_State *L, const errand *e) {
+  (void)e;
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int push_text(lua_State *L, const errand *e) {
+  lua_pushlstring(L, e->found.bytes, e->found.size);
+  return 1;
+}
+
+static void push_entry(lua_State *L, const char *name, mode_t type) {
+  lua_createtable(L, 0, 2);
+  kio_set_text(L, "name", name);
+  kio_set_text(L, "type", kio_file_type_name(type));
+}
+
+static int push_entries(lua_State *L, const errand *e) {
+  lua_Integer count = 0;
+  mode_t type;
+  lua_newtable(L);
+  for (size_t at = 0; at < e->found.size;) {
+    memcpy(&type, e->found.bytes + at, sizeof type);
+    const char *name = e->found.bytes + at + sizeof type;
+    push_entry(L, name, type);
+    lua_rawseti(L, -2, ++count);
+    at += sizeof type + strlen(name) + 1;
+  }
+  return 1;
+}
+
+static int push_outcome(lua_State *L, const errand *e, int err) {
+  if (err) return kio_fail(L, err, e->kind->name, e->path);
+  return e->kind->push(L, e);
+}
+
+/* ---- in a task: on the pool ---- */
+
+typedef struct dir_call {
+  kio_call call;
+  errand errand;
+} dir_call;
+
+static void call_work(kio_job *job, kio_local *local) {
+  dir_call *c = (dir_call *)(void *)job;
+  (void)local;
+  c->errand.kind->work(&c->errand);
+}
+
+static void call_free(kio_job *job) {
+  dir_call *c = (dir_call *)(void *)job;
+  kio_memory_free(c->errand.found.bytes);
+  kio_memory_free(c);
+}
+
+static int call_donek(lua_State *L, int status, lua_KContext ctx) {
+  dir_call *c = (dir_call *)ctx; /* NOLINT: it was one when it went down */
+  (void)status;
+  int err = kio_call_result(L, &c->call);
+  int count = push_outcome(L, &c->errand, err ? err : c->errand.err);
+  kio_call_end(&c->call);
+  return count;
+}
+
+static int call(lua_State *L, const errand_kind *kind, const char *path, int mode,
+                int64_t timeout_ns) {
+  kio_task *task = kio_op_begin(L);
+  size_t size = strlen(path) + 1;
+  dir_call *c = kio_call_new(L, task,
+                             &(kio_call_kind){.name = kind->name,
+                                              .subject = path,
+                                              .size = sizeof *c + size,
+                                              .work = call_work,
+                                              .free = call_free,
+                                              .lane = KIO_LANE_INTERNAL});
+  if (!c) return 3;
+  c->errand = (errand){.kind = kind, .mode = mode, .path = memcpy(c + 1, path, size)};
+  return kio_call_submit(L, task, &c->call, timeout_ns, call_donek);
+}
+
+/* ---- outside: at once ---- */
+
+static int l_plain_gc(lua_State *L) {
+  errand *e = luaL_checkudata(L, 1, PLAIN_TYPE);
+  kio_memory_free(e->found.bytes);
+  e->found.bytes = NULL;
+  return 0;
+}
+
+/* It lies in a userdata, so that an error in between does not lose what was found. */
+static int call_plainly(lua_State *L, const errand_kind *kind, const char *path, int mode) {
+  errand *e = lua_newuserdatauv(L, sizeof *e, 0);
+  *e = (errand){.kind = kind, .mode = mode, .path = path};
+  if (luaL_newmetatable(L, PLAIN_TYPE)) {
+    lua_pushcfunction(L, l_plain_gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  kind->work(e);
+  return push_outcome(L, e, e->err);
+}
+
+static int run(lua_State *L, const errand_kind *kind, int mode, int options) {
+  const char *path = kio_check_path(L, 1);
+  int64_t timeout = kio_op_timeout(L, options);
+  if (kio_op_in_task()) return call(L, kind, path, mode, timeout);
+  return call_plainly(L, kind, path, mode);
+}
+
+/* ---- the functions ---- */
+
+/* readdir(path [, options]) -> list of { name, type }, in no order, without "." and ".." */
+static int l_readdir(lua_State *L) {
+  static const errand_kind kind = {"readdir", work_readdir, push_entries};
+  return run(L, &kind, 0, 2);
+}
+
+/* readlink(path [, options]) -> target */
+static int l_readlink(lua_State *L) {
+  static const errand_kind kind = {"readlink", work_readlink, push_text};
+  return run(L, &kind, 0, 2);
+}
+
+/* realpath(path [, options]) -> the absolute path without links */
+static int l_realpath(lua_State *L) {
+  static const errand_kind kind = {"realpath", work_realpath, push_text};
+  return run(L, &kind, 0, 2);
+}
+
+/* chmod(path, mode [, options]) -> true */
+static int l_chmod(lua_State *L) {
+  static const errand_kind kind = {"chmod", work_chmod, push_done};
+  return run(L, &kind, kio_check_int(L, 2), 3);
+}
+
+const luaL_Reg kio_dir_ops[] = {
+    {"readdir", l_readdir}, {"readlink", l_readlink}, {"realpath", l_realpath}, {"chmod", l_chmod},
+    {NULL, NULL},
+};

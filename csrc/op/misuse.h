@@ -1,0 +1,12 @@
+/* Errors about misuse, which point at the line that did it: not at kio's own Lua files, through
+   which most calls come, but at whoever has called them. */
+#ifndef KIO_OP_MISUSE_H
+#define KIO_OP_MISUSE_H
+
+#include <lauxlib.h>
+
+/* Raises like luaL_error, but with the place in the innermost function that is not in kio's own
+   files. Never returns. */
+int kio_misuse(lua_State *L, const char *text);
+
+#endif

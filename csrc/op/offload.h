@@ -1,0 +1,55 @@
+/* Operations done by a thread of the pool, for what the kernel has no asynchronous form of. A call
+   is a job with a task that waits for it. An anchor, a userdata in the frame of the operation,
+   holds it until the operation has taken its results (or that frame is collected); the pool holds
+   it as long as it has work with it. A cancel or a deadline ends the wait at once: a call that has
+   not begun never will, one that runs is left to end by itself, and what it brings is dropped. */
+#ifndef KIO_OP_OFFLOAD_H
+#define KIO_OP_OFFLOAD_H
+
+#include "op/op.h"
+#include "thread/pool.h"
+
+typedef struct kio_call {
+  kio_job job;
+  kio_member member;        /* of the scheduler, while somebody waits */
+  kio_task *task;           /* who waits; NULL: nobody, or no longer */
+  bool arrived;             /* its end has been told */
+  const char *subject;      /* the kind's; not for the work */
+  struct kio_call **anchor; /* the userdata that holds it */
+} kio_call;
+
+typedef struct kio_call_kind {
+  const char *name;    /* of the operation, for people */
+  const char *subject; /* what it is about, likewise; lives as long as the operation's frame */
+  size_t size;         /* of the struct that begins with the kio_call */
+  void (*work)(kio_job *job, kio_local *local);
+  void (*free)(kio_job *job); /* frees it with all it owns, on any thread */
+  kio_lane lane;
+  bool patient; /* as the job's */
+} kio_call_kind;
+
+/* A new call of the running task, zeroed, its anchor on top of the stack. NULL after pushing nil,
+   message, code: then return 3. */
+void *kio_call_new(lua_State *L, kio_task *task, const kio_call_kind *kind);
+/* Hands it to the pool and parks; then `k` runs with the call as context. Never returns, but for 3
+   pushed values when the pool refuses: "EAGAIN", its queue is full. */
+int kio_call_submit(lua_State *L, kio_task *task, kio_call *call, int64_t timeout_ns,
+                    lua_KFunction k);
+/* The two halves of that, for those who hand a call over before anybody waits for it. Keeps a place
+   in the pool's queue: 0; -EAGAIN: it is full, and with `wait` the call arrives when a place has
+   been kept for it; or why not. */
+int kio_call_reserve(kio_sched *sched, kio_call *call, bool wait);
+/* Hands it over. 0, or why not. */
+int kio_call_start(kio_sched *sched, kio_call *call);
+/* Parks until it arrives, or calls `k` at once when it has. */
+int kio_call_wait(lua_State *L, kio_task *task, kio_call *call, int64_t timeout_ns,
+                  lua_KFunction k);
+/* The same for a task that has just been made: it begins when the call arrives. */
+void kio_call_hold(kio_task *task, kio_call *call);
+/* In `k`: 0 when the work has been done, ETIMEDOUT when its deadline passed first, ECANCELED when
+   the pool ended before it began. Raises Cancelled. */
+int kio_call_result(lua_State *L, kio_call *call);
+/* In `k`, once its results have been taken: the call is not to be touched any more. */
+void kio_call_end(kio_call *call);
+
+#endif

@@ -1,0 +1,125 @@
+/* What every operation does alike: check that it may start, hand a request down and park, take the
+   result up, tell failures. An operation is a C function `l_x` that ends in kio_op_submit, and a
+   continuation `l_xk` that turns the finished request into Lua values.
+   All of these are called in the running task, and may raise. */
+#ifndef KIO_OP_OP_H
+#define KIO_OP_OP_H
+
+#include "ring/request.h"
+#include "task/sched.h"
+#include "task/task.h"
+
+/* The running task when L is its code, else NULL. */
+static inline kio_task *kio_op_running(lua_State *L) {
+  const kio_sched *sched = kio_sched_here();
+  return sched && sched->leaf == L ? sched->current : NULL;
+}
+/* kio_op_begin when something is in the way: says what, or removes it. */
+kio_task *kio_op_begin_slowly(lua_State *L);
+/* kio_op_task when L is no task's code: raises. */
+kio_task *kio_op_no_task(lua_State *L);
+/* The running task, when an operation may start in L. Raises outside a task, where Lua cannot
+   yield, and in a coroutine kio does not drive; in a cancelled task it raises Cancelled, after
+   letting the loop turn once (so it may yield L: call it before anything that must be undone). */
+static inline kio_task *kio_op_begin(lua_State *L) {
+  kio_task *task = kio_op_running(L);
+  bool plain = task && !task->sched->stuck && !task->request && !kio_task_is_cancelled(task);
+  return plain && lua_isyieldable(L) ? task : kio_op_begin_slowly(L);
+}
+/* The same, not refused to a cancelled task: for `close`, which must always close. */
+kio_task *kio_op_begin_closing(lua_State *L);
+/* Whether a task of this process runs here: what may also be done without one is an operation then,
+   and plain outside. */
+static inline bool kio_op_in_task(void) {
+  const kio_sched *sched = kio_sched_here();
+  return sched && sched->current;
+}
+/* The running task, for calls that never park. Raises outside a task only. */
+static inline kio_task *kio_op_task(lua_State *L) {
+  kio_task *task = kio_op_running(L);
+  return task ? task : kio_op_no_task(L);
+}
+/* The `timeout` of an options table at `index` (nil or none: no options), in nanoseconds;
+   KIO_NEVER when there is none. Raises on another key, a wrong type, a negative number. */
+int64_t kio_op_timeout(lua_State *L, int index);
+/* The same; `otherwise` when none is named. */
+int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise);
+/* The same for a table with other options, whose keys have been checked. */
+int64_t kio_option_timeout(lua_State *L, int index, int64_t otherwise);
+/* A request of the running task on fd. NULL after pushing nil, message, code: then return 3. */
+kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd);
+/* Gives it a buffer of `size` bytes. False after pushing nil, message, code, the request given
+   back: then return 3. */
+bool kio_op_buffer(lua_State *L, kio_request *request, size_t size);
+/* Gives it room for an address, which is empty; likewise. */
+bool kio_op_address(lua_State *L, kio_request *request);
+/* The `done` of a request whose owner is a task: wakes it. */
+void kio_op_wake_owner(kio_request *request);
+/* Queues the request, parks the task until it is done; then `k` runs with the request as context.
+   Never returns, but for 3 pushed values when memory is out. */
+int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t timeout_ns,
+                  lua_KFunction k);
+/* Starts the timer of the running task, about to park for something that is no request; raises when
+   memory is out. */
+void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns);
+/* The request a continuation was given; its result is final. */
+kio_request *kio_op_result(lua_KContext ctx);
+/* Gives back the request of the running task; its results must have been taken. */
+void kio_op_release(kio_request *request);
+/* For a result below 0: gives the request back and raises Cancelled, or pushes nil, message, code
+   and returns 3. */
+int kio_op_failed(lua_State *L, kio_request *request);
+/* A continuation for operations whose only result is success: true, or the failure. */
+int kio_op_donek(lua_State *L, int status, lua_KContext ctx);
+/* One whose result is the number the kernel gave. */
+int kio_op_countk(lua_State *L, int status, lua_KContext ctx);
+
+/* The errno a finished request means for its waiting task: ETIMEDOUT and EBADF in place of the
+   ECANCELED they were brought about by; 0 for success. */
+int kio_op_error(const kio_task *task, const kio_request *request);
+/* Whether that errno tells that the cancellation of the task has ended its operation: raise it. */
+bool kio_op_cancelled(const kio_task *task, int err);
+/* Pushes nil, "what subject: message", code; returns 3. */
+int kio_fail(lua_State *L, int err, const char *what, const char *subject);
+
+/* The same about a descriptor: "what fd N: message". */
+int kio_fail_fd(lua_State *L, int err, const char *what, int fd);
+/* The same with words of our own instead of an errno's. */
+int kio_fail_text(lua_State *L, const char *code, const char *what, const char *subject,
+                  const char *text);
+
+/* Pushes an address as text; returns 1. */
+int kio_push_address(lua_State *L, const kio_sockaddr *address);
+/* Pushes a handle's descriptor, nil for a negative one: it is closed. Returns 1. */
+int kio_push_fd(lua_State *L, int fd);
+/* Sets a field of the table on top. */
+void kio_set_integer(lua_State *L, const char *name, lua_Integer value);
+void kio_set_number(lua_State *L, const char *name, lua_Number value);
+void kio_set_text(lua_State *L, const char *name, const char *text);
+
+/* Argument checks; each raises an argument error that names what is wrong. */
+int kio_check_fd(lua_State *L, int index);
+size_t kio_check_size(lua_State *L, int index);     /* how many bytes, within one kernel call */
+uint64_t kio_check_offset(lua_State *L, int index); /* 0 or more */
+const char *kio_check_data(lua_State *L, int index, size_t *size); /* a string to write */
+const char *kio_check_path(lua_State *L, int index);               /* without a zero byte */
+int64_t kio_check_seconds(lua_State *L, int index);                /* 0 or more, as nanoseconds */
+int kio_check_int(lua_State *L, int index);                        /* an integer that fits an int */
+/* The same for a table that also has a list part. */
+void kio_check_named_options(lua_State *L, int index, const char *const *known);
+/* The length of the list at `index`: 1 to KIO_IOV_MAX. */
+unsigned kio_check_list(lua_State *L, int index);
+/* Pushes the strings of the list at `index`, so that the frame keeps them alive whatever happens to
+   the table; raises when one is no string, or their sum is 2 GiB or more. */
+void kio_push_strings(lua_State *L, int index, unsigned count);
+/* Points iovecs at `count` strings on the stack, from `first`. */
+void kio_fill_iovecs(lua_State *L, int first, unsigned count, struct iovec *iov);
+/* A file's type by its mode bits: "file", "directory", "link", "fifo", "socket", "char",
+   "block". */
+const char *kio_file_type_name(unsigned mode);
+/* Seconds to nanoseconds; infinity and what is out of range give KIO_NEVER. */
+int64_t kio_seconds_to_ns(lua_Number seconds);
+/* Raises when the table at `index` has a key that is not in the NULL-ended list. */
+void kio_check_options(lua_State *L, int index, const char *const *known);
+
+#endif

@@ -1,0 +1,182 @@
+/* Operations on names: open, unlink, mkdir, rename, symlink, stat. The path is copied into the
+   request's buffer, so that it lives as long as the kernel may read it. `dirfd` nil means the
+   working directory (AT_FDCWD of openat(2)). Called in a task, but for symlink. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "op/op.h"
+#include "op/registry.h"
+
+static int check_dirfd(lua_State *L, int index) {
+  return lua_isnil(L, index) ? AT_FDCWD : kio_check_fd(L, index);
+}
+
+/* The request's buffer: `extra` bytes for the kernel to fill, then the names. */
+static kio_request *path_request(lua_State *L, kio_op op, int fd, const char *name,
+                                 const char *name2, size_t extra) {
+  kio_task *task = kio_op_begin(L);
+  kio_request *request = kio_op_request(L, task, op, fd);
+  if (!request) return NULL;
+  size_t size = strlen(name) + 1, size2 = name2 ? strlen(name2) + 1 : 0;
+  request->arg.path = (kio_arg_path){0};
+  if (!kio_op_buffer(L, request, extra + size + size2)) return NULL;
+  char *at = request->buffer.data + extra;
+  request->arg.path.name = memcpy(at, name, size);
+  if (name2) request->arg.path.name2 = memcpy(at + size, name2, size2);
+  request->arg.path.out = request->buffer.data;
+  return request;
+}
+
+static int submit(lua_State *L, kio_request *request, int64_t timeout_ns, lua_KFunction k) {
+  return kio_op_submit(L, request->owner, request, timeout_ns, k);
+}
+
+/* openat(dirfd, path, flags [, mode [, options]]) -> fd */
+static int l_openat(lua_State *L) {
+  int dirfd = check_dirfd(L, 1);
+  const char *path = kio_check_path(L, 2);
+  int flags = kio_check_int(L, 3);
+  int mode = lua_isnoneornil(L, 4) ? 0666 : kio_check_int(L, 4);
+  int64_t timeout = kio_op_timeout(L, 5);
+  kio_request *request = path_request(L, KIO_OP_OPENAT, dirfd, path, NULL, 0);
+  if (!request) return 3;
+  request->arg.path.flags = (unsigned)(flags | O_CLOEXEC);
+  request->arg.path.mode = (unsigned)mode;
+  return submit(L, request, timeout, kio_op_countk);
+}
+
+/* unlinkat(dirfd, path [, flags [, options]]) -> true */
+static int l_unlinkat(lua_State *L) {
+  int dirfd = check_dirfd(L, 1);
+  const char *path = kio_check_path(L, 2);
+  int flags = lua_isnoneornil(L, 3) ? 0 : kio_check_int(L, 3);
+  int64_t timeout = kio_op_timeout(L, 4);
+  kio_request *request = path_request(L, KIO_OP_UNLINKAT, dirfd, path, NULL, 0);
+  if (!request) return 3;
+  request->arg.path.flags = (unsigned)flags;
+  return submit(L, request, timeout, kio_op_donek);
+}
+
+/* mkdirat(dirfd, path [, mode [, options]]) -> true */
+static int l_mkdirat(lua_State *L) {
+  int dirfd = check_dirfd(L, 1);
+  const char *path = kio_check_path(L, 2);
+  int mode = lua_isnoneornil(L, 3) ? 0777 : kio_check_int(L, 3);
+  int64_t timeout = kio_op_timeout(L, 4);
+  kio_request *request = path_request(L, KIO_OP_MKDIRAT, dirfd, path, NULL, 0);
+  if (!request) return 3;
+  request->arg.path.mode = (unsigned)mode;
+  return submit(L, request, timeout, kio_op_donek);
+}
+
+/* renameat(dirfd, path, dirfd2, path2 [, flags [, options]]) -> true */
+static int l_renameat(lua_State *L) {
+  int dirfd = check_dirfd(L, 1);
+  const char *path = kio_check_path(L, 2);
+  int dirfd2 = check_dirfd(L, 3);
+  const char *path2 = kio_check_path(L, 4);
+  int flags = lua_isnoneornil(L, 5) ? 0 : kio_check_int(L, 5);
+  int64_t timeout = kio_op_timeout(L, 6);
+  kio_request *request = path_request(L, KIO_OP_RENAMEAT, dirfd, path, path2, 0);
+  if (!request) return 3;
+  request->arg.path.fd2 = dirfd2;
+  request->arg.path.flags = (unsigned)flags;
+  return submit(L, request, timeout, kio_op_donek);
+}
+
+/* symlink(target, path [, options]) -> true; outside a task it is the plain call */
+static int l_symlink(lua_State *L) {
+  const char *target = kio_check_path(L, 1), *path = kio_check_path(L, 2);
+  int64_t timeout = kio_op_timeout(L, 3);
+  if (!kio_op_in_task()) {
+    if (symlink(target, path) != 0) return kio_fail(L, errno, "symlink", path);
+    lua_pushboolean(L, true);
+    return 1;
+  }
+  kio_request *request = path_request(L, KIO_OP_SYMLINKAT, AT_FDCWD, path, target, 0);
+  return request ? submit(L, request, timeout, kio_op_donek) : 3;
+}
+
+/* ---- statx ---- */
+
+static void set_count(lua_State *L, const char *name, uint64_t value) {
+  kio_set_integer(L, name, (lua_Integer)value);
+}
+
+static void set_time(lua_State *L, const char *name, struct statx_timestamp time) {
+  kio_set_number(L, name, (lua_Number)time.tv_sec + (lua_Number)time.tv_nsec / 1e9);
+}
+
+const char *kio_file_type_name(unsigned mode) {
+  switch (mode & S_IFMT) {
+  case S_IFREG: return "file";
+  case S_IFDIR: return "directory";
+  case S_IFLNK: return "link";
+  case S_IFIFO: return "fifo";
+  case S_IFSOCK: return "socket";
+  case S_IFCHR: return "char";
+  case S_IFBLK: return "block";
+  default: return "unknown";
+  }
+}
+
+/* What direct input and output must keep to: fields of statx(2) that came with Linux 6.1, after the
+   headers of some systems. */
+enum { STATX_DIO = 0x2000, DIO_FIELDS = 0x98 };
+
+static void set_direct(lua_State *L, const struct statx *st) {
+  uint32_t align[2]; /* of memory, and of offsets and sizes; 0: there is no direct access */
+  if (!(st->stx_mask & STATX_DIO)) return;
+  memcpy(align, (const char *)st + DIO_FIELDS, sizeof align);
+  set_count(L, "direct_memory", align[0]);
+  set_count(L, "direct_offset", align[1]);
+}
+
+static int l_statxk(lua_State *L, int status, lua_KContext ctx) {
+  kio_request *request = kio_op_result(ctx);
+  (void)status;
+  if (request->result < 0) return kio_op_failed(L, request);
+  const struct statx *st = request->arg.path.out;
+  lua_createtable(L, 0, 14);
+  kio_set_text(L, "type", kio_file_type_name(st->stx_mode));
+  set_count(L, "mode", st->stx_mode & 07777);
+  set_count(L, "size", st->stx_size);
+  set_count(L, "blocks", st->stx_blocks);
+  set_count(L, "blksize", st->stx_blksize);
+  set_count(L, "nlink", st->stx_nlink);
+  set_count(L, "uid", st->stx_uid);
+  set_count(L, "gid", st->stx_gid);
+  set_count(L, "ino", st->stx_ino);
+  set_count(L, "dev", (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor);
+  set_time(L, "atime", st->stx_atime);
+  set_time(L, "mtime", st->stx_mtime);
+  set_time(L, "ctime", st->stx_ctime);
+  if (st->stx_mask & STATX_BTIME) set_time(L, "btime", st->stx_btime);
+  set_direct(L, st);
+  kio_op_release(request);
+  return 1;
+}
+
+/* statx(dirfd, path [, flags [, options]]) -> table; path "" with AT_EMPTY_PATH: dirfd itself */
+static int l_statx(lua_State *L) {
+  int dirfd = check_dirfd(L, 1);
+  const char *path = kio_check_path(L, 2);
+  int flags = lua_isnoneornil(L, 3) ? 0 : kio_check_int(L, 3);
+  int64_t timeout = kio_op_timeout(L, 4);
+  size_t out = sizeof(struct statx);
+  kio_request *request = path_request(L, KIO_OP_STATX, dirfd, path, NULL, out);
+  if (!request) return 3;
+  request->arg.path.flags = (unsigned)flags;
+  request->arg.path.mode = STATX_BASIC_STATS | STATX_BTIME | STATX_DIO;
+  return submit(L, request, timeout, l_statxk);
+}
+
+const luaL_Reg kio_path_ops[] = {
+    {"openat", l_openat},   {"unlinkat", l_unlinkat},
+    {"mkdirat", l_mkdirat}, {"renameat", l_renameat},
+    {"symlink", l_symlink}, {"statx", l_statx},
+    {NULL, NULL},
+};

@@ -1,0 +1,207 @@
+/* Calls that never wait, so the plain system call is the fastest way: making sockets and pipes,
+   binding, options, addresses. They need no task. The constants of the raw operations are here. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "op/op.h"
+#include "op/registry.h"
+#include "system/address.h"
+#include "system/socket.h"
+
+/* socket("tcp4" | "tcp6" | "udp4" | "udp6" | "unix" | "unixgram" | "seqpacket") -> fd */
+static int l_socket(lua_State *L) {
+  static const char *const names[] = {"tcp4", "tcp6",     "udp4",      "udp6",
+                                      "unix", "unixgram", "seqpacket", NULL};
+  static const int kinds[][2] = {
+      {AF_INET, SOCK_STREAM},    {AF_INET6, SOCK_STREAM}, {AF_INET, SOCK_DGRAM},
+      {AF_INET6, SOCK_DGRAM},    {AF_UNIX, SOCK_STREAM},  {AF_UNIX, SOCK_DGRAM},
+      {AF_UNIX, SOCK_SEQPACKET},
+  };
+  int i = luaL_checkoption(L, 1, NULL, names);
+  int fd = socket(kinds[i][0], kinds[i][1] | SOCK_CLOEXEC, 0);
+  if (fd < 0) return kio_fail(L, errno, "socket", names[i]);
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+static int push_pair(lua_State *L, const int fds[2]) {
+  lua_pushinteger(L, fds[0]);
+  lua_pushinteger(L, fds[1]);
+  return 2;
+}
+
+/* pipe() -> reading fd, writing fd */
+static int l_pipe(lua_State *L) {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) != 0) return kio_fail(L, errno, "pipe", "pair");
+  return push_pair(L, fds);
+}
+
+/* socketpair() -> fd, fd: two ends of a Unix stream */
+static int l_socketpair(lua_State *L) {
+  int fds[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
+    return kio_fail(L, errno, "socketpair", "unix");
+  }
+  return push_pair(L, fds);
+}
+
+/* bind(fd, address) -> true */
+static int l_bind(lua_State *L) {
+  size_t size;
+  kio_sockaddr address;
+  int fd = kio_check_fd(L, 1);
+  const char *text = luaL_checklstring(L, 2, &size);
+  const char *wrong = kio_address_parse(text, size, &address);
+  if (wrong) return kio_fail_text(L, "EINVAL", "bind", text, wrong);
+  if (bind(fd, &address.as.any, address.size) != 0) return kio_fail(L, errno, "bind", text);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* listen(fd [, backlog]) -> true */
+static int l_listen(lua_State *L) {
+  int fd = kio_check_fd(L, 1);
+  int backlog = lua_isnoneornil(L, 2) ? KIO_SOCKET_BACKLOG : kio_check_int(L, 2);
+  if (listen(fd, backlog) != 0) return kio_fail_fd(L, errno, "listen", fd);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+typedef int (*name_fn)(int fd, struct sockaddr *address, socklen_t *size);
+
+static int push_name(lua_State *L, name_fn name, const char *what) {
+  kio_sockaddr address;
+  int fd = kio_check_fd(L, 1);
+  kio_address_blank(&address);
+  if (name(fd, &address.as.any, &address.size) != 0) return kio_fail_fd(L, errno, what, fd);
+  return kio_push_address(L, &address);
+}
+
+static int get_local(int fd, struct sockaddr *address, socklen_t *size) {
+  return getsockname(fd, address, size);
+}
+
+static int get_peer(int fd, struct sockaddr *address, socklen_t *size) {
+  return getpeername(fd, address, size);
+}
+
+/* getsockname(fd) -> address */
+static int l_getsockname(lua_State *L) {
+  return push_name(L, get_local, "getsockname");
+}
+
+/* getpeername(fd) -> address */
+static int l_getpeername(lua_State *L) {
+  return push_name(L, get_peer, "getpeername");
+}
+
+/* lseek(fd, "set" | "cur" | "end" | "data" | "hole", offset) -> position */
+static int l_lseek(lua_State *L) {
+  static const char *const names[] = {"set", "cur", "end", "data", "hole", NULL};
+  static const int whences[] = {SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE};
+  int fd = kio_check_fd(L, 1);
+  int whence = whences[luaL_checkoption(L, 2, "cur", names)];
+  off_t at = lseek(fd, (off_t)luaL_optinteger(L, 3, 0), whence);
+  if (at < 0) return kio_fail_fd(L, errno, "seek", fd);
+  lua_pushinteger(L, at);
+  return 1;
+}
+
+/* close_now(fd) -> true: the plain close(2), for where nobody can wait. What is under way on fd is
+   asked to end; above all, nothing that the kernel has not seen yet may find the number reused. */
+static int l_close_now(lua_State *L) {
+  int fd = kio_check_fd(L, 1);
+  kio_sched *sched = kio_sched_current();
+  if (sched) kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
+  if (kio_sched_close_fd(fd) != 0) return kio_fail_fd(L, errno, "close", fd);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* inotify(path, mask) -> fd that tells of changes, see inotify(7) */
+static int l_inotify(lua_State *L) {
+  const char *path = kio_check_path(L, 1);
+  uint32_t mask = (uint32_t)luaL_checkinteger(L, 2);
+  int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  if (fd < 0) return kio_fail(L, errno, "watch", path);
+  if (inotify_add_watch(fd, path, mask) < 0) {
+    kio_fail(L, errno, "watch", path);
+    close(fd);
+    return 3;
+  }
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+/* ---- constants ---- */
+
+#define CONSTANT(name) \
+  { #name, name }
+static const struct {
+  const char *name;
+  lua_Integer value;
+} constants[] = {
+    CONSTANT(O_RDONLY),
+    CONSTANT(O_WRONLY),
+    CONSTANT(O_RDWR),
+    CONSTANT(O_APPEND),
+    CONSTANT(O_CREAT),
+    CONSTANT(O_EXCL),
+    CONSTANT(O_TRUNC),
+    CONSTANT(O_DIRECTORY),
+    CONSTANT(O_NOFOLLOW),
+    CONSTANT(O_DIRECT),
+    CONSTANT(O_SYNC),
+    CONSTANT(O_DSYNC),
+    CONSTANT(O_PATH),
+    CONSTANT(O_TMPFILE),
+    CONSTANT(O_NOATIME),
+    CONSTANT(O_NONBLOCK),
+    CONSTANT(AT_REMOVEDIR),
+    CONSTANT(AT_SYMLINK_NOFOLLOW),
+    CONSTANT(AT_EMPTY_PATH),
+    CONSTANT(RENAME_NOREPLACE),
+    CONSTANT(RENAME_EXCHANGE),
+    CONSTANT(MSG_PEEK),
+    CONSTANT(MSG_OOB),
+    CONSTANT(MSG_WAITALL),
+    CONSTANT(MSG_DONTWAIT),
+    CONSTANT(MSG_TRUNC),
+    CONSTANT(MSG_MORE),
+    CONSTANT(MSG_CTRUNC),
+    CONSTANT(MSG_NOSIGNAL),
+    CONSTANT(FALLOC_FL_KEEP_SIZE),
+    CONSTANT(FALLOC_FL_PUNCH_HOLE),
+    CONSTANT(FALLOC_FL_ZERO_RANGE),
+    CONSTANT(FALLOC_FL_COLLAPSE_RANGE),
+};
+
+void kio_constants_open(lua_State *L) {
+  lua_createtable(L, 0, (int)KIO_COUNT(constants));
+  for (size_t i = 0; i < KIO_COUNT(constants); i++) {
+    lua_pushinteger(L, constants[i].value);
+    lua_setfield(L, -2, constants[i].name);
+  }
+  lua_setfield(L, -2, "const");
+}
+
+const luaL_Reg kio_plain_ops[] = {
+    {"socket", l_socket},
+    {"pipe", l_pipe},
+    {"socketpair", l_socketpair},
+    {"bind", l_bind},
+    {"listen", l_listen},
+    {"getsockname", l_getsockname},
+    {"getpeername", l_getpeername},
+    {"lseek", l_lseek},
+    {"close_now", l_close_now},
+    {"inotify", l_inotify},
+    {NULL, NULL},
+};

@@ -1,0 +1,68 @@
+/* What each room brings to the module: its table of Lua functions, and what must be made once in
+   each Lua state. core.c puts them together. */
+#ifndef KIO_OP_REGISTRY_H
+#define KIO_OP_REGISTRY_H
+
+#include <lauxlib.h>
+
+extern const luaL_Reg kio_file_ops[];     /* op/file.c: open descriptors */
+extern const luaL_Reg kio_path_ops[];     /* op/path.c: names in directories */
+extern const luaL_Reg kio_socket_ops[];   /* op/socket.c: sockets by descriptor */
+extern const luaL_Reg kio_wait_ops[];     /* op/wait.c: time, readiness, close, cancel */
+extern const luaL_Reg kio_dir_ops[];      /* op/dir.c: names, by way of the pool */
+extern const luaL_Reg kio_plain_ops[];    /* op/plain.c: calls that never wait */
+extern const luaL_Reg kio_misuse_ops[];   /* op/misuse.c: which files are kio's own */
+extern const luaL_Reg kio_task_ops[];     /* run/task_lua.c: tasks */
+extern const luaL_Reg kio_queue_ops[];    /* run/queue_lua.c: what kio.sync is made of */
+extern const luaL_Reg kio_scope_ops[];    /* run/scope_lua.c: scope, timeout, deadline, shield */
+extern const luaL_Reg kio_run_ops[];      /* run/run.c: run, check */
+extern const luaL_Reg kio_inspect_ops[];  /* run/inspect.c: what goes on */
+extern const luaL_Reg kio_rig_ops[];      /* run/rig_lua.c: what kio.testing needs */
+extern const luaL_Reg kio_buffer_ops[];   /* op/buffer.c: buffer */
+extern const luaL_Reg kio_listener_ops[]; /* net/listener.c */
+extern const luaL_Reg kio_net_ops[];      /* net/net.c: connect and listen */
+extern const luaL_Reg kio_process_ops[];  /* process/process.c: starting and ending programs */
+extern const luaL_Reg kio_standard_ops[]; /* net/standard.c: streams on what is open already */
+extern const luaL_Reg kio_signal_ops[];   /* process/signal_lua.c: waiting for signals */
+extern const luaL_Reg kio_serve_ops[];    /* net/serve.c: what serving needs */
+extern const luaL_Reg kio_fds_ops[];      /* net/pass.c: descriptors over Unix sockets */
+extern const luaL_Reg kio_adopt_ops[];    /* net/adopt.c: sockets of unknown origin */
+extern const luaL_Reg kio_udp_ops[];      /* net/udp.c: sockets that keep messages apart */
+extern const luaL_Reg kio_runtime_ops[];  /* worker/outside.c: workers of one's own */
+extern const luaL_Reg kio_resolve_ops[];  /* net/resolve.c: looking names up */
+extern const luaL_Reg kio_blocking_ops[]; /* worker/blocking.c: functions that block */
+extern const luaL_Reg kio_channel_ops[];  /* worker/channel_lua.c: channels between workers */
+extern const luaL_Reg kio_event_ops[];    /* worker/event_lua.c: events between workers */
+extern const luaL_Reg kio_thread_ops[];   /* worker/thread_lua.c: functions of other workers */
+#ifdef KIO_TEST
+extern const luaL_Reg kio_test_ops[];     /* test/hooks.c: for specs */
+extern const luaL_Reg kio_test_job_ops[]; /* test/job.c: jobs that wait as told */
+#endif
+
+/* Makes the metatable of a userdata that only the collector meets. */
+static inline void kio_new_hidden_type(lua_State *L, const char *name, lua_CFunction gc) {
+  luaL_newmetatable(L, name);
+  lua_pushcfunction(L, gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
+void kio_task_open_methods(lua_State *L); /* run/task_lua.c: the methods of tasks */
+void kio_queue_open(lua_State *L);        /* run/queue_lua.c: the metatables of queues */
+void kio_scope_open_type(lua_State *L);   /* run/scope_lua.c: the metatable of scopes */
+void kio_errand_open(lua_State *L);       /* worker/call_out.c: what holds functions on their way */
+void kio_runtime_open(lua_State *L);      /* worker/outside.c: the metatable of runtimes */
+void kio_await_open(lua_State *L);        /* worker/await.c: what holds waits for other threads */
+void kio_channel_open(lua_State *L);      /* worker/channel_lua.c: the metatable of channels */
+void kio_event_open(lua_State *L);        /* worker/event_lua.c: the metatable of events */
+void kio_call_open(lua_State *L);         /* op/offload.c: what holds calls on the pool */
+void kio_fds_open(lua_State *L);          /* net/pass.c: the metatable of those that have come */
+void kio_rig_open(lua_State *L);          /* run/rig_lua.c: the metatable of faults */
+void kio_run_open(lua_State *L);          /* run/run.c: the scheduler's finalizer */
+void kio_process_open(lua_State *L);      /* process/process.c: the metatable of children */
+void kio_signal_open(lua_State *L);       /* process/signal_lua.c: the metatable of watches */
+void kio_listener_open(lua_State *L);     /* net/listener.c: pushes the table of methods */
+void kio_constants_open(lua_State *L);    /* op/plain.c: the field `const` of the table on top */
+void kio_coroutine_open(lua_State *L);    /* run/coroutine.c: replaces Lua's coroutine functions */
+
+#endif

@@ -1,0 +1,134 @@
+/* Owns the table. Invariant: a request is in the list of each descriptor it works on from before
+   it is queued until it is given back. Called by the scheduler's thread only. */
+#include "ring/desc.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/memory.h"
+
+void kio_descs_init(kio_descs *descs) {
+  *descs = (kio_descs){0};
+}
+
+void kio_descs_fini(kio_descs *descs) {
+  for (size_t i = 0; i < descs->count; i++) kio_memory_free(descs->rows[i]);
+  kio_memory_free(descs->rows);
+  kio_descs_init(descs);
+}
+
+static kio_desc *look(const kio_descs *descs, int fd) {
+  unsigned number = (unsigned)fd; /* a negative one is beyond every row */
+  if (number / KIO_DESC_ROW >= descs->count || !descs->rows[number / KIO_DESC_ROW]) return NULL;
+  return &descs->rows[number / KIO_DESC_ROW][number % KIO_DESC_ROW];
+}
+
+static bool grow(kio_descs *descs, size_t row) {
+  size_t count = descs->count ? descs->count : 1;
+  while (count <= row) count *= 2;
+  kio_desc **rows = kio_memory_resize(descs->rows, count * sizeof *rows);
+  if (!rows) return false;
+  memset(rows + descs->count, 0, (count - descs->count) * sizeof *rows);
+  descs->rows = rows;
+  descs->count = count;
+  return true;
+}
+
+static kio_desc *new_row(size_t row_size) {
+  kio_desc *row = kio_memory_new(row_size * sizeof *row);
+  for (size_t i = 0; row && i < row_size; i++) kio_list_init(&row[i].requests);
+  return row;
+}
+
+/* A new entry for fd; NULL when memory is out. */
+static kio_desc *make(kio_descs *descs, int fd) {
+  size_t row = (size_t)fd / KIO_DESC_ROW;
+  if (row >= descs->count && !grow(descs, row)) return NULL;
+  if (!descs->rows[row]) descs->rows[row] = new_row(KIO_DESC_ROW);
+  return look(descs, fd);
+}
+
+/* Also while the request that closes it waits in the queue; the slot may serve another by now. */
+static bool closing(const kio_desc *desc, int fd) {
+  const kio_request *close = desc->close;
+  bool queued = close && close->state == KIO_REQUEST_QUEUED;
+  return desc->closing || (queued && close->op == KIO_OP_CLOSE && close->fd == fd);
+}
+
+int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot) {
+  kio_assert(slot == 0 || slot == 1);
+  if (fd < 0) return 0; /* AT_FDCWD and the like: nothing to guard */
+  if (fd >= KIO_FD_MAX) return -EBADF;
+  kio_desc *desc = look(descs, fd);
+  if (!desc) desc = make(descs, fd);
+  if (!desc) return -ENOMEM;
+  if (closing(desc, fd)) return -EBADF;
+  request->fd_ref[slot].request = request;
+  request->fd_ref[slot].desc = desc;
+  kio_list_push(&desc->requests, &request->fd_ref[slot].link);
+  return 0;
+}
+
+/* One whose owner has not been told yet counts as well: it was cancelled before the kernel saw
+   it. */
+static bool busy(const kio_desc *desc) {
+  KIO_LIST_EACH(&desc->requests, link) {
+    const kio_request *request = KIO_CONTAINER(link, kio_fd_ref, link)->request;
+    if (kio_request_under_way(request) || request->state == KIO_REQUEST_COMPLETE) return true;
+  }
+  return false;
+}
+
+bool kio_desc_busy(const kio_descs *descs, int fd) {
+  const kio_desc *desc = look(descs, fd);
+  return desc && busy(desc);
+}
+
+void *kio_desc_closer(kio_desc *desc) {
+  if (busy(desc)) return NULL;
+  void *closer = desc->closer;
+  desc->closer = NULL;
+  return closer;
+}
+
+int kio_desc_close(kio_descs *descs, int fd) {
+  if (fd < 0 || fd >= KIO_FD_MAX) return -EBADF;
+  kio_desc *desc = look(descs, fd);
+  if (!desc) desc = make(descs, fd);
+  if (!desc) return -ENOMEM;
+  if (closing(desc, fd)) return -EBADF;
+  desc->closing = true;
+  return 0;
+}
+
+void kio_desc_await(kio_descs *descs, int fd, void *task) {
+  kio_desc *desc = look(descs, fd);
+  kio_assert(desc && desc->closing && !desc->closer && busy(desc));
+  desc->closer = task;
+}
+
+void kio_desc_reopen(kio_descs *descs, int fd) {
+  kio_desc *desc = look(descs, fd);
+  kio_assert(desc && desc->closing && !busy(desc));
+  desc->closing = false;
+}
+
+void kio_desc_closed_by(kio_descs *descs, int fd, const kio_request *request) {
+  kio_desc_reopen(descs, fd);
+  look(descs, fd)->close = request;
+}
+
+int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags) {
+  kio_desc *desc = look(descs, fd);
+  int count = 0;
+  if (!desc) return 0;
+  KIO_LIST_EACH(&desc->requests, link) {
+    kio_request *request = KIO_CONTAINER(link, kio_fd_ref, link)->request;
+    if (!kio_request_under_way(request)) continue;
+    request->flags |= flags;
+    kio_ring_cancel(ring, request, false);
+    count++;
+  }
+  return count;
+}

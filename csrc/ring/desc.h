@@ -1,0 +1,57 @@
+/* The descriptor table: which requests work on which descriptor number. It is what lets a close end
+   them first, so that a number is never reused under a request (close(2) alone ends nothing: the
+   kernel keeps the file, and the peer sees no FIN). */
+#ifndef KIO_RING_DESC_H
+#define KIO_RING_DESC_H
+
+#include "base/base.h"
+#include "base/list.h"
+#include "ring/ring.h"
+
+typedef struct kio_desc {
+  kio_list requests;        /* those that name this descriptor, under way or not, by fd_ref.link */
+  void *closer;             /* the task that waits for them to end, or NULL */
+  bool closing;             /* nothing new may start */
+  const kio_request *close; /* the one that closes it; counts while the kernel has not seen it */
+} kio_desc;
+
+typedef struct kio_descs {
+  kio_desc **rows; /* by descriptor / KIO_DESC_ROW; rows are made when needed and never move */
+  size_t count;    /* rows there is room for */
+} kio_descs;
+
+enum { KIO_DESC_ROW = 64 };
+
+/* An empty table. */
+void kio_descs_init(kio_descs *descs);
+/* Frees it; no request may be in it. */
+void kio_descs_fini(kio_descs *descs);
+/* Enters an IDLE request under its descriptor (slot 0), or its second one (slot 1). 0, -EBADF when
+   the descriptor is closing or cannot exist, or -ENOMEM. */
+int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot);
+/* Takes a request out; one that was not entered is allowed. */
+static inline void kio_desc_leave(kio_request *request) {
+  for (int slot = 0; slot < 2; slot++) {
+    kio_fd_ref *ref = &request->fd_ref[slot];
+    if (kio_link_linked(&ref->link)) kio_link_remove(&ref->link);
+    ref->desc = NULL;
+  }
+}
+/* A request has completed: the task that waited for the last one under way on this descriptor, to
+   be woken by the caller; NULL while others are. */
+void *kio_desc_closer(kio_desc *desc);
+/* Whether any request is under way on fd. */
+bool kio_desc_busy(const kio_descs *descs, int fd);
+/* Marks fd as closing: nothing new may start on it. 0, -EBADF or -ENOMEM. */
+int kio_desc_close(kio_descs *descs, int fd);
+/* Has `task` handed out by kio_desc_closer when the last request under way on fd completes. */
+void kio_desc_await(kio_descs *descs, int fd, void *task);
+/* The number is about to be free: others may have it. */
+void kio_desc_reopen(kio_descs *descs, int fd);
+/* The same when `request` will free it: what is queued behind that would meet the next tenant, so
+   nothing new may start until the kernel has taken it. NULL: nobody will. */
+void kio_desc_closed_by(kio_descs *descs, int fd, const kio_request *request);
+/* Asks the ring to cancel every request under way on fd, adding `flags` to each; how many. */
+int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags);
+
+#endif

@@ -1,0 +1,81 @@
+/* Owns the slab: chunks of slots that never move and a free list through them. Invariant: a slot
+   is FREE if and only if it is in the free list. Called by the scheduler's thread only. */
+#include "ring/request.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+_Static_assert(sizeof(kio_request) <= 192, "a request slot should stay within three cache lines");
+
+static const char *const op_names[KIO_OP_COUNT] = {
+    [KIO_OP_READ] = "read",          [KIO_OP_WRITE] = "write",     [KIO_OP_READV] = "readv",
+    [KIO_OP_WRITEV] = "writev",      [KIO_OP_FSYNC] = "fsync",     [KIO_OP_FALLOCATE] = "fallocate",
+    [KIO_OP_FTRUNCATE] = "truncate", [KIO_OP_OPENAT] = "open",     [KIO_OP_UNLINKAT] = "unlink",
+    [KIO_OP_MKDIRAT] = "mkdir",      [KIO_OP_RENAMEAT] = "rename", [KIO_OP_STATX] = "stat",
+    [KIO_OP_SYMLINKAT] = "symlink",  [KIO_OP_CLOSE] = "close",     [KIO_OP_ACCEPT] = "accept",
+    [KIO_OP_CONNECT] = "connect",    [KIO_OP_RECV] = "recv",       [KIO_OP_SEND] = "send",
+    [KIO_OP_RECVMSG] = "recvmsg",    [KIO_OP_SENDMSG] = "sendmsg", [KIO_OP_SHUTDOWN] = "shutdown",
+    [KIO_OP_POLL] = "poll",          [KIO_OP_SPLICE] = "splice",
+};
+
+const char *kio_op_name(kio_op op) {
+  kio_assert(op < KIO_OP_COUNT);
+  return op_names[op];
+}
+
+kio_op kio_op_named(const char *name) {
+  int op = 0;
+  while (op < KIO_OP_COUNT && strcmp(name, op_names[op]) != 0) op++;
+  return (kio_op)op;
+}
+
+void kio_slab_init(kio_slab *slab) {
+  *slab = (kio_slab){0};
+  kio_list_init(&slab->free);
+}
+
+void kio_slab_fini(kio_slab *slab) {
+  kio_assert(slab->taken == 0);
+  for (size_t i = 0; i < slab->chunk_count; i++) kio_memory_free(slab->chunks[i]);
+  kio_memory_free(slab->chunks);
+  kio_slab_init(slab);
+}
+
+static bool grow(kio_slab *slab) {
+  size_t list_size = (slab->chunk_count + 1) * sizeof *slab->chunks;
+  kio_request **chunks = kio_memory_resize(slab->chunks, list_size);
+  if (!chunks) return false;
+  slab->chunks = chunks;
+  kio_request *chunk = kio_memory_new(KIO_SLAB_CHUNK * sizeof *chunk);
+  if (!chunk) return false;
+  for (size_t i = 0; i < KIO_SLAB_CHUNK; i++) {
+    chunk[i].index = (uint32_t)(slab->chunk_count * KIO_SLAB_CHUNK + i);
+    kio_list_push(&slab->free, &chunk[i].link);
+  }
+  chunks[slab->chunk_count++] = chunk;
+  return true;
+}
+
+kio_request *kio_slab_take(kio_slab *slab) {
+  if (kio_list_empty(&slab->free) && !grow(slab)) return NULL;
+  kio_request *request = KIO_CONTAINER(kio_list_pop(&slab->free), kio_request, link);
+  kio_assert(request->state == KIO_REQUEST_FREE);
+  request->state = KIO_REQUEST_IDLE;
+  request->flags = 0;
+  request->result = 0;
+  request->buffer = (kio_buffer){NULL, 0};
+  slab->taken++;
+  return request;
+}
+
+void kio_slab_give(kio_slab *slab, kio_request *request) {
+  kio_assert(request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE);
+  kio_assert(!request->buffer.data && !kio_link_linked(&request->cancel_link));
+  kio_assert(!kio_link_linked(&request->fd_ref[0].link) &&
+             !kio_link_linked(&request->fd_ref[1].link));
+  request->generation++;
+  request->state = KIO_REQUEST_FREE;
+  slab->taken--;
+  kio_list_push_front(&slab->free, &request->link); /* the warmest slot is used next */
+}

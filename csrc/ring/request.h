@@ -1,0 +1,207 @@
+/* A request: one kernel operation, from queued to its last completion. It completes exactly once.
+   Its slot never moves, and it owns whatever the kernel may read or write until that completion:
+   small things lie inline in `arg`, bytes in `buffer`. A slot's generation changes each time it is
+   given back, so a stale completion or cancel never reaches the next tenant. */
+#ifndef KIO_RING_REQUEST_H
+#define KIO_RING_REQUEST_H
+
+#include <sys/uio.h>
+
+#include "base/base.h"
+#include "base/list.h"
+#include "ring/block.h"
+#include "ring/buffer.h"
+#include "system/address.h"
+
+typedef enum kio_op {
+  KIO_OP_READ,      /* arg.io: into buf, at offset (-1: the current position) */
+  KIO_OP_WRITE,     /* arg.io: from buf, likewise */
+  KIO_OP_READV,     /* arg.vec: into iov[count] */
+  KIO_OP_WRITEV,    /* arg.vec: from iov[count] */
+  KIO_OP_FSYNC,     /* arg.sync */
+  KIO_OP_FALLOCATE, /* arg.extent */
+  KIO_OP_FTRUNCATE, /* arg.extent.length */
+  KIO_OP_OPENAT,    /* arg.path: result is a descriptor */
+  KIO_OP_UNLINKAT,  /* arg.path */
+  KIO_OP_MKDIRAT,   /* arg.path */
+  KIO_OP_RENAMEAT,  /* arg.path: from name to name2 */
+  KIO_OP_SYMLINKAT, /* arg.path: a link called name that leads to name2 */
+  KIO_OP_STATX,     /* arg.path: into out */
+  KIO_OP_CLOSE,     /* fd alone */
+  KIO_OP_ACCEPT,    /* arg.accept: address is filled with the peer's; result is a descriptor */
+  KIO_OP_CONNECT,   /* arg.address */
+  KIO_OP_RECV,      /* arg.io with flags; buf NULL: into a buffer that is lent on arrival */
+  KIO_OP_SEND,      /* arg.io with flags; MSG_NOSIGNAL is always added */
+  KIO_OP_RECVMSG,   /* arg.message */
+  KIO_OP_SENDMSG,   /* arg.message; MSG_NOSIGNAL is always added */
+  KIO_OP_SHUTDOWN,  /* arg.how */
+  KIO_OP_POLL,      /* arg.events: result is the events that are ready */
+  KIO_OP_SPLICE,    /* arg.splice */
+  KIO_OP_COUNT      /* not an operation: how many there are */
+} kio_op;
+
+typedef struct kio_arg_io {
+  void *buf;       /* owned by the request, its owner, or anchored in Lua; recv: or NULL */
+  size_t size;     /* bytes at buf */
+  uint64_t offset; /* (uint64_t)-1: the current position */
+  int flags;       /* MSG_ flags of send and recv */
+} kio_arg_io;
+
+typedef struct kio_arg_path {
+  int fd2;           /* renameat: the second directory */
+  const char *name;  /* in the request's buffer */
+  const char *name2; /* renameat, symlinkat: in the request's buffer */
+  void *out;         /* statx: in the request's buffer */
+  unsigned flags;    /* O_, AT_ or RENAME_ flags */
+  unsigned mode;     /* mode bits, or statx's mask */
+} kio_arg_path;
+
+typedef struct kio_arg_message {
+  struct msghdr *header; /* in the request's buffer, or its owner's */
+  int flags;             /* MSG_ flags */
+} kio_arg_message;
+
+typedef struct kio_request kio_request;
+
+/* A result on the way, of a request that brings many. Called while completions are collected: may
+   wake tasks, must not queue or cancel. */
+typedef void (*kio_more_fn)(kio_request *request, int result);
+
+typedef union kio_arg {
+  kio_arg_io io;
+  struct {
+    struct iovec *iov; /* in the request's buffer, or its owner's */
+    unsigned count;
+    uint64_t offset;
+  } vec;
+  struct {
+    bool data_only; /* fdatasync */
+  } sync;
+  struct {
+    int mode;
+    uint64_t offset;
+    uint64_t length;
+  } extent;
+  kio_arg_path path;
+  kio_sockaddr *address; /* in the request's buffer */
+  struct {
+    kio_sockaddr *address; /* the same; NULL with `more` */
+    kio_more_fn more;      /* it goes on, and tells each descriptor but the last; NULL: one only */
+  } accept;
+  kio_arg_message message;
+  struct {
+    int in; /* read from here; the request's fd is written to */
+    int64_t in_offset;
+    int64_t out_offset;
+    uint32_t size;
+  } splice;
+  int how;         /* SHUT_RD, SHUT_WR or SHUT_RDWR */
+  unsigned events; /* POLLIN and friends */
+} kio_arg;
+
+typedef enum kio_request_state {
+  KIO_REQUEST_FREE,     /* in the slab's free list */
+  KIO_REQUEST_IDLE,     /* taken, not yet queued: may be given back */
+  KIO_REQUEST_QUEUED,   /* waits for room in the ring, or for a buffer: the kernel has it not */
+  KIO_REQUEST_INFLIGHT, /* the kernel has it */
+  KIO_REQUEST_COMPLETE, /* its result is final and in the ring's completed list */
+  KIO_REQUEST_DONE      /* popped from there: may be given back */
+} kio_request_state;
+
+enum {
+  KIO_REQUEST_CANCELLING = 1 << 0, /* a cancel is on its way to the kernel */
+  KIO_REQUEST_ORPHAN = 1 << 1,     /* nobody will receive the result: dispose of it */
+  KIO_REQUEST_CLOSED = 1 << 2,     /* cut off by a close of its descriptor */
+  KIO_REQUEST_OWNS_FD = 1 << 3,    /* its descriptor is nobody else's: an orphan's is closed */
+  KIO_REQUEST_SEEN = 1 << 4,       /* ring/rig.c has looked whether a fault befalls it */
+  KIO_REQUEST_LENT = 1 << 5,       /* it holds a block in place of a buffer */
+  KIO_REQUEST_SILENT = 1 << 6,     /* nobody's operation: not counted as pending (a wake-up) */
+  KIO_REQUEST_MORE = 1 << 7,       /* received: the socket held more than that */
+};
+
+/* What completion means to the owner. Runs in the loop after all completions are collected; may
+   queue requests and wake tasks, never runs Lua. */
+typedef void (*kio_done_fn)(kio_request *request);
+
+typedef struct kio_fd_ref {
+  kio_link link;         /* in the list of one descriptor */
+  kio_request *request;  /* whose reference this is */
+  struct kio_desc *desc; /* that descriptor's entry */
+} kio_fd_ref;
+
+struct kio_request {
+  kio_link link;        /* in the ring's queue or its completed list; in flight: the backend's */
+  kio_link cancel_link; /* in the ring's list of cancels to send */
+  kio_fd_ref fd_ref[2]; /* in the descriptor table: for fd, and for splice's second one */
+  uint32_t index;       /* of its slot */
+  uint32_t generation;  /* of its present tenancy */
+  uint8_t op;           /* kio_op */
+  uint8_t state;        /* kio_request_state */
+  uint8_t flags;        /* KIO_REQUEST_ flags */
+  int fd;               /* the descriptor (or directory) worked on; negative: none or AT_FDCWD */
+  int result;           /* as the kernel gives it: negative errno on failure */
+  kio_done_fn done;     /* called once, when complete */
+  void *owner;          /* whom `done` tells: a task, a stream */
+  union {
+    kio_buffer buffer; /* memory lent for the time of the request; data may be NULL */
+    kio_block *block;  /* LENT: the program's own, likewise */
+  };
+  kio_arg arg; /* what the operation needs, by `op` */
+};
+
+typedef struct kio_slab {
+  kio_request **chunks; /* each KIO_SLAB_CHUNK requests, never moved */
+  size_t chunk_count;   /* chunks allocated */
+  kio_list free;        /* slots ready for use, by `link` */
+  size_t taken;         /* slots in use */
+} kio_slab;
+
+/* Without slots: they are made when they are needed. */
+void kio_slab_init(kio_slab *slab);
+/* Frees the slots; none may be in the kernel. */
+void kio_slab_fini(kio_slab *slab);
+/* A slot in state IDLE, zeroed but for its identity; NULL when memory is out. */
+kio_request *kio_slab_take(kio_slab *slab);
+/* Gives back an IDLE or DONE slot. Its buffer must have been given back or moved out before. */
+void kio_slab_give(kio_slab *slab, kio_request *request);
+/* A DONE slot becomes IDLE again for the same owner, under a new name. */
+static inline void kio_request_renew(kio_request *request) {
+  kio_assert(request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE);
+  request->generation++;
+  request->state = KIO_REQUEST_IDLE;
+  request->flags = 0;
+}
+/* Whether it brings many results: `more` is told them, and the last one completes it. */
+static inline bool kio_request_goes_on(const kio_request *request) {
+  return request->op == KIO_OP_ACCEPT && request->arg.accept.more;
+}
+/* Whether it comes without a buffer: what it receives is in request->buffer when it has completed,
+   at most arg.io.size bytes, which are no more than KIO_BUFFER_MIN. */
+static inline bool kio_request_borrows(const kio_request *request) {
+  return request->op == KIO_OP_RECV && !request->arg.io.buf;
+}
+/* The name the kernel knows this tenancy by; never 0. */
+static inline uint64_t kio_request_id(const kio_request *request) {
+  return (uint64_t)request->generation << 32 | (request->index + 1);
+}
+/* Whether it is queued or in the kernel. */
+static inline bool kio_request_under_way(const kio_request *request) {
+  return request->state == KIO_REQUEST_QUEUED || request->state == KIO_REQUEST_INFLIGHT;
+}
+/* The slot of that index, in use or not; NULL behind the last one. */
+static inline kio_request *kio_slab_at(const kio_slab *slab, uint64_t index) {
+  if (index >= slab->chunk_count * KIO_SLAB_CHUNK) return NULL;
+  return &slab->chunks[index / KIO_SLAB_CHUNK][index % KIO_SLAB_CHUNK];
+}
+/* The request of that name, or NULL when its tenancy has ended. */
+static inline kio_request *kio_slab_find(const kio_slab *slab, uint64_t id) {
+  kio_request *request = kio_slab_at(slab, (id & UINT32_MAX) - 1); /* of id 0: beyond every slot */
+  bool same = request && request->generation == id >> 32;
+  return same && request->state != KIO_REQUEST_FREE ? request : NULL;
+}
+/* The user's name of an operation: "read", "accept", ... */
+const char *kio_op_name(kio_op op);
+/* The operation of that name; KIO_OP_COUNT when there is none. */
+kio_op kio_op_named(const char *name);
+
+#endif

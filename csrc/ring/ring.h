@@ -1,0 +1,154 @@
+/* The seam: one submission/completion engine, whichever it is. Above it nobody has heard of
+   io_uring; behind it stand ring/uring.c (the real one) and, in test builds, test/sim.c.
+   A ring belongs to one thread. Data goes down as queue -> enter, and up as complete -> pop. */
+#ifndef KIO_RING_RING_H
+#define KIO_RING_RING_H
+
+#include "base/base.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "ring/request.h"
+
+typedef struct kio_ring kio_ring;
+typedef struct kio_ring_backend kio_ring_backend;
+
+typedef struct kio_ring_config {
+  unsigned entries;     /* submission queue; it does not limit how much may be in flight */
+  unsigned cq_entries;  /* completion queue; 0: the default */
+  unsigned lend;        /* buffers it may hold ready for receives without one; 0: it polls first */
+  kio_buffers *buffers; /* where those come from; NULL: no such receive may be queued */
+  bool multishot;       /* one accept may bring many connections, if the backend can */
+  int64_t sqpoll_ms;    /* the kernel thread's idle time before it sleeps; negative: no SQPOLL */
+  /* Of ring/rig.c alone: */
+  const kio_ring_backend *inner; /* the ring it stands before */
+  bool jump;                     /* its clock jumps where the loop would sleep */
+  int64_t settle_ns;             /* unless something arrives in this real time */
+  size_t chunk;                  /* a receive or send moves so many bytes at most; 0: no bound */
+} kio_ring_config;
+
+/* Counters since the ring was opened; nothing here is reset. */
+typedef struct kio_ring_stats {
+  uint64_t enters;            /* calls into the kernel */
+  uint64_t completions;       /* requests completed */
+  uint64_t more;              /* results before the last one of requests that bring many */
+  uint64_t ignored;           /* completions nobody owns: cancels */
+  uint64_t stale;             /* completions whose request had ended: dropped */
+  uint64_t overflows;         /* times the completion queue was full */
+  uint64_t held_back;         /* requests that found the submission queue full and waited */
+  uint64_t starved;           /* times a receive found no buffer ready and was tried again */
+  uint64_t ops[KIO_OP_COUNT]; /* requests queued, by operation */
+} kio_ring_stats;
+
+struct kio_ring_backend {
+  const char *name;
+  const char *library; /* what it was built with, and which version of it */
+  bool plain_calls; /* one that waits for nothing may stand in for a request; else all are seen */
+  /* Sets ring->impl up; 0 or a negative errno, nothing left behind then. */
+  int (*open)(kio_ring *ring, const kio_ring_config *config);
+  /* Frees ring->impl. Nothing may be in flight, or the kernel may still write. In a forked child
+     (!kio_ring_alive) the parent's ring is not touched. */
+  void (*close)(kio_ring *ring);
+  /* Submits what is queued, then waits up to wait_ns for a completion, collects all there are. */
+  void (*enter)(kio_ring *ring, int64_t wait_ns);
+  /* Whether an enter that does not wait would bring something. */
+  bool (*wants_enter)(kio_ring *ring);
+  /* The clock deadlines are told by. */
+  int64_t (*now_ns)(kio_ring *ring);
+  /* Writes what was granted, as words: "SINGLE_ISSUER DEFER_TASKRUN ...". */
+  void (*describe)(kio_ring *ring, char *text, size_t size);
+};
+
+struct kio_ring {
+  const kio_ring_backend *backend; /* NULL: not open */
+  void *impl;                      /* the backend's own */
+  kio_slab slab;                   /* every request of this ring */
+  kio_buffers *buffers;            /* of the configuration */
+  bool multishot;                  /* accepts may go on; set by the backend */
+  bool told;                       /* the present entry has brought a result on the way */
+  kio_list queued;                 /* requests the kernel has not seen, in order */
+  kio_list cancels;                /* requests whose cancel has not been sent, by cancel_link */
+  kio_list completed;              /* requests with a result nobody has popped */
+  const volatile char *alive;      /* 1 in the process that opened the ring, 0 in a forked child */
+  size_t pending;                  /* queued or in flight, without the silent ones */
+  bool expects; /* a thread of ours will wake us: time is not to be jumped over */
+  kio_ring_stats stats;
+};
+
+/* Opens a ring on `backend`. 0 or a negative errno, as the kernel refused it. */
+int kio_ring_open(kio_ring *ring, const kio_ring_backend *backend, const kio_ring_config *config);
+/* Closes it. If something is still pending the slab is left to the kernel, on purpose. */
+void kio_ring_close(kio_ring *ring);
+/* False once the ring is closed, and in a child forked from the process that opened it: there
+   nothing may enter it, for the kernel works for the parent. Costs a load. */
+static inline bool kio_ring_alive(const kio_ring *ring) {
+  return *ring->alive;
+}
+/* In such a child: everything pending completes with -ECANCELED, the kernel unasked. */
+void kio_ring_abandon(kio_ring *ring);
+
+/* Queues an IDLE request. It will complete exactly once, never within this call. */
+void kio_ring_queue(kio_ring *ring, kio_request *request);
+/* Asks to end a request early. Its own completion stays the truth: it may still succeed. One that
+   the kernel has not seen completes with -ECANCELED, except when `try_once` is set: then it is
+   submitted first and cancelled behind. */
+void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once);
+/* A silent request is waited for like any other from now on: the ring is about to be closed. */
+void kio_ring_unsilence(kio_ring *ring, kio_request *request);
+/* One kernel entry: submit, wait up to wait_ns (0: not at all, KIO_NEVER: no bound), collect. */
+void kio_ring_enter(kio_ring *ring, int64_t wait_ns);
+/* Whether kio_ring_enter(ring, 0) has anything to do. */
+bool kio_ring_wants_enter(kio_ring *ring);
+/* Whether the present entry has brought anything: then it must not wait. */
+static inline bool kio_ring_has_news(const kio_ring *ring) {
+  return ring->told || !kio_list_empty(&ring->completed);
+}
+/* The next completed request, which now belongs to the caller; NULL when there is none. */
+static inline kio_request *kio_ring_pop(kio_ring *ring) {
+  kio_link *link = kio_list_pop(&ring->completed);
+  if (!link) return NULL;
+  kio_request *request = KIO_CONTAINER(link, kio_request, link);
+  kio_assert(request->state == KIO_REQUEST_COMPLETE);
+  request->state = KIO_REQUEST_DONE;
+  return request;
+}
+/* What the clock of its deadlines says. */
+int64_t kio_ring_now_ns(kio_ring *ring);
+
+/* For backends only. */
+/* The kernel did not find what a cancel was for: the request of that name is on its way between two
+   of the kernel's lists, or has completed. In the first case the cancel is sent again. */
+void kio_ring_cancel_again(kio_ring *ring, uint64_t id);
+/* Takes the next request to be submitted; NULL: none. It is INFLIGHT now. */
+static inline kio_request *kio_ring_next_queued(kio_ring *ring) {
+  kio_link *link = kio_list_pop(&ring->queued);
+  if (!link) return NULL;
+  kio_request *request = KIO_CONTAINER(link, kio_request, link);
+  kio_assert(request->state == KIO_REQUEST_QUEUED);
+  request->state = KIO_REQUEST_INFLIGHT;
+  return request;
+}
+kio_request *kio_ring_next_cancel(kio_ring *ring); /* one INFLIGHT whose cancel is to be sent */
+void kio_ring_complete(kio_ring *ring, kio_request *request, int result);
+/* A result on the way. For an orphan, whom nobody expects it from, it is closed. */
+void kio_ring_more(kio_ring *ring, kio_request *request, int result);
+/* An INFLIGHT request that the kernel has given up for now is QUEUED again, in front of all
+   others. */
+void kio_ring_retry(kio_ring *ring, kio_request *request);
+/* The INFLIGHT request of that name. A name whose tenancy has ended, or that has completed before,
+   is counted as stale: NULL. */
+static inline kio_request *kio_ring_find(kio_ring *ring, uint64_t id) {
+  kio_request *request = kio_slab_find(&ring->slab, id);
+  if (request && request->state == KIO_REQUEST_INFLIGHT) return request;
+  kio_log_count(&ring->stats.stale, "a completion whose request had ended was dropped");
+  return NULL;
+}
+/* kio_ring_complete by the request's name; nothing but a count when it is stale. */
+void kio_ring_complete_id(kio_ring *ring, uint64_t id, int result);
+
+/* The real ring. Test builds also have kio_ring_sim. */
+extern const kio_ring_backend kio_ring_uring;
+#ifdef KIO_TEST
+extern const kio_ring_backend kio_ring_sim;
+#endif
+
+#endif

@@ -1,0 +1,407 @@
+/* The real ring; only it and ring/uring_prep.c know liburing. Owns the kernel's ring; one
+   submit-and-wait per turn, completions copied into their requests before anything else runs. The
+   thread that opened it is the only one that may touch it (SINGLE_ISSUER). Facts:
+   io_uring_setup(2), io_uring_enter(2), and docs/rationale.md for what was measured. */
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "ring/loans.h"
+#include "ring/ring.h"
+#include "ring/uring_prep.h"
+
+enum {
+  MEMORY_RETRIES = 5,         /* rings are freed late: ENOMEM may pass within 50 ms */
+  MEMORY_RETRY_NS = 10000000, /* the first pause, doubled each time */
+  ENTRIES_MIN = 8,            /* the smallest ring tried when memory is short */
+  BUSY_WAIT_NS = 10000000,    /* the longest sleep while the kernel refuses submissions */
+  GROUP = 1,                  /* the number of the group of lent buffers */
+};
+
+/* The version macros came with 2.4, and nothing below 2.3 has all that is used here. */
+#ifdef IO_URING_VERSION_MAJOR
+#define TEXT_OF(x) #x
+#define VERSION_TEXT(major, minor) "liburing " TEXT_OF(major) "." TEXT_OF(minor)
+#define LIBRARY VERSION_TEXT(IO_URING_VERSION_MAJOR, IO_URING_VERSION_MINOR)
+#else
+#define LIBRARY "liburing 2.3"
+#endif
+
+/* In the name of a cancel, beside the name of its target, whose index never gets this large. */
+#define CANCEL_BIT ((uint64_t)1 << 31)
+
+typedef struct uring {
+  struct io_uring ring;
+  unsigned flags;                  /* the setup flags that were granted */
+  bool has_ftruncate;              /* else it is done by the plain call */
+  struct io_uring_buf_ring *group; /* where lent buffers lie ready; NULL: receives poll first */
+  kio_loans loans;                 /* of the group */
+} uring;
+
+/* ---- opening and closing ---- */
+
+/* The flags worth having, best first; each step down is taken on EINVAL. */
+static const unsigned ladder[] = {
+    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+        IORING_SETUP_SUBMIT_ALL,
+    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
+    0,
+};
+static const unsigned sqpoll_ladder[] = {
+    IORING_SETUP_SQPOLL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_SUBMIT_ALL,
+    IORING_SETUP_SQPOLL,
+};
+
+static int try_open(uring *u, const kio_ring_config *config, unsigned entries, unsigned flags) {
+  struct io_uring_params params = {0};
+  params.flags = flags | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
+  params.cq_entries = config->cq_entries > entries ? config->cq_entries : entries * 2;
+  if (config->sqpoll_ms >= 0) params.sq_thread_idle = (unsigned)config->sqpoll_ms;
+  int err = io_uring_queue_init_params(entries, &u->ring, &params);
+  if (err == 0) u->flags = flags;
+  else kio_log("a ring of %u with setup flags %#x: %s", entries, flags, strerror(-err));
+  return err;
+}
+
+static int climb_down(uring *u, const kio_ring_config *config, unsigned entries) {
+  const unsigned *step = config->sqpoll_ms >= 0 ? sqpoll_ladder : ladder;
+  size_t steps = config->sqpoll_ms >= 0 ? KIO_COUNT(sqpoll_ladder) : KIO_COUNT(ladder);
+  int err = -EINVAL;
+  for (size_t i = 0; i < steps && err == -EINVAL; i++) {
+    err = try_open(u, config, entries, step[i]);
+  }
+  return err;
+}
+
+/* Rings are charged to RLIMIT_MEMLOCK and released late: wait a little, then ask for less. */
+static int open_patiently(uring *u, const kio_ring_config *config) {
+  unsigned entries = config->entries;
+  int err = climb_down(u, config, entries);
+  struct timespec pause = {0, MEMORY_RETRY_NS};
+  for (int i = 0; i < MEMORY_RETRIES && err == -ENOMEM; i++, pause.tv_nsec *= 2) {
+    nanosleep(&pause, NULL);
+    err = climb_down(u, config, entries);
+  }
+  while (err == -ENOMEM && entries / 2 >= ENTRIES_MIN) {
+    entries /= 2;
+    kio_ring_config less = {
+        .entries = entries, .cq_entries = entries * 2, .sqpoll_ms = config->sqpoll_ms};
+    err = climb_down(u, &less, entries);
+  }
+  return err;
+}
+
+static void probe(uring *u) {
+  struct io_uring_probe *answer = io_uring_get_probe_ring(&u->ring);
+  if (!answer) return;
+  u->has_ftruncate = io_uring_opcode_supported(answer, KIO_URING_FTRUNCATE);
+  io_uring_free_probe(answer);
+}
+
+/* ---- lent buffers ---- */
+
+static size_t group_size(const uring *u) {
+  return u->loans.size * sizeof(struct io_uring_buf);
+}
+
+/* Where the kernel or memory refuses the group, receives poll first. */
+static void open_group(uring *u, const kio_ring_config *config) {
+  if (config->lend == 0 || !config->buffers) return;
+  if (!kio_loans_init(&u->loans, config->buffers, config->lend)) return;
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  void *group = mmap(NULL, group_size(u), PROT_READ | PROT_WRITE, flags, -1, 0);
+  struct io_uring_buf_reg about = {
+      .ring_addr = (uint64_t)(uintptr_t)group, .ring_entries = u->loans.size, .bgid = GROUP};
+  if (group != MAP_FAILED && io_uring_register_buf_ring(&u->ring, &about, 0) == 0) {
+    u->group = group;
+    io_uring_buf_ring_init(u->group);
+    return;
+  }
+  if (group != MAP_FAILED) munmap(group, group_size(u));
+  kio_loans_fini(&u->loans);
+}
+
+/* With requests under way the kernel may still fill them: then they stay, as the slots do. */
+static void close_group(const kio_ring *ring, uring *u) {
+  if (!u->group || ring->pending > 0) return;
+  munmap(u->group, group_size(u));
+  kio_loans_fini(&u->loans);
+}
+
+/* Before an entry: fresh buffers for the places that have become vacant. */
+static void fill_group(uring *u) {
+  int number, count = 0;
+  while (kio_loans_ready(&u->loans) < u->loans.wanted &&
+         (number = kio_loans_place(&u->loans)) >= 0) {
+    io_uring_buf_ring_add(u->group, u->loans.places[number], KIO_BUFFER_MIN, (unsigned short)number,
+                          io_uring_buf_ring_mask(u->loans.size), count++);
+  }
+  if (count > 0) io_uring_buf_ring_advance(u->group, count);
+}
+
+static void prep_loan(struct io_uring_sqe *sqe, const uring *u, const kio_request *request) {
+  if (!u->group) {
+    io_uring_prep_poll_add(sqe, request->fd, POLLIN);
+    return;
+  }
+  sqe->flags |= IOSQE_BUFFER_SELECT;
+  sqe->buf_group = GROUP;
+}
+
+/* Bytes came, maybe into a lent buffer, and maybe there are more. `request` NULL: for nobody. */
+static void note_arrival(kio_ring *ring, uring *u, kio_request *request,
+                         const struct io_uring_cqe *cqe) {
+  if (cqe->flags & IORING_CQE_F_BUFFER) {
+    kio_buffer lent = kio_loans_take(&u->loans, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+    if (request) request->buffer = lent;
+    else kio_buffer_give(ring->buffers, lent);
+  }
+  if (request && cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) request->flags |= KIO_REQUEST_MORE;
+}
+
+/* A poll has found input: only now a buffer is needed. Somebody else may have taken the bytes. */
+static void receive_polled(kio_ring *ring, kio_request *request) {
+  kio_arg_io *io = &request->arg.io;
+  kio_buffer buffer = kio_buffer_take(ring->buffers, io->size);
+  if (!buffer.data) {
+    kio_ring_complete(ring, request, -ENOMEM);
+    return;
+  }
+  ssize_t got = recv(request->fd, buffer.data, io->size, io->flags | MSG_DONTWAIT);
+  int result = got >= 0 ? (int)got : -errno;
+  if (result > 0) request->buffer = buffer;
+  else kio_buffer_give(ring->buffers, buffer);
+  if (result == (int)io->size) request->flags |= KIO_REQUEST_MORE;
+  if (result != -EAGAIN && result != -EINTR) kio_ring_complete(ring, request, result);
+  else if (request->flags & KIO_REQUEST_CANCELLING) kio_ring_complete(ring, request, -ECANCELED);
+  else kio_ring_retry(ring, request);
+}
+
+/* Whether this was not the end of a receive that borrows: it has only begun, or goes on waiting. */
+static bool goes_on(kio_ring *ring, uring *u, kio_request *request, int result) {
+  if (!kio_request_borrows(request)) return false;
+  if (u->group && result == -ENOBUFS) {
+    kio_log_count(&ring->stats.starved, "a receive found no buffer ready");
+    kio_loans_starve(&u->loans, request);
+    return true;
+  }
+  if (!u->group && result >= 0) {
+    receive_polled(ring, request);
+    return true;
+  }
+  return false;
+}
+
+/* A policy may allow the setup and refuse the enter: without this the loop would spin. */
+static int open_and_enter(uring *u, const kio_ring_config *config) {
+  int err = open_patiently(u, config);
+  if (err) return err;
+  err = io_uring_get_events(&u->ring);
+  if (err >= 0) return 0;
+  io_uring_queue_exit(&u->ring);
+  return err;
+}
+
+/* Linux 6.6.1 to 6.8-rc3 may give a poll mask for a descriptor (DEFER_TASKRUN and multishot). */
+static bool accepts_soundly(void) {
+  int major = 0, minor = 0;
+  struct utsname name;
+  if (uname(&name) != 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2) return false;
+  return major != 6 || (minor != 6 && minor != 7);
+}
+
+static int uring_open(kio_ring *ring, const kio_ring_config *config) {
+  uring *u = kio_memory_new(sizeof *u);
+  if (!u) return -ENOMEM;
+  int err = open_and_enter(u, config);
+  if (err) {
+    kio_memory_free(u);
+    return err;
+  }
+  /* These three only save time or threads: a kernel that refuses them still works. */
+  io_uring_register_ring_fd(&u->ring);
+  io_uring_ring_dontfork(&u->ring);
+  unsigned workers[2] = {KIO_IOWQ_BOUNDED, KIO_IOWQ_UNBOUNDED};
+  io_uring_register_iowq_max_workers(&u->ring, workers);
+  probe(u);
+  open_group(u, config);
+  ring->multishot = config->multishot && accepts_soundly();
+  ring->impl = u;
+  return 0;
+}
+
+static void uring_close(kio_ring *ring) {
+  uring *u = ring->impl;
+  if (kio_ring_alive(ring)) io_uring_queue_exit(&u->ring);
+  else close(u->ring.ring_fd); /* the rings are not mapped in a child (see ring_dontfork) */
+  close_group(ring, u);
+  kio_memory_free(u);
+  ring->impl = NULL;
+}
+
+/* ---- one enter ---- */
+
+/* An operation this kernel lacks is done at once by the plain call. */
+static bool done_plainly(kio_ring *ring, uring *u) {
+  if (u->has_ftruncate) return false;
+  kio_request *request = KIO_CONTAINER(kio_list_first(&ring->queued), kio_request, link);
+  if (request->op != KIO_OP_FTRUNCATE) return false;
+  int err = ftruncate(request->fd, (off_t)request->arg.extent.length) == 0 ? 0 : -errno;
+  kio_ring_complete(ring, kio_ring_next_queued(ring), err);
+  return true;
+}
+
+/* Fills SQEs until the queue is empty (true) or there is no SQE left (false). */
+static bool fill_requests(kio_ring *ring, uring *u) {
+  while (!kio_list_empty(&ring->queued)) {
+    if (done_plainly(ring, u)) continue;
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+    if (!sqe) return false;
+    kio_request *request = kio_ring_next_queued(ring);
+    kio_uring_prep[request->op](sqe, request);
+    if (kio_request_borrows(request)) prep_loan(sqe, u, request);
+    io_uring_sqe_set_data64(sqe, kio_request_id(request));
+  }
+  return true;
+}
+
+/* Cancels go behind their targets: one that came first would find nothing. */
+static bool fill_cancels(kio_ring *ring, uring *u) {
+  while (!kio_list_empty(&ring->cancels)) {
+    if (io_uring_sq_space_left(&u->ring) == 0) return false;
+    kio_request *target = kio_ring_next_cancel(ring);
+    if (!target) return true;
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+    io_uring_prep_cancel64(sqe, kio_request_id(target), 0);
+    io_uring_sqe_set_data64(sqe, kio_request_id(target) | CANCEL_BIT);
+  }
+  return true;
+}
+
+/* A system call that a signal cuts off ends in one of the kernel's own "start me again" codes,
+   which the return to user space hides. A cancelled splice or open lets them through. */
+static int result_of(const struct io_uring_cqe *cqe) {
+  enum { RESTART_FIRST = 512, RESTART_LAST = 516 }; /* ERESTARTSYS to ERESTART_RESTARTBLOCK */
+  return cqe->res <= -RESTART_FIRST && cqe->res >= -RESTART_LAST ? -EINTR : cqe->res;
+}
+
+static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe) {
+  if (!(cqe->user_data & CANCEL_BIT)) {
+    kio_request *request = kio_ring_find(ring, cqe->user_data);
+    if (cqe->flags & IORING_CQE_F_MORE) {
+      if (request) kio_ring_more(ring, request, cqe->res);
+      return;
+    }
+    if (cqe->flags) note_arrival(ring, u, request, cqe);
+    if (!request) return;
+    bool rare = !u->group || cqe->res == -ENOBUFS;
+    if (rare && goes_on(ring, u, request, cqe->res)) return;
+    kio_ring_complete(ring, request, result_of(cqe));
+    return;
+  }
+  ring->stats.ignored++;
+  if (cqe->res == -ENOENT) kio_ring_cancel_again(ring, cqe->user_data & ~CANCEL_BIT);
+}
+
+static void collect(kio_ring *ring, uring *u) {
+  struct io_uring_cqe *cqe;
+  unsigned head, seen = 0;
+  if (io_uring_cq_has_overflow(&u->ring)) {
+    kio_log_count(&ring->stats.overflows, "the completion queue was full");
+  }
+  io_uring_for_each_cqe(&u->ring, head, cqe) {
+    collect_one(ring, u, cqe);
+    seen++;
+  }
+  io_uring_cq_advance(&u->ring, seen);
+}
+
+/* EINTR, EAGAIN, EBUSY and ETIME all mean: look at the completions and go on. */
+static void submit(kio_ring *ring, uring *u, int64_t wait_ns) {
+  struct io_uring_cqe *cqe;
+  ring->stats.enters++;
+  if (wait_ns == 0) {
+    io_uring_submit_and_get_events(&u->ring);
+  } else if (wait_ns == KIO_NEVER) {
+    io_uring_submit_and_wait(&u->ring, 1);
+  } else {
+    struct __kernel_timespec bound = {wait_ns / KIO_NS_PER_SEC, wait_ns % KIO_NS_PER_SEC};
+    io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &bound, NULL);
+  }
+}
+
+/* The queue is longer than the ring: submit in slices. False when the kernel takes no more now. */
+static bool submit_slices(kio_ring *ring, uring *u) {
+  while (!fill_requests(ring, u) || !fill_cancels(ring, u)) {
+    kio_log_count(&ring->stats.held_back, "the submission queue was full, requests wait");
+    submit(ring, u, 0);
+    collect(ring, u);
+    if (u->flags & IORING_SETUP_SQPOLL) io_uring_sqring_wait(&u->ring);
+    if (io_uring_sq_space_left(&u->ring) == 0) return false;
+  }
+  return true;
+}
+
+/* Receives wait for a buffer, and there may be one now: no time to sleep. */
+static bool starving(const uring *u) {
+  return u->group && !kio_list_empty(&u->loans.starved);
+}
+
+static void uring_enter(kio_ring *ring, int64_t wait_ns) {
+  uring *u = ring->impl;
+  if (u->group) fill_group(u);
+  if (starving(u)) kio_loans_feed(&u->loans, ring);
+  if (!submit_slices(ring, u)) wait_ns = kio_min_ns(wait_ns, BUSY_WAIT_NS);
+  submit(ring, u, kio_ring_has_news(ring) || starving(u) ? 0 : wait_ns);
+  collect(ring, u);
+}
+
+static bool uring_wants_enter(kio_ring *ring) {
+  uring *u = ring->impl;
+  unsigned flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
+  if (starving(u)) return true;
+  return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW) || io_uring_cq_ready(&u->ring) > 0;
+}
+
+static int64_t uring_now_ns(kio_ring *ring) {
+  (void)ring;
+  return kio_real_now_ns();
+}
+
+static void uring_describe(kio_ring *ring, char *text, size_t size) {
+  static const struct {
+    unsigned flag;
+    const char *name;
+  } names[] = {
+      {IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER"},
+      {IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN"},
+      {IORING_SETUP_COOP_TASKRUN, "COOP_TASKRUN"},
+      {IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL"},
+      {IORING_SETUP_SQPOLL, "SQPOLL"},
+  };
+  uring *u = ring->impl;
+  int used = snprintf(text, size, "sq=%u cq=%u", u->ring.sq.ring_entries, u->ring.cq.ring_entries);
+  for (size_t i = 0; i < KIO_COUNT(names) && used > 0 && (size_t)used < size; i++) {
+    if (!(u->flags & names[i].flag)) continue;
+    used += snprintf(text + used, size - (size_t)used, " %s", names[i].name);
+  }
+}
+
+const kio_ring_backend kio_ring_uring = {
+    .name = "uring",
+    .library = LIBRARY,
+    .plain_calls = true,
+    .open = uring_open,
+    .close = uring_close,
+    .enter = uring_enter,
+    .wants_enter = uring_wants_enter,
+    .now_ns = uring_now_ns,
+    .describe = uring_describe,
+};

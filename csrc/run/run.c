@@ -1,0 +1,253 @@
+/* kio.run and what tells about it. Owns the life of a scheduler: its userdata lies on the stack of
+   kio.run, and its finalizer ends it even when lua_close or os.exit comes from within a task. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/errname.h"
+#include "op/op.h"
+#include "op/registry.h"
+#include "run/check.h"
+#include "run/guard.h"
+#include "run/inspect.h"
+#include "run/options.h"
+#include "run/run.h"
+#include "run/worker.h"
+#include "task/traceback.h"
+
+#define SCHED_TYPE "kio.Scheduler"
+
+enum { OPTIONS = 2, ON_ERROR, ON_WATCHDOG }; /* where they are on kio.run's stack */
+
+/* ---- running ---- */
+
+/* A write to a pipe nobody reads must be an error, not the end of the process; a program that has
+   set its own handler keeps it. */
+static void ignore_sigpipe(void) {
+  struct sigaction now;
+  if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
+}
+
+/* Called with the scheduler, main and on_watchdog. */
+static int l_start(lua_State *L) {
+  kio_sched *sched = lua_touserdata(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->config.watch);
+  lua_remove(L, 1);
+  sched->main = kio_task_new(L, sched, &sched->root, 0);
+  return 0;
+}
+
+/* Pushes what the loop itself found wrong, and where the tasks were then. */
+static int l_trouble(lua_State *L) {
+  kio_inspect_push_trouble(L, lua_touserdata(L, 1));
+  return 1;
+}
+
+/* The loop was in trouble, or interrupted, and then the task on top failed: it had been cut off,
+   and that is why. */
+static int raise_trouble(lua_State *L, kio_sched *sched, const char *trouble) {
+  int self = lua_gettop(L);
+  kio_trace_attach_all(L, sched, self, &sched->root.failures);
+  kio_task_push_result(L, lua_touserdata(L, self), 0);
+  const char *text = luaL_tolstring(L, -1, NULL);
+  if (lua_getiuservalue(L, self, KIO_TASK_UV_TRACE) != LUA_TSTRING) lua_pushliteral(L, "");
+  return luaL_error(L, "%s\nand while the tasks were ended, one failed: %s\n%s", trouble, text,
+                    lua_tostring(L, -1));
+}
+
+/* The error of the task on top: one that is a string carries the traceback, others stay as they
+   are. With it go those of the other failed tasks, and what went wrong while all were ended. */
+static int raise_error_of(lua_State *L, kio_sched *sched, const char *trouble) {
+  int self = lua_gettop(L);
+  kio_trace_attach_all(L, sched, self, &sched->root.failures);
+  kio_task_push_result(L, lua_touserdata(L, self), 0);
+  if (trouble && lua_istable(L, -1)) {
+    lua_pushnil(L);
+    lua_pushfstring(L, "kio.run: then %s", trouble);
+    kio_trace_attach(L, self, "kio.run", -1, -2);
+    lua_pop(L, 2);
+  }
+  if (lua_type(L, -1) != LUA_TSTRING) return lua_error(L);
+  if (lua_getiuservalue(L, self, KIO_TASK_UV_TRACE) != LUA_TSTRING) lua_pop(L, 1);
+  else lua_pushfstring(L, "%s\n%s", lua_tostring(L, -2), lua_tostring(L, -1));
+  if (trouble) lua_pushfstring(L, "%s\nkio.run: then %s", lua_tostring(L, -1), trouble);
+  return lua_error(L);
+}
+
+/* As the plain interpreter says it. */
+static int raise_interrupted(lua_State *L, kio_sched *sched, const char *trouble) {
+  const char *text = "interrupted!";
+  if (trouble) text = lua_pushfstring(L, "%s\nkio.run: then %s", text, trouble);
+  if (kio_list_empty(&sched->root.failures)) return luaL_error(L, "%s", text);
+  kio_trace_take(L, sched, &sched->root.failures);
+  return raise_trouble(L, sched, text);
+}
+
+static int l_results(lua_State *L) {
+  kio_sched *sched = lua_touserdata(L, 1);
+  kio_task *main = sched->main;
+  const char *trouble = lua_tostring(L, 2);
+  if (sched->interrupt.state != KIO_INTERRUPT_NONE) return raise_interrupted(L, sched, trouble);
+  if (!kio_list_empty(&sched->root.failures)) {
+    const char *text = trouble ? lua_pushfstring(L, "kio.run: %s", trouble) : NULL;
+    kio_trace_take(L, sched, &sched->root.failures);
+    if (trouble && sched->trouble_first) return raise_trouble(L, sched, text);
+    return raise_error_of(L, sched, trouble);
+  }
+  if (trouble) return luaL_error(L, "kio.run: %s", trouble);
+  if (sched->asked && main->status == KIO_TASK_CANCELLED) {
+    return kio_fail_text(L, "ECANCELED", "kio.run", "main", "stopped by kio.stop");
+  }
+  if (main->status != KIO_TASK_DONE) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, main);
+    return raise_error_of(L, sched, NULL);
+  }
+  int count = kio_task_result_count(main);
+  luaL_checkstack(L, count, "too many results");
+  for (int i = 0; i < count; i++) kio_task_push_result(L, main, i);
+  return count;
+}
+
+/* The run is over: its tasks need no anchor any more. */
+static void forget_all(kio_sched *sched) {
+  kio_link *link;
+  kio_task *main = sched->main;
+  sched->main = NULL;
+  while ((link = kio_list_pop(&sched->root.failures))) {
+    kio_task *task = KIO_CONTAINER(link, kio_task, link);
+    if (task != main) kio_sched_forget(sched, task);
+  }
+  kio_sched_unanchor(sched, &sched->root);
+  kio_sched_unanchor(sched, &sched->config.watch);
+  if (main) kio_sched_unanchor(sched, main);
+}
+
+/* Runs f under a protected call with the scheduler and, from `extra` values, its arguments. */
+static int protected(lua_State *L, lua_CFunction f, kio_sched *sched, int extra) {
+  lua_pushcfunction(L, f);
+  lua_insert(L, -(extra + 1));
+  lua_pushlightuserdata(L, sched);
+  lua_insert(L, -(extra + 1));
+  return lua_pcall(L, extra + 1, LUA_MULTRET, 0);
+}
+
+kio_sched *kio_run_new_sched(lua_State *L) {
+  kio_sched *sched = lua_newuserdatauv(L, sizeof *sched, 0);
+  memset(sched, 0, sizeof *sched);
+  luaL_setmetatable(L, SCHED_TYPE);
+  return sched;
+}
+
+/* Somebody asked the run to stop: kio.stop. */
+static void asked_to_stop(kio_post *post, void *context) {
+  kio_sched *sched = context;
+  (void)post;
+  sched->asked = true;
+  kio_sched_stop(sched);
+}
+
+/* The tasks of all workers wait for each other. */
+static void found_deadlock(kio_post *post, void *context) {
+  kio_sched *sched = context;
+  (void)post;
+  kio_sched_trouble(sched, "deadlock: every task of every worker waits and nothing is left that "
+                           "could wake one");
+  kio_sched_stop(sched);
+}
+
+static void worker_failed(kio_post *post, void *context) {
+  kio_sched *sched = context;
+  (void)post;
+  if (kio_sched_take_failures(sched)) kio_sched_stop(sched);
+}
+
+/* Starts the other workers. 0, or a negative errno after `failure` has been written. */
+static int start_workers(lua_State *L, kio_sched *sched, kio_worker_plan *plan,
+                         char failure[KIO_FAILURE_MAX]) {
+  int err = 0;
+  snprintf(failure, KIO_FAILURE_MAX, "not enough memory");
+  bool alone = kio_runtime_count(sched->runtime) == 1; /* its inbox is made when it is needed */
+  bool ready = (alone || kio_sched_inbox(sched, &err)) && kio_seed_init(&plan->seed, L);
+  if (ready) err = kio_runtime_start(sched->runtime, failure);
+  else if (!err) err = -ENOMEM;
+  kio_seed_fini(&plan->seed);
+  return err;
+}
+
+/* Opens the scheduler and the runtime it is worker 1 of. 0, or 3 pushed values. */
+static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
+  int err;
+  char failure[KIO_FAILURE_MAX];
+  kio_worker_plan plan = {.config = options->sched};
+  kio_runtime_config *config = &options->runtime;
+  config->caller_is_first = true;
+  config->main = kio_worker_main;
+  config->context = &plan;
+  config->on_stop = asked_to_stop;
+  config->on_deadlock = found_deadlock;
+  config->on_failure = worker_failed;
+  kio_runtime *runtime = kio_runtime_new(config, &err);
+  if (!runtime) return kio_fail(L, -err, "kio.run", "workers");
+  options->sched.worker = kio_runtime_worker(runtime, 1);
+  err = kio_sched_init(sched, L, &options->sched);
+  if (err) {
+    kio_runtime_unref(runtime);
+    return kio_diagnose_push(L, -err, &options->sched.ring);
+  }
+  sched->runtime = runtime;
+  sched->keep = options->keep;
+  err = start_workers(L, sched, &plan, failure);
+  if (err == 0) return 0;
+  kio_sched_fini(sched); /* before the failure is told: that may raise for want of memory */
+  return kio_fail_text(L, kio_errname(-err), "kio.run", "start", failure);
+}
+
+/* run(main [, options]) -> main's results; raises its error. nil, message, code when this machine
+   gives no ring. */
+static int l_run(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  if (kio_sched_here()) return luaL_error(L, "kio.run within kio.run: use kio.spawn");
+  if (lua_isnoneornil(L, OPTIONS)) {
+    lua_settop(L, 1);
+    lua_newtable(L);
+  }
+  kio_options options;
+  kio_options_read(L, OPTIONS, &options);
+  lua_settop(L, OPTIONS);
+  kio_guard_option(L, OPTIONS);
+  lua_getfield(L, OPTIONS, "on_watchdog");
+  kio_sched *sched = kio_run_new_sched(L);
+  int failed = open_run(L, sched, &options);
+  if (failed) return failed;
+  ignore_sigpipe();
+  if (options.interrupt) kio_interrupt_install(sched);
+  sched->on_error = lua_isfunction(L, ON_ERROR);
+  lua_pushvalue(L, ON_ERROR);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->root);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, ON_WATCHDOG);
+  int status = protected(L, l_start, sched, 2);
+  if (status == LUA_OK) kio_sched_run(sched);
+  int told = status == LUA_OK && sched->trouble;
+  if (told) status = protected(L, l_trouble, sched, 0);
+  kio_sched_fini(sched);
+  int base = lua_gettop(L) - (status != LUA_OK);
+  if (status == LUA_OK) status = protected(L, l_results, sched, told);
+  forget_all(sched);
+  return status == LUA_OK ? lua_gettop(L) - base : lua_error(L);
+}
+
+static int l_gc(lua_State *L) {
+  kio_sched_fini(luaL_checkudata(L, 1, SCHED_TYPE));
+  return 0;
+}
+
+void kio_run_open(lua_State *L) {
+  kio_new_hidden_type(L, SCHED_TYPE, l_gc);
+}
+
+const luaL_Reg kio_run_ops[] = {
+    {"run", l_run},
+    {"check", kio_diagnose_check},
+    {NULL, NULL},
+};

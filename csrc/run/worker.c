@@ -1,0 +1,85 @@
+/* Owns the Lua state of one worker, from its thread's start to its end. Runs on that thread only;
+   what it shares with others are the plan, until it has started, and what it posts. */
+#include "run/worker.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run/run.h"
+#include "task/traceback.h"
+
+typedef struct start {
+  kio_worker *worker;
+  const kio_worker_plan *plan;
+} start;
+
+static void stop_arrive(kio_post *post, void *context) {
+  kio_sched *sched = context;
+  kio_worker *worker = KIO_CONTAINER(post, kio_worker, stop);
+  int64_t left = kio_runtime_until_ns(worker->runtime) - kio_real_now_ns();
+  kio_sched_stop(sched);
+  sched->stop_ns = kio_min_ns(sched->stop_ns, kio_sched_due(sched, left > 0 ? left : 0));
+}
+
+static void require_kio(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "kio");
+  lua_call(L, 1, 0);
+}
+
+static void open_sched(lua_State *L, kio_sched *sched, const start *s) {
+  int err;
+  kio_sched_config config = s->plan->config;
+  config.worker = s->worker;
+  config.serves = true;
+  err = kio_sched_init(sched, L, &config);
+  if (err) luaL_error(L, "no ring: %s", strerror(-err));
+  if (!kio_sched_inbox(sched, &err)) luaL_error(L, "no inbox: %s", strerror(-err));
+}
+
+/* What went wrong in the loop, or in a task that nobody had asked for; NULL: nothing. */
+static const char *failure(lua_State *L, kio_sched *sched) {
+  if (kio_list_empty(&sched->root.failures)) return sched->trouble;
+  kio_trace_take(L, sched, &sched->root.failures);
+  kio_task_push_result(L, lua_touserdata(L, -1), 0);
+  return kio_trace_push_text(L, -1);
+}
+
+/* A task has forked, and the child has come to that task's end. This is its only thread: there is
+   nobody to tell, and nothing to return to. */
+static _Noreturn void end_child(lua_State *L, kio_sched *sched) {
+  fprintf(stderr, "kio: %s\n", failure(L, sched));
+  _exit(EXIT_FAILURE);
+}
+
+/* work(start): the life of the worker */
+static int l_work(lua_State *L) {
+  const start *s = lua_touserdata(L, 1);
+  kio_worker *worker = s->worker;
+  require_kio(L);
+  kio_sched *sched = kio_run_new_sched(L);
+  open_sched(L, sched, s);
+  worker->stop.arrive = stop_arrive;
+  kio_worker_started(worker);
+  kio_sched_run(sched);
+  if (!kio_ring_alive(&sched->ring)) end_child(L, sched);
+  const char *why = failure(L, sched);
+  if (why) kio_worker_failed(worker, why);
+  kio_sched_fini(sched);
+  return 0;
+}
+
+void kio_worker_main(kio_worker *worker, void *plan) {
+  start s = {worker, plan};
+  lua_State *L = kio_state_new(&s.plan->seed);
+  if (!L) {
+    kio_worker_failed(worker, "not enough memory");
+    return;
+  }
+  lua_pushcfunction(L, l_work);
+  lua_pushlightuserdata(L, &s);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) kio_worker_failed(worker, kio_trace_push_text(L, -1));
+  lua_close(L);
+}

@@ -1,0 +1,281 @@
+/* Owns the loop and all that one thread's tasks share. Invariants: `current` is set exactly while a
+   task runs; whatever is alive can still be woken by the ready queue, a timer or the ring, else the
+   loop says so and unwinds. Called by the scheduler's thread only. */
+#include "task/sched.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/shuffle.h"
+
+_Thread_local kio_sched *kio_sched_of_thread;
+
+/* ---- opening ---- */
+
+int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *config) {
+  kio_assert(!kio_sched_here());
+  if (kio_sched_of_thread) kio_sched_fini(kio_sched_of_thread); /* the parent's; we are a fork */
+  *sched = (kio_sched){.L = L, .config = *config, .stop_ns = KIO_NEVER, .random = config->seed};
+  sched->process = getpid();
+  kio_timers_init(&sched->timers);
+  kio_descs_init(&sched->descs);
+  kio_buffers_init(&sched->buffers);
+  kio_list_init(&sched->ready);
+  kio_list_init(&sched->tasks);
+  kio_list_init(&sched->members);
+  kio_list_init(&sched->dirty);
+  kio_queue_init(&sched->short_of);
+  kio_scope_open(&sched->root, NULL, NULL, false);
+  sched->config.ring.buffers = &sched->buffers;
+  int err = kio_ring_open(&sched->ring, config->backend, &sched->config.ring);
+  if (err) return err;
+  sched->serving = config->serves;
+  sched->now_ns = kio_ring_now_ns(&sched->ring);
+  sched->limit_ns = kio_sched_due(sched, config->limit_ns);
+  sched->hooked = config->watch.limit_ns > 0;
+  kio_sched_of_thread = sched;
+  return 0;
+}
+
+/* ---- requests ---- */
+
+int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done_fn done,
+                      kio_request **out) {
+  kio_request *request = kio_slab_take(&sched->ring.slab);
+  if (!request) return -ENOMEM;
+  request->op = (uint8_t)op;
+  request->fd = fd;
+  request->owner = owner;
+  request->done = done;
+  int err = kio_desc_enter(&sched->descs, request, fd, 0);
+  if (err) kio_slab_give(&sched->ring.slab, request);
+  else *out = request;
+  return err;
+}
+
+int kio_sched_close_fd(int fd) {
+  kio_sched *sched = kio_sched_here();
+  int result = close(fd);
+  if (sched) kio_sched_freed(sched);
+  return result;
+}
+
+void kio_sched_release(kio_sched *sched, kio_request *request) {
+  kio_desc_leave(request);
+  if (request->flags & KIO_REQUEST_LENT) kio_block_return(request->block, &sched->buffers);
+  else kio_buffer_give(&sched->buffers, request->buffer);
+  request->buffer = (kio_buffer){NULL, 0};
+  kio_slab_give(&sched->ring.slab, request);
+}
+
+void kio_sched_dispose(kio_sched *sched, kio_request *request) {
+  bool may_bring = request->op == KIO_OP_ACCEPT || request->op == KIO_OP_OPENAT;
+  bool done = request->state == KIO_REQUEST_DONE; /* else its result is not one */
+  if (may_bring && done && request->result >= 0) kio_sched_close_fd(request->result);
+  if (request->flags & KIO_REQUEST_OWNS_FD) kio_sched_close_fd(request->fd);
+  kio_sched_release(sched, request);
+}
+
+void kio_sched_orphan(kio_sched *sched, kio_request *request) {
+  if (!request) return;
+  if (request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE) {
+    kio_sched_dispose(sched, request);
+    return;
+  }
+  request->flags |= KIO_REQUEST_ORPHAN;
+  kio_ring_cancel(&sched->ring, request, false);
+}
+
+/* The last request under way on a closing descriptor wakes the task that closes it. */
+static void wake_closer(const kio_fd_ref *ref) {
+  if (!ref->desc || !ref->desc->closer) return;
+  kio_task *closer = kio_desc_closer(ref->desc);
+  if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
+}
+
+/* They may queue more and cancel, which is why the list is popped, not walked. */
+void kio_sched_tell_owners(kio_sched *sched) {
+  kio_request *request;
+  while ((request = kio_ring_pop(&sched->ring))) {
+    wake_closer(&request->fd_ref[0]);
+    if (request->op == KIO_OP_SPLICE) wake_closer(&request->fd_ref[1]);
+    if (request->flags & KIO_REQUEST_ORPHAN) kio_sched_dispose(sched, request);
+    else request->done(request);
+  }
+}
+
+/* ---- members ---- */
+
+void kio_sched_join(kio_sched *sched, kio_member *member) {
+  kio_list_push(&sched->members, &member->link);
+}
+
+void kio_sched_leave(kio_member *member) {
+  if (kio_link_linked(&member->dirty_link)) kio_link_remove(&member->dirty_link);
+  kio_link_remove(&member->link);
+}
+
+void kio_sched_dirty(kio_sched *sched, kio_member *member) {
+  if (!kio_link_linked(&member->dirty_link)) kio_list_push(&sched->dirty, &member->dirty_link);
+}
+
+static void flush_members(kio_sched *sched) {
+  kio_link *link;
+  while ((link = kio_list_pop(&sched->dirty))) {
+    kio_member *member = KIO_CONTAINER(link, kio_member, dirty_link);
+    member->flush(member);
+  }
+}
+
+/* ---- the loop ---- */
+
+/* Runs what is ready now; what becomes ready meanwhile comes after the kernel had its turn. False
+   in a child that a task has forked. */
+static bool run_ready(kio_sched *sched) {
+  int64_t limit = sched->now_ns + KIO_SNAPSHOT_NS;
+  size_t snapshot = sched->ready_count;
+  if (sched->config.seed) kio_shuffle(&sched->ready, snapshot, &sched->random);
+  for (size_t i = 0; i < snapshot; i++) {
+    kio_task *task = KIO_CONTAINER(kio_list_pop(&sched->ready), kio_task, wait_link);
+    sched->ready_count--;
+    sched->stats.resumes++;
+    kio_task_resume(sched->L, task);
+    if (!kio_ring_alive(&sched->ring)) return false;
+    /* The clock costs about as much as a short resume: look at it now and then. */
+    if (i % 4 == 3 && kio_ring_now_ns(&sched->ring) > limit) break;
+  }
+  return true;
+}
+
+static void expire_timers(kio_sched *sched) {
+  kio_timer *timer;
+  while ((timer = kio_timers_pop_due(&sched->timers, sched->now_ns))) timer->due(timer);
+}
+
+static void read_clock(kio_sched *sched) {
+  sched->now_ns = kio_ring_now_ns(&sched->ring);
+}
+
+/* How long the kernel may keep us: not at all with tasks ready or nothing to wait for, else until
+   the next deadline. */
+static int64_t wait_ns(const kio_sched *sched) {
+  if (sched->ready_count > 0) return 0;
+  bool awaited = sched->timers.count > 0 || sched->serving || kio_sched_awaits_posts(sched);
+  if (sched->ring.pending == 0 && !awaited) return 0;
+  int64_t next = kio_min_ns(kio_timers_next_ns(&sched->timers), sched->stop_ns);
+  next = kio_min_ns(next, sched->limit_ns);
+  if (next == KIO_NEVER) return KIO_NEVER;
+  return next > sched->now_ns ? next - sched->now_ns : 0;
+}
+
+/* Looks again and again for busy_poll_ns before it lets the kernel put us to sleep. */
+static bool busy_poll(kio_sched *sched, int64_t bound_ns) {
+  int64_t until = sched->now_ns + kio_min_ns(sched->config.busy_poll_ns, bound_ns);
+  do {
+    kio_ring_enter(&sched->ring, 0);
+    if (kio_ring_has_news(&sched->ring)) return true;
+    if (sched->inbox && kio_sched_has_posts(sched)) return true;
+  } while (kio_ring_now_ns(&sched->ring) < until);
+  return false;
+}
+
+static void enter(kio_sched *sched) {
+  int64_t bound = wait_ns(sched);
+  if (bound == 0 && !kio_ring_wants_enter(&sched->ring)) return;
+  if (bound > 0 && sched->config.busy_poll_ns > 0 && busy_poll(sched, bound)) return;
+  if (bound > 0 && sched->inbox && !kio_sched_sleep(sched)) bound = 0;
+  kio_ring_enter(&sched->ring, bound);
+}
+
+static void note_turn(kio_sched *sched, int64_t took_ns) {
+  if (took_ns > sched->stats.longest_turn_ns) sched->stats.longest_turn_ns = took_ns;
+  sched->stats.turns++;
+}
+
+/* Only cancelled tasks are left, or only output: that may take no longer than unwinding. Done
+   before the kernel is waited for: it would wait for ever. */
+static void bound_draining(kio_sched *sched) {
+  if (sched->uncancelled == 0 && !sched->serving) kio_sched_stop(sched);
+}
+
+/* False in a forked child, before anything of the parent's is touched. */
+static bool turn(kio_sched *sched) {
+  int64_t started = sched->now_ns;
+  if (!run_ready(sched)) return false;
+  read_clock(sched);
+  note_turn(sched, sched->now_ns - started);
+  expire_timers(sched);
+  flush_members(sched);
+  bound_draining(sched);
+  enter(sched);
+  if (sched->inbox) kio_sched_take_posts(sched); /* first: who posts later need not wake us */
+  read_clock(sched);
+  kio_sched_tell_owners(sched);
+  return true;
+}
+
+/* Nobody is left who would let held output go: it leaves now. Whether there is any. */
+static bool let_go_of_held(kio_sched *sched) {
+  bool any = false;
+  KIO_LIST_EACH(&sched->members, link) {
+    kio_member *member = KIO_CONTAINER(link, kio_member, link);
+    if (!member->held) continue;
+    kio_sched_dirty(sched, member);
+    any = true;
+  }
+  return any;
+}
+
+static bool finished(kio_sched *sched) {
+  bool idle = !sched->serving && kio_list_empty(&sched->tasks) && kio_list_empty(&sched->dirty) &&
+              sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
+  return idle && !let_go_of_held(sched);
+}
+
+/* Tasks are left, and neither the ready queue, nor a timer, nor the kernel, nor another thread can
+   wake any. */
+static bool deadlocked(const kio_sched *sched) {
+  return sched->ready_count == 0 && sched->timers.count == 0 && !kio_sched_awaits_posts(sched) &&
+         !sched->serving && kio_list_empty(&sched->dirty) && sched->ring.pending == 0 &&
+         kio_list_empty(&sched->ring.completed);
+}
+
+static const char *late(const kio_sched *sched) {
+  return kio_list_empty(&sched->tasks) ? "output did not leave within shutdown_timeout"
+                                       : "tasks did not end within shutdown_timeout";
+}
+
+/* Looks for what ends a run early. False when it is over at once. */
+static bool goes_on(kio_sched *sched) {
+  if (sched->interrupt.state == KIO_INTERRUPT_NOTED) kio_interrupt_act(sched);
+  if (deadlocked(sched)) {
+    if (sched->trouble) return false;
+    kio_sched_trouble(sched, "deadlock: every task waits and nothing is left that could wake one");
+    kio_sched_stop(sched);
+  } else if (sched->now_ns >= sched->stop_ns) {
+    kio_sched_trouble(sched, late(sched));
+    return false;
+  } else if (sched->now_ns >= sched->limit_ns) {
+    sched->limit_ns = KIO_NEVER;
+    kio_sched_trouble(sched, "the time limit of the run has passed");
+    kio_sched_stop(sched);
+  }
+  return true;
+}
+
+static void run(kio_sched *sched) {
+  while (!finished(sched)) {
+    if (!turn(sched)) {
+      sched->trouble = "the loop belongs to the parent process, and this is a child it has forked";
+      return;
+    }
+    if (finished(sched) || !goes_on(sched)) return;
+  }
+}
+
+void kio_sched_run(kio_sched *sched) {
+  run(sched);
+  kio_sched_close_inbox(sched);
+  kio_sched_end_runtime(sched);
+}

@@ -1,0 +1,144 @@
+/* The end of a scheduler: nobody receives anything any more, what is under way is waited for within
+   its time, what others may still hold is told that it is over. Called by the scheduler's thread
+   only, also while a task runs: lua_close within a task. */
+#include "task/sched.h"
+
+#include <string.h>
+
+#include "base/config.h"
+#include "base/log.h"
+
+void kio_sched_trouble(kio_sched *sched, const char *what) {
+  if (sched->trouble) return;
+  sched->trouble = what;
+  sched->trouble_first = kio_list_empty(&sched->root.failures);
+  if (sched->config.on_trouble) sched->config.on_trouble(sched);
+}
+
+/* From now on nobody receives a result; what is under way is asked to end. */
+static void orphan_all(kio_sched *sched) {
+  kio_request *request;
+  for (size_t i = 0; (request = kio_slab_at(&sched->ring.slab, i)); i++) {
+    if (request->state != KIO_REQUEST_FREE) kio_sched_orphan(sched, request);
+  }
+}
+
+static void drain(kio_sched *sched) {
+  /* Its time anew: what is left now has been cancelled, and a descriptor or memory is at stake. */
+  int64_t left = sched->config.shutdown_ns;
+  int64_t until = kio_after_ns(kio_ring_now_ns(&sched->ring), left);
+  kio_sched_tell_owners(sched);
+  /* Out of time the slab and its buffers stay: the kernel may still write there. */
+  while (sched->ring.pending > 0 && left >= 0) {
+    kio_ring_enter(&sched->ring, left);
+    kio_sched_tell_owners(sched);
+    left = until - kio_ring_now_ns(&sched->ring);
+  }
+  size_t rest = sched->ring.pending;
+  if (rest > 0) kio_log("%zu requests are left to the kernel, with their memory", rest);
+}
+
+/* The userdata of the scopes its body had opened may outlive the run: they are closed, and what
+   failed in them is told by the run. */
+static void abandon_scopes(kio_sched *sched, kio_task *task) {
+  kio_link *link;
+  while (task->scope != &task->own) {
+    kio_scope *scope = task->scope;
+    while ((link = kio_list_pop(&scope->failures))) kio_list_push(&sched->root.failures, link);
+    kio_timer_stop(&sched->timers, &scope->timer);
+    task->scope = scope->parent;
+    scope->parent = NULL;
+    if (!sched->current) kio_sched_unanchor(sched, scope); /* else Lua itself is being closed */
+  }
+}
+
+/* Tasks that are left never run again; whoever holds one sees it as cancelled. */
+static void abandon_tasks(kio_sched *sched) {
+  kio_link *link;
+  while ((link = kio_list_pop(&sched->tasks))) {
+    kio_task *task = KIO_CONTAINER(link, kio_task, link);
+    kio_queue_leave(task);
+    kio_timer_stop(&sched->timers, &task->timer);
+    task->request = NULL; /* orphan_all sees to it */
+    abandon_scopes(sched, task);
+    task->status = KIO_TASK_CANCELLED;
+    task->sched = NULL;
+    if (!sched->current) kio_sched_forget(sched, task);
+  }
+}
+
+static void detach_members(kio_sched *sched) {
+  kio_link *link;
+  while ((link = kio_list_first(&sched->members))) {
+    kio_member *member = KIO_CONTAINER(link, kio_member, link);
+    kio_sched_leave(member);
+    member->detach(member);
+  }
+}
+
+void kio_sched_close_inbox(kio_sched *sched) {
+  if (sched->inbox) kio_inbox_close(sched->inbox);
+}
+
+/* How long the other threads may still take, in real time; a little also when time is up: those
+   that do unwind are not to be left alone for the sake of one that does not. */
+static int64_t time_left(kio_sched *sched) {
+  int64_t left = sched->config.shutdown_ns;
+  if (sched->stop_ns != KIO_NEVER) left = sched->stop_ns - kio_ring_now_ns(&sched->ring);
+  return left > KIO_STOP_GRACE_NS ? left : KIO_STOP_GRACE_NS;
+}
+
+/* Another line of what went wrong; `trouble` may lie in `late` itself. */
+static void add_trouble(kio_sched *sched, const char *what, const char *names) {
+  char text[sizeof sched->late];
+  const char *before = sched->trouble ? sched->trouble : "";
+  snprintf(text, sizeof text, "%s%s%s%s", before, sched->trouble ? "\nand " : "", what, names);
+  memcpy(sched->late, text, sizeof text);
+  if (sched->trouble) sched->trouble = sched->late;
+  else kio_sched_trouble(sched, sched->late);
+}
+
+bool kio_sched_take_failures(kio_sched *sched) {
+  char failure[KIO_FAILURE_MAX];
+  bool any = false;
+  while (kio_runtime_failed(sched->runtime, failure)) {
+    any = true;
+    if (sched->keep) fprintf(stderr, "kio: %s\n", failure);
+    else add_trouble(sched, failure, "");
+  }
+  return any && !sched->keep;
+}
+
+/* In a forked child the threads are not there, and their locks may be held for ever. */
+void kio_sched_end_runtime(kio_sched *sched) {
+  char late[KIO_FAILURE_MAX];
+  kio_runtime *runtime = sched->runtime;
+  if (!runtime || !kio_ring_alive(&sched->ring)) return;
+  int64_t until = kio_after_ns(kio_real_now_ns(), time_left(sched));
+  bool any = kio_runtime_end(runtime, until, late, sizeof late);
+  kio_sched_take_failures(sched);
+  sched->runtime = NULL;
+  kio_runtime_unref(runtime);
+  if (any) add_trouble(sched, "threads did not end within shutdown_timeout: ", late);
+}
+
+void kio_sched_fini(kio_sched *sched) {
+  kio_interrupt_restore(sched);
+  if (kio_sched_of_thread == sched) kio_sched_of_thread = NULL;
+  if (!sched->ring.backend) return;
+  abandon_tasks(sched);
+  detach_members(sched);
+  kio_sched_close_inbox(sched);
+  sched->config.on_trouble = NULL; /* there is no run any more that would raise it */
+  kio_sched_end_runtime(sched);
+  if (sched->wake) kio_ring_unsilence(&sched->ring, sched->wake);
+  orphan_all(sched);
+  if (!kio_ring_alive(&sched->ring)) kio_ring_abandon(&sched->ring);
+  drain(sched);
+  kio_ring_close(&sched->ring);
+  kio_inbox_unref(sched->inbox); /* its descriptor is read until the ring has let go */
+  sched->inbox = NULL;
+  kio_timers_fini(&sched->timers);
+  kio_descs_fini(&sched->descs);
+  kio_buffers_fini(&sched->buffers);
+}

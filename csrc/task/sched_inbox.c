@@ -1,0 +1,128 @@
+/* How a scheduler hears of other threads: its inbox, the read that lets a post end its wait, and
+   the jobs that it takes from its runtime. Called by the scheduler's thread only. */
+#include "task/sched.h"
+
+#include <errno.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "ring/desc.h"
+
+static void wake_came(kio_request *request) {
+  kio_request_renew(request); /* sent again when the next wait begins */
+}
+
+static int new_wake(kio_sched *sched, int fd) {
+  kio_request *request = kio_slab_take(&sched->ring.slab);
+  if (!request) return -ENOMEM;
+  request->op = KIO_OP_READ;
+  request->fd = fd;
+  request->done = wake_came;
+  request->buffer = kio_buffer_take(&sched->buffers, sizeof(uint64_t));
+  request->arg.io =
+      (kio_arg_io){.buf = request->buffer.data, .size = sizeof(uint64_t), .offset = (uint64_t)-1};
+  if (request->buffer.data) sched->wake = request; /* the end of the run gives it back */
+  else kio_sched_release(sched, request);
+  return sched->wake ? 0 : -ENOMEM;
+}
+
+/* Closed as far as operations of tasks are concerned: a program that takes the number for one of
+   its own must not read wakes away, nor have them written into what gets the number next. Without
+   memory it is not guarded. */
+static void guard(kio_sched *sched, int fd) {
+  (void)kio_desc_close(&sched->descs, fd);
+}
+
+kio_inbox *kio_sched_inbox(kio_sched *sched, int *err) {
+  kio_worker *worker = sched->config.worker;
+  *err = worker ? 0 : -ENOTSUP;
+  if (sched->inbox || !worker) return sched->inbox;
+  if (!worker->inbox) worker->inbox = kio_inbox_new(err);
+  if (!worker->inbox) return NULL;
+  *err = new_wake(sched, kio_inbox_fd(worker->inbox));
+  guard(sched, kio_inbox_fd(worker->inbox));
+  return *err ? NULL : (sched->inbox = kio_inbox_ref(worker->inbox));
+}
+
+kio_pool *kio_sched_pool(kio_sched *sched, int *err) {
+  kio_worker *worker = sched->config.worker;
+  kio_pool *pool = worker ? kio_runtime_pool(worker->runtime) : NULL;
+  *err = pool ? 0 : -ENOMEM;
+  return pool;
+}
+
+/* A worker that has nothing to run takes a job. One that always has looks for a sleeping one now
+   and then, and takes the job if there is none: it would lie behind whatever this one has to run.
+   Who offers jobs wakes one worker for each: one that has slept and leaves some behind wakes
+   another. */
+static void take_job(kio_sched *sched) {
+  kio_worker *worker = sched->config.worker;
+  bool slept = sched->slept;
+  sched->slept = false;
+  if (!kio_runtime_has_jobs(worker->runtime)) return;
+  if (sched->root.active) {
+    kio_worker_retire(worker);
+    return;
+  }
+  bool idle = sched->ready_count == 0;
+  if (!idle && sched->stats.turns % KIO_JOB_TURNS > 0) return;
+  if (!idle && kio_runtime_pass_on(worker->runtime)) return;
+  kio_post *job = kio_runtime_take(worker->runtime);
+  if (job) job->arrive(job, sched);
+  if (slept) kio_runtime_pass_on(worker->runtime);
+}
+
+/* Somebody has woken this worker, and somebody else was faster. */
+static void log_idle_wake(const kio_sched *sched) {
+  bool woken = sched->slept && sched->wake->state == KIO_REQUEST_IDLE;
+  if (woken && !kio_runtime_has_jobs(sched->config.worker->runtime)) {
+    kio_log("worker %u was woken for nothing", sched->config.worker->id);
+  }
+}
+
+/* The job comes before what was posted, or that might hold it up. */
+void kio_sched_take_posts(kio_sched *sched) {
+  if (sched->idle) kio_worker_busy(sched->config.worker);
+  sched->idle = false;
+  kio_post *post = kio_inbox_take(sched->inbox);
+  if (!post) log_idle_wake(sched);
+  take_job(sched);
+  while (post) {
+    kio_post *next = post->next; /* `arrive` may free it */
+    post->arrive(post, sched);
+    post = next;
+  }
+}
+
+bool kio_sched_has_posts(const kio_sched *sched) {
+  return kio_inbox_has(sched->inbox) ||
+         (!sched->root.active && kio_runtime_has_jobs(sched->config.worker->runtime));
+}
+
+bool kio_sched_awaits_posts(const kio_sched *sched) {
+  if (sched->expected == 0) return false;
+  if (sched->expected > sched->mutual || kio_inbox_has(sched->inbox)) return true;
+  return !kio_runtime_alone(sched->config.worker->runtime);
+}
+
+/* Whether only tasks of other workers can wake one here. */
+static bool is_idle(const kio_sched *sched) {
+  return sched->timers.count == 0 && sched->expected == sched->mutual && !sched->root.active &&
+         sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
+}
+
+bool kio_sched_sleep(kio_sched *sched) {
+  kio_request *wake = sched->wake;
+  if (kio_sched_has_posts(sched)) return false; /* who posts now need not write to the eventfd */
+  if (wake->state == KIO_REQUEST_IDLE) {
+    wake->flags |= KIO_REQUEST_SILENT;
+    kio_ring_queue(&sched->ring, wake);
+  }
+  sched->ring.expects = kio_sched_awaits_posts(sched);
+  if (!kio_inbox_sleep(sched->inbox)) return false;
+  sched->slept = true;
+  if (!sched->root.active && kio_runtime_has_jobs(sched->config.worker->runtime)) return false;
+  sched->idle = is_idle(sched);
+  if (sched->idle) kio_worker_idle(sched->config.worker);
+  return true;
+}

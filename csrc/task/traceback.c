@@ -1,0 +1,190 @@
+/* Owns the user values TRACE, ERROR and CAUSE of tasks. Called in the running task. */
+#include "task/traceback.h"
+
+#include "task/sched.h"
+
+enum { ERR = 1, TASK, TRACE, CAUSE }; /* the handler's stack */
+enum { TOLD_MAX = 8 };                /* errors that gave way: so many are told with tracebacks, */
+enum { LISTED_MAX = 100 };            /* and so many are listed in the one that did not */
+
+static bool same_as_user_value(lua_State *L, int value) {
+  lua_getiuservalue(L, TASK, value);
+  bool same = lua_rawequal(L, -1, ERR);
+  lua_pop(L, 1);
+  return same;
+}
+
+/* When the error is that of an awaited task, that one's traceback goes below this one's. */
+static void append_cause(lua_State *L) {
+  if (lua_getiuservalue(L, TASK, KIO_TASK_UV_CAUSE) != LUA_TUSERDATA) return;
+  kio_task_push_result(L, lua_touserdata(L, CAUSE), 0);
+  bool same = lua_rawequal(L, -1, ERR);
+  if (!same || lua_getiuservalue(L, CAUSE, KIO_TASK_UV_TRACE) != LUA_TSTRING) return;
+  lua_pushfstring(L, "%s\nof a task awaited there, %s", lua_tostring(L, TRACE),
+                  lua_tostring(L, -1));
+  lua_replace(L, TRACE);
+}
+
+int kio_trace_on_error(lua_State *L) {
+  kio_sched *sched = kio_sched_current();
+  if (!sched || !sched->current || luaL_testudata(L, ERR, KIO_CANCELLED_TYPE)) return 1;
+  bool kept = sched->current->reraised;
+  sched->current->reraised = false;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
+  if (!kept || !same_as_user_value(L, KIO_TASK_UV_ERROR)) {
+    luaL_traceback(L, L, NULL, 1);
+    append_cause(L);
+    lua_settop(L, TRACE);
+    lua_setiuservalue(L, TASK, KIO_TASK_UV_TRACE);
+    lua_pushvalue(L, ERR);
+    lua_setiuservalue(L, TASK, KIO_TASK_UV_ERROR);
+  }
+  lua_settop(L, ERR);
+  return 1;
+}
+
+int kio_trace_raise_kept(lua_State *L) {
+  kio_sched_current()->current->reraised = true;
+  return lua_error(L);
+}
+
+int kio_trace_raise_of(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, kio_sched_current()->current);
+  lua_pushvalue(L, index);
+  lua_setiuservalue(L, -2, KIO_TASK_UV_CAUSE);
+  kio_task_push_result(L, lua_touserdata(L, index), 0);
+  return lua_error(L);
+}
+
+/* Outside a task there is no place for a traceback but a message. */
+static int raise_outside(lua_State *L, int trace) {
+  bool both = lua_type(L, -1) == LUA_TSTRING && lua_type(L, trace) == LUA_TSTRING;
+  if (both) lua_pushfstring(L, "%s\n%s", lua_tostring(L, -1), lua_tostring(L, trace));
+  return lua_error(L);
+}
+
+int kio_trace_raise_sent(lua_State *L, int trace, const char *where) {
+  int err = lua_gettop(L);
+  const kio_sched *sched = kio_sched_current();
+  trace = lua_absindex(L, trace);
+  if (!sched || !sched->current) return raise_outside(L, trace);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
+  luaL_traceback(L, L, NULL, 0);
+  if (lua_type(L, trace) == LUA_TSTRING) {
+    lua_pushfstring(L, "%s\nof a function run by %s, %s", lua_tostring(L, -1), where,
+                    lua_tostring(L, trace));
+  }
+  lua_setiuservalue(L, err + 1, KIO_TASK_UV_TRACE);
+  lua_pushvalue(L, err);
+  lua_setiuservalue(L, err + 1, KIO_TASK_UV_ERROR);
+  lua_settop(L, err);
+  return kio_trace_raise_kept(L);
+}
+
+static int l_tostring(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+const char *kio_trace_push_text(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  lua_pushcfunction(L, l_tostring);
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
+}
+
+/* ---- errors that gave way ---- */
+
+void kio_trace_push_running(lua_State *L, int err) {
+  err = lua_absindex(L, err);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, kio_sched_current()->current);
+  lua_getiuservalue(L, -1, KIO_TASK_UV_ERROR);
+  bool same = lua_rawequal(L, -1, err);
+  lua_pop(L, 1);
+  if (same) return;
+  luaL_traceback(L, L, NULL, 0); /* another error was caught since */
+  lua_setiuservalue(L, -2, KIO_TASK_UV_TRACE);
+  lua_pushvalue(L, err);
+  lua_setiuservalue(L, -2, KIO_TASK_UV_ERROR);
+}
+
+void kio_trace_take(lua_State *L, kio_sched *sched, kio_list *failures) {
+  kio_task *task = KIO_CONTAINER(kio_list_pop(failures), kio_task, link);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  kio_sched_forget(sched, task);
+}
+
+static void push_error(lua_State *L, int index) {
+  kio_task *task = lua_touserdata(L, index);
+  if (kio_task_ended(task)) kio_task_push_result(L, task, 0);
+  else lua_getiuservalue(L, index, KIO_TASK_UV_ERROR);
+}
+
+/* Pushes the list err.suppressed, made when there is none. */
+static void push_suppressed(lua_State *L, int err) {
+  lua_pushliteral(L, "suppressed");
+  if (lua_rawget(L, err) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_createtable(L, 1, 0);
+  lua_pushliteral(L, "suppressed");
+  lua_pushvalue(L, -2);
+  lua_rawset(L, err);
+}
+
+/* One error value that is raised again and again must not grow for ever. */
+static void list_suppressed(lua_State *L, int err, int other) {
+  if (!lua_istable(L, err) || lua_rawequal(L, err, other)) return;
+  push_suppressed(L, err);
+  lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+  if (count < LISTED_MAX) {
+    lua_pushvalue(L, other);
+    lua_rawseti(L, -2, count + 1);
+  }
+  lua_pop(L, 1);
+}
+
+static const char *trace_text(lua_State *L, int index) {
+  return lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
+}
+
+static void add_text(lua_State *L, int task, const char *who, int err, int trace) {
+  lua_getiuservalue(L, task, KIO_TASK_UV_TRACE);
+  const char *own = trace_text(L, -1), *text = kio_trace_push_text(L, err);
+  lua_pushfstring(L, "%s\nand %s failed: %s\n%s", own, who, text, trace_text(L, trace));
+  lua_setiuservalue(L, task, KIO_TASK_UV_TRACE);
+  lua_pop(L, 2);
+}
+
+void kio_trace_attach(lua_State *L, int task, const char *who, int err, int trace) {
+  task = lua_absindex(L, task);
+  err = lua_absindex(L, err);
+  luaL_checkstack(L, 8, "too many results");
+  push_error(L, task);
+  list_suppressed(L, lua_gettop(L), err);
+  lua_pop(L, 1);
+  add_text(L, task, who, err, lua_absindex(L, trace));
+}
+
+void kio_trace_attach_all(lua_State *L, kio_sched *sched, int task, kio_list *failures) {
+  int count = 0;
+  task = lua_absindex(L, task);
+  luaL_checkstack(L, 8, "too many results");
+  push_error(L, task);
+  for (int top = lua_gettop(L); !kio_list_empty(failures); lua_settop(L, top)) {
+    kio_trace_take(L, sched, failures);
+    push_error(L, top + 1);
+    list_suppressed(L, top, top + 2);
+    lua_getiuservalue(L, top + 1, KIO_TASK_UV_TRACE);
+    if (++count <= TOLD_MAX) add_text(L, task, "another task of its scope", top + 2, top + 3);
+  }
+  if (count > TOLD_MAX) {
+    lua_getiuservalue(L, task, KIO_TASK_UV_TRACE);
+    lua_pushfstring(L, "%s\nand %d more", trace_text(L, -1), count - TOLD_MAX);
+    lua_setiuservalue(L, task, KIO_TASK_UV_TRACE);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}

@@ -1,0 +1,211 @@
+/* Owns an await from its making until both its frame and its post are over. Invariant: it has a
+   task exactly while that waits, and then it is among the scheduler's members, its `expected` and
+   its `mutual`. The scheduler's thread only. */
+#include "worker/await.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "op/op.h"
+#include "op/registry.h"
+#include "run/queue_lua.h"
+
+#define AWAIT_TYPE "kio.Await"
+#define WATCH_TYPE "kio.Watch"
+
+typedef struct watch {
+  kio_waitable base;
+  kio_await *await; /* NULL: it is over */
+} watch;
+
+/* ---- the end ---- */
+
+/* Frees it when nobody has it any more. */
+static void let_go(kio_await *await) {
+  if (await->anchor || await->posted) return;
+  bool answered = await->awaiter.answer == KIO_ANSWER_DONE;
+  bool here = await->process == kio_sched_process(); /* else the lock may be held for ever */
+  if (answered && here && await->awaiter.parcel.size > 0) {
+    await->kind->give_back(await->object, &await->awaiter.parcel);
+  } else {
+    kio_parcel_free(&await->awaiter.parcel);
+  }
+  await->kind->unref(await->object);
+  kio_inbox_unref(await->awaiter.inbox);
+  kio_memory_free(await);
+}
+
+/* Its task waits no longer. */
+static void settle(kio_await *await) {
+  if (!await->task) return;
+  kio_sched_leave(&await->member);
+  await->sched->expected--;
+  await->sched->mutual--;
+  await->task = NULL;
+}
+
+/* Gives up. False: the post is on its way. In a forked child the lock may be held for ever by a
+   thread that is not there, and no post comes: the await stays for good. */
+static bool leave(kio_await *await) {
+  if (!kio_ring_alive(&await->sched->ring)) return false;
+  if (!await->kind->leave(await->object, &await->awaiter)) return false;
+  await->posted = false;
+  return true;
+}
+
+static void arrive(kio_post *post, void *sched) {
+  kio_await *await = KIO_CONTAINER(post, kio_await, awaiter.post);
+  kio_task *task = await->task;
+  kio_queue *queue = await->queue;
+  (void)sched;
+  settle(await);
+  if (queue) kio_queue_wake_all(queue);
+  else if (task) kio_task_wake(task);
+  await->posted = false;
+  let_go(await);
+}
+
+static void drop(kio_post *post) {
+  kio_await *await = KIO_CONTAINER(post, kio_await, awaiter.post);
+  await->posted = false;
+  let_go(await);
+}
+
+/* The scheduler ends, and with it the task. */
+static void detach(kio_member *member) {
+  kio_await *await = KIO_CONTAINER(member, kio_await, member);
+  await->task = NULL;
+  leave(await);
+  let_go(await);
+}
+
+static void abandon(kio_task *task) {
+  kio_await *await = task->subject;
+  if (!leave(await)) return; /* what has come wins: the post ends the wait */
+  settle(await);
+  kio_task_wake(task);
+}
+
+void kio_await_end(kio_await *await) {
+  kio_assert(await->anchor && !await->task);
+  *await->anchor = NULL;
+  await->anchor = NULL;
+  await->queue = NULL;
+  let_go(await);
+}
+
+/* The frame is gone. A task that waits all the same has lost its coroutine: it is woken to end. */
+static int l_gc(lua_State *L) {
+  kio_await **anchor = luaL_checkudata(L, 1, AWAIT_TYPE);
+  kio_await *await = *anchor;
+  if (!await) return 0;
+  kio_task *task = await->task;
+  if (task) leave(await);
+  settle(await);
+  if (task) kio_task_wake(task);
+  kio_await_end(await);
+  return 0;
+}
+
+/* ---- the beginning ---- */
+
+/* () -> anchor */
+static int l_anchor(lua_State *L) {
+  kio_await **anchor = lua_newuserdatauv(L, sizeof *anchor, 0);
+  *anchor = NULL;
+  luaL_setmetatable(L, AWAIT_TYPE);
+  return 1;
+}
+
+static kio_await *make(const kio_task *task, const kio_await_kind *kind, void *object) {
+  int err;
+  kio_inbox *inbox = kio_sched_inbox(task->sched, &err);
+  kio_await *await = inbox ? kio_memory_new(sizeof *await) : NULL;
+  if (!await) return NULL;
+  await->awaiter.post = (kio_post){.arrive = arrive, .drop = drop};
+  await->awaiter.inbox = kio_inbox_ref(inbox);
+  await->member.detach = detach;
+  await->kind = kind;
+  await->process = task->sched->process;
+  await->object = kind->ref(object);
+  return await;
+}
+
+kio_await *kio_await_new(lua_State *L, kio_task *task, const kio_await_kind *kind, void *object,
+                         int64_t timeout_ns) {
+  kio_sched *sched = task->sched;
+  lua_pushcfunction(L, l_anchor);
+  if (lua_pcall(L, 0, 1, 0) != LUA_OK) return NULL;
+  kio_await *await = make(task, kind, object);
+  if (!await || !kio_sched_timer(sched, task, kio_sched_due(sched, timeout_ns))) {
+    if (await) let_go(await);
+    lua_pop(L, 1);
+    lua_pushliteral(L, "not enough memory to wait for another thread");
+    return NULL;
+  }
+  await->anchor = lua_touserdata(L, -1);
+  *await->anchor = await;
+  return await;
+}
+
+static void begin(kio_await *await, kio_task *task) {
+  await->posted = true;
+  await->task = task;
+  await->sched = task->sched;
+  kio_sched_join(await->sched, &await->member);
+  await->sched->expected++;
+  await->sched->mutual++;
+}
+
+int kio_await_park(lua_State *L, kio_await *await, kio_task *task, const char *what,
+                   lua_KFunction k) {
+  begin(await, task);
+  task->subject = await;
+  kio_task_says(task, what, -1);
+  return kio_task_park(L, task, abandon, (lua_KContext)await, k);
+}
+
+/* ---- watches ---- */
+
+kio_await *kio_watch_new(lua_State *L, kio_task *task, const kio_await_kind *kind, void *object) {
+  watch *w = lua_newuserdatauv(L, sizeof *w, 0);
+  w->await = NULL;
+  kio_waitable_init(&w->base);
+  luaL_setmetatable(L, WATCH_TYPE);
+  kio_await *await = make(task, kind, object);
+  if (!await) luaL_error(L, "not enough memory to wait for another thread");
+  await->queue = &w->base.queue;
+  await->anchor = &w->await;
+  return w->await = await;
+}
+
+void kio_watch_begin(kio_await *await, kio_task *task) {
+  begin(await, task);
+}
+
+/* watch:__close(): whoever waits in it all the same is woken. */
+static int l_watch_close(lua_State *L) {
+  watch *w = luaL_checkudata(L, 1, WATCH_TYPE);
+  kio_await *await = w->await;
+  if (!await) return 0;
+  if (await->task) leave(await);
+  settle(await);
+  kio_queue_wake_all(&w->base.queue);
+  kio_await_end(await);
+  return 0;
+}
+
+static void open_watch(lua_State *L) {
+  luaL_newmetatable(L, WATCH_TYPE);
+  lua_pushcfunction(L, l_watch_close);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__gc");
+  lua_setfield(L, -2, "__close");
+  lua_pop(L, 1);
+}
+
+void kio_await_open(lua_State *L) {
+  open_watch(L);
+  kio_new_hidden_type(L, AWAIT_TYPE, l_gc);
+}

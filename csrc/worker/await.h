@@ -1,0 +1,50 @@
+/* How a task waits for what threads share (thread/awaiter.h). The order is: kio_await_new; the call
+   that lists `awaiter`, or finds that there is no need to wait; kio_await_park, or kio_await_end;
+   and kio_await_end in the continuation, when awaiter.answer and awaiter.parcel have been looked
+   at. A watch is an await whose answer wakes who waits in a queue of its own: so a task can wait
+   for several things at once, some of them another thread's. */
+#ifndef KIO_WORKER_AWAIT_H
+#define KIO_WORKER_AWAIT_H
+
+#include "task/sched.h"
+#include "thread/awaiter.h"
+
+/* What is waited for: a channel, an event. */
+typedef struct kio_await_kind {
+  void *(*ref)(void *object);
+  void (*unref)(void *object);
+  /* Gives up, as kio_channel_leave. */
+  bool (*leave)(void *object, kio_awaiter *awaiter);
+  /* A parcel came that the task cannot take any more. */
+  void (*give_back)(void *object, kio_parcel *parcel);
+} kio_await_kind;
+
+typedef struct kio_await {
+  kio_awaiter awaiter;
+  kio_member member; /* of its scheduler, while a task waits */
+  kio_sched *sched;  /* that scheduler, while a task waits */
+  pid_t process;     /* where it was made */
+  kio_task *task;    /* that task; NULL: none, or no longer */
+  const kio_await_kind *kind;
+  void *object;              /* what is waited for: a reference */
+  struct kio_await **anchor; /* what Lua keeps alive; NULL: it is gone */
+  kio_queue *queue;          /* of a watch, woken by the answer; NULL: the task is */
+  bool posted;               /* listed, or its post is on the way */
+} kio_await;
+
+/* Starts the task's timer and makes an await, anchored by the value it pushes. NULL after pushing a
+   message instead: then nothing has begun. */
+kio_await *kio_await_new(lua_State *L, kio_task *task, const kio_await_kind *kind, void *object,
+                         int64_t timeout_ns);
+/* It is listed: parks the task, which goes on in `k` with the await as its context; `what` is a
+   constant that tells people what it waits for. */
+int kio_await_park(lua_State *L, kio_await *await, kio_task *task, const char *what,
+                   lua_KFunction k);
+/* An await that is a watch, anchored by the value it pushes; raises when memory is out. */
+kio_await *kio_watch_new(lua_State *L, kio_task *task, const kio_await_kind *kind, void *object);
+/* It is listed: the task will wait in its queue. Else it is to be ended by kio_await_end. */
+void kio_watch_begin(kio_await *watch, kio_task *task);
+/* It is over; what is left in awaiter.parcel is given back or freed. */
+void kio_await_end(kio_await *await);
+
+#endif

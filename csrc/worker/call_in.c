@@ -1,0 +1,178 @@
+/* The target's end of a remote: runs a function that came from another worker in a task of its own,
+   in a scope of its own, and sends its outcome back. Invariant: a remote that was begun is among
+   the scheduler's members until it has been answered, and is answered once. The target's thread
+   only. */
+#include "worker/call_in.h"
+
+#include "codec/wire.h"
+#include "op/op.h"
+#include "run/scope_lua.h"
+#include "task/traceback.h"
+
+static kio_errand *errand_of(kio_remote *remote) {
+  return KIO_CONTAINER(remote, kio_errand, remote);
+}
+
+/* ---- its outcome ---- */
+
+static const kio_codec_limits result_limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "result", false};
+static const kio_codec_limits error_limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "error", false};
+
+static kio_outcome pack_results(lua_State *L, kio_task *task, kio_parcel *parcel) {
+  int count = kio_task_result_count(task), first = lua_gettop(L) + 1;
+  bool room = lua_checkstack(L, 2 * count + 32); /* packing takes as much again */
+  for (int i = 0; room && i < count; i++) kio_task_push_result(L, task, i);
+  if (!room) lua_pushliteral(L, "too many results");
+  else if (kio_codec_pack(L, first, count, parcel, &result_limits)) return KIO_OUTCOME_DONE;
+  lua_pushnil(L);
+  if (!kio_codec_pack(L, lua_gettop(L) - 1, 2, parcel, &error_limits)) {
+    luaL_error(L, "not enough memory");
+  }
+  return KIO_OUTCOME_FAILED;
+}
+
+/* An error value that cannot cross goes as its text. */
+static kio_outcome pack_error(lua_State *L, kio_task *task, kio_parcel *parcel) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  int self = lua_gettop(L);
+  kio_task_push_result(L, task, 0);
+  lua_getiuservalue(L, self, KIO_TASK_UV_TRACE);
+  if (kio_codec_pack(L, self + 1, 2, parcel, &error_limits)) return KIO_OUTCOME_FAILED;
+  lua_settop(L, self + 2);
+  kio_trace_push_text(L, self + 1);
+  lua_replace(L, self + 1);
+  if (!kio_codec_pack(L, self + 1, 2, parcel, &error_limits)) luaL_error(L, "not enough memory");
+  return KIO_OUTCOME_FAILED;
+}
+
+/* What a function comes to that its worker has cut off. A worker that broke down is missed by those
+   who asked it; at the end of the run all that is under way is cancelled, here and there. */
+static kio_outcome cut_off(const kio_sched *sched) {
+  bool broken = sched->config.serves && (sched->trouble || !kio_list_empty(&sched->root.failures));
+  return broken ? KIO_OUTCOME_LOST : KIO_OUTCOME_CANCELLED;
+}
+
+/* pack(errand) -> outcome */
+static int l_pack(lua_State *L) {
+  kio_errand *errand = lua_touserdata(L, 1);
+  kio_task *task = errand->task;
+  kio_parcel *parcel = &errand->remote.parcel;
+  kio_parcel_free(parcel);
+  kio_outcome outcome = cut_off(task->sched);
+  if (task->status == KIO_TASK_DONE) outcome = pack_results(L, task, parcel);
+  if (task->status == KIO_TASK_FAILED) outcome = pack_error(L, task, parcel);
+  lua_pushinteger(L, outcome);
+  return 1;
+}
+
+static kio_outcome outcome_of(lua_State *L, kio_errand *errand) {
+  kio_outcome outcome = KIO_OUTCOME_MEMORY;
+  if (!lua_checkstack(L, 4)) return outcome;
+  lua_pushcfunction(L, l_pack);
+  lua_pushlightuserdata(L, errand);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) outcome = (kio_outcome)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return outcome;
+}
+
+static void finish(kio_errand *errand, kio_outcome outcome) {
+  kio_assert(errand->task);
+  errand->task = NULL;
+  kio_remote_answer(&errand->remote, outcome);
+}
+
+static void task_ended(kio_on_end *end, kio_task *task) {
+  kio_errand *errand = KIO_CONTAINER(end, kio_errand, end);
+  if (!kio_ring_alive(&task->sched->ring)) return; /* a forked child's: the worker tells of it */
+  task->handled = true;                            /* whoever asked is told, and nobody else */
+  kio_sched_leave(&errand->runs);
+  finish(errand, outcome_of(task->sched->L, errand));
+}
+
+/* The scheduler ends before the task has. */
+static void detach(kio_member *member) {
+  finish(KIO_CONTAINER(member, kio_errand, runs), KIO_OUTCOME_LOST);
+}
+
+/* ---- its task ---- */
+
+static int l_runk(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  return lua_gettop(L) - (int)ctx;
+}
+
+/* The body of the task: run(errand) -> the function's results. */
+static int l_run(lua_State *L) {
+  kio_errand *errand = lua_touserdata(L, 1);
+  lua_pushcfunction(L, kio_scope_l_run);
+  int count = kio_codec_unpack(L, &errand->remote.parcel);
+  if (count < 0) return lua_error(L);
+  lua_callk(L, count, LUA_MULTRET, 1, l_runk);
+  return l_runk(L, LUA_OK, 1);
+}
+
+/* begin(errand, sched): makes the task */
+static int l_begin(lua_State *L) {
+  kio_errand *errand = lua_touserdata(L, 1);
+  kio_sched *sched = lua_touserdata(L, 2);
+  lua_pushcfunction(L, l_run);
+  lua_pushlightuserdata(L, errand);
+  errand->task = kio_task_new(L, sched, &sched->root, 1);
+  return 0;
+}
+
+static void begin(kio_errand *errand, kio_sched *sched) {
+  lua_State *L = sched->L;
+  lua_pushcfunction(L, l_begin);
+  lua_pushlightuserdata(L, errand);
+  lua_pushlightuserdata(L, sched);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+    lua_pop(L, 1);
+    kio_remote_answer(&errand->remote, KIO_OUTCOME_MEMORY);
+    return;
+  }
+  errand->task->on_end = &errand->end;
+  kio_sched_join(sched, &errand->runs);
+  kio_sched_make_daemon(errand->task); /* the run goes on for the task that waits for this one */
+}
+
+/* ---- what comes in ---- */
+
+static void go_arrive(kio_post *post, void *context) {
+  kio_remote *remote = KIO_CONTAINER(post, kio_remote, go);
+  kio_sched *sched = context;
+  if (!kio_remote_begin(remote, sched->inbox, sched->config.worker->id)) {
+    kio_remote_unref(remote);
+  } else if (sched->root.active) {
+    kio_remote_answer(remote, cut_off(sched));
+  } else if (!lua_checkstack(sched->L, 4)) {
+    kio_remote_answer(remote, KIO_OUTCOME_MEMORY);
+  } else {
+    begin(errand_of(remote), sched);
+  }
+}
+
+/* Nobody begins it: its origin is told, unless it has withdrawn it. */
+static void go_drop(kio_post *post) {
+  kio_remote *remote = KIO_CONTAINER(post, kio_remote, go);
+  if (kio_remote_withdraw(remote)) kio_remote_answer(remote, KIO_OUTCOME_LOST);
+  else kio_remote_unref(remote);
+}
+
+static void cancel_arrive(kio_post *post, void *sched) {
+  kio_remote *remote = KIO_CONTAINER(post, kio_remote, cancel);
+  (void)sched;
+  if (errand_of(remote)->task) kio_task_cancel(errand_of(remote)->task);
+  kio_remote_unref(remote);
+}
+
+static void cancel_drop(kio_post *post) {
+  kio_remote_unref(KIO_CONTAINER(post, kio_remote, cancel));
+}
+
+void kio_errand_prepare(kio_errand *errand) {
+  errand->remote.go = (kio_post){.arrive = go_arrive, .drop = go_drop};
+  errand->remote.cancel = (kio_post){.arrive = cancel_arrive, .drop = cancel_drop};
+  errand->end.ended = task_ended;
+  errand->runs.detach = detach;
+}

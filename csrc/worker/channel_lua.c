@@ -1,0 +1,350 @@
+/* kio.thread.channel: values from tasks to tasks of any worker. A value is packed by its sender and
+   unpacked by its receiver; what the channel keeps between them knows no Lua. Handles move with the
+   value when it is offered, and come back to the sender when it was not taken. Sending and
+   receiving need a task, the rest may be called by whoever has the channel. The thread of the Lua
+   state. */
+#include "thread/channel.h"
+
+#include <lauxlib.h>
+
+#include "base/config.h"
+#include "codec/codec.h"
+#include "codec/scalar.h"
+#include "codec/wire.h"
+#include "op/handle.h"
+#include "op/op.h"
+#include "op/registry.h"
+#include "worker/await.h"
+#include "worker/shared.h"
+
+#define CHANNEL_TYPE "kio.ThreadChannel"
+
+enum { CHANNEL = 1, VALUE, HANDLES }; /* on the stack of a sender */
+
+/* ---- the object ---- */
+
+static void *ref(void *object) {
+  return kio_channel_ref(object);
+}
+
+static void unref(void *object) {
+  kio_channel_unref(object);
+}
+
+static bool leave(void *object, kio_awaiter *awaiter) {
+  return kio_channel_leave(object, awaiter);
+}
+
+static void give_back(void *object, kio_parcel *parcel) {
+  kio_channel_give_back(object, parcel);
+}
+
+static const kio_shared_kind shared_kind = {CHANNEL_TYPE, unref};
+static const kio_await_kind await_kind = {ref, unref, leave, give_back};
+
+static kio_shared *check(lua_State *L) {
+  return kio_shared_check(L, &shared_kind);
+}
+
+static int64_t check_timeout(lua_State *L, int index) {
+  int64_t timeout = kio_shared_timeout(L, index);
+  lua_settop(L, index - 1);
+  return timeout;
+}
+
+/* ---- failures ---- */
+
+static int late(lua_State *L, const char *what) {
+  return kio_fail_text(L, "ETIMEDOUT", what, "channel", "timed out");
+}
+
+static int closed(lua_State *L, const char *what) {
+  return kio_fail_text(L, "EPIPE", what, "channel", "it is closed");
+}
+
+/* Nobody has answered. */
+static int early_end(lua_State *L, const char *what) {
+  const kio_task *task = kio_sched_current()->current;
+  if (task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  return late(L, what);
+}
+
+/* ---- sending ---- */
+
+/* Packs the value and leaves at HANDLES what has moved with it. */
+static kio_parcel pack(lua_State *L) {
+  static const kio_codec_limits limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "message", false};
+  kio_parcel parcel;
+  lua_settop(L, VALUE);
+  if (kio_scalar_pack(L, VALUE, &parcel)) return parcel; /* the common case, and nothing moves */
+  if (!kio_codec_pack_kept(L, VALUE, 1, &parcel, &limits)) lua_error(L);
+  return parcel;
+}
+
+/* The parcel was not taken: its handles are the sender's again. */
+static int refused(lua_State *L, kio_parcel *parcel, kio_channel_result result, const char *what) {
+  kio_codec_restore(L, HANDLES, parcel);
+  if (result == KIO_CHANNEL_CLOSED) return closed(L, what);
+  if (result == KIO_CHANNEL_MEMORY) return luaL_error(L, "not enough memory");
+  return kio_fail_text(L, "EAGAIN", what, "channel", "no room, and nobody waits to receive");
+}
+
+static int sent(lua_State *L) {
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int l_sendk(lua_State *L, int status, lua_KContext ctx) {
+  kio_await *await = (kio_await *)ctx; /* NOLINT: it is anchored on this frame */
+  kio_answer answer = await->awaiter.answer;
+  (void)status;
+  if (answer != KIO_ANSWER_DONE) kio_codec_restore(L, HANDLES, &await->awaiter.parcel);
+  kio_await_end(await);
+  if (answer == KIO_ANSWER_DONE) return sent(L);
+  return answer == KIO_ANSWER_CLOSED ? closed(L, "send") : early_end(L, "send");
+}
+
+/* There was no room. */
+static int wait_to_send(lua_State *L, kio_task *task, kio_shared *shared, kio_parcel *parcel,
+                        int64_t timeout_ns) {
+  kio_await *await = kio_await_new(L, task, &await_kind, shared->object, timeout_ns);
+  if (!await) {
+    kio_codec_restore(L, HANDLES, parcel);
+    return lua_error(L);
+  }
+  kio_channel_result result = kio_channel_send(shared->object, parcel, &await->awaiter);
+  if (result == KIO_CHANNEL_WAIT) {
+    return kio_await_park(L, await, task, "thread channel send", l_sendk);
+  }
+  kio_timer_stop(&task->sched->timers, &task->timer);
+  kio_await_end(await);
+  return result == KIO_CHANNEL_DONE ? sent(L) : refused(L, parcel, result, "send");
+}
+
+static int send_value(lua_State *L, kio_task *task, int64_t timeout_ns) {
+  kio_shared *shared = lua_touserdata(L, CHANNEL);
+  kio_parcel parcel = pack(L);
+  kio_channel_result result = kio_channel_send(shared->object, &parcel, NULL);
+  if (result == KIO_CHANNEL_DONE) return sent(L);
+  if (result == KIO_CHANNEL_WAIT) return wait_to_send(L, task, shared, &parcel, timeout_ns);
+  return refused(L, &parcel, result, "send");
+}
+
+static int l_send_turned(lua_State *L, int status, lua_KContext timeout_ns) {
+  (void)status;
+  kio_shared_turned(L);
+  return send_value(L, kio_sched_current()->current, timeout_ns);
+}
+
+static void check_value(lua_State *L) {
+  luaL_argcheck(L, !lua_isnoneornil(L, VALUE), VALUE, "a channel cannot carry nil");
+}
+
+/* channel:send(value [, timeout]) -> true */
+static int l_send(lua_State *L) {
+  kio_shared *shared = check(L);
+  check_value(L);
+  int64_t timeout_ns = check_timeout(L, 3);
+  kio_task *task = kio_op_begin(L);
+  if (kio_shared_busy(shared, task)) return kio_shared_turn(L, task, timeout_ns, l_send_turned);
+  return send_value(L, task, timeout_ns);
+}
+
+/* channel:try_send(value) -> true */
+static int l_try_send(lua_State *L) {
+  kio_shared *shared = check(L);
+  check_value(L);
+  kio_parcel parcel = pack(L);
+  kio_channel_result result = kio_channel_send(shared->object, &parcel, NULL);
+  return result == KIO_CHANNEL_DONE ? sent(L) : refused(L, &parcel, result, "try_send");
+}
+
+/* ---- receiving ---- */
+
+/* Raises when the value cannot be made in this state: a module it needs is missing here. */
+static int unpack(lua_State *L, kio_parcel *parcel) {
+  int count = kio_codec_unpack(L, parcel);
+  return count < 0 ? lua_error(L) : count;
+}
+
+/* Closed and empty. */
+static int nothing(lua_State *L) {
+  lua_pushnil(L);
+  return 1;
+}
+
+static int l_receivek(lua_State *L, int status, lua_KContext ctx) {
+  kio_await *await = (kio_await *)ctx; /* NOLINT: it is anchored on this frame */
+  kio_answer answer = await->awaiter.answer;
+  kio_parcel parcel = await->awaiter.parcel;
+  (void)status;
+  await->awaiter.parcel = (kio_parcel){0};
+  kio_await_end(await);
+  if (answer == KIO_ANSWER_DONE) return unpack(L, &parcel);
+  return answer == KIO_ANSWER_CLOSED ? nothing(L) : early_end(L, "receive");
+}
+
+static int wait_to_receive(lua_State *L, kio_task *task, kio_shared *shared, int64_t timeout_ns) {
+  kio_parcel parcel;
+  kio_await *await = kio_await_new(L, task, &await_kind, shared->object, timeout_ns);
+  if (!await) return lua_error(L);
+  kio_channel_result result = kio_channel_receive(shared->object, &parcel, &await->awaiter);
+  if (result == KIO_CHANNEL_WAIT) {
+    return kio_await_park(L, await, task, "thread channel receive", l_receivek);
+  }
+  kio_timer_stop(&task->sched->timers, &task->timer);
+  kio_await_end(await);
+  return result == KIO_CHANNEL_DONE ? unpack(L, &parcel) : nothing(L);
+}
+
+static int receive_value(lua_State *L, kio_task *task, int64_t timeout_ns) {
+  kio_parcel parcel;
+  kio_shared *shared = lua_touserdata(L, CHANNEL);
+  kio_channel_result result = kio_channel_receive(shared->object, &parcel, NULL);
+  if (result == KIO_CHANNEL_DONE) return unpack(L, &parcel);
+  if (result == KIO_CHANNEL_CLOSED) return nothing(L);
+  return wait_to_receive(L, task, shared, timeout_ns);
+}
+
+static int l_receive_turned(lua_State *L, int status, lua_KContext timeout_ns) {
+  (void)status;
+  kio_shared_turned(L);
+  return receive_value(L, kio_sched_current()->current, timeout_ns);
+}
+
+/* channel:receive([timeout]) -> value | nil: closed and empty */
+static int l_receive(lua_State *L) {
+  kio_shared *shared = check(L);
+  int64_t timeout_ns = check_timeout(L, 2);
+  kio_task *task = kio_op_begin(L);
+  if (kio_shared_busy(shared, task)) return kio_shared_turn(L, task, timeout_ns, l_receive_turned);
+  return receive_value(L, task, timeout_ns);
+}
+
+/* channel:try_receive() -> value | nil: closed and empty */
+static int l_try_receive(lua_State *L) {
+  kio_parcel parcel;
+  switch (kio_channel_receive(check(L)->object, &parcel, NULL)) {
+  case KIO_CHANNEL_DONE: return unpack(L, &parcel);
+  case KIO_CHANNEL_CLOSED: return nothing(L);
+  default: return kio_fail_text(L, "EAGAIN", "try_receive", "channel", "it is empty");
+  }
+}
+
+/* (): what iter gives; the channel is its upvalue */
+static int l_next(lua_State *L) {
+  lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  return l_receive(L);
+}
+
+/* channel:iter() -> function that gives the values, until the channel is closed and empty */
+static int l_iter(lua_State *L) {
+  check(L);
+  lua_settop(L, 1);
+  lua_pushcclosure(L, l_next, 1);
+  return 1;
+}
+
+/* ---- for kio.select ---- */
+
+/* thread_channel_ready(channel, sending) -> whether that would come to something at once */
+static int l_ready(lua_State *L) {
+  lua_pushboolean(L, kio_channel_ready(check(L)->object, lua_toboolean(L, 2)));
+  return 1;
+}
+
+/* thread_channel_watch(channel, sending) -> watch that is woken when it is ready | nil: it is */
+static int l_watch(lua_State *L) {
+  kio_shared *shared = check(L);
+  kio_task *task = kio_op_task(L);
+  kio_await *watch = kio_watch_new(L, task, &await_kind, shared->object);
+  if (!kio_channel_watch(shared->object, lua_toboolean(L, 2), &watch->awaiter)) {
+    kio_watch_begin(watch, task);
+    return 1;
+  }
+  kio_await_end(watch);
+  return 0;
+}
+
+/* ---- the rest ---- */
+
+/* channel:close(); in a forked child nobody is there who could be told */
+static int l_close(lua_State *L) {
+  kio_shared *shared = kio_shared_check_any(L, &shared_kind);
+  if (!kio_shared_is_parents(shared)) kio_channel_close(shared->object);
+  return 0;
+}
+
+static int l_tostring(lua_State *L) {
+  kio_channel_state s;
+  kio_shared *shared = kio_shared_self(L, &shared_kind);
+  if (!shared->object) return (lua_pushliteral(L, CHANNEL_TYPE " (finalized)"), 1);
+  if (kio_shared_is_parents(shared)) {
+    lua_pushliteral(L, CHANNEL_TYPE " (the parent process')");
+    return 1;
+  }
+  kio_channel_look(shared->object, &s);
+  lua_pushfstring(L, CHANNEL_TYPE " (%s%I of %I, %I sending, %I receiving)",
+                  s.closed ? "closed, " : "", (LUAI_UACINT)s.count, (LUAI_UACINT)s.capacity,
+                  (LUAI_UACINT)s.sending, (LUAI_UACINT)s.receiving);
+  return 1;
+}
+
+/* thread_channel(capacity) -> channel */
+static int l_thread_channel(lua_State *L) {
+  lua_Integer capacity = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, capacity >= 1 && capacity <= KIO_CHANNEL_MAX, 1,
+                "a capacity is at least 1, and at most 2^30");
+  kio_shared *shared = kio_shared_push_empty(L, &shared_kind);
+  shared->object = kio_channel_new((size_t)capacity);
+  if (!shared->object) return luaL_error(L, "not enough memory");
+  kio_shared_enter(L, shared->object);
+  return 1;
+}
+
+/* A channel crosses by reference: both sides have it then. */
+static const char *prepare(lua_State *L, int index, void **spare) {
+  const kio_shared *shared = lua_touserdata(L, index);
+  if (!shared->object) return "it was finalized";
+  if (kio_shared_is_parents(shared)) return KIO_SHARED_PARENTS;
+  *spare = kio_channel_ref(shared->object);
+  return NULL;
+}
+
+static void take(lua_State *L, void *object) {
+  kio_shared_push(L, &shared_kind, object);
+}
+
+static const kio_handle_kind handle_kind = {
+    CHANNEL_TYPE, prepare, kio_handle_give_reference, take, unref, NULL,
+};
+
+static const luaL_Reg methods[] = {
+    {"send", l_send}, {"receive", l_receive}, {"try_send", l_try_send},
+    {"iter", l_iter}, {"close", l_close},     {"try_receive", l_try_receive},
+    {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__gc", kio_shared_l_gc},
+    {"__close", l_close},
+    {"__tostring", l_tostring},
+    {NULL, NULL},
+};
+
+void kio_channel_open(lua_State *L) {
+  luaL_newmetatable(L, CHANNEL_TYPE);
+  kio_handle_register(L, &handle_kind);
+  luaL_setfuncs(L, metamethods, 0);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}
+
+const luaL_Reg kio_channel_ops[] = {
+    {"thread_channel", l_thread_channel},
+    {"thread_channel_ready", l_ready},
+    {"thread_channel_watch", l_watch},
+    {NULL, NULL},
+};

@@ -1,0 +1,237 @@
+/* kio.runtime: workers for programs that are not run by kio.run: started, used from plain Lua and
+   stopped by hand. The calling thread is none of the workers; while it waits for an answer it
+   sleeps in poll(2) on an inbox of its own. Invariant: a handle has a runtime until stopped. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/errname.h"
+#include "op/op.h"
+#include "op/registry.h"
+#include "run/options.h"
+#include "run/worker.h"
+#include "worker/call_out.h"
+
+#define RUNTIME_TYPE "kio.Runtime"
+
+typedef struct handle {
+  kio_runtime *runtime; /* NULL: stopped */
+  kio_inbox *inbox;     /* where answers to this thread go */
+  int64_t shutdown_ns;  /* how long stopping may take, unless told */
+  pid_t pid;            /* the process whose threads they are */
+  bool keep;            /* a worker that fails does not end the others */
+} handle;
+
+static handle *check_handle(lua_State *L) {
+  handle *h = luaL_checkudata(L, 1, RUNTIME_TYPE);
+  if (h->runtime && h->pid != getpid()) {
+    luaL_error(L, "the runtime's threads are in the parent process, and this is a child");
+  }
+  return h;
+}
+
+static handle *check_running(lua_State *L) {
+  handle *h = check_handle(L);
+  if (!h->runtime) luaL_error(L, "the runtime has been stopped");
+  return h;
+}
+
+/* ---- start ---- */
+
+static int start(lua_State *L, handle *h, kio_options *options) {
+  int err;
+  char failure[KIO_FAILURE_MAX] = "not enough memory";
+  kio_worker_plan plan = {.config = options->sched};
+  options->runtime.main = kio_worker_main;
+  options->runtime.context = &plan;
+  h->inbox = kio_inbox_new(&err);
+  if (h->inbox) h->runtime = kio_runtime_new(&options->runtime, &err);
+  if (!h->runtime) return kio_fail(L, -err, "kio.runtime", "workers");
+  err = kio_seed_init(&plan.seed, L) ? kio_runtime_start(h->runtime, failure) : -ENOMEM;
+  kio_seed_fini(&plan.seed);
+  return err ? kio_fail_text(L, kio_errname(-err), "kio.runtime", "start", failure) : 0;
+}
+
+/* Whether a worker has failed that must not, and which. */
+static bool take_failures(handle *h, char failure[KIO_FAILURE_MAX]) {
+  while (kio_runtime_failed(h->runtime, failure)) {
+    if (!h->keep) return true;
+    fprintf(stderr, "kio: %s\n", failure);
+  }
+  return false;
+}
+
+/* True: something went wrong, and `text` tells what. */
+static bool stop(handle *h, int64_t timeout_ns, char text[KIO_FAILURE_MAX]) {
+  int64_t until = kio_after_ns(kio_real_now_ns(), timeout_ns);
+  char late[KIO_FAILURE_MAX - 32];
+  bool failed = kio_runtime_end(h->runtime, until, late, sizeof late);
+  if (failed) snprintf(text, KIO_FAILURE_MAX, "did not end in time: %s", late);
+  else failed = take_failures(h, text);
+  kio_runtime_unref(h->runtime);
+  h->runtime = NULL;
+  return failed;
+}
+
+/* Options of kio.run that say nothing here. */
+static void refuse_options_of_run(lua_State *L) {
+  static const char *const names[] = {"on_error", "on_watchdog", "interrupt", "testing", NULL};
+  for (int i = 0; names[i]; i++) {
+    if (lua_getfield(L, 1, names[i]) != LUA_TNIL) {
+      luaL_argerror(L, 1, lua_pushfstring(L, "option '%s' is one of kio.run only", names[i]));
+    }
+    lua_pop(L, 1);
+  }
+}
+
+/* runtime([options]) -> runtime | nil, message, code */
+static int l_runtime(lua_State *L) {
+  kio_options options;
+  char text[KIO_FAILURE_MAX];
+  lua_settop(L, 1);
+  if (lua_isnil(L, 1)) {
+    lua_newtable(L);
+    lua_replace(L, 1);
+  }
+  kio_options_read(L, 1, &options);
+  refuse_options_of_run(L);
+  handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  *h = (handle){.shutdown_ns = options.sched.shutdown_ns, .pid = getpid(), .keep = options.keep};
+  luaL_setmetatable(L, RUNTIME_TYPE);
+  int failed = start(L, h, &options);
+  if (failed && h->runtime) stop(h, h->shutdown_ns, text);
+  return failed ? failed : 1;
+}
+
+/* ---- asking and waiting ---- */
+
+static void take_answers(handle *h) {
+  kio_post *post = kio_inbox_take(h->inbox);
+  while (post) {
+    kio_post *next = post->next;
+    post->arrive(post, NULL);
+    post = next;
+  }
+}
+
+/* Sleeps until something is posted. False: a signal came first. */
+static bool sleep_for_post(handle *h) {
+  uint64_t count;
+  struct pollfd look = {.fd = kio_inbox_fd(h->inbox), .events = POLLIN};
+  if (!kio_inbox_sleep(h->inbox)) return true;
+  if (poll(&look, 1, -1) < 0) return false;
+  return read(look.fd, &count, sizeof count) > 0 || errno != EINTR;
+}
+
+/* The interpreter's handler for Ctrl-C asks by a hook on the main coroutine that the program stops.
+   No other hook looks at everything. */
+static lua_State *interrupted(lua_State *L) {
+  const int all = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  lua_State *main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  return lua_gethookmask(main) == all && lua_gethookcount(main) == 1 ? main : NULL;
+}
+
+/* Waits until the function has ended. Ctrl-C cancels it, and is raised when it has unwound. */
+static void await_answer(lua_State *L, handle *h, kio_errand *errand) {
+  lua_State *asked = NULL;
+  bool begun = true;
+  while (take_answers(h), begun && !errand->arrived) {
+    if (sleep_for_post(h) || !(asked = interrupted(L))) continue;
+    begun = !kio_errand_call_off(errand);
+  }
+  if (!asked) return;
+  lua_sethook(asked, NULL, 0, 0);
+  luaL_error(L, "interrupted!");
+}
+
+/* runtime:block_on(f, ...) -> f's results, from whichever worker is idle first; raises its error */
+static int l_block_on(lua_State *L) {
+  char failure[KIO_FAILURE_MAX], late[KIO_FAILURE_MAX];
+  handle *h = check_running(L);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  if (kio_sched_here()) {
+    return luaL_error(L, "block_on within kio.run would hold up its loop: use kio.thread.spawn");
+  }
+  if (take_failures(h, failure)) {
+    stop(h, h->shutdown_ns, late);
+    return luaL_error(L, "block_on: the runtime has been stopped: %s", failure);
+  }
+  int count = lua_gettop(L) - 1;
+  luaL_checkstack(L, 8, "too many arguments");
+  kio_errand *errand = kio_errand_new(L, h->inbox);
+  if (!kio_codec_pack(L, 2, count, &errand->remote.parcel, NULL)) return lua_error(L);
+  check_running(L); /* a finalizer may have stopped it */
+  if (!kio_errand_send(h->runtime, errand, 0)) {
+    return luaL_error(L, "block_on: no worker is left");
+  }
+  await_answer(L, h, errand);
+  return kio_errand_push_outcome(L, errand);
+}
+
+/* runtime:stop([{ timeout = }]) -> true | nil, message, code: what is left then is named */
+static int l_stop(lua_State *L) {
+  char text[KIO_FAILURE_MAX];
+  handle *h = check_handle(L);
+  int64_t timeout = kio_op_timeout_or(L, 2, h->shutdown_ns);
+  lua_pushboolean(L, true);
+  if (!h->runtime || !stop(h, timeout, text)) return 1;
+  return kio_fail_text(L, "ETIMEDOUT", "kio.runtime", "stop", text);
+}
+
+/* runtime:running() -> whether it has not been stopped */
+static int l_running(lua_State *L) {
+  lua_pushboolean(L, check_handle(L)->runtime != NULL);
+  return 1;
+}
+
+/* runtime:size() -> how many workers it has */
+static int l_size(lua_State *L) {
+  lua_pushinteger(L, kio_runtime_count(check_running(L)->runtime));
+  return 1;
+}
+
+static int l_gc(lua_State *L) {
+  char text[KIO_FAILURE_MAX];
+  handle *h = luaL_checkudata(L, 1, RUNTIME_TYPE);
+  if (h->runtime && h->pid == getpid()) stop(h, h->shutdown_ns, text);
+  h->runtime = NULL;
+  if (h->inbox) kio_inbox_close(h->inbox);
+  kio_inbox_unref(h->inbox);
+  h->inbox = NULL;
+  return 0;
+}
+
+static int l_tostring(lua_State *L) {
+  const handle *h = luaL_checkudata(L, 1, RUNTIME_TYPE);
+  if (h->runtime)
+    lua_pushfstring(L, "kio.Runtime (%d workers)", (int)kio_runtime_count(h->runtime));
+  else lua_pushliteral(L, "kio.Runtime (stopped)");
+  return 1;
+}
+
+void kio_runtime_open(lua_State *L) {
+  static const luaL_Reg methods[] = {{"block_on", l_block_on},
+                                     {"stop", l_stop},
+                                     {"running", l_running},
+                                     {"size", l_size},
+                                     {NULL, NULL}};
+  luaL_newmetatable(L, RUNTIME_TYPE);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, l_gc);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__gc");
+  lua_setfield(L, -2, "__close");
+  lua_pushcfunction(L, l_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pop(L, 1);
+}
+
+const luaL_Reg kio_runtime_ops[] = {
+    {"runtime", l_runtime},
+    {NULL, NULL},
+};

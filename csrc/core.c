@@ -37,7 +37,7 @@ int luaopen_kio_core(lua_State *L) {
   kio_task_open_methods(L);
   kio_queue_open(L);
   kio_scope_open_type(L);
-  kio_run_open(L);
+  kio_sched_open(L);
   kio_signal_open(L);
   kio_process_open(L);
   kio_rig_open(L);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "codec/codec.h"
+#include "codec/pack.h"
+#include "codec/unpack.h"
 
 enum { ROUNDS = 15 };
 

@@ -3,13 +3,15 @@
    Whatever takes Lua's memory may run finalizers, which may close what has been looked at, or load
    modules: nothing but Lua values and the memory above is trusted across that. Called by the thread
    of the Lua state. */
+#include "codec/pack.h"
+
 #include <lauxlib.h>
 #include <string.h>
 
 #include "base/config.h"
 #include "base/memory.h"
 #include "base/ptrmap.h"
-#include "codec/codec.h"
+#include "codec/handles.h"
 #include "codec/known.h"
 #include "codec/place.h"
 #include "codec/wire.h"

@@ -1,10 +1,11 @@
 /* Unpacking. Owns nothing: the parcel is freed by kio_codec_unpack however the walk ends, and what
    the walk makes is Lua's. Trusts no byte of `data`: every number is checked before it is used, and
    sizes must be covered by bytes that are there. Called by the thread of the Lua state. */
+#include "codec/unpack.h"
+
 #include <lauxlib.h>
 #include <string.h>
 
-#include "codec/codec.h"
 #include "codec/scalar.h"
 #include "codec/wire.h"
 #include "op/handle.h"

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 #include "base/config.h"
-#include "net/net.h"
+#include "net/connection.h"
+#include "net/listener.h"
 #include "net/sockopt.h"
 #include "net/stream_lua.h"
 #include "net/udp.h"

@@ -6,7 +6,8 @@
 
 #include "base/memory.h"
 #include "net/acceptor.h"
-#include "net/net.h"
+#include "net/connection.h"
+#include "net/listener.h"
 #include "net/sockopt.h"
 #include "net/stream_lua.h"
 #include "op/close.h"
@@ -61,7 +62,7 @@ static int fail(lua_State *L, const listener *l, const char *what, int err) {
 enum { ACCEPT_STREAM = 2 }; /* where the userdata to be filled waits on the frame */
 
 static int push_connection(lua_State *L, const listener *l, int fd, const kio_sockaddr *peer) {
-  if (!kio_net_fill(L, ACCEPT_STREAM, fd, peer)) return fail(L, l, "accept", ENOMEM);
+  if (!kio_connection_fill(L, ACCEPT_STREAM, fd, peer)) return fail(L, l, "accept", ENOMEM);
   lua_settop(L, ACCEPT_STREAM);
   return 1 + kio_push_address(L, peer);
 }
@@ -104,7 +105,7 @@ static int l_accept(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   if (l->fd < 0) return fail(L, l, "accept", EBADF);
   lua_settop(L, 1);
-  kio_net_push_empty(L, l->packets);
+  kio_connection_push_empty(L, l->packets);
   int outcome;
   if (left_over(l, &outcome)) return accepted(L, outcome);
   kio_request *request;
@@ -143,7 +144,7 @@ static int l_next(lua_State *L) {
   if (l->fd < 0) return fail(L, l, "accept", EBADF);
   if (!loops(l, task)) return l_accept(L);
   l->sched = task->sched;
-  kio_net_push_empty(L, l->packets);
+  kio_connection_push_empty(L, l->packets);
   if (kio_acceptor_take(l->acceptor, false, &outcome)) return accepted(L, outcome);
   int err = kio_acceptor_await(l->acceptor, task);
   if (err) return fail(L, l, "accept", -err);

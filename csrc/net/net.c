@@ -8,10 +8,9 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "net/net.h"
+#include "net/connection.h"
+#include "net/listener.h"
 #include "net/sockopt.h"
-#include "net/stream_lua.h"
-#include "net/udp.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "system/address.h"
@@ -58,17 +57,6 @@ static void read_type(lua_State *L, kio_socket_options *options) {
   lua_pop(L, 1);
 }
 
-void kio_net_push_empty(lua_State *L, bool packets) {
-  if (packets) kio_udp_push_empty(L);
-  else kio_stream_push_empty(L);
-}
-
-bool kio_net_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
-  if (!kio_udp_is(L, index)) return kio_stream_fill(L, index, fd, peer);
-  kio_udp_fill(L, index, fd, peer, true);
-  return true;
-}
-
 /* ---- names ---- */
 
 static const char by_name[2]; /* only their addresses count: keys in the registry */
@@ -111,7 +99,8 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   kio_op_release(request);
   if (err == 0) {
-    if (!kio_net_fill(L, CONNECT_STREAM, fd, &peer)) return kio_fail(L, ENOMEM, "connect", subject);
+    if (!kio_connection_fill(L, CONNECT_STREAM, fd, &peer))
+      return kio_fail(L, ENOMEM, "connect", subject);
     lua_settop(L, CONNECT_STREAM);
     return 1;
   }
@@ -133,7 +122,7 @@ static int l_connect(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   if (address.size == 0 || is_localhost(lua_tostring(L, 1))) return call_by_name(L, &by_name[0]);
   lua_settop(L, 2);
-  kio_net_push_empty(L, options.type == SOCK_SEQPACKET);
+  kio_connection_push_empty(L, options.type == SOCK_SEQPACKET);
   int fd = kio_socket_new(&address, &options);
   if (fd < 0) return kio_fail(L, -fd, "connect", lua_tostring(L, 1));
   kio_request *request;

@@ -58,7 +58,7 @@ void kio_event_open(lua_State *L);        /* worker/event_lua.c: the metatable o
 void kio_call_open(lua_State *L);         /* op/offload.c: what holds calls on the pool */
 void kio_fds_open(lua_State *L);          /* net/pass.c: the metatable of those that have come */
 void kio_rig_open(lua_State *L);          /* run/rig_lua.c: the metatable of faults */
-void kio_run_open(lua_State *L);          /* run/run.c: the scheduler's finalizer */
+void kio_sched_open(lua_State *L);        /* run/sched_lua.c: the scheduler's finalizer */
 void kio_process_open(lua_State *L);      /* process/process.c: the metatable of children */
 void kio_signal_open(lua_State *L);       /* process/signal_lua.c: the metatable of watches */
 void kio_listener_open(lua_State *L);     /* net/listener.c: pushes the table of methods */

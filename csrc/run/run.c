@@ -11,11 +11,9 @@
 #include "run/guard.h"
 #include "run/inspect.h"
 #include "run/options.h"
-#include "run/run.h"
+#include "run/sched_lua.h"
 #include "run/worker.h"
 #include "task/traceback.h"
-
-#define SCHED_TYPE "kio.Scheduler"
 
 enum { OPTIONS = 2, ON_ERROR, ON_WATCHDOG }; /* where they are on kio.run's stack */
 
@@ -131,13 +129,6 @@ static int protected(lua_State *L, lua_CFunction f, kio_sched *sched, int extra)
   return lua_pcall(L, extra + 1, LUA_MULTRET, 0);
 }
 
-kio_sched *kio_run_new_sched(lua_State *L) {
-  kio_sched *sched = lua_newuserdatauv(L, sizeof *sched, 0);
-  memset(sched, 0, sizeof *sched);
-  luaL_setmetatable(L, SCHED_TYPE);
-  return sched;
-}
-
 /* Somebody asked the run to stop: kio.stop. */
 static void asked_to_stop(kio_post *post, void *context) {
   kio_sched *sched = context;
@@ -216,7 +207,7 @@ static int l_run(lua_State *L) {
   lua_settop(L, OPTIONS);
   kio_guard_option(L, OPTIONS);
   lua_getfield(L, OPTIONS, "on_watchdog");
-  kio_sched *sched = kio_run_new_sched(L);
+  kio_sched *sched = kio_sched_push_new(L);
   int failed = open_run(L, sched, &options);
   if (failed) return failed;
   ignore_sigpipe();
@@ -235,15 +226,6 @@ static int l_run(lua_State *L) {
   if (status == LUA_OK) status = protected(L, l_results, sched, told);
   forget_all(sched);
   return status == LUA_OK ? lua_gettop(L) - base : lua_error(L);
-}
-
-static int l_gc(lua_State *L) {
-  kio_sched_fini(luaL_checkudata(L, 1, SCHED_TYPE));
-  return 0;
-}
-
-void kio_run_open(lua_State *L) {
-  kio_new_hidden_type(L, SCHED_TYPE, l_gc);
 }
 
 const luaL_Reg kio_run_ops[] = {

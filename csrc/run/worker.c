@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "run/run.h"
+#include "run/sched_lua.h"
 #include "task/traceback.h"
 
 typedef struct start {
@@ -59,7 +59,7 @@ static int l_work(lua_State *L) {
   const start *s = lua_touserdata(L, 1);
   kio_worker *worker = s->worker;
   require_kio(L);
-  kio_sched *sched = kio_run_new_sched(L);
+  kio_sched *sched = kio_sched_push_new(L);
   open_sched(L, sched, s);
   worker->stop.arrive = stop_arrive;
   kio_worker_started(worker);

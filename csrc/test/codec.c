@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "codec/codec.h"
+#include "codec/pack.h"
+#include "codec/unpack.h"
 #include "op/registry.h"
 #include "test/codec.h"
 

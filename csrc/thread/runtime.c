@@ -1,7 +1,7 @@
-/* Owns the workers, the pool and the lock around them; the jobs that any worker may take, and
-   whether there is anything left to do, are in thread/offers.c. Invariants, under the lock: a
-   worker's state only grows; `refs` counts the maker and each thread that is not yet over, and the
-   last one frees the runtime. */
+/* Owns the workers, the pool and the lock around them; the jobs that any worker may take are in
+   thread/offers.c, whether there is anything left to do is in thread/idle.c. Invariants, under the
+   lock: a worker's state only grows; `refs` counts the maker and each thread that is not yet over,
+   and the last one frees the runtime. */
 #include "thread/runtime.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* A runtime's inside, for thread/runtime.c and thread/offers.c only. */
+/* A runtime's inside, for thread/runtime.c, thread/offers.c and thread/idle.c only. */
 #ifndef KIO_THREAD_RUNTIME_PARTS_H
 #define KIO_THREAD_RUNTIME_PARTS_H
 

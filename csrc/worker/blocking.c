@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "codec/codec.h"
+#include "codec/pack.h"
+#include "codec/unpack.h"
 #include "codec/wire.h"
 #include "op/offload.h"
 #include "op/registry.h"

@@ -4,6 +4,8 @@
    only. */
 #include "worker/call_in.h"
 
+#include "codec/pack.h"
+#include "codec/unpack.h"
 #include "codec/wire.h"
 #include "op/op.h"
 #include "run/scope_lua.h"

@@ -2,7 +2,6 @@
 #ifndef KIO_WORKER_CALL_IN_H
 #define KIO_WORKER_CALL_IN_H
 
-#include "codec/codec.h"
 #include "task/sched.h"
 #include "thread/call.h"
 

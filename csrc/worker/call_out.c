@@ -5,6 +5,7 @@
 #include "worker/call_out.h"
 
 #include "base/memory.h"
+#include "codec/unpack.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/traceback.h"

@@ -8,7 +8,9 @@
 #include <lauxlib.h>
 
 #include "base/config.h"
-#include "codec/codec.h"
+#include "codec/handles.h"
+#include "codec/pack.h"
+#include "codec/unpack.h"
 #include "codec/scalar.h"
 #include "codec/wire.h"
 #include "op/handle.h"
@@ -83,7 +85,7 @@ static kio_parcel pack(lua_State *L) {
 
 /* The parcel was not taken: its handles are the sender's again. */
 static int refused(lua_State *L, kio_parcel *parcel, kio_channel_result result, const char *what) {
-  kio_codec_restore(L, HANDLES, parcel);
+  kio_handles_restore(L, HANDLES, parcel);
   if (result == KIO_CHANNEL_CLOSED) return closed(L, what);
   if (result == KIO_CHANNEL_MEMORY) return luaL_error(L, "not enough memory");
   return kio_fail_text(L, "EAGAIN", what, "channel", "no room, and nobody waits to receive");
@@ -98,7 +100,7 @@ static int l_sendk(lua_State *L, int status, lua_KContext ctx) {
   kio_await *await = (kio_await *)ctx; /* NOLINT: it is anchored on this frame */
   kio_answer answer = await->awaiter.answer;
   (void)status;
-  if (answer != KIO_ANSWER_DONE) kio_codec_restore(L, HANDLES, &await->awaiter.parcel);
+  if (answer != KIO_ANSWER_DONE) kio_handles_restore(L, HANDLES, &await->awaiter.parcel);
   kio_await_end(await);
   if (answer == KIO_ANSWER_DONE) return sent(L);
   return answer == KIO_ANSWER_CLOSED ? closed(L, "send") : early_end(L, "send");
@@ -109,7 +111,7 @@ static int wait_to_send(lua_State *L, kio_task *task, kio_shared *shared, kio_pa
                         int64_t timeout_ns) {
   kio_await *await = kio_await_new(L, task, &await_kind, shared->object, timeout_ns);
   if (!await) {
-    kio_codec_restore(L, HANDLES, parcel);
+    kio_handles_restore(L, HANDLES, parcel);
     return lua_error(L);
   }
   kio_channel_result result = kio_channel_send(shared->object, parcel, &await->awaiter);

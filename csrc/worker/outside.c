@@ -8,6 +8,7 @@
 
 #include "base/config.h"
 #include "base/errname.h"
+#include "codec/pack.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/options.h"

@@ -3,6 +3,7 @@
    scope like any other, and its end means that the function has ended there. In a task only. */
 #include <string.h>
 
+#include "codec/pack.h"
 #include "codec/wire.h"
 #include "op/op.h"
 #include "op/registry.h"

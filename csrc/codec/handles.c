@@ -1,5 +1,5 @@
 /* Owns nothing: lets handles leave with their parcel, all or none. */
-#include "codec/codec.h"
+#include "codec/handles.h"
 
 #include "op/handle.h"
 
@@ -34,15 +34,8 @@ const char *kio_handles_give(lua_State *L, int index, kio_parcel *parcel) {
   return why;
 }
 
-bool kio_codec_pack(lua_State *L, int first, int count, kio_parcel *out,
-                    const kio_codec_limits *limits) {
-  if (!kio_codec_pack_kept(L, first, count, out, limits)) return false;
-  lua_pop(L, 1);
-  return true;
-}
-
 /* A shared handle has its reference still: that of the parcel goes with it. */
-void kio_codec_restore(lua_State *L, int index, kio_parcel *parcel) {
+void kio_handles_restore(lua_State *L, int index, kio_parcel *parcel) {
   for (size_t i = 0; i < parcel->beside_count; i++) {
     kio_beside *beside = &parcel->beside[i];
     const kio_handle_kind *kind = beside->kind;

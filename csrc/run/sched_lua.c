@@ -1,0 +1,25 @@
+/* Owns nothing but the metatable: a scheduler lies in a userdata of the state it was made in.
+   Called by the thread of that state. */
+#include "run/sched_lua.h"
+
+#include <string.h>
+
+#include "op/registry.h"
+
+#define SCHED_TYPE "kio.Scheduler"
+
+kio_sched *kio_sched_push_new(lua_State *L) {
+  kio_sched *sched = lua_newuserdatauv(L, sizeof *sched, 0);
+  memset(sched, 0, sizeof *sched);
+  luaL_setmetatable(L, SCHED_TYPE);
+  return sched;
+}
+
+static int l_gc(lua_State *L) {
+  kio_sched_fini(luaL_checkudata(L, 1, SCHED_TYPE));
+  return 0;
+}
+
+void kio_sched_open(lua_State *L) {
+  kio_new_hidden_type(L, SCHED_TYPE, l_gc);
+}

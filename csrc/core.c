@@ -7,9 +7,9 @@
 #include "op/buffer.h"
 #include "op/registry.h"
 #include "run/state.h"
-#include "task/task.h"
-#ifdef KIO_TEST
+#include "task/result.h"
 #include "test/codec.h"
+#ifdef KIO_TEST
 #endif
 
 static void register_all(lua_State *L) {

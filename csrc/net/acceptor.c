@@ -6,6 +6,11 @@
 #include <errno.h>
 
 #include "base/memory.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/member.h"
+#include "task/queue.h"
+#include "task/task.h"
 
 enum { ROOM_FIRST = 8 };
 

@@ -5,8 +5,9 @@
 #define KIO_NET_ACCEPTOR_H
 
 #include "ring/request.h"
+#include "task/member.h"
 #include "task/queue.h"
-#include "task/sched.h"
+#include "task/task.h"
 
 typedef struct kio_acceptor {
   kio_member member;    /* of the scheduler it last worked on */

@@ -1,5 +1,7 @@
 /* Listeners as Lua sees them: accepting one connection, or in loops, closing, and their way to
    another thread. Owns their descriptors. Called in a task, but for what never waits. */
+#include "net/listener.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -7,7 +9,6 @@
 #include "base/memory.h"
 #include "net/acceptor.h"
 #include "net/connection.h"
-#include "net/listener.h"
 #include "net/sockopt.h"
 #include "net/stream_lua.h"
 #include "op/close.h"
@@ -15,6 +16,11 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "system/address.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/result.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 #define LISTENER_TYPE "kio.Listener"
 

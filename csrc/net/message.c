@@ -11,6 +11,8 @@
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/pieces.h"
+#include "task/here.h"
+#include "task/result.h"
 
 enum {
   MESSAGE_MAX = 65536, /* any UDP datagram fits, unless told otherwise */

@@ -14,6 +14,9 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "system/address.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/result.h"
 
 /* ---- options and addresses ---- */
 

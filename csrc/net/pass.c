@@ -12,6 +12,9 @@
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/result.h"
 
 #define PASSED_TYPE "kio.Passed"
 

@@ -11,6 +11,9 @@
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/here.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 typedef enum read_kind {
   KIND_COUNT,     /* n bytes, fewer only at the end */

@@ -9,6 +9,7 @@
 #include "op/offload.h"
 #include "op/registry.h"
 #include "system/address.h"
+#include "task/task.h"
 
 #define FOUND_TYPE "kio.Found"
 

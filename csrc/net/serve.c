@@ -5,6 +5,12 @@
 #include "net/udp.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/queue.h"
+#include "task/result.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
   const kio_task *task = kio_sched_current()->current;

@@ -9,6 +9,11 @@
 
 #include "base/config.h"
 #include "base/memory.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/member.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 static void flush_output(kio_member *member);
 static void detach(kio_member *member);

@@ -10,7 +10,8 @@
 
 #include "ring/buffer.h"
 #include "ring/request.h"
-#include "task/sched.h"
+#include "task/member.h"
+#include "task/task.h"
 
 typedef enum kio_stream_state {
   KIO_STREAM_OPEN,

@@ -16,6 +16,11 @@
 #include "op/op.h"
 #include "op/pieces.h"
 #include "system/address.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/result.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 #define STREAM_TYPE "kio.Stream"
 

@@ -3,6 +3,7 @@
    the stream. */
 #include "base/memory.h"
 #include "net/stream_lua.h"
+#include "task/here.h"
 
 typedef struct moved_stream {
   kio_stream *stream; /* of a spare: the closed one that stays */

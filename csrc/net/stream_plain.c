@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "net/stream.h"
+#include "task/here.h"
+#include "task/task.h"
 
 static kio_stream_nature nature_of(int fd) {
   struct stat about;

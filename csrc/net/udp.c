@@ -11,6 +11,8 @@
 #include "op/close.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/io.h"
+#include "task/member.h"
 
 /* ---- the userdata ---- */
 

@@ -9,7 +9,8 @@
 
 #include "op/handle.h"
 #include "system/address.h"
-#include "task/sched.h"
+#include "task/member.h"
+#include "task/task.h"
 
 #define KIO_UDP_TYPE "kio.Udp"
 

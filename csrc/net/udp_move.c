@@ -2,6 +2,9 @@
    wait in the kernel. The sender's userdata is closed then. Called by the thread that has it. */
 #include "base/memory.h"
 #include "net/udp.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/member.h"
 
 typedef struct moved_udp {
   int fd; /* -1: a spare */

@@ -11,6 +11,7 @@
 #include "op/handle.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/here.h"
 
 #define BUFFER_TYPE "kio.Buffer"
 

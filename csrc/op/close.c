@@ -2,6 +2,10 @@
 #include "op/close.h"
 
 #include "op/op.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 bool kio_close_may_wait(lua_State *L) {
   const kio_sched *sched = kio_sched_here();

@@ -5,7 +5,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "task/sched.h"
+#include "task/task.h"
 
 /* Whether a close called in L may wait for what is under way: in a task's code that may yield. */
 bool kio_close_may_wait(lua_State *L);

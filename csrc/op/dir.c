@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "op/offload.h"
 #include "op/registry.h"
+#include "task/task.h"
 
 #define PLAIN_TYPE "kio.PlainCall"
 

@@ -8,6 +8,7 @@
 #include "op/buffer.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/here.h"
 
 #define CURRENT_POSITION UINT64_MAX /* pread(2)'s way of saying "no offset" in io_uring */
 

@@ -7,6 +7,12 @@
 
 #include "base/memory.h"
 #include "op/registry.h"
+#include "task/here.h"
+#include "task/member.h"
+#include "task/result.h"
+#include "task/sched_inbox.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 #define CALL_TYPE "kio.Call"
 

@@ -7,6 +7,8 @@
 #define KIO_OP_OFFLOAD_H
 
 #include "op/op.h"
+#include "task/member.h"
+#include "task/task.h"
 #include "thread/pool.h"
 
 typedef struct kio_call {

@@ -11,6 +11,11 @@
 #include "base/errname.h"
 #include "op/misuse.h"
 #include "system/address.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/result.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 /* ---- may it start? ---- */
 

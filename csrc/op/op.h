@@ -6,7 +6,7 @@
 #define KIO_OP_OP_H
 
 #include "ring/request.h"
-#include "task/sched.h"
+#include "task/here.h"
 #include "task/task.h"
 
 /* The running task when L is its code, else NULL. */

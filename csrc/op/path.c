@@ -9,6 +9,7 @@
 
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/task.h"
 
 static int check_dirfd(lua_State *L, int index) {
   return lua_isnil(L, index) ? AT_FDCWD : kio_check_fd(L, index);

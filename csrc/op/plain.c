@@ -13,6 +13,8 @@
 #include "op/registry.h"
 #include "system/address.h"
 #include "system/socket.h"
+#include "task/here.h"
+#include "task/io.h"
 
 /* socket("tcp4" | "tcp6" | "udp4" | "udp6" | "unix" | "unixgram" | "seqpacket") -> fd */
 static int l_socket(lua_State *L) {

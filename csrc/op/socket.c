@@ -10,6 +10,7 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "system/address.h"
+#include "task/task.h"
 
 static int opt_flags(lua_State *L, int index) {
   return lua_isnoneornil(L, index) ? 0 : kio_check_int(L, index);

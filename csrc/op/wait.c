@@ -6,6 +6,11 @@
 
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/result.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 /* ---- time ---- */
 

@@ -14,6 +14,11 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "system/child.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/result.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 #define CHILD_TYPE "kio.Child"
 

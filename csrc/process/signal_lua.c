@@ -8,6 +8,10 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "process/signals.h"
+#include "task/here.h"
+#include "task/result.h"
+#include "task/task.h"
+#include "task/wait.h"
 #include "thread/runtime.h"
 
 #define WATCH_TYPE "kio.SignalWatch"

@@ -11,6 +11,11 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "task/here.h"
+#include "task/io.h"
+#include "task/member.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 struct kio_signals {
   kio_member member; /* of the scheduler, for its end */

@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "base/signame.h"
-#include "task/sched.h"
+#include "task/task.h"
 
 typedef struct kio_signals kio_signals; /* of one scheduler; made when first needed */
 

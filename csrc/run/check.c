@@ -9,7 +9,7 @@
 #include "base/errname.h"
 #include "op/op.h"
 #include "run/diagnose.h"
-#include "task/sched.h"
+#include "task/here.h"
 
 int kio_diagnose_push(lua_State *L, int err, const kio_ring_config *config) {
   kio_machine machine;

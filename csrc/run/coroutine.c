@@ -3,10 +3,14 @@
    to the loop, and on the way back each level resumes the next. So an operation parks the whole
    task, while the coroutine's own yields go to its own resumer. Outside tasks these do what Lua's
    do, messages included (Lua 5.4 reference manual, section 6.2). */
+#include "run/coroutine.h"
+
 #include "op/op.h"
 #include "op/registry.h"
-#include "run/coroutine.h"
-#include "task/sched.h"
+#include "task/here.h"
+#include "task/result.h"
+#include "task/sched_tree.h"
+#include "task/task.h"
 
 static lua_State *check_coroutine(lua_State *L, int index) {
   lua_State *co = lua_tothread(L, index);
@@ -31,8 +35,8 @@ static kio_sched *driving(lua_State *L) {
 static void back(kio_sched *sched, lua_State *L, lua_State *co) {
   sched->leaf = L;
   if (!sched->hooked) return;
-  kio_watchdog_uncover(co);
-  kio_watchdog_cover(L);
+  kio_hook_uncover(co);
+  kio_hook_cover(L);
 }
 
 /* One lua_resume with the scheduler told who runs. Where L itself cannot yield, an operation below
@@ -43,7 +47,7 @@ static int enter(lua_State *L, lua_State *co, int nargs, int *nresults) {
   bool stuck = sched->stuck;
   sched->leaf = co;
   sched->stuck = stuck || !lua_isyieldable(L);
-  if (sched->hooked) kio_watchdog_cover(co);
+  if (sched->hooked) kio_hook_cover(co);
   int status = lua_resume(co, L, nargs, nresults);
   back(sched, L, co);
   sched->stuck = stuck;
@@ -58,7 +62,7 @@ static int reset(lua_State *L, lua_State *co) {
   bool stuck = sched->stuck;
   sched->leaf = co;
   sched->stuck = true;
-  if (sched->hooked) kio_watchdog_cover(co);
+  if (sched->hooked) kio_hook_cover(co);
   int status = lua_resetthread(co);
   back(sched, L, co);
   sched->stuck = stuck;

@@ -5,7 +5,9 @@
 
 #include <stdio.h>
 
-#include "task/sched.h"
+#include "task/here.h"
+#include "task/queue.h"
+#include "task/task.h"
 #include "task/traceback.h"
 
 enum { FUNCTION = 1, ON_ERROR, UNSEEN };           /* upvalues */

@@ -12,6 +12,9 @@
 #include "op/registry.h"
 #include "run/coroutine.h"
 #include "system/address.h"
+#include "task/here.h"
+#include "task/scope.h"
+#include "task/task.h"
 
 /* ---- one task ---- */
 

@@ -1,8 +1,8 @@
+
+#include "task/task.h"
 /* What goes on, told to people. */
 #ifndef KIO_RUN_INSPECT_H
 #define KIO_RUN_INSPECT_H
-
-#include "task/sched.h"
 
 /* kio_sched_config.on_trouble: keeps a report of the tasks as they are now. Raises nothing. */
 void kio_inspect_trouble(kio_sched *sched);

@@ -10,6 +10,7 @@
 #include "ring/rig.h"
 #include "run/inspect.h"
 #include "run/rig_lua.h"
+#include "task/here.h"
 
 static lua_Number number_option(lua_State *L, int index, const char *name, lua_Number otherwise,
                                 lua_Number min, lua_Number max) {

@@ -4,7 +4,7 @@
 
 #include <lua.h>
 
-#include "task/sched.h"
+#include "task/here.h"
 #include "thread/runtime.h"
 
 enum { KIO_CPUS_MAX = 1024 }; /* CPUs that workers may be pinned to */

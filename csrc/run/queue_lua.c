@@ -8,7 +8,12 @@
 
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/here.h"
+#include "task/queue.h"
+#include "task/result.h"
+#include "task/task.h"
 #include "task/traceback.h"
+#include "task/wait.h"
 
 #define QUEUE_TYPE "kio.Queue"
 #define CHOICE_TYPE "kio.Choice"

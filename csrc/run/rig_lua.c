@@ -12,6 +12,7 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "ring/rig.h"
+#include "task/here.h"
 
 #define FAULTS_TYPE "kio.Faults"
 

@@ -2,7 +2,7 @@
 #ifndef KIO_RUN_RIG_LUA_H
 #define KIO_RUN_RIG_LUA_H
 
-#include "task/sched.h"
+#include "task/here.h"
 
 /* Reads kio.run's option `testing` (the options are at `index`): puts a rig before the ring that
    has been chosen, and sets its clock, the seed and the time limit; and KIO_CHUNK in the

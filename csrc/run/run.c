@@ -13,6 +13,14 @@
 #include "run/options.h"
 #include "run/sched_lua.h"
 #include "run/worker.h"
+#include "task/here.h"
+#include "task/interrupt.h"
+#include "task/result.h"
+#include "task/sched.h"
+#include "task/sched_end.h"
+#include "task/sched_inbox.h"
+#include "task/sched_tree.h"
+#include "task/task.h"
 #include "task/traceback.h"
 
 enum { OPTIONS = 2, ON_ERROR, ON_WATCHDOG }; /* where they are on kio.run's stack */

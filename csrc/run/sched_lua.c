@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "op/registry.h"
+#include "task/sched_end.h"
 
 #define SCHED_TYPE "kio.Scheduler"
 

@@ -2,14 +2,21 @@
    open a scope in the calling task, run the body in it under a protected call, wait until every
    task of the scope has ended, close it, and tell the outcome. The frame: the scope's userdata, the
    message handler, then the body and its arguments, and after the body its results or its error. */
+#include "run/scope_lua.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "op/op.h"
 #include "op/registry.h"
-#include "run/scope_lua.h"
 #include "run/task_lua.h"
+#include "task/here.h"
+#include "task/result.h"
+#include "task/sched_tree.h"
+#include "task/scope.h"
+#include "task/task.h"
 #include "task/traceback.h"
+#include "task/wait.h"
 
 #define SCOPE_TYPE "kio.Scope"
 

@@ -1,12 +1,20 @@
 /* Tasks as Lua sees them: spawn, await, join, cancel, status. */
+#include "run/task_lua.h"
+
 #include <errno.h>
 #include <limits.h>
 
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/guard.h"
-#include "run/task_lua.h"
+#include "task/here.h"
+#include "task/queue.h"
+#include "task/result.h"
+#include "task/sched_tree.h"
+#include "task/scope.h"
+#include "task/task.h"
 #include "task/traceback.h"
+#include "task/wait.h"
 
 /* ---- spawning ---- */
 

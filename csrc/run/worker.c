@@ -8,6 +8,12 @@
 #include <unistd.h>
 
 #include "run/sched_lua.h"
+#include "task/here.h"
+#include "task/result.h"
+#include "task/sched.h"
+#include "task/sched_end.h"
+#include "task/sched_inbox.h"
+#include "task/sched_tree.h"
 #include "task/traceback.h"
 
 typedef struct start {

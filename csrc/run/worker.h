@@ -3,7 +3,7 @@
 #define KIO_RUN_WORKER_H
 
 #include "run/state.h"
-#include "task/sched.h"
+#include "task/here.h"
 #include "thread/runtime.h"
 
 /* What every worker of a runtime starts with; used until all have started. */

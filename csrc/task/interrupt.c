@@ -16,13 +16,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "task/sched.h"
+#include "task/here.h"
+#include "task/hook.h"
+#include "task/sched_inbox.h"
 
 static void note(kio_sched *sched) {
   signal(SIGINT, SIG_DFL);
   sched->interrupt.state = KIO_INTERRUPT_NOTED;
   sched->hooked = true;
-  if (sched->leaf) kio_watchdog_strike(sched->leaf);
+  if (sched->leaf) kio_hook_strike(sched->leaf);
   if (sched->inbox) kio_inbox_wake(sched->inbox); /* without one EINTR ends nearly every wait */
 }
 
@@ -60,21 +62,4 @@ void kio_interrupt_restore(kio_sched *sched) {
   if (sigaction(SIGINT, NULL, &now) != 0) return;
   bool spent = sched->interrupt.state != KIO_INTERRUPT_NONE && now.sa_handler == SIG_DFL;
   if (spent || now.sa_handler == on_interrupt) sigaction(SIGINT, &sched->interrupt.before, NULL);
-}
-
-void kio_interrupt_act(kio_sched *sched) {
-  sched->interrupt.state = KIO_INTERRUPT_ACTED;
-  sched->now_ns = kio_ring_now_ns(&sched->ring); /* the task may have computed for long */
-  kio_sched_stop(sched);
-}
-
-/* The first time the task's code is cut off where it stands. What unwinds then is left in peace
-   until shutdown_timeout has passed: from there on every instruction raises, so that no pcall
-   holds. */
-void kio_interrupt_look(kio_sched *sched, lua_State *L) {
-  bool first = sched->interrupt.state == KIO_INTERRUPT_NOTED;
-  if (first) kio_interrupt_act(sched);
-  bool late = kio_ring_now_ns(&sched->ring) >= sched->stop_ns;
-  kio_watchdog_renew(L, late);
-  if (late || (first && kio_task_is_cancelled(sched->current))) kio_task_raise_cancelled(L);
 }

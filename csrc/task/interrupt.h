@@ -30,9 +30,5 @@ typedef struct kio_interrupt {
 void kio_interrupt_install(kio_sched *sched);
 /* Puts the handler back that was there before; one that somebody else has set stays. */
 void kio_interrupt_restore(kio_sched *sched);
-/* The loop, or a hook in the running task, has seen it: cancels the root scope. */
-void kio_interrupt_act(kio_sched *sched);
-/* The count hook runs in L after an interrupt, in the running task: may raise Cancelled. */
-void kio_interrupt_look(kio_sched *sched, lua_State *L);
 
 #endif

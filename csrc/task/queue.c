@@ -3,7 +3,7 @@
    points to its choice, never both. Called by the scheduler's thread only, also by finalizers. */
 #include "task/queue.h"
 
-#include "task/task.h"
+#include "task/wait.h"
 
 void kio_queue_push(kio_queue *queue, kio_task *task) {
   kio_assert(!task->waiter.choice);

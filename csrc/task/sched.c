@@ -8,8 +8,15 @@
 
 #include "base/config.h"
 #include "base/shuffle.h"
-
-_Thread_local kio_sched *kio_sched_of_thread;
+#include "task/here.h"
+#include "task/interrupt.h"
+#include "task/io.h"
+#include "task/member.h"
+#include "task/sched_end.h"
+#include "task/sched_inbox.h"
+#include "task/sched_tree.h"
+#include "task/scope.h"
+#include "task/task.h"
 
 /* ---- opening ---- */
 
@@ -36,96 +43,6 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   sched->hooked = config->watch.limit_ns > 0;
   kio_sched_of_thread = sched;
   return 0;
-}
-
-/* ---- requests ---- */
-
-int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done_fn done,
-                      kio_request **out) {
-  kio_request *request = kio_slab_take(&sched->ring.slab);
-  if (!request) return -ENOMEM;
-  request->op = (uint8_t)op;
-  request->fd = fd;
-  request->owner = owner;
-  request->done = done;
-  int err = kio_desc_enter(&sched->descs, request, fd, 0);
-  if (err) kio_slab_give(&sched->ring.slab, request);
-  else *out = request;
-  return err;
-}
-
-int kio_sched_close_fd(int fd) {
-  kio_sched *sched = kio_sched_here();
-  int result = close(fd);
-  if (sched) kio_sched_freed(sched);
-  return result;
-}
-
-void kio_sched_release(kio_sched *sched, kio_request *request) {
-  kio_desc_leave(request);
-  if (request->flags & KIO_REQUEST_LENT) kio_block_return(request->block, &sched->buffers);
-  else kio_buffer_give(&sched->buffers, request->buffer);
-  request->buffer = (kio_buffer){NULL, 0};
-  kio_slab_give(&sched->ring.slab, request);
-}
-
-void kio_sched_dispose(kio_sched *sched, kio_request *request) {
-  bool may_bring = request->op == KIO_OP_ACCEPT || request->op == KIO_OP_OPENAT;
-  bool done = request->state == KIO_REQUEST_DONE; /* else its result is not one */
-  if (may_bring && done && request->result >= 0) kio_sched_close_fd(request->result);
-  if (request->flags & KIO_REQUEST_OWNS_FD) kio_sched_close_fd(request->fd);
-  kio_sched_release(sched, request);
-}
-
-void kio_sched_orphan(kio_sched *sched, kio_request *request) {
-  if (!request) return;
-  if (request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE) {
-    kio_sched_dispose(sched, request);
-    return;
-  }
-  request->flags |= KIO_REQUEST_ORPHAN;
-  kio_ring_cancel(&sched->ring, request, false);
-}
-
-/* The last request under way on a closing descriptor wakes the task that closes it. */
-static void wake_closer(const kio_fd_ref *ref) {
-  if (!ref->desc || !ref->desc->closer) return;
-  kio_task *closer = kio_desc_closer(ref->desc);
-  if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
-}
-
-/* They may queue more and cancel, which is why the list is popped, not walked. */
-void kio_sched_tell_owners(kio_sched *sched) {
-  kio_request *request;
-  while ((request = kio_ring_pop(&sched->ring))) {
-    wake_closer(&request->fd_ref[0]);
-    if (request->op == KIO_OP_SPLICE) wake_closer(&request->fd_ref[1]);
-    if (request->flags & KIO_REQUEST_ORPHAN) kio_sched_dispose(sched, request);
-    else request->done(request);
-  }
-}
-
-/* ---- members ---- */
-
-void kio_sched_join(kio_sched *sched, kio_member *member) {
-  kio_list_push(&sched->members, &member->link);
-}
-
-void kio_sched_leave(kio_member *member) {
-  if (kio_link_linked(&member->dirty_link)) kio_link_remove(&member->dirty_link);
-  kio_link_remove(&member->link);
-}
-
-void kio_sched_dirty(kio_sched *sched, kio_member *member) {
-  if (!kio_link_linked(&member->dirty_link)) kio_list_push(&sched->dirty, &member->dirty_link);
-}
-
-static void flush_members(kio_sched *sched) {
-  kio_link *link;
-  while ((link = kio_list_pop(&sched->dirty))) {
-    kio_member *member = KIO_CONTAINER(link, kio_member, dirty_link);
-    member->flush(member);
-  }
 }
 
 /* ---- the loop ---- */
@@ -206,7 +123,7 @@ static bool turn(kio_sched *sched) {
   read_clock(sched);
   note_turn(sched, sched->now_ns - started);
   expire_timers(sched);
-  flush_members(sched);
+  kio_sched_flush_members(sched);
   bound_draining(sched);
   enter(sched);
   if (sched->inbox) kio_sched_take_posts(sched); /* first: who posts later need not wake us */
@@ -248,7 +165,7 @@ static const char *late(const kio_sched *sched) {
 
 /* Looks for what ends a run early. False when it is over at once. */
 static bool goes_on(kio_sched *sched) {
-  if (sched->interrupt.state == KIO_INTERRUPT_NOTED) kio_interrupt_act(sched);
+  if (sched->interrupt.state == KIO_INTERRUPT_NOTED) kio_hook_act_on_interrupt(sched);
   if (deadlocked(sched)) {
     if (sched->trouble) return false;
     kio_sched_trouble(sched, "deadlock: every task waits and nothing is left that could wake one");

@@ -1,12 +1,19 @@
 /* The end of a scheduler: nobody receives anything any more, what is under way is waited for within
    its time, what others may still hold is told that it is over. Called by the scheduler's thread
    only, also while a task runs: lua_close within a task. */
-#include "task/sched.h"
+#include "task/sched_end.h"
 
 #include <string.h>
 
 #include "base/config.h"
 #include "base/log.h"
+#include "task/here.h"
+#include "task/interrupt.h"
+#include "task/io.h"
+#include "task/member.h"
+#include "task/queue.h"
+#include "task/sched_tree.h"
+#include "task/task.h"
 
 void kio_sched_trouble(kio_sched *sched, const char *what) {
   if (sched->trouble) return;

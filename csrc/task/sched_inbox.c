@@ -1,12 +1,14 @@
 /* How a scheduler hears of other threads: its inbox, the read that lets a post end its wait, and
    the jobs that it takes from its runtime. Called by the scheduler's thread only. */
-#include "task/sched.h"
+#include "task/sched_inbox.h"
 
 #include <errno.h>
 
 #include "base/config.h"
 #include "base/log.h"
 #include "ring/desc.h"
+#include "task/here.h"
+#include "task/io.h"
 
 static void wake_came(kio_request *request) {
   kio_request_renew(request); /* sent again when the next wait begins */

@@ -1,16 +1,13 @@
 /* What the end of a task, or of a scope, means for those around it: failures go up, cancellation
    goes down, whoever waits is told. Called by the scheduler's thread only. */
-#include "task/sched.h"
+#include "task/sched_tree.h"
 
-void kio_sched_ready(kio_sched *sched, kio_task *task) {
-  kio_list_push(&sched->ready, &task->wait_link);
-  sched->ready_count++;
-}
-
-void kio_sched_unready(kio_sched *sched, kio_task *task) {
-  kio_link_remove(&task->wait_link);
-  sched->ready_count--;
-}
+#include "task/here.h"
+#include "task/io.h"
+#include "task/queue.h"
+#include "task/scope.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 void kio_sched_stop(kio_sched *sched) {
   /* Another thread may ask for it, after a long wait: the turn's clock is too old to count from. */

@@ -3,7 +3,9 @@
    scheduler's thread only. */
 #include "task/scope.h"
 
-#include "task/sched.h"
+#include "task/here.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 void kio_scope_open(kio_scope *scope, kio_scope *parent, kio_task *task, bool shield) {
   *scope = (kio_scope){.parent = parent, .task = task, .shield = shield};

@@ -3,30 +3,24 @@
    else ever does; a task that has ended is in no list. Called by the scheduler's thread only. */
 #include "task/task.h"
 
-#include "task/sched.h"
+#include "task/here.h"
+#include "task/result.h"
+#include "task/sched_tree.h"
+#include "task/scope.h"
 #include "task/traceback.h"
+#include "task/wait.h"
 
-static const char parked_mark;   /* its address marks a yield of kio's */
-static const char over_marks[2]; /* these mark the bottom of an ended task: failed, returned */
-static const char cancelled_key; /* its address names the Cancelled value in the registry */
+static const char parked_mark; /* its address marks a yield of kio's */
 
 const char kio_task_awaiting[] = "await";
 
 enum { BODY_TASK = 1, BODY_HANDLER, BODY_FUNCTION }; /* the stack of a task's base function */
 
-static void push_cancelled(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &cancelled_key);
-}
-
 /* ---- the base function of every task: a protected frame, so that `<close>` may yield ---- */
-
-static void push_over(lua_State *L, bool ok) {
-  lua_pushlightuserdata(L, (void *)&over_marks[ok]);
-}
 
 static int body_ended(lua_State *L, int status, lua_KContext ctx) {
   (void)ctx;
-  push_over(L, status == LUA_OK || status == LUA_YIELD);
+  kio_task_push_mark(L, status == LUA_OK || status == LUA_YIELD);
   lua_replace(L, BODY_HANDLER);
   return lua_gettop(L) - BODY_HANDLER + 1;
 }
@@ -35,8 +29,8 @@ static int l_body(lua_State *L) {
   kio_task *task = lua_touserdata(L, BODY_TASK);
   if (kio_task_is_cancelled(task)) { /* cancelled before it began: it never runs */
     lua_settop(L, 0);
-    push_over(L, false);
-    push_cancelled(L);
+    kio_task_push_mark(L, false);
+    kio_task_push_cancelled(L);
     return 2;
   }
   int nargs = lua_gettop(L) - BODY_FUNCTION;
@@ -127,37 +121,6 @@ int kio_task_park(lua_State *L, kio_task *task, kio_abandon_fn abandon, lua_KCon
   return kio_task_yield_marked(L, (lua_KContext)task, parkedk);
 }
 
-void kio_task_hold(kio_task *task, kio_abandon_fn abandon) {
-  kio_assert(task->status == KIO_TASK_READY && !task->started);
-  kio_sched_unready(task->sched, task);
-  task->status = KIO_TASK_WAITING;
-  task->abandon = abandon;
-  task->since_ns = task->sched->now_ns;
-  if (kio_task_is_cancelled(task)) kio_task_interrupt(task, KIO_WAKE_CANCEL);
-}
-
-void kio_task_wake(kio_task *task) {
-  kio_assert(task->status == KIO_TASK_WAITING && !kio_link_linked(&task->wait_link));
-  kio_timer_stop(&task->sched->timers, &task->timer);
-  task->status = KIO_TASK_READY;
-  task->abandon = NULL;
-  kio_sched_ready(task->sched, task);
-}
-
-void kio_task_says(kio_task *task, const char *what, int fd) {
-  task->doing = what;
-  task->doing_fd = fd;
-}
-
-void kio_task_interrupt(kio_task *task, kio_wake why) {
-  kio_abandon_fn abandon = task->abandon;
-  if (task->status != KIO_TASK_WAITING || !abandon) return;
-  kio_timer_stop(&task->sched->timers, &task->timer);
-  task->abandon = NULL; /* once: the wait is ending */
-  task->wake = (uint8_t)why;
-  abandon(task);
-}
-
 void kio_task_cancel(kio_task *task) {
   if (kio_task_ended(task)) return;
   kio_scope_cancel(&task->own, KIO_SCOPE_CANCEL);
@@ -177,7 +140,7 @@ static void end(kio_task *task, kio_task_status status) {
 
 /* What the base function returned: a mark, then the results or the error. */
 static void end_returned(kio_task *task) {
-  bool ok = lua_touserdata(task->co, 1) == (const void *)&over_marks[true];
+  bool ok = kio_task_mark_is_ok(task->co);
   bool cancelled = !ok && task->own.active && luaL_testudata(task->co, 2, KIO_CANCELLED_TYPE);
   end(task, ok ? KIO_TASK_DONE : cancelled ? KIO_TASK_CANCELLED : KIO_TASK_FAILED);
 }
@@ -191,7 +154,7 @@ static void end_broken(kio_task *task) {
   lua_State *co = task->co;
   lua_resetthread(co); /* leaves the error alone on the stack, or nothing after a yield */
   if (lua_gettop(co) == 0) lua_pushliteral(co, FOREIGN);
-  push_over(co, false);
+  kio_task_push_mark(co, false);
   lua_insert(co, 1);
   lua_settop(co, 2);
   end(task, KIO_TASK_FAILED);
@@ -208,12 +171,12 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   task->started = true;
   sched->current = task;
   sched->leaf = co;
-  if (sched->hooked) kio_watchdog_begin(sched);
+  if (sched->hooked) kio_hook_begin(sched);
   int status = lua_resume(co, L, nargs, &nresults);
   sched->current = NULL;
   sched->leaf = NULL;
   if (kio_task_ended(task)) return; /* a forked child gave it up, to run a loop of its own */
-  if (sched->hooked) kio_watchdog_end(sched, task);
+  if (sched->hooked) kio_hook_end(sched, task);
   if (status == LUA_OK) {
     end_returned(task);
   } else if (status != LUA_YIELD || !has_mark(co)) {
@@ -249,55 +212,4 @@ void kio_task_push_function(lua_State *L, kio_task *task) {
   } else {
     lua_pushnil(L);
   }
-}
-
-/* ---- results ---- */
-
-void kio_task_push_result(lua_State *L, kio_task *task, int i) {
-  kio_assert(kio_task_ended(task));
-  if (task->status == KIO_TASK_CANCELLED) { /* also one whose run ended before it did */
-    push_cancelled(L);
-    return;
-  }
-  if (!lua_checkstack(task->co, 1)) luaL_error(L, "not enough memory");
-  if (i < kio_task_result_count(task)) lua_pushvalue(task->co, 2 + i);
-  else lua_pushnil(task->co); /* somebody has resumed it since */
-  lua_xmove(task->co, L, 1);
-}
-
-int kio_task_result_count(const kio_task *task) {
-  int top = task->co && kio_task_ended(task) ? lua_gettop(task->co) : 0;
-  return top > 0 ? top - 1 : 0;
-}
-
-bool kio_task_is_over(lua_State *co) {
-  const char *mark = lua_status(co) == LUA_OK ? lua_touserdata(co, 1) : NULL;
-  return mark == &over_marks[false] || mark == &over_marks[true];
-}
-
-/* ---- the Cancelled value ---- */
-
-int kio_task_raise_cancelled(lua_State *L) {
-  push_cancelled(L);
-  return lua_error(L);
-}
-
-static int l_cancelled_tostring(lua_State *L) {
-  lua_pushliteral(L, "kio.Cancelled");
-  return 1;
-}
-
-void kio_task_open(lua_State *L) {
-  luaL_newmetatable(L, KIO_TASK_TYPE);
-  lua_pop(L, 1);
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cancelled_key) != LUA_TNIL) return;
-  lua_pop(L, 1);
-  lua_newuserdatauv(L, 0, 0);
-  if (luaL_newmetatable(L, KIO_CANCELLED_TYPE)) {
-    lua_pushcfunction(L, l_cancelled_tostring);
-    lua_setfield(L, -2, "__tostring");
-  }
-  lua_setmetatable(L, -2);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &cancelled_key);
 }

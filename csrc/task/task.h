@@ -100,12 +100,6 @@ kio_task *kio_task_check(lua_State *L, int index);
    L with `ctx`. `abandon` NULL: the wait cannot be ended early. */
 int kio_task_park(lua_State *L, kio_task *task, kio_abandon_fn abandon, lua_KContext ctx,
                   lua_KFunction k);
-/* A task that has just been made begins when it is woken: until then it waits. */
-void kio_task_hold(kio_task *task, kio_abandon_fn abandon);
-/* Makes a WAITING task ready and stops its timer. */
-void kio_task_wake(kio_task *task);
-/* Ends the present wait early, for a reason. Nothing when it does not wait. */
-void kio_task_interrupt(kio_task *task, kio_wake why);
 /* In an abandon function: whether a deadline ends the wait, its own or a scope's. Then what can be
    done at once still is, for a timeout of 0 tries once. */
 static inline bool kio_task_is_due(const kio_task *task) {
@@ -116,13 +110,6 @@ static inline bool kio_task_is_due(const kio_task *task) {
 void kio_task_cancel(kio_task *task);
 /* Resumes a ready task until it parks or ends. The loop's only way into Lua. */
 void kio_task_resume(lua_State *L, kio_task *task);
-
-/* Pushes result `i` (from 0) of a task that has ended; of a failed one, 0 is the error. */
-void kio_task_push_result(lua_State *L, kio_task *task, int i);
-/* How many results it has. */
-int kio_task_result_count(const kio_task *task);
-/* Whether this is the coroutine of a task that has ended: dead, though its results lie there. */
-bool kio_task_is_over(lua_State *co);
 
 /* Whether a coroutine that has yielded is parked in an operation: its yield is kio's, not the
    user's. */
@@ -135,11 +122,6 @@ void kio_task_check_resumed(lua_State *L);
 /* Yields L, marked as parked, without touching any task: for coroutines inside a task. */
 int kio_task_yield_marked(lua_State *L, lua_KContext ctx, lua_KFunction k);
 
-/* Raises the Cancelled value. */
-int kio_task_raise_cancelled(lua_State *L);
-/* Makes the Cancelled value and the task's metatable; leaves the Cancelled value on the stack. */
-void kio_task_open(lua_State *L);
-
 /* What a task that waits for another one is doing; `subject` is that one then. */
 extern const char kio_task_awaiting[];
 /* Pushes the function the task runs (after a tail call, the one called last); nil when it has
@@ -147,8 +129,6 @@ extern const char kio_task_awaiting[];
 void kio_task_push_function(lua_State *L, kio_task *task);
 /* "ready", "waiting", "done", "failed" or "cancelled". */
 const char *kio_task_status_name(const kio_task *task);
-/* Says what the task, about to park, waits for; `what` is a constant. Each park needs it. */
-void kio_task_says(kio_task *task, const char *what, int fd);
 
 /* Whether every operation of its code raises now. */
 static inline bool kio_task_is_cancelled(const kio_task *task) {

@@ -1,7 +1,10 @@
 /* Owns the user values TRACE, ERROR and CAUSE of tasks. Called in the running task. */
 #include "task/traceback.h"
 
-#include "task/sched.h"
+#include "task/here.h"
+#include "task/result.h"
+#include "task/sched_tree.h"
+#include "task/task.h"
 
 enum { ERR = 1, TASK, TRACE, CAUSE }; /* the handler's stack */
 enum { TOLD_MAX = 8 };                /* errors that gave way: so many are told with tracebacks, */

@@ -1,5 +1,7 @@
 /* Test builds only: the codec for specs. A parcel is a userdata until something unpacks it; a peer
    is a Lua state of its own, on the same thread. */
+#include "test/codec.h"
+
 #include <lauxlib.h>
 #include <lualib.h>
 #include <string.h>
@@ -8,7 +10,6 @@
 #include "codec/pack.h"
 #include "codec/unpack.h"
 #include "op/registry.h"
-#include "test/codec.h"
 
 #define PARCEL_TYPE "kio.test.Parcel"
 #define PEER_TYPE "kio.test.Peer"

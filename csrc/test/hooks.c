@@ -10,7 +10,7 @@
 #include "base/signame.h"
 #include "op/op.h"
 #include "op/registry.h"
-#include "task/sched.h"
+#include "task/here.h"
 #include "test/sim_script.h"
 #include "thread/thread.h"
 

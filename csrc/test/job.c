@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "op/offload.h"
 #include "op/registry.h"
+#include "task/task.h"
 
 typedef struct wait_call {
   kio_call call;

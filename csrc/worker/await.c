@@ -10,6 +10,12 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/queue_lua.h"
+#include "task/here.h"
+#include "task/member.h"
+#include "task/queue.h"
+#include "task/sched_inbox.h"
+#include "task/task.h"
+#include "task/wait.h"
 
 #define AWAIT_TYPE "kio.Await"
 #define WATCH_TYPE "kio.Watch"

@@ -6,7 +6,9 @@
 #ifndef KIO_WORKER_AWAIT_H
 #define KIO_WORKER_AWAIT_H
 
-#include "task/sched.h"
+#include "task/member.h"
+#include "task/queue.h"
+#include "task/task.h"
 #include "thread/awaiter.h"
 
 /* What is waited for: a channel, an event. */

@@ -13,6 +13,9 @@
 #include "op/registry.h"
 #include "run/state.h"
 #include "run/task_lua.h"
+#include "task/here.h"
+#include "task/scope.h"
+#include "task/task.h"
 #include "task/traceback.h"
 
 enum { NAME_MAX_SIZE = 64 };

@@ -9,6 +9,11 @@
 #include "codec/wire.h"
 #include "op/op.h"
 #include "run/scope_lua.h"
+#include "task/here.h"
+#include "task/member.h"
+#include "task/result.h"
+#include "task/sched_tree.h"
+#include "task/task.h"
 #include "task/traceback.h"
 
 static kio_errand *errand_of(kio_remote *remote) {

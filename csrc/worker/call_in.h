@@ -2,7 +2,8 @@
 #ifndef KIO_WORKER_CALL_IN_H
 #define KIO_WORKER_CALL_IN_H
 
-#include "task/sched.h"
+#include "task/member.h"
+#include "task/task.h"
 #include "thread/call.h"
 
 typedef struct kio_errand {

@@ -8,7 +8,11 @@
 #include "codec/unpack.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/here.h"
+#include "task/member.h"
+#include "task/result.h"
 #include "task/traceback.h"
+#include "task/wait.h"
 
 #define ERRAND_TYPE "kio.Errand"
 

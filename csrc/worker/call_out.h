@@ -2,6 +2,7 @@
 #ifndef KIO_WORKER_CALL_OUT_H
 #define KIO_WORKER_CALL_OUT_H
 
+#include "task/task.h"
 #include "thread/runtime.h"
 #include "worker/call_in.h"
 

@@ -3,19 +3,21 @@
    value when it is offered, and come back to the sender when it was not taken. Sending and
    receiving need a task, the rest may be called by whoever has the channel. The thread of the Lua
    state. */
-#include "thread/channel.h"
-
 #include <lauxlib.h>
 
 #include "base/config.h"
 #include "codec/handles.h"
 #include "codec/pack.h"
-#include "codec/unpack.h"
 #include "codec/scalar.h"
+#include "codec/unpack.h"
 #include "codec/wire.h"
 #include "op/handle.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/here.h"
+#include "task/result.h"
+#include "task/task.h"
+#include "thread/channel.h"
 #include "worker/await.h"
 #include "worker/shared.h"
 

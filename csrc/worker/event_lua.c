@@ -1,12 +1,14 @@
 /* kio.thread.event: a flag that any worker, and any thread with a Lua state, may set, and that
    tasks of all workers wait for. The thread of the Lua state. */
-#include "thread/event.h"
-
 #include <lauxlib.h>
 
 #include "op/handle.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/here.h"
+#include "task/result.h"
+#include "task/task.h"
+#include "thread/event.h"
 #include "worker/await.h"
 #include "worker/shared.h"
 

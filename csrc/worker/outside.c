@@ -13,6 +13,7 @@
 #include "op/registry.h"
 #include "run/options.h"
 #include "run/worker.h"
+#include "task/here.h"
 #include "worker/call_out.h"
 
 #define RUNTIME_TYPE "kio.Runtime"

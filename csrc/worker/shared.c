@@ -4,6 +4,9 @@
 
 #include "base/config.h"
 #include "op/op.h"
+#include "task/here.h"
+#include "task/result.h"
+#include "task/task.h"
 
 static const char known_key; /* its address is the table's key in the registry */
 

@@ -8,6 +8,12 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/task_lua.h"
+#include "task/here.h"
+#include "task/result.h"
+#include "task/sched_inbox.h"
+#include "task/scope.h"
+#include "task/task.h"
+#include "task/wait.h"
 #include "worker/call_out.h"
 
 /* ---- waiting ---- */

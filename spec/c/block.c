@@ -1,9 +1,8 @@
 /* Blocks: who may have one, and that its memory stays until the last holder lets go. */
+#include "base/memory.h"
 #include "ring/block.h"
 
 #include <string.h>
-
-#include "base/memory.h"
 
 static void check_lending(void) {
   kio_block *block = kio_block_new(100);

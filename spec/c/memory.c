@@ -15,7 +15,7 @@
 #include "check.h"
 #include "core.h"
 #include "base/memory.h"
-#include "task/sched.h"
+#include "task/here.h"
 
 #define EXPECTED "hello over TCP"
 

@@ -1,9 +1,10 @@
-/* The watchdog: tells who holds the loop too long, while it does. Off unless a limit is set; then
+/* What looks at a running task from inside, by Lua's count hook.
+   The watchdog tells who holds the loop too long, while it does. Off unless a limit is set; then
    each resume of a task puts a count hook on its coroutine (and on those it resumes in turn), which
    looks at the clock now and then. A coroutine that has a debug hook of the user's keeps that one:
    its task is only told of when it lets go. docs/rationale.md says why it is done this way. */
-#ifndef KIO_TASK_WATCHDOG_H
-#define KIO_TASK_WATCHDOG_H
+#ifndef KIO_TASK_HOOK_H
+#define KIO_TASK_HOOK_H
 
 #include <lua.h>
 
@@ -25,17 +26,17 @@ typedef struct kio_watch {
   int64_t report_ns; /* it is told of when it has held the loop so long; doubles each time */
 } kio_watch;
 
-/* The watch is on, and the scheduler's current task is about to be resumed, or has just let go. */
-void kio_watchdog_begin(kio_sched *sched);
-void kio_watchdog_end(kio_sched *sched, kio_task *task);
-/* The same for a coroutine the task resumes. */
-void kio_watchdog_cover(lua_State *co);
-void kio_watchdog_uncover(lua_State *co);
-
-/* For interrupts, which use the same hook. From a signal handler: the hook runs at co's next
-   instruction. */
-void kio_watchdog_strike(lua_State *co);
-/* In the hook: it is to run again now and then, or at every instruction. */
-void kio_watchdog_renew(lua_State *co, bool always);
+/* The watch is on, and the scheduler's current task is about to be resumed. */
+void kio_hook_begin(kio_sched *sched);
+/* The watch is on, and the task has just let go. */
+void kio_hook_end(kio_sched *sched, kio_task *task);
+/* The watch is on, and the task is about to resume this coroutine. */
+void kio_hook_cover(lua_State *co);
+/* The coroutine has let go: the hook is taken off, if it is kio's. */
+void kio_hook_uncover(lua_State *co);
+/* From a signal handler: the hook runs at the next instruction of co. */
+void kio_hook_strike(lua_State *co);
+/* The loop, or the hook, has seen an interrupt: the root scope is cancelled. */
+void kio_hook_act_on_interrupt(kio_sched *sched);
 
 #endif

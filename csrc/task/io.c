@@ -1,0 +1,76 @@
+/* Owns the way of a request between the ring, the descriptor table and its owner. Invariant: a
+   request is in the table exactly while its slot is taken. Called by the scheduler's thread only,
+   but for kio_sched_close_fd. */
+#include "task/io.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "task/here.h"
+#include "task/task.h"
+#include "task/wait.h"
+
+int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done_fn done,
+                      kio_request **out) {
+  kio_request *request = kio_slab_take(&sched->ring.slab);
+  if (!request) return -ENOMEM;
+  request->op = (uint8_t)op;
+  request->fd = fd;
+  request->owner = owner;
+  request->done = done;
+  int err = kio_desc_enter(&sched->descs, request, fd, 0);
+  if (err) kio_slab_give(&sched->ring.slab, request);
+  else *out = request;
+  return err;
+}
+
+int kio_sched_close_fd(int fd) {
+  kio_sched *sched = kio_sched_here();
+  int result = close(fd);
+  if (sched) kio_sched_freed(sched);
+  return result;
+}
+
+void kio_sched_release(kio_sched *sched, kio_request *request) {
+  kio_desc_leave(request);
+  if (request->flags & KIO_REQUEST_LENT) kio_block_return(request->block, &sched->buffers);
+  else kio_buffer_give(&sched->buffers, request->buffer);
+  request->buffer = (kio_buffer){NULL, 0};
+  kio_slab_give(&sched->ring.slab, request);
+}
+
+void kio_sched_dispose(kio_sched *sched, kio_request *request) {
+  bool may_bring = request->op == KIO_OP_ACCEPT || request->op == KIO_OP_OPENAT;
+  bool done = request->state == KIO_REQUEST_DONE; /* else its result is not one */
+  if (may_bring && done && request->result >= 0) kio_sched_close_fd(request->result);
+  if (request->flags & KIO_REQUEST_OWNS_FD) kio_sched_close_fd(request->fd);
+  kio_sched_release(sched, request);
+}
+
+void kio_sched_orphan(kio_sched *sched, kio_request *request) {
+  if (!request) return;
+  if (request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE) {
+    kio_sched_dispose(sched, request);
+    return;
+  }
+  request->flags |= KIO_REQUEST_ORPHAN;
+  kio_ring_cancel(&sched->ring, request, false);
+}
+
+/* The last request under way on a closing descriptor wakes the task that closes it. */
+static void wake_closer(const kio_fd_ref *ref) {
+  if (!ref->desc || !ref->desc->closer) return;
+  kio_task *closer = kio_desc_closer(ref->desc);
+  if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
+}
+
+/* They may queue more and cancel, which is why the list is popped, not walked. */
+void kio_sched_tell_owners(kio_sched *sched) {
+  kio_request *request;
+  while ((request = kio_ring_pop(&sched->ring))) {
+    wake_closer(&request->fd_ref[0]);
+    if (request->op == KIO_OP_SPLICE) wake_closer(&request->fd_ref[1]);
+    if (request->flags & KIO_REQUEST_ORPHAN) kio_sched_dispose(sched, request);
+    else request->done(request);
+  }
+}

@@ -1,0 +1,28 @@
+/* What hangs on a scheduler and must be told of its turns and its end: a stream, a socket, a wait
+   for another thread. */
+#ifndef KIO_TASK_MEMBER_H
+#define KIO_TASK_MEMBER_H
+
+#include "base/list.h"
+
+typedef struct kio_sched kio_sched;
+
+/* Something that must be told when the loop turns or ends: a stream. */
+typedef struct kio_member {
+  kio_link link;       /* in the scheduler's `members` */
+  kio_link dirty_link; /* in its `dirty`, when it wants to queue output */
+  bool held; /* it has gathered output that waits for more; the end of the run lets it go */
+  void (*flush)(struct kio_member *member);  /* queue what has been gathered in this turn */
+  void (*detach)(struct kio_member *member); /* the scheduler ends: forget it */
+} kio_member;
+
+/* The member, its functions set, is told of the turns and the end of this scheduler. */
+void kio_sched_join(kio_sched *sched, kio_member *member);
+/* No longer: one that has joined, and has not been detached. */
+void kio_sched_leave(kio_member *member);
+/* Has member->flush called before the next kernel entry. */
+void kio_sched_dirty(kio_sched *sched, kio_member *member);
+/* Once a turn: those with gathered output queue it. */
+void kio_sched_flush_members(kio_sched *sched);
+
+#endif

@@ -1,0 +1,16 @@
+/* How a wait ends: what the task waits for has come, or somebody ends it early. */
+#ifndef KIO_TASK_WAIT_H
+#define KIO_TASK_WAIT_H
+
+#include "task/task.h"
+
+/* A task that has just been made begins when it is woken: until then it waits. */
+void kio_task_hold(kio_task *task, kio_abandon_fn abandon);
+/* Makes a WAITING task ready and stops its timer. */
+void kio_task_wake(kio_task *task);
+/* Ends the present wait early, for a reason. Nothing when it does not wait. */
+void kio_task_interrupt(kio_task *task, kio_wake why);
+/* Says what the task, about to park, waits for; `what` is a constant. Each park needs it. */
+void kio_task_says(kio_task *task, const char *what, int fd);
+
+#endif

@@ -76,6 +76,7 @@ build = {
         "csrc/ring/buffer.c",
         "csrc/ring/desc.c",
         "csrc/ring/loans.c",
+        "csrc/ring/op_facts.c",
         "csrc/ring/request.c",
         "csrc/ring/rig.c",
         "csrc/ring/ring.c",

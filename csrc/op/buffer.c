@@ -94,7 +94,7 @@ bool kio_op_lend(lua_State *L, kio_request *request, kio_block *block, kio_lend 
     return true;
   }
   snprintf(subject, sizeof subject, "fd %d", request->fd);
-  kio_fail_text(L, "EBUSY", kio_op_name((kio_op)request->op), subject,
+  kio_fail_text(L, "EBUSY", kio_op_name(request->op), subject,
                 "the buffer is in use by another operation");
   kio_op_release(request);
   return false;

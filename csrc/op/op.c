@@ -128,14 +128,8 @@ void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns) {
 /* A close shuts a socket down before it cancels: that may look like the end of its input, or like
    readiness. */
 static bool only_shut_down(const kio_request *request) {
-  switch (request->op) {
-  case KIO_OP_READ:
-  case KIO_OP_READV:
-  case KIO_OP_RECV:
-  case KIO_OP_RECVMSG:
-  case KIO_OP_SPLICE: return request->result == 0;
-  default: return request->op == KIO_OP_POLL;
-  }
+  if (kio_op_takes_bytes(request->op)) return request->result == 0;
+  return request->op == KIO_OP_POLL;
 }
 
 kio_request *kio_op_result(lua_KContext ctx) {
@@ -176,7 +170,7 @@ int kio_op_failed(lua_State *L, kio_request *request) {
     return kio_task_raise_cancelled(L);
   }
   task->request = request; /* to tell the failure may raise for want of memory */
-  bool named = request->op >= KIO_OP_OPENAT && request->op <= KIO_OP_STATX;
+  bool named = kio_op_look(request->op)->arg == KIO_ARG_PATH;
   if (named && request->arg.path.name) {
     kio_fail(L, err, kio_op_name(request->op), request->arg.path.name);
   } else {

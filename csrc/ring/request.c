@@ -2,33 +2,9 @@
    is FREE if and only if it is in the free list. Called by the scheduler's thread only. */
 #include "ring/request.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 
 _Static_assert(sizeof(kio_request) <= 192, "a request slot should stay within three cache lines");
-
-static const char *const op_names[KIO_OP_COUNT] = {
-    [KIO_OP_READ] = "read",          [KIO_OP_WRITE] = "write",     [KIO_OP_READV] = "readv",
-    [KIO_OP_WRITEV] = "writev",      [KIO_OP_FSYNC] = "fsync",     [KIO_OP_FALLOCATE] = "fallocate",
-    [KIO_OP_FTRUNCATE] = "truncate", [KIO_OP_OPENAT] = "open",     [KIO_OP_UNLINKAT] = "unlink",
-    [KIO_OP_MKDIRAT] = "mkdir",      [KIO_OP_RENAMEAT] = "rename", [KIO_OP_STATX] = "stat",
-    [KIO_OP_SYMLINKAT] = "symlink",  [KIO_OP_CLOSE] = "close",     [KIO_OP_ACCEPT] = "accept",
-    [KIO_OP_CONNECT] = "connect",    [KIO_OP_RECV] = "recv",       [KIO_OP_SEND] = "send",
-    [KIO_OP_RECVMSG] = "recvmsg",    [KIO_OP_SENDMSG] = "sendmsg", [KIO_OP_SHUTDOWN] = "shutdown",
-    [KIO_OP_POLL] = "poll",          [KIO_OP_SPLICE] = "splice",
-};
-
-const char *kio_op_name(kio_op op) {
-  kio_assert(op < KIO_OP_COUNT);
-  return op_names[op];
-}
-
-kio_op kio_op_named(const char *name) {
-  int op = 0;
-  while (op < KIO_OP_COUNT && strcmp(name, op_names[op]) != 0) op++;
-  return (kio_op)op;
-}
 
 void kio_slab_init(kio_slab *slab) {
   *slab = (kio_slab){0};

@@ -11,34 +11,8 @@
 #include "base/list.h"
 #include "ring/block.h"
 #include "ring/buffer.h"
+#include "ring/op_facts.h"
 #include "system/address.h"
-
-typedef enum kio_op {
-  KIO_OP_READ,      /* arg.io: into buf, at offset (-1: the current position) */
-  KIO_OP_WRITE,     /* arg.io: from buf, likewise */
-  KIO_OP_READV,     /* arg.vec: into iov[count] */
-  KIO_OP_WRITEV,    /* arg.vec: from iov[count] */
-  KIO_OP_FSYNC,     /* arg.sync */
-  KIO_OP_FALLOCATE, /* arg.extent */
-  KIO_OP_FTRUNCATE, /* arg.extent.length */
-  KIO_OP_OPENAT,    /* arg.path: result is a descriptor */
-  KIO_OP_UNLINKAT,  /* arg.path */
-  KIO_OP_MKDIRAT,   /* arg.path */
-  KIO_OP_RENAMEAT,  /* arg.path: from name to name2 */
-  KIO_OP_SYMLINKAT, /* arg.path: a link called name that leads to name2 */
-  KIO_OP_STATX,     /* arg.path: into out */
-  KIO_OP_CLOSE,     /* fd alone */
-  KIO_OP_ACCEPT,    /* arg.accept: address is filled with the peer's; result is a descriptor */
-  KIO_OP_CONNECT,   /* arg.address */
-  KIO_OP_RECV,      /* arg.io with flags; buf NULL: into a buffer that is lent on arrival */
-  KIO_OP_SEND,      /* arg.io with flags; MSG_NOSIGNAL is always added */
-  KIO_OP_RECVMSG,   /* arg.message */
-  KIO_OP_SENDMSG,   /* arg.message; MSG_NOSIGNAL is always added */
-  KIO_OP_SHUTDOWN,  /* arg.how */
-  KIO_OP_POLL,      /* arg.events: result is the events that are ready */
-  KIO_OP_SPLICE,    /* arg.splice */
-  KIO_OP_COUNT      /* not an operation: how many there are */
-} kio_op;
 
 typedef struct kio_arg_io {
   void *buf;       /* owned by the request, its owner, or anchored in Lua; recv: or NULL */
@@ -199,9 +173,5 @@ static inline kio_request *kio_slab_find(const kio_slab *slab, uint64_t id) {
   bool same = request && request->generation == id >> 32;
   return same && request->state != KIO_REQUEST_FREE ? request : NULL;
 }
-/* The user's name of an operation: "read", "accept", ... */
-const char *kio_op_name(kio_op op);
-/* The operation of that name; KIO_OP_COUNT when there is none. */
-kio_op kio_op_named(const char *name);
 
 #endif

@@ -121,21 +121,6 @@ static note *new_note(rig *r, const kio_request *request) {
   return n;
 }
 
-bool kio_op_moves_bytes(int op) {
-  switch (op) {
-  case KIO_OP_READ:
-  case KIO_OP_WRITE:
-  case KIO_OP_READV:
-  case KIO_OP_WRITEV:
-  case KIO_OP_RECV:
-  case KIO_OP_SEND:
-  case KIO_OP_RECVMSG:
-  case KIO_OP_SENDMSG:
-  case KIO_OP_SPLICE: return true;
-  default: return false;
-  }
-}
-
 static bool is_datagram(int fd) {
   int type = 0;
   socklen_t size = sizeof type;
@@ -163,17 +148,15 @@ static void cut_io(note *n, size_t *size, size_t max) {
 static void cut(kio_request *request, note *n, size_t max) {
   kio_arg *arg = &request->arg;
   size_t count = arg->vec.count;
-  switch (request->op) {
-  case KIO_OP_READV:
-  case KIO_OP_WRITEV:
+  switch (kio_op_look(request->op)->arg) {
+  case KIO_ARG_VEC:
     cut_pieces(n, arg->vec.iov, &count, max);
     arg->vec.count = (unsigned)count;
     break;
-  case KIO_OP_RECVMSG:
-  case KIO_OP_SENDMSG:
+  case KIO_ARG_MESSAGE:
     cut_pieces(n, arg->message.header->msg_iov, &arg->message.header->msg_iovlen, max);
     break;
-  case KIO_OP_SPLICE:
+  case KIO_ARG_SPLICE:
     n->size = arg->splice.size;
     arg->splice.size = (uint32_t)kio_min_size(arg->splice.size, max);
     break;
@@ -185,12 +168,10 @@ static void cut(kio_request *request, note *n, size_t max) {
 static void uncut(kio_request *request, const note *n) {
   kio_arg *arg = &request->arg;
   if (n->piece) n->piece->iov_len = n->size;
-  switch (request->op) {
-  case KIO_OP_READV:
-  case KIO_OP_WRITEV: arg->vec.count = (unsigned)n->count; break;
-  case KIO_OP_RECVMSG:
-  case KIO_OP_SENDMSG: arg->message.header->msg_iovlen = n->count; break;
-  case KIO_OP_SPLICE: arg->splice.size = (uint32_t)n->size; break;
+  switch (kio_op_look(request->op)->arg) {
+  case KIO_ARG_VEC: arg->vec.count = (unsigned)n->count; break;
+  case KIO_ARG_MESSAGE: arg->message.header->msg_iovlen = n->count; break;
+  case KIO_ARG_SPLICE: arg->splice.size = (uint32_t)n->size; break;
   default: arg->io.size = n->size;
   }
 }
@@ -224,7 +205,8 @@ static void befall(kio_ring *ring, rig *r, kio_request *request, kio_fault *faul
     kio_ring_complete(ring, request, -fault->err);
     return;
   }
-  bool cuts = fault->short_max > 0 && kio_op_moves_bytes(request->op) && !is_datagram(request->fd);
+  bool cuts =
+      fault->short_max > 0 && kio_op_look(request->op)->moves_bytes && !is_datagram(request->fd);
   note *n = fault->err || cuts ? new_note(r, request) : NULL;
   if (!n) return;
   if (fault->err) n->err = fault->err;
@@ -232,9 +214,9 @@ static void befall(kio_ring *ring, rig *r, kio_request *request, kio_fault *faul
 }
 
 static void cut_to_chunk(rig *r, kio_request *request) {
-  bool of_socket = request->op == KIO_OP_RECV || request->op == KIO_OP_SEND ||
-                   request->op == KIO_OP_RECVMSG || request->op == KIO_OP_SENDMSG;
-  if (r->chunk == 0 || !of_socket || is_datagram(request->fd)) return;
+  const kio_op_facts *facts = kio_op_look(request->op);
+  if (r->chunk == 0 || !facts->of_socket || !facts->moves_bytes) return;
+  if (is_datagram(request->fd)) return;
   note *n = new_note(r, request);
   if (n) cut(request, n, r->chunk);
 }
@@ -286,21 +268,11 @@ static bool is_file(int fd) {
 
 /* Whether the kernel will complete it without anybody's doing, however long that takes. */
 static bool comes_by_itself(const kio_request *request) {
-  switch (request->op) {
-  case KIO_OP_READ:
-  case KIO_OP_WRITE:
-  case KIO_OP_READV:
-  case KIO_OP_WRITEV: return is_file(request->fd);
-  case KIO_OP_ACCEPT:
-  case KIO_OP_CONNECT:
-  case KIO_OP_RECV:
-  case KIO_OP_SEND:
-  case KIO_OP_RECVMSG:
-  case KIO_OP_SENDMSG:
-  case KIO_OP_POLL:
-  case KIO_OP_SPLICE: return false;
-  default: return true;
+  const kio_op_facts *facts = kio_op_look(request->op);
+  if (facts->arg == KIO_ARG_IO || facts->arg == KIO_ARG_VEC) {
+    return !facts->of_socket && is_file(request->fd);
   }
+  return !facts->ready && facts->arg != KIO_ARG_EVENTS;
 }
 
 static bool something_comes(const kio_ring *ring) {

@@ -34,7 +34,5 @@ extern const kio_ring_backend kio_ring_rig;
 bool kio_faults_add(kio_ring *ring, kio_faults *faults);
 /* They befall nobody any more; nothing when they are not added. */
 void kio_faults_remove(kio_faults *faults);
-/* Whether a request of this kind moves bytes, so that it can be cut short. */
-bool kio_op_moves_bytes(int op);
 
 #endif

@@ -314,7 +314,7 @@ void kio_inspect_hog(lua_State *L, kio_task *task, int64_t held_ns) {
 static void set_ops(lua_State *L, const kio_ring_stats *ring) {
   lua_createtable(L, 0, KIO_OP_COUNT);
   for (int op = 0; op < KIO_OP_COUNT; op++) {
-    if (ring->ops[op] > 0) set_count(L, kio_op_name((kio_op)op), ring->ops[op]);
+    if (ring->ops[op] > 0) set_count(L, kio_op_name((unsigned)op), ring->ops[op]);
   }
   lua_setfield(L, -2, "ops");
 }

@@ -131,9 +131,9 @@ static kio_fault read_fault(lua_State *L) {
   };
   bool cuts = fault.short_max > 0;
   if (cuts == (fault.err != 0)) luaL_error(L, "faults: each needs 'error' or 'short', not both");
-  if (cuts && fault.op != KIO_RIG_ANY_OP && !kio_op_moves_bytes(fault.op)) {
+  if (cuts && fault.op != KIO_RIG_ANY_OP && !kio_op_look((unsigned)fault.op)->moves_bytes) {
     luaL_error(L, "faults: '%s' moves no bytes that could be cut short",
-               kio_op_name((kio_op)fault.op));
+               kio_op_name((unsigned)fault.op));
   }
   return fault;
 }
@@ -237,7 +237,7 @@ static int l_requests(lua_State *L) {
   for (size_t i = 0; (request = kio_slab_at(slab, i)); i++) {
     if (!kio_request_under_way(request) || request->flags & KIO_REQUEST_SILENT) continue;
     lua_createtable(L, 0, 2);
-    kio_set_text(L, "op", kio_op_name((kio_op)request->op));
+    kio_set_text(L, "op", kio_op_name(request->op));
     if (request->fd >= 0) kio_set_integer(L, "fd", request->fd);
     lua_rawseti(L, -2, ++count);
   }

@@ -40,7 +40,7 @@ void kio_sched_release(kio_sched *sched, kio_request *request) {
 }
 
 void kio_sched_dispose(kio_sched *sched, kio_request *request) {
-  bool may_bring = request->op == KIO_OP_ACCEPT || request->op == KIO_OP_OPENAT;
+  bool may_bring = kio_op_look(request->op)->brings_fd;
   bool done = request->state == KIO_REQUEST_DONE; /* else its result is not one */
   if (may_bring && done && request->result >= 0) kio_sched_close_fd(request->result);
   if (request->flags & KIO_REQUEST_OWNS_FD) kio_sched_close_fd(request->fd);

@@ -238,19 +238,6 @@ int kio_sim_call(kio_request *r, size_t max, size_t *moved) {
 }
 
 short kio_sim_events(const kio_request *request) {
-  switch (request->op) {
-  case KIO_OP_READ:
-  case KIO_OP_READV:
-  case KIO_OP_RECV:
-  case KIO_OP_RECVMSG:
-  case KIO_OP_SPLICE:
-  case KIO_OP_ACCEPT: return POLLIN;
-  case KIO_OP_WRITE:
-  case KIO_OP_WRITEV:
-  case KIO_OP_SEND:
-  case KIO_OP_SENDMSG:
-  case KIO_OP_CONNECT: return POLLOUT;
-  case KIO_OP_POLL: return (short)request->arg.events;
-  default: return 0;
-  }
+  const kio_op_facts *facts = kio_op_look(request->op);
+  return facts->arg == KIO_ARG_EVENTS ? (short)request->arg.events : facts->ready;
 }

@@ -30,7 +30,7 @@ static void forget(kio_call *call) {
 static void settle(kio_call *call) {
   if (!call->task) return;
   kio_sched_leave(&call->member);
-  call->task->sched->expected--;
+  kio_sched_expect_no_more(call->task->sched, false);
   forget(call);
 }
 
@@ -139,7 +139,7 @@ static void await(kio_task *task, kio_call *call) {
   call->task = task;
   call->member.detach = detach;
   kio_sched_join(task->sched, &call->member);
-  task->sched->expected++;
+  kio_sched_expect(task->sched, false);
   task->subject = call;
   kio_task_says(task, call->job.name, -1);
 }

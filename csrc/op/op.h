@@ -1,7 +1,15 @@
 /* What every operation does alike: check that it may start, hand a request down and park, take the
    result up, tell failures. An operation is a C function `l_x` that ends in kio_op_submit, and a
    continuation `l_xk` that turns the finished request into Lua values.
-   All of these are called in the running task, and may raise. */
+   All of these are called in the running task, and may raise.
+
+   What may raise, and where its resource is found then. Lua raises by a long jump: nothing behind
+   the call runs. So whatever an operation holds must be found by somebody else at any call that may
+   raise, which is any that takes Lua's memory. A request is found through task->request, which the
+   end of the task disposes of: it is set before the result is made (kio_op_failed), and a request
+   that owns its descriptor says so (KIO_REQUEST_OWNS_FD). What is no request lies in a userdata
+   that was pushed before it was filled (net/connection.h), or in an anchor with a finalizer
+   (worker/await.c). Between taking a resource and putting it there, nothing may raise. */
 #ifndef KIO_OP_OP_H
 #define KIO_OP_OP_H
 

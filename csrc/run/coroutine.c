@@ -8,6 +8,7 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/here.h"
+#include "task/hook.h"
 #include "task/result.h"
 #include "task/sched_tree.h"
 #include "task/task.h"

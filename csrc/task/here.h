@@ -38,6 +38,16 @@ typedef struct kio_sched_stats {
   int64_t longest_turn_ns; /* the longest time the loop did not look at the kernel */
 } kio_sched_stats;
 
+/* What lies in the Lua registry, each under the address of what it belongs to (lua_rawsetp):
+   - a kio_task: its userdata, from the making of the task to its end; of a failed task until its
+     failure has been taken; of the main task until the run is over;
+   - a kio_scope that a function has opened: its userdata, while the scope is open;
+   - &sched->root: the run's on_error function;
+   - &sched->config.watch: its on_watchdog function;
+   - &sched->trouble: the report that goes with `trouble`;
+   - keys of a Lua state and not of a run: the Cancelled value (task/result.c), modules by name
+     (codec/known.c), shared handles (worker/shared.c), kio's own files (op/misuse.c), how kio.core
+     is opened (run/state.c), who knows names (net/net.c). */
 struct kio_sched {
   lua_State *L;  /* the state kio.run was called in */
   pid_t process; /* that one was called in: a forked child is another */

@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/shuffle.h"
 #include "task/here.h"
+#include "task/hook.h"
 #include "task/interrupt.h"
 #include "task/io.h"
 #include "task/member.h"

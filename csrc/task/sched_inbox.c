@@ -101,6 +101,18 @@ bool kio_sched_has_posts(const kio_sched *sched) {
          (!sched->root.active && kio_runtime_has_jobs(sched->config.worker->runtime));
 }
 
+void kio_sched_expect(kio_sched *sched, bool mutual) {
+  sched->expected++;
+  if (mutual) sched->mutual++;
+}
+
+void kio_sched_expect_no_more(kio_sched *sched, bool mutual) {
+  kio_assert(sched->expected > 0 && (!mutual || sched->mutual > 0));
+  sched->expected--;
+  if (mutual) sched->mutual--;
+  kio_assert(sched->mutual <= sched->expected);
+}
+
 bool kio_sched_awaits_posts(const kio_sched *sched) {
   if (sched->expected == 0) return false;
   if (sched->expected > sched->mutual || kio_inbox_has(sched->inbox)) return true;

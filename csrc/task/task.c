@@ -4,6 +4,7 @@
 #include "task/task.h"
 
 #include "task/here.h"
+#include "task/hook.h"
 #include "task/result.h"
 #include "task/sched_tree.h"
 #include "task/scope.h"

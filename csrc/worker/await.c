@@ -46,8 +46,7 @@ static void let_go(kio_await *await) {
 static void settle(kio_await *await) {
   if (!await->task) return;
   kio_sched_leave(&await->member);
-  await->sched->expected--;
-  await->sched->mutual--;
+  kio_sched_expect_no_more(await->sched, true);
   await->task = NULL;
 }
 
@@ -160,8 +159,7 @@ static void begin(kio_await *await, kio_task *task) {
   await->task = task;
   await->sched = task->sched;
   kio_sched_join(await->sched, &await->member);
-  await->sched->expected++;
-  await->sched->mutual++;
+  kio_sched_expect(await->sched, true);
 }
 
 int kio_await_park(lua_State *L, kio_await *await, kio_task *task, const char *what,

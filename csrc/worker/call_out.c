@@ -8,9 +8,9 @@
 #include "codec/unpack.h"
 #include "op/op.h"
 #include "op/registry.h"
-#include "task/here.h"
 #include "task/member.h"
 #include "task/result.h"
+#include "task/sched_inbox.h"
 #include "task/traceback.h"
 #include "task/wait.h"
 
@@ -21,8 +21,7 @@
 void kio_errand_settle(kio_errand *errand) {
   if (!errand->waiter) return;
   kio_sched_leave(&errand->waits);
-  errand->waiter->sched->expected--;
-  errand->waiter->sched->mutual--;
+  kio_sched_expect_no_more(errand->waiter->sched, true);
   errand->waiter = NULL;
 }
 
@@ -34,8 +33,7 @@ void kio_errand_await(kio_errand *errand, kio_task *task) {
   errand->waiter = task;
   errand->waits.detach = detach;
   kio_sched_join(task->sched, &errand->waits);
-  task->sched->expected++;
-  task->sched->mutual++;
+  kio_sched_expect(task->sched, true);
 }
 
 static void back_arrive(kio_post *post, void *sched) {

@@ -154,16 +154,20 @@ function File.close(self)
   return nil, ("close %s: %s"):format(self.path, message:match("^[^:]*: (.*)$") or message), code
 end
 
-function File.__close(self) File.close(self) end
+function File.__close(self)
+  self_of(self, "__close")
+  File.close(self)
+end
 
 function File.__gc(self)
-  local fd = self.window.fd
-  self.window.fd = false
+  local window = self_of(self, "__gc")
+  local fd = window.fd
+  window.fd = false
   if fd then core.close_now(fd) end
 end
 
 function File.__tostring(self)
-  local fd = self.window.fd
+  local fd = self_of(self, "__tostring").fd
   local state = fd and ("fd %d, open"):format(fd) or "closed"
   return ("kio.File (%s, path %s)"):format(state, self.path)
 end

@@ -127,12 +127,19 @@ end
 
 local TIMEOUT = { timeout = "number" }
 
+local function check_self(self, name)
+  if getmetatable(self) ~= Watch then
+    error(("calling '%s' on bad self (kio.Watch expected, got %s)"):format(name, type(self)), 3)
+  end
+end
+
 ---The next change, in the order they happened; nil without a message when what was watched is gone
 ---for good. For one task at a time.
 ---@async
 ---@param options? kio.Options
 ---@return kio.WatchEvent? event, string? message, string? code
 function Watch:next(options)
+  check_self(self, "next")
   check.options(options, 1, "next", TIMEOUT)
   if not self.fd then return fail(self) end
   if self.busy then error("another task is waiting for this watch", 2) end
@@ -145,6 +152,7 @@ end
 ---error.
 ---@return async fun(): kio.WatchEvent?
 function Watch:events()
+  check_self(self, "events")
   return function()
     local event, message, code = self:next()
     if not event and message and code ~= "EBADF" then error(message, 2) end
@@ -156,6 +164,7 @@ end
 ---@async
 ---@return true? done, string? message, string? code
 function Watch:close()
+  check_self(self, "close")
   local fd = self.fd
   self.fd = false
   if not fd then return true end
@@ -164,14 +173,19 @@ function Watch:close()
   return true
 end
 
-function Watch:__close() self:close() end
+function Watch:__close()
+  check_self(self, "__close")
+  self:close()
+end
 
 function Watch:__gc()
+  check_self(self, "__gc")
   if self.fd then core.close_now(self.fd) end
   self.fd = false
 end
 
 function Watch:__tostring()
+  check_self(self, "__tostring")
   local state = self.fd and ("fd %d, open"):format(self.fd) or "closed"
   return ("kio.Watch (%s, path %s)"):format(state, self.path)
 end

@@ -53,6 +53,7 @@ end
 ---@async
 ---@return true
 function Process:close()
+  check_self(self, "close")
   core.process_close(self.child)
   for _, name in ipairs(NAMES) do
     local stream = self[name]
@@ -61,9 +62,13 @@ function Process:close()
   return true
 end
 
-function Process:__close() self:close() end
+function Process:__close()
+  check_self(self, "__close")
+  self:close()
+end
 
 function Process:__tostring()
+  check_self(self, "__tostring")
   local state = core.process_ended(self.child) and "ended" or "running"
   return ("kio.Process (pid %d, %s, %s)"):format(self.pid, state, self.command)
 end

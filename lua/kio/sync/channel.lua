@@ -156,6 +156,7 @@ end
 Channel.__close = Channel.close
 
 function Channel:__tostring()
+  if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "__tostring") end
   local state = self.closed and "closed, " or ""
   return ("kio.Channel (%s%d of %d, %d sending, %d receiving)"):format(state, self.count,
     self.capacity, self.senders:length(), self.receivers:length())

@@ -51,6 +51,7 @@ function Condition:notify_all()
 end
 
 function Condition:__tostring()
+  if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "__tostring") end
   return ("kio.Condition (%d waiting)"):format(self.waiters:length())
 end
 

@@ -44,6 +44,7 @@ function Event:wait(timeout)
 end
 
 function Event:__tostring()
+  if getmetatable(self) ~= Event then check.bad_self(self, Event, "__tostring") end
   local state = self.is_on and "set" or "not set"
   return ("kio.Event (%s, %d waiting)"):format(state, self.waiters:length())
 end

@@ -86,10 +86,12 @@ end
 
 -- A block may have unlocked it before its end.
 function Mutex:__close()
+  if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "__close") end
   if Mutex.is_mine(self) then self:unlock() end
 end
 
 function Mutex:__tostring()
+  if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "__tostring") end
   local state = not self.owner and "free" or "locked, %d waiting"
   return ("kio.Mutex (" .. state .. ")"):format(self.waiters:length())
 end

@@ -48,10 +48,12 @@ function Semaphore:release()
 end
 
 function Semaphore:__close()
+  if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "__close") end
   self:release()
 end
 
 function Semaphore:__tostring()
+  if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "__tostring") end
   return ("kio.Semaphore (%d free, %d waiting)"):format(self.free, self.waiters:length())
 end
 

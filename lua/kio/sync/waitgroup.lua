@@ -39,6 +39,7 @@ function Waitgroup:wait(timeout)
 end
 
 function Waitgroup:__tostring()
+  if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "__tostring") end
   return ("kio.Waitgroup (%d under way, %d waiting)"):format(self.count, self.waiters:length())
 end
 

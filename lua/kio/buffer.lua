@@ -1,4 +1,5 @@
 ---Methods of buffers that are written in Lua.
+local check = require "kio.fs.check"
 local core = require "kio.core"
 
 local pack, unpack, packsize = string.pack, string.unpack, string.packsize
@@ -8,7 +9,8 @@ local Buffer = core.buffer_methods
 
 -- A position in the buffer; negative ones count from its end.
 local function place(self, at, name)
-  local size = #self
+  local size, wrong = check.length(self)
+  if not size then error(("calling '%s' on bad self (%s)"):format(name, wrong), 3) end
   local position = math.tointeger(at)
   if not position then
     error(("bad argument #1 to '%s' (an integer expected)"):format(name), 3)
@@ -20,6 +22,14 @@ local function place(self, at, name)
   return position
 end
 
+-- What string.pack or string.unpack complain of, as an error of ours: their first argument is our
+-- second.
+local function refuse(err, name)
+  local index, text = tostring(err):match("bad argument #(%d+) to '[^']*' (%(.*%))$")
+  if index then err = ("bad argument #%d to '%s' %s"):format(index + 1, name, text) end
+  error(err, 3)
+end
+
 ---Puts values at a position, as string.pack does ("!" aligns from there). The position behind them.
 ---@param at integer
 ---@param format string
@@ -27,7 +37,8 @@ end
 ---@return integer next
 function Buffer:pack(at, format, ...)
   at = place(self, at, "pack")
-  local data = pack(format, ...)
+  local packed, data = pcall(pack, format, ...)
+  if not packed then refuse(data, "pack") end
   if #data > #self - at + 1 then
     error("bad argument #2 to 'pack' (more bytes than fit behind this position)", 2)
   end
@@ -59,7 +70,7 @@ function Buffer:unpack(at, format)
       values[n] = values[n] + at - 1
       return table.unpack(values, 2, n)
     end
-    if size >= rest then error(values[2], 2) end
+    if size >= rest then refuse(values[2], "unpack") end
     size = size * 2 -- it holds a string of any length
   end
 end

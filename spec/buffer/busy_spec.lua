@@ -187,6 +187,7 @@ describe("an operation with a buffer", function()
       buf:close()
       raises("a closed buffer", kio.read_into, r, buf)
       raises("a closed buffer", kio.write, r, buf)
+      raises("busy_spec.*#2 to 'write_all' %(a closed buffer", function() kio.write_all(r, buf) end)
     end)
   end)
 

@@ -160,11 +160,9 @@ describe("a closed buffer", function()
 
   it("is told from what is no buffer", function()
     local methods = kio.core.buffer_methods
-    for name, method in pairs(methods) do
-      if name ~= "pack" and name ~= "unpack" then
-        raises("kio.Buffer expected", method, io.stdout)
-        raises("kio.Buffer expected", method, "text")
-      end
+    for _, method in pairs(methods) do
+      raises("kio.Buffer expected", method, io.stdout, 1, "b", 1)
+      raises("kio.Buffer expected", method, "text", 1, "b", 1)
     end
   end)
 end)
@@ -216,6 +214,9 @@ describe("pack and unpack", function()
       raises("#1 to 'unpack' %(position outside", buf.unpack, buf, bad, "B")
     end
     raises("#1 to 'pack' %(an integer expected", buf.pack, buf, "x", "B", 1)
+    raises("bytes_spec.*#2 to 'pack' %(string expected", function() buf:pack(1, {}) end)
+    raises("bytes_spec.*#3 to 'pack' %(number expected", function() buf:pack(1, "b", "x") end)
+    raises("bytes_spec.*#2 to 'unpack' %(string expected", function() buf:unpack(1, {}) end)
     assert.equal(("\0"):rep(8), buf:string())
   end)
 end)

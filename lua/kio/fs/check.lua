@@ -94,14 +94,27 @@ function check.is_buffer(value)
   return meta and meta.__index == buffers
 end
 
+local function length(value) return #value end
+
+---How many bytes a buffer has; nil and what is wrong when it is none, or is closed.
+function check.length(value)
+  if not check.is_buffer(value) then
+    return nil, "a kio.Buffer expected, got " .. type(value)
+  end
+  local open, size = pcall(length, value)
+  if not open then return nil, "a closed buffer" end
+  return size
+end
+
 ---Bytes to be written: a string, a number as tostring writes it, or a buffer. Returns them.
 function check.data(value, index, name)
   if type(value) == "number" then return tostring(value) end
-  if type(value) ~= "string" and not check.is_buffer(value) then
-    refuse(index, name, "a string expected, got " .. type(value))
-  elseif #value > MOVED_MAX then
-    refuse(index, name, TOO_LONG)
-  end
+  local size, wrong
+  if type(value) == "string" then size = #value
+  elseif check.is_buffer(value) then size, wrong = check.length(value)
+  else wrong = "a string expected, got " .. type(value) end
+  if not size then refuse(index, name, wrong) end
+  if size > MOVED_MAX then refuse(index, name, TOO_LONG) end
   return value
 end
 
@@ -123,10 +136,8 @@ end
 
 ---A buffer to be filled from `at` on with at most `max` bytes. Returns these two.
 function check.room(buffer, at, max, name)
-  if not check.is_buffer(buffer) then
-    refuse(1, name, "a kio.Buffer expected, got " .. type(buffer))
-  end
-  local size = #buffer
+  local size, wrong = check.length(buffer)
+  if not size then refuse(1, name, wrong) end
   at = math.tointeger(at or 1)
   if not at or at < 1 or at > size + 1 then refuse(2, name, "position outside of the buffer") end
   max = math.tointeger(max or size - at + 1)

@@ -338,6 +338,7 @@ static void push_strings(lua_State *L, int index) {
 static int l_spawn(lua_State *L) {
   stdio all[3];
   luaL_checktype(L, ARGV, LUA_TTABLE);
+  luaL_argcheck(L, lua_rawlen(L, ARGV) > 0, ARGV, "a command expected");
   luaL_checktype(L, ENV, LUA_TTABLE);
   lua_settop(L, STDIO + 2);
   child *c = lua_newuserdatauv(L, sizeof *c, 1);

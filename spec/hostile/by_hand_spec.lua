@@ -50,3 +50,12 @@ describe("a metamethod that is called by hand", function()
     end)
   end)
 end)
+
+describe("the inner door of kio.process", function()
+  it("refuses a command of no words", function()
+    support.run(function()
+      support.expect_error("a command expected", kio.core.process_spawn, {}, {}, nil, "null",
+        "null", "null")
+    end)
+  end)
+end)

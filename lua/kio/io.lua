@@ -132,9 +132,16 @@ local CHUNK = 1 << 16 -- what a pipe holds
 local Transfer = {}
 Transfer.__index = Transfer
 
+-- A coroutine that an error has ended runs no __close unless somebody closes it.
+function Transfer.__gc(self)
+  local pipe_in, pipe_out = self.pipe_in, self.pipe_out
+  self.pipe_in, self.pipe_out = false, false
+  if pipe_in then core.close_now(pipe_in) end
+  if pipe_out then core.close_now(pipe_out) end
+end
+
 function Transfer.__close(self)
-  if self.pipe_in then core.close_now(self.pipe_in) end
-  if self.pipe_out then core.close_now(self.pipe_out) end
+  Transfer.__gc(self)
   if self.buffer then self.buffer:close() end
   if self.moves_source then core.lseek(self.source, "set", self.start + self.done) end
 end

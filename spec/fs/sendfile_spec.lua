@@ -174,6 +174,24 @@ describe("a failed sendfile", function()
   end)
 end)
 
+describe("a sendfile in a coroutine that an error has ended", function()
+  -- The helper counts what is open.
+  it("leaves no descriptor open, although nobody closes the coroutine", function()
+    support.run(function()
+      local silent, there = kio.pipe()
+      local out, to = kio.pipe()
+      local ended
+      kio.timeout(0, function()
+        local co = coroutine.create(kio.sendfile)
+        ended = { coroutine.resume(co, to, silent, nil, 100) }
+        assert.equal("dead", coroutine.status(co))
+      end)
+      assert.same({ false, kio.Cancelled }, ended)
+      for _, fd in ipairs { silent, there, out, to } do kio.close(fd) end
+    end)
+  end)
+end)
+
 describe("sendfile to sockets", function()
   it("goes on although more peers than the kernel has threads do not read", function()
     support.run(function()

@@ -54,7 +54,7 @@ local function build_of(flavour)
   return ({ tidy = "release", chunk = "hostile", workers = "tsan" })[flavour] or flavour
 end
 
-local function environment(flavour)
+function plan.environment(flavour)
   return {
     KIO_FLAVOUR = flavour == "workers" and "tsan" or flavour,
     KIO_THREADS = flavour == "workers" and WORKERS or nil,
@@ -73,7 +73,7 @@ local function file_jobs(jobs, kind, path, flavours, command)
       name = path,
       flavour = flavour,
       limit = (tonumber(settings.timeout) or LIMIT) * (SLOW[flavour] or 1),
-      env = environment(flavour),
+      env = plan.environment(flavour),
       command = command(flavour),
     }
   end
@@ -93,7 +93,7 @@ local function chunk_job(jobs, path)
   for i = 1, #jobs do
     local job = jobs[i]
     if job.name == path and job.flavour == "hostile" then
-      local env = environment("hostile")
+      local env = plan.environment("hostile")
       env.KIO_CHUNK = "1"
       jobs[#jobs + 1] = {
         kind = "busted", name = path, flavour = "chunk", limit = job.limit * 2, env = env,
@@ -126,6 +126,13 @@ local function replay_job(jobs, path)
   end)
 end
 
+-- A program that starts others in its flavour, and is not in it itself.
+local function driver_jobs(jobs, path)
+  file_jobs(jobs, "program", path, "", function(flavour)
+    return ("lua5.4 %s --flavour %s --jobs 1"):format(path, flavour)
+  end)
+end
+
 local function example_job(jobs, path)
   jobs[#jobs + 1] = {
     kind = "example",
@@ -153,6 +160,7 @@ function plan.jobs()
   for _, path in ipairs(list("spec/fuzz/*.c")) do
     if path ~= "spec/fuzz/replay.c" then replay_job(jobs, path) end
   end
+  driver_jobs(jobs, "spec/fuzz/interface.lua")
   for _, path in ipairs(list("spec/*/*_spec.lua")) do
     if not path:match("^spec/stress/") and not path:match("^spec/tidy/") then
       spec_jobs(jobs, path, path:match("^spec/thread/") and THREAD_FLAVOURS or SPEC_FLAVOURS)

@@ -1,0 +1,24 @@
+-- Which specs look at which folder of csrc: those run first. What survives them meets all others.
+local ROOMS = {
+  base = { "spec/c/", "spec/loop/" },
+  system = { "spec/c/", "spec/net/", "spec/process/" },
+  ring = { "spec/c/", "spec/ring/", "spec/loop/", "spec/fault/" },
+  thread = { "spec/c/", "spec/pool/", "spec/thread/" },
+  task = { "spec/task/", "spec/scope/", "spec/loop/", "spec/net/" },
+  op = { "spec/op/", "spec/fs/" },
+  codec = { "spec/thread/codec", "spec/thread/move", "spec/thread/" },
+  net = { "spec/net/", "spec/buffer/", "spec/serve/", "spec/thread/move" },
+  process = { "spec/process/", "spec/signal/" },
+  run = { "spec/task/", "spec/scope/", "spec/sync/", "spec/inspect/", "spec/check/" },
+  worker = { "spec/thread/" },
+}
+
+-- The patterns for a file of csrc, in the order in which they are tried.
+return function(path)
+  local stem = path:match("([^/]+)%.c$")
+  local list = { ("/%s_spec"):format(stem), ("spec/c/%s%%.c"):format(stem) }
+  for _, pattern in ipairs(ROOMS[path:match("^csrc/(%w+)/")] or {}) do
+    list[#list + 1] = pattern
+  end
+  return list
+end

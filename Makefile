@@ -156,10 +156,21 @@ fuzz: ## fuzz every target; SECONDS=n for each, ONLY=name for one
 	    build/fuzz/corpus/$$t spec/fuzz/corpus/$$t || exit 1; \
 	done
 
+# What is in the flavour's build is called from outside: see spec/fuzz/interface.lua.
+fuzz-interface: ## call everything with everything; SEEDS=A-B FLAVOUR=name
+	@$(MAKE) -j$(JOBS) build-$(or $(FLAVOUR),asan)
+	@lua5.4 spec/fuzz/interface.lua --flavour $(or $(FLAVOUR),asan) --jobs $(JOBS) \
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WITHOUT),--without '$(WITHOUT)')
+
+# Survivors want a spec. COUNT mutants of SEED, in copies of the project.
+mutate: setup ## break a line of csrc at a time, see who notices; SEED=n COUNT=n ONLY=pattern
+	@lua5.4 spec/mutate/mutate.lua --seed $(or $(SEED),1) --count $(or $(COUNT),10) \
+	  $(if $(ONLY),--only '$(ONLY)')
+
 clean: ## remove everything that was built
 	rm -rf build compile_commands.json kio csrc/*.o csrc/*/*.o
 
 .PHONY: help all test-build setup test asan tsan hostile lint lint-gcc lint-clang format demo \
-        bench fuzz clean
+        bench fuzz fuzz-interface mutate clean
 
 -include bench/build.mk

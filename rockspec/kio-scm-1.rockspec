@@ -26,6 +26,7 @@ build = {
         "csrc/base/errname.c",
         "csrc/base/log.c",
         "csrc/base/memory.c",
+        "csrc/base/number.c",
         "csrc/base/ptrmap.c",
         "csrc/base/shuffle.c",
         "csrc/base/signame.c",

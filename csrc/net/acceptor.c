@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "task/here.h"
 #include "task/io.h"
 #include "task/member.h"
@@ -40,7 +41,7 @@ static bool push(kio_acceptor *a, int outcome) {
     close_one(outcome);
     return false;
   }
-  a->arrived[(a->first + a->count++) % a->room] = outcome;
+  a->arrived[(a->first + a->count++) % a->room] = kio_number_own(outcome);
   return true;
 }
 

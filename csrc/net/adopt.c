@@ -12,6 +12,7 @@
 #include "net/sockopt.h"
 #include "net/stream_lua.h"
 #include "net/udp.h"
+#include "op/close.h"
 #include "op/op.h"
 #include "op/registry.h"
 
@@ -68,7 +69,8 @@ static int l_adopt(lua_State *L) {
   nature n = {0};
   int fd = kio_check_fd(L, 1);
   const char *wanted = luaL_optstring(L, 2, NULL);
-  int err = look(fd, &n);
+  int err = -kio_close_is_near(fd);
+  if (!err) err = look(fd, &n);
   if (err) return kio_fail_fd(L, -err, wanted ? wanted : "adopt", fd);
   const char *kind = kind_of(&n);
   if (!kind || (wanted && strcmp(kind, wanted) != 0)) {

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "net/acceptor.h"
 #include "net/connection.h"
 #include "net/sockopt.h"
@@ -25,10 +26,12 @@
 #define LISTENER_TYPE "kio.Listener"
 
 typedef struct listener {
-  int fd;                 /* -1: closed */
-  unsigned servers;       /* calls of kio.serve that accept from it */
-  bool moved;             /* and another listener, on another thread, has the descriptor now */
-  kio_sched *sched;       /* where its accepts are in flight; only compared */
+  int fd;           /* -1: closed */
+  uint32_t tenant;  /* who has had that number since: number.h */
+  unsigned servers; /* calls of kio.serve that accept from it */
+  bool lost;        /* closed, and not by this handle: its number was */
+  bool moved;       /* closed, and another listener, on another thread, has the descriptor now */
+  kio_sched *sched; /* where its accepts are in flight; only compared */
   kio_acceptor *acceptor; /* of loops; NULL: there was none yet */
   bool packets;           /* SOCK_SEQPACKET: accepts kio.Udp and not kio.Stream */
   kio_sockaddr address;
@@ -48,19 +51,37 @@ void kio_listener_push(lua_State *L, int fd, bool packets) {
 
 void kio_listener_fill(lua_State *L, int fd) {
   listener *l = lua_touserdata(L, -1);
-  l->fd = fd;
+  l->fd = kio_number_share(fd);
+  l->tenant = kio_number_tenant(fd);
   kio_socket_local(fd, &l->address); /* tells the port when 0 was asked for */
 }
 
+/* Connections that no loop has taken are closed with it. */
+static void drop_acceptor(listener *l) {
+  if (l->acceptor) kio_acceptor_drop(l->acceptor);
+  l->acceptor = NULL;
+}
+
+/* Looks whether it still has its descriptor. */
+static void look(listener *l) {
+  if (kio_number_same(l->fd, l->tenant)) return;
+  drop_acceptor(l);
+  l->fd = -1;
+  l->lost = true;
+}
+
 static listener *check_listener(lua_State *L) {
-  return luaL_checkudata(L, 1, LISTENER_TYPE);
+  listener *l = luaL_checkudata(L, 1, LISTENER_TYPE);
+  look(l);
+  return l;
 }
 
 static int fail(lua_State *L, const listener *l, const char *what, int err) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   kio_address_text(&l->address, text);
   const char *moved = "the listener was handed over to another thread";
-  const char *closed = l->moved ? moved : "the listener is closed";
+  const char *lost = "its descriptor was closed by its number";
+  const char *closed = l->moved ? moved : l->lost ? lost : "the listener is closed";
   if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
   return kio_fail(L, err, what, text);
 }
@@ -158,23 +179,17 @@ static int l_next(lua_State *L) {
   return kio_task_park(L, task, kio_acceptor_abandon, 0, l_nextk);
 }
 
-/* Connections that no loop has taken are closed with it. */
-static void drop_acceptor(listener *l) {
-  if (l->acceptor) kio_acceptor_drop(l->acceptor);
-  l->acceptor = NULL;
-}
-
 /* listener:close() -> true; every accept under way fails with EBADF */
 static int l_close(lua_State *L) {
   listener *l = check_listener(L);
   drop_acceptor(l);
-  return kio_close_socket(L, &l->fd, l->sched, kio_close_may_wait(L));
+  return kio_close_socket(L, &l->fd, kio_close_may_wait(L));
 }
 
 static int l_gc(lua_State *L) {
   listener *l = check_listener(L);
   drop_acceptor(l);
-  return kio_close_socket(L, &l->fd, l->sched, false);
+  return kio_close_socket(L, &l->fd, false);
 }
 
 /* listener:address() -> the address it is bound to */
@@ -199,21 +214,23 @@ static int l_tostring(lua_State *L) {
 /* ---- to another thread ---- */
 
 typedef struct moved_listener {
-  int fd; /* -1: a spare */
+  int fd;          /* -1: a spare */
+  uint32_t tenant; /* of its number */
   bool packets;
   kio_sockaddr address;
 } moved_listener;
 
 static const char *prepare(lua_State *L, int index, void **spare) {
   const kio_sched *sched = kio_sched_here();
-  const listener *l = lua_touserdata(L, index);
+  listener *l = lua_touserdata(L, index);
+  look(l);
   if (l->fd < 0) return l->moved ? "it was handed over before" : "it is closed";
   if (l->servers > 0) return "it is being served";
   if (sched && kio_desc_busy(&sched->descs, l->fd)) return "a task is accepting from it";
   if (l->acceptor && l->acceptor->count > 0) return "connections wait in it to be taken";
   moved_listener *moved = kio_memory_new(sizeof *moved);
   if (!moved) return "not enough memory";
-  *moved = (moved_listener){-1, l->packets, l->address};
+  *moved = (moved_listener){-1, l->tenant, l->packets, l->address};
   *spare = moved;
   return NULL;
 }
@@ -234,12 +251,13 @@ static void take(lua_State *L, void *object) {
   *l = (listener){.fd = -1, .packets = moved->packets, .address = moved->address};
   luaL_setmetatable(L, LISTENER_TYPE);
   l->fd = moved->fd;
+  l->tenant = moved->tenant;
   kio_memory_free(moved);
 }
 
 static void drop(void *object) {
   moved_listener *moved = object;
-  if (moved->fd >= 0) kio_sched_close_fd(moved->fd);
+  if (moved->fd >= 0 && kio_number_same(moved->fd, moved->tenant)) kio_sched_close_fd(moved->fd);
   kio_memory_free(moved);
 }
 

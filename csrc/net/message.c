@@ -110,6 +110,7 @@ static int start_send(lua_State *L, kio_udp *udp, const kio_sockaddr *to, int op
   int64_t timeout = kio_op_timeout_or(L, options, udp->timeout_ns);
   join_data(L);
   kio_task *task = kio_op_begin(L);
+  kio_udp_look(udp);
   if (udp->fd < 0) return kio_udp_fail(L, udp, what, EBADF, to);
   kio_udp_attach(udp, task->sched);
   kio_request *request = kio_op_request(L, task, KIO_OP_SENDMSG, udp->fd);
@@ -247,6 +248,7 @@ static int start_receive(lua_State *L, bool sender) {
   size_t max = lua_isnil(L, 2) ? MESSAGE_MAX : kio_check_size(L, 2);
   int64_t timeout = kio_op_timeout_or(L, 3, udp->timeout_ns);
   kio_task *task = kio_op_begin(L);
+  kio_udp_look(udp);
   if (udp->fd < 0) return kio_udp_fail(L, udp, what, EBADF, NULL);
   if (udp->receiving) return kio_misuse(L, "another task is receiving from this socket");
   kio_udp_attach(udp, task->sched);

@@ -35,7 +35,7 @@ typedef struct control {
 /* ---- either kind of handle ---- */
 
 static kio_udp *udp_at(lua_State *L) {
-  return kio_udp_is(L, HANDLE) ? lua_touserdata(L, HANDLE) : NULL;
+  return kio_udp_is(L, HANDLE) ? kio_udp_check(L) : NULL;
 }
 
 static int fd_of(lua_State *L) {

@@ -8,6 +8,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "op/op.h"
 
 /* ---- checking ---- */
@@ -115,7 +116,7 @@ int kio_handle_fd(lua_State *L, int index) {
   luaL_argexpected(L, lua_getfield(L, index, "fd") == LUA_TFUNCTION, index, "descriptor or handle");
   lua_pushvalue(L, index);
   lua_call(L, 1, 1);
-  int fd = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : -1;
+  int fd = lua_isinteger(L, -1) ? kio_number_meant(lua_tointeger(L, -1)) : -1;
   lua_pop(L, 1);
   return fd;
 }

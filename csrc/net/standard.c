@@ -5,14 +5,14 @@
 #include <sys/stat.h>
 
 #include "net/stream_lua.h"
+#include "op/close.h"
 #include "op/op.h"
 #include "op/registry.h"
 
-static int make(lua_State *L, int fd, const kio_sockaddr *peer, const char *subject) {
+static kio_stream *make(lua_State *L, int fd, const kio_sockaddr *peer) {
   kio_stream_push_empty(L);
   kio_stream_handle *h = lua_touserdata(L, -1);
-  h->stream = kio_stream_new(fd, peer);
-  return h->stream ? 1 : kio_fail(L, ENOMEM, "stream", subject);
+  return h->stream = kio_stream_new(fd, peer);
 }
 
 /* 0 or an errno: a folder cannot be read, and a socket is another room's. */
@@ -23,14 +23,14 @@ static int unfit(int fd, struct stat *about) {
 
 /* stream_take(fd) -> stream, which owns the descriptor of a pipe, a terminal, a device or a file */
 static int l_take(lua_State *L) {
-  char subject[32];
   struct stat about;
   kio_sockaddr nobody = {.size = 0};
   int fd = kio_check_fd(L, 1);
-  snprintf(subject, sizeof subject, "fd %d", fd);
-  int err = unfit(fd, &about);
+  int err = kio_close_is_near(fd);
+  if (!err) err = unfit(fd, &about);
   if (!err && fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) err = errno;
-  return err ? kio_fail(L, err, "stream", subject) : make(L, fd, &nobody, subject);
+  if (!err && !make(L, fd, &nobody)) err = ENOMEM;
+  return err ? kio_fail_fd(L, err, "stream", fd) : 1;
 }
 
 /* stream_standard("stdin" | "stdout" | "stderr") -> stream, which borrows the descriptor */
@@ -44,9 +44,9 @@ static int l_standard(lua_State *L) {
   kio_address_blank(&peer);
   bool socket = S_ISSOCK(about.st_mode) && getpeername(fd, &peer.as.any, &peer.size) == 0;
   if (!socket) peer.size = 0;
-  int count = make(L, fd, &peer, names[fd]);
-  if (count > 1) return count;
-  ((kio_stream_handle *)lua_touserdata(L, -1))->stream->standard = (uint8_t)(fd + 1);
+  kio_stream *stream = make(L, fd, &peer);
+  if (!stream) return kio_fail(L, ENOMEM, "stream", names[fd]);
+  stream->standard = (uint8_t)(fd + 1);
   return 1;
 }
 

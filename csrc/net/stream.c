@@ -9,6 +9,7 @@
 
 #include "base/config.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "task/here.h"
 #include "task/io.h"
 #include "task/member.h"
@@ -32,7 +33,8 @@ static kio_stream *stream_of(kio_member *member) {
 kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer) {
   kio_stream *stream = kio_memory_new(sizeof *stream + peer->size);
   if (!stream) return NULL;
-  stream->fd = fd;
+  stream->fd = kio_number_share(fd);
+  stream->tenant = kio_number_tenant(fd);
   stream->peer_size = peer->size;
   memcpy(stream->peer, &peer->as, peer->size);
   if (peer->size == 0) kio_stream_look_plain(stream);
@@ -57,6 +59,8 @@ static void release(kio_sched *sched, kio_request **slot, bool under_way) {
 
 /* A stream keeps its two slots: taking them anew for every message would double the cost. */
 int kio_stream_attach(kio_stream *stream, kio_sched *sched) {
+  kio_stream_look(stream);
+  if (stream->state == KIO_STREAM_LOST) return -EBADF;
   if (stream->sched == sched) return 0;
   kio_assert(!stream->sched);
   bool plain = stream->kind != KIO_STREAM_SOCKET;
@@ -122,6 +126,7 @@ void kio_stream_finish(kio_stream *stream) {
   }
   stream->in = stream->out = (kio_buffer){NULL, 0};
   stream->in_at = stream->in_end = stream->out_size = 0;
+  kio_stream_look(stream);
   if (stream->fd >= 0 && !stream->standard) kio_sched_close_fd(stream->fd);
   stream->fd = -1;
   stream->state = KIO_STREAM_CLOSED;
@@ -142,6 +147,7 @@ void kio_stream_dismiss_writer(kio_stream *stream) {
 }
 
 void kio_stream_close_later(kio_stream *stream) {
+  kio_stream_look(stream);
   stream->later = true;
   if (stream->state == KIO_STREAM_OPEN) stream->state = KIO_STREAM_CLOSING;
   if (!stream->sched) stream->out_size = 0; /* nobody would send it */
@@ -152,6 +158,16 @@ void kio_stream_close_later(kio_stream *stream) {
     kio_ring_cancel(&stream->sched->ring, stream->rx, false);
   }
   if (stream->later) settle(stream);
+}
+
+/* Who has closed the number has cut off what was under way; what is still gathered is refused below
+   the seam. */
+void kio_stream_look(kio_stream *stream) {
+  if (kio_number_same(stream->fd, stream->tenant)) return;
+  stream->fd = -1;
+  stream->state = KIO_STREAM_LOST;
+  if (stream->out_size > 0 || stream->sending) stream->out_err = EBADF;
+  kio_stream_dismiss_writer(stream);
 }
 
 void kio_stream_drop(kio_stream *stream) {
@@ -171,7 +187,7 @@ void kio_stream_consume(kio_stream *stream, size_t size) {
 }
 
 void kio_stream_taken(kio_stream *stream, size_t size) {
-  if (stream->state != KIO_STREAM_CLOSED) kio_stream_consume(stream, size);
+  if (stream->state < KIO_STREAM_CLOSED) kio_stream_consume(stream, size);
 }
 
 /* A receive that filled its buffer is followed by a larger one, a nearly empty one by a smaller. */

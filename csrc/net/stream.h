@@ -17,6 +17,7 @@ typedef enum kio_stream_state {
   KIO_STREAM_OPEN,
   KIO_STREAM_CLOSING, /* close waits for output to leave: nothing new may start */
   KIO_STREAM_CLOSED,  /* fd is -1 */
+  KIO_STREAM_LOST,    /* the same: its number was closed, without it */
   KIO_STREAM_MOVED    /* the same: another stream has its descriptor now, on another thread */
 } kio_stream_state;
 
@@ -32,6 +33,7 @@ typedef struct kio_stream {
   kio_member member; /* of the scheduler it last worked on */
   kio_sched *sched;  /* that scheduler; NULL: none, nothing is in flight */
   int fd;
+  uint32_t tenant;   /* who has had that number since: number.h */
   uint8_t state;     /* kio_stream_state */
   uint8_t kind;      /* kio_stream_nature */
   bool write_only;   /* no socket, and waiting for input would never end */
@@ -81,6 +83,9 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer);
 kio_sockaddr kio_stream_peer(const kio_stream *stream);
 /* The Lua side lets go: close_later, then free. */
 void kio_stream_drop(kio_stream *stream);
+/* Looks whether it still has its descriptor. One whose number was closed (kio.close, close_now, on
+   whatever thread) is LOST from then on, and does not touch it again. */
+void kio_stream_look(kio_stream *stream);
 /* Makes the stream work on this scheduler, if it does not yet. 0, -EBADF or -ENOMEM. */
 int kio_stream_attach(kio_stream *stream, kio_sched *sched);
 /* Takes it off its scheduler, with what is unread and what has not left. Nothing may be in

@@ -9,6 +9,7 @@
 
 #include "base/config.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "net/sockopt.h"
 #include "net/udp.h"
 #include "op/close.h"
@@ -66,9 +67,12 @@ int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, in
       [KIO_STREAM_OPEN] = "the descriptor is not open for that",
       [KIO_STREAM_CLOSING] = "the stream is closed",
       [KIO_STREAM_CLOSED] = "the stream is closed",
+      [KIO_STREAM_LOST] = "its descriptor was closed by its number",
       [KIO_STREAM_MOVED] = "the stream was handed over to another thread",
   };
-  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, why[stream->state]);
+  bool lost = !kio_number_same(stream->fd, stream->tenant);
+  int state = lost ? KIO_STREAM_LOST : stream->state;
+  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, why[state]);
   return kio_fail(L, err, what, text);
 }
 
@@ -261,25 +265,34 @@ static int close_done(lua_State *L, kio_stream *stream) {
   return 1;
 }
 
-static int l_close_cutk(lua_State *L, int status, lua_KContext ctx) {
-  kio_stream *stream = stream_at(L);
+static int l_close_cutk(lua_State *L, int status, lua_KContext fd) {
   (void)status;
-  (void)ctx;
-  kio_desc_reopen(&stream->sched->descs, stream->fd);
-  return close_done(L, stream);
+  kio_desc_reopen(&kio_sched_current()->descs, (int)fd);
+  return close_done(L, stream_at(L));
+}
+
+/* Its number is closed without it: what is left of it ends by itself. */
+static int close_lost(lua_State *L, kio_stream *stream) {
+  bool lost_output = stream->out_err != 0;
+  if (lost_output) kio_stream_fail(L, stream, "close", EBADF);
+  kio_stream_close_later(stream);
+  stream->state = KIO_STREAM_CLOSED;
+  return lost_output ? 3 : (lua_pushboolean(L, true), 1);
 }
 
 /* Ends what is still in flight, waits for it, and closes. */
 static int cut(lua_State *L, kio_stream *stream) {
-  kio_sched *sched = stream->sched;
-  if (!sched || !kio_desc_busy(&sched->descs, stream->fd)) return close_done(L, stream);
+  kio_sched *sched = kio_sched_current();
+  kio_stream_look(stream);
+  if (stream->state == KIO_STREAM_LOST) return close_lost(L, stream);
+  if (!kio_desc_busy(&sched->descs, stream->fd)) return close_done(L, stream);
   int err = kio_desc_close(&sched->descs, stream->fd);
-  kio_assert(err == 0); /* it is busy, so it has an entry; only this task may close it */
+  if (err) return close_lost(L, stream); /* another handle of the same number closes it */
   if (!stream->standard) shutdown(stream->fd, SHUT_RDWR);
   kio_desc_cancel(&sched->descs, &sched->ring, stream->fd, KIO_REQUEST_CLOSED);
   kio_desc_await(&sched->descs, stream->fd, sched->current);
   kio_task_says(sched->current, "close", stream->fd);
-  return kio_task_park(L, sched->current, NULL, 0, l_close_cutk);
+  return kio_task_park(L, sched->current, NULL, stream->fd, l_close_cutk);
 }
 
 static int l_close_flushedk(lua_State *L, int status, lua_KContext ctx) {
@@ -288,7 +301,8 @@ static int l_close_flushedk(lua_State *L, int status, lua_KContext ctx) {
   (void)ctx;
   writer_resumed(stream, status);
   int early = kio_task_is_cancelled(task) ? ECANCELED : ETIMEDOUT;
-  if (!kio_stream_drained(stream)) stream->out_err = early;
+  bool late = !kio_stream_drained(stream) && stream->state == KIO_STREAM_CLOSING;
+  if (late) stream->out_err = early;
   return cut(L, stream);
 }
 
@@ -304,6 +318,7 @@ static int close_without_waiting(lua_State *L, kio_stream *stream) {
 static int l_close(lua_State *L) {
   kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
+  if (stream->state == KIO_STREAM_LOST) return close_lost(L, stream);
   if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1);
   if (!kio_close_may_wait(L)) return close_without_waiting(L, stream);
   kio_task *task = kio_op_begin_closing(L);
@@ -371,7 +386,8 @@ static int l_buffer(lua_State *L) {
 }
 
 static int l_tostring(lua_State *L) {
-  static const char *const states[] = {"open", "closing", "closed", "handed over"};
+  static const char *const states[] = {"open", "closing", "closed", "closed by number",
+                                       "handed over"};
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   kio_stream_handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
   if (!h->stream) return (lua_pushliteral(L, STREAM_TYPE " (not connected)"), 1);

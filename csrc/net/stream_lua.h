@@ -33,6 +33,7 @@ static inline kio_stream_handle *kio_stream_check(lua_State *L) {
   bool ours = h && lua_rawlen(L, 1) == sizeof *h && h->tag == &kio_stream_tag;
   if (!ours) luaL_typeerror(L, 1, "kio.Stream");
   if (!h->stream) luaL_argerror(L, 1, "a stream that was never connected");
+  kio_stream_look(h->stream);
   return h;
 }
 /* Pushes nil, "what peer: message", code; returns 3. */

@@ -24,9 +24,10 @@ static moved_stream *new_spare(const kio_stream *stream) {
 }
 
 static const char *prepare(lua_State *L, int index, void **spare) {
-  const kio_stream *stream = ((kio_stream_handle *)lua_touserdata(L, index))->stream;
+  kio_stream *stream = ((kio_stream_handle *)lua_touserdata(L, index))->stream;
   const kio_sched *sched = kio_sched_here();
   if (!stream) return "it was never connected";
+  kio_stream_look(stream);
   if (stream->state == KIO_STREAM_MOVED) return "it was handed over before";
   if (stream->state != KIO_STREAM_OPEN) return "it is closed";
   if (stream->reader) return "a task is reading from it";

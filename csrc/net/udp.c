@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "net/sockopt.h"
 #include "op/close.h"
 #include "op/op.h"
@@ -43,7 +44,8 @@ bool kio_udp_is(lua_State *L, int index) {
 void kio_udp_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer, bool packets) {
   kio_udp *udp = lua_touserdata(L, index);
   int on = 1;
-  udp->fd = fd;
+  udp->fd = kio_number_share(fd);
+  udp->tenant = kio_number_tenant(fd);
   udp->packets = packets;
   udp->connected = peer != NULL;
   if (peer) udp->peer = *peer;
@@ -51,8 +53,16 @@ void kio_udp_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer, boo
   kio_socket_local(fd, &udp->address);
 }
 
+void kio_udp_look(kio_udp *udp) {
+  if (kio_number_same(udp->fd, udp->tenant)) return;
+  udp->fd = -1;
+  udp->lost = true;
+}
+
 kio_udp *kio_udp_check(lua_State *L) {
-  return luaL_checkudata(L, 1, KIO_UDP_TYPE);
+  kio_udp *udp = luaL_checkudata(L, 1, KIO_UDP_TYPE);
+  kio_udp_look(udp);
+  return udp;
 }
 
 void kio_udp_attach(kio_udp *udp, kio_sched *sched) {
@@ -72,10 +82,12 @@ static const kio_sockaddr *own_address(kio_udp *udp) {
 
 int kio_udp_fail(lua_State *L, kio_udp *udp, const char *what, int err, const kio_sockaddr *to) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
+  kio_udp_look(udp);
   if (!to) to = udp->connected ? &udp->peer : own_address(udp);
   kio_address_text(to, text);
   const char *moved = "the socket was handed over to another thread";
-  const char *closed = udp->moved ? moved : "the socket is closed";
+  const char *lost = "its descriptor was closed by its number";
+  const char *closed = udp->moved ? moved : udp->lost ? lost : "the socket is closed";
   if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
   return kio_fail(L, err, what, text);
 }
@@ -245,11 +257,10 @@ static int l_set_timeout(lua_State *L) {
 
 static int close_udp(lua_State *L, bool may_wait) {
   kio_udp *udp = kio_udp_check(L);
-  const kio_sched *user = udp->sched;
   own_address(udp); /* for the messages of those who use it still */
-  if (user) kio_sched_leave(&udp->member);
+  if (udp->sched) kio_sched_leave(&udp->member);
   udp->sched = NULL;
-  return kio_close_socket(L, &udp->fd, user, may_wait);
+  return kio_close_socket(L, &udp->fd, may_wait);
 }
 
 /* udp:close() -> true; every operation under way fails with EBADF */

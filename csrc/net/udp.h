@@ -19,7 +19,9 @@ typedef struct kio_udp {
   kio_member member;      /* of the scheduler it last worked on */
   kio_sched *sched;       /* that scheduler; NULL: none, nothing is in flight */
   int fd;                 /* -1: closed, or not there yet */
-  bool moved;             /* and another thread has the socket now */
+  uint32_t tenant;        /* who has had that number since: number.h */
+  bool moved;             /* closed, and another thread has the socket now */
+  bool lost;              /* closed, and not by this handle: its number was */
   bool connected;         /* to `peer` */
   bool packets;           /* SOCK_SEQPACKET: the peer may end */
   bool receiving;         /* a task waits for a message: from parking until it has run again */
@@ -42,7 +44,9 @@ void kio_udp_push_empty(lua_State *L);
 bool kio_udp_is(lua_State *L, int index);
 /* Gives the one at `index` its descriptor; `peer` NULL: not connected. */
 void kio_udp_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer, bool packets);
-/* The one at index 1, or an argument error. */
+/* Looks whether it still has its descriptor: lost when its number was closed. */
+void kio_udp_look(kio_udp *udp);
+/* The one at index 1, looked at; or an argument error. */
 kio_udp *kio_udp_check(lua_State *L);
 /* Makes it work on this scheduler, if it does not yet. */
 void kio_udp_attach(kio_udp *udp, kio_sched *sched);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/number.h"
 #include "op/op.h"
 
 int kio_check_int(lua_State *L, int index) {
@@ -15,8 +16,9 @@ int kio_check_int(lua_State *L, int index) {
 int kio_check_fd(lua_State *L, int index) {
   lua_Integer fd = luaL_checkinteger(L, index);
   luaL_argcheck(L, fd >= 0, index, "a file descriptor cannot be negative");
-  luaL_argcheck(L, fd <= INT_MAX, index, "file descriptor out of range");
-  return (int)fd;
+  int meant = kio_number_meant(fd);
+  luaL_argcheck(L, meant >= 0, index, "file descriptor out of range");
+  return meant;
 }
 
 size_t kio_check_size(lua_State *L, int index) {

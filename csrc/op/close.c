@@ -1,6 +1,8 @@
 /* Owns nothing. Called by the scheduler's thread, in a task or by a finalizer. */
 #include "op/close.h"
 
+#include <errno.h>
+
 #include "op/op.h"
 #include "task/here.h"
 #include "task/io.h"
@@ -12,6 +14,11 @@ bool kio_close_may_wait(lua_State *L) {
   return sched && sched->leaf == L && !sched->stuck && lua_isyieldable(L);
 }
 
+int kio_close_is_near(int fd) {
+  const kio_sched *sched = kio_sched_here();
+  return sched && kio_desc_closing(&sched->descs, fd) ? EBADF : 0;
+}
+
 static int done(lua_State *L, int fd) {
   kio_sched_close_fd(fd);
   lua_pushboolean(L, true);
@@ -20,22 +27,23 @@ static int done(lua_State *L, int fd) {
 
 static int l_cutk(lua_State *L, int status, lua_KContext fd) {
   (void)status;
-  kio_desc_reopen(&kio_sched_current()->descs, (int)fd);
-  return done(L, (int)fd);
+  bool still_ours = kio_desc_reopen(&kio_sched_current()->descs, (int)fd);
+  if (still_ours) return done(L, (int)fd);
+  lua_pushboolean(L, true);
+  return 1;
 }
 
 /* Nothing is shut down: another process may have the same socket, handed over or inherited, and
    goes on with it. What the kernel has holds the socket itself, not its number. */
-int kio_close_socket(lua_State *L, int *handle, const kio_sched *user, bool may_wait) {
+int kio_close_socket(lua_State *L, int *handle, bool may_wait) {
   kio_sched *sched = kio_sched_here();
   int fd = *handle;
   *handle = -1;
   if (fd < 0) return (lua_pushboolean(L, true), 1);
-  if (!sched || user != sched || !kio_desc_busy(&sched->descs, fd)) return done(L, fd);
-  kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
-  if (!may_wait) return done(L, fd);
+  if (!sched || !may_wait || !kio_desc_busy(&sched->descs, fd)) return done(L, fd);
   int err = kio_desc_close(&sched->descs, fd);
-  if (err) return done(L, fd); /* closed by number meanwhile */
+  if (err) return (lua_pushboolean(L, true), 1); /* another handle of the same number closes it */
+  kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
   kio_desc_await(&sched->descs, fd, sched->current);
   kio_task_says(sched->current, "close", fd);
   return kio_task_park(L, sched->current, NULL, fd, l_cutk);

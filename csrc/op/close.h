@@ -9,9 +9,12 @@
 
 /* Whether a close called in L may wait for what is under way: in a task's code that may yield. */
 bool kio_close_may_wait(lua_State *L);
-/* Closes *fd, which becomes -1; a negative one is closed already. Every operation under way on it
-   fails with EBADF; `user` is the scheduler that may have some (NULL: none has). Waits for their
-   end if it may; else they end in the next turn. Pushes true and returns 1, or yields L. */
-int kio_close_socket(lua_State *L, int *fd, const kio_sched *user, bool may_wait);
+/* Whether a handle may take this number over: 0, or EBADF: it is being closed. */
+int kio_close_is_near(int fd);
+/* Closes *fd, which becomes -1; a negative one is closed already, and the caller has looked that
+   the number still is the handle's. Every operation under way on it here fails with EBADF. Waits
+   for their end if it may; else they end in the next turn. Pushes true and returns 1, or yields
+   L. */
+int kio_close_socket(lua_State *L, int *fd, bool may_wait);
 
 #endif

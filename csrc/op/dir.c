@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "op/offload.h"
 #include "op/registry.h"
 #include "task/task.h"
@@ -77,12 +78,14 @@ static void work_readdir(errand *e) {
     e->err = errno;
     return;
   }
+  kio_number_own(dirfd(dir)); /* beside tasks that close what they like */
   while ((void)(errno = 0), (entry = readdir(dir))) {
     if (is_dots(entry->d_name) || append_entry(&e->found, dir, entry)) continue;
     errno = ENOMEM;
     break;
   }
   e->err = errno;
+  kio_number_vacate(dirfd(dir));
   closedir(dir);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/errname.h"
+#include "base/number.h"
 #include "op/misuse.h"
 #include "system/address.h"
 #include "task/here.h"
@@ -137,6 +138,7 @@ kio_request *kio_op_result(lua_KContext ctx) {
   kio_assert(request->state == KIO_REQUEST_DONE);
   bool closed = request->flags & KIO_REQUEST_CLOSED;
   if (closed && only_shut_down(request)) request->result = -ECANCELED;
+  if (kio_request_brings(request) && request->result >= 0) kio_number_share(request->result);
   return request;
 }
 
@@ -208,8 +210,12 @@ int kio_fail_text(lua_State *L, const char *code, const char *what, const char *
 
 int kio_fail_fd(lua_State *L, int err, const char *what, int fd) {
   char subject[32];
-  snprintf(subject, sizeof subject, "fd %d", fd);
-  return kio_fail(L, err, what, subject);
+  int stand_in = fd & ~KIO_NUMBER_MASK;
+  const char *why = stand_in == KIO_NUMBER_OWN    ? "the descriptor is kio's own"
+                    : stand_in == KIO_NUMBER_GONE ? "it was closed by its number"
+                                                  : NULL;
+  snprintf(subject, sizeof subject, "fd %d", why ? fd & KIO_NUMBER_MASK : fd);
+  return why ? kio_fail_text(L, "EBADF", what, subject, why) : kio_fail(L, err, what, subject);
 }
 
 int kio_fail(lua_State *L, int err, const char *what, const char *subject) {

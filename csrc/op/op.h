@@ -106,7 +106,7 @@ void kio_set_number(lua_State *L, const char *name, lua_Number value);
 void kio_set_text(lua_State *L, const char *name, const char *text);
 
 /* Argument checks; each raises an argument error that names what is wrong. */
-int kio_check_fd(lua_State *L, int index);
+int kio_check_fd(lua_State *L, int index); /* for one it may not use what number.h has for that */
 size_t kio_check_size(lua_State *L, int index);     /* how many bytes, within one kernel call */
 uint64_t kio_check_offset(lua_State *L, int index); /* 0 or more */
 const char *kio_check_data(lua_State *L, int index, size_t *size); /* a string to write */

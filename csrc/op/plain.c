@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "system/address.h"
@@ -116,12 +117,9 @@ static int l_lseek(lua_State *L) {
   return 1;
 }
 
-/* close_now(fd) -> true: the plain close(2), for where nobody can wait. What is under way on fd is
-   asked to end; above all, nothing that the kernel has not seen yet may find the number reused. */
+/* close_now(fd) -> true: the plain close(2), for where nobody can wait. */
 static int l_close_now(lua_State *L) {
   int fd = kio_check_fd(L, 1);
-  kio_sched *sched = kio_sched_current();
-  if (sched) kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
   if (kio_sched_close_fd(fd) != 0) return kio_fail_fd(L, errno, "close", fd);
   lua_pushboolean(L, true);
   return 1;
@@ -135,11 +133,27 @@ static int l_inotify(lua_State *L) {
   if (fd < 0) return kio_fail(L, errno, "watch", path);
   if (inotify_add_watch(fd, path, mask) < 0) {
     kio_fail(L, errno, "watch", path);
-    close(fd);
+    kio_number_close(fd);
     return 3;
   }
   lua_pushinteger(L, fd);
   return 1;
+}
+
+/* name_fd(fd, ...) -> the same values, an integer with its tenant: what a handle written in Lua
+   keeps, so that it cannot mean another descriptor when its number was closed. As good as a number
+   for every operation. */
+static int l_name_fd(lua_State *L) {
+  if (!lua_isinteger(L, 1)) return lua_gettop(L);
+  lua_pushinteger(L, kio_number_name(kio_check_fd(L, 1)));
+  lua_replace(L, 1);
+  return lua_gettop(L);
+}
+
+/* plain_fd(name) -> its number; nil when it was closed */
+static int l_plain_fd(lua_State *L) {
+  int fd = kio_check_fd(L, 1);
+  return kio_push_fd(L, fd > KIO_NUMBER_MASK ? -1 : fd);
 }
 
 /* ---- constants ---- */
@@ -205,5 +219,7 @@ const luaL_Reg kio_plain_ops[] = {
     {"lseek", l_lseek},
     {"close_now", l_close_now},
     {"inotify", l_inotify},
+    {"name_fd", l_name_fd},
+    {"plain_fd", l_plain_fd},
     {NULL, NULL},
 };

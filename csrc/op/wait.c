@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/number.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/here.h"
@@ -117,11 +119,19 @@ static int l_closek(lua_State *L, int status, lua_KContext ctx) {
   return kio_op_donek(L, status, ctx);
 }
 
+/* One of the standard descriptors is not given up but replaced, which only a plain call does. */
+static int close_standard(lua_State *L, kio_task *task, kio_request *request, int fd) {
+  kio_desc_closed_by(&task->sched->descs, fd, NULL);
+  kio_op_release(request);
+  if (kio_sched_close_fd(fd) != 0) return kio_fail_fd(L, errno, "close", fd);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
 /* Nothing is under way on fd any more: hand the close itself to the kernel. */
-static int submit_close(lua_State *L, kio_task *task, int fd) {
-  kio_request *request = kio_op_request(L, task, KIO_OP_CLOSE, -1);
+static int submit_close(lua_State *L, kio_task *task, kio_request *request, int fd) {
+  if (fd <= STDERR_FILENO) return close_standard(L, task, request, fd);
   kio_desc_closed_by(&task->sched->descs, fd, request);
-  if (!request) return 3;
   request->fd = fd; /* not entered in the table: the number is free as soon as the kernel says */
   task->request = request;
   kio_ring_queue(&task->sched->ring, request);
@@ -131,18 +141,31 @@ static int submit_close(lua_State *L, kio_task *task, int fd) {
 }
 
 static int l_close_drained(lua_State *L, int status, lua_KContext fd) {
+  kio_task *task = kio_sched_current()->current;
+  kio_request *request = task->request;
   (void)status;
-  return submit_close(L, kio_sched_current()->current, (int)fd);
+  task->request = NULL;
+  if (kio_desc_reopen(&task->sched->descs, (int)fd)) return submit_close(L, task, request, (int)fd);
+  kio_op_release(request); /* somebody who does not wait was faster */
+  return kio_fail_fd(L, EBADF, "close", (int)fd);
 }
 
-/* close(fd) -> true; ends what is under way on fd first. Never refused to a cancelled task. */
+/* close(fd) -> true; ends what is under way on fd first. Never refused to a cancelled task. A handle
+   that has the number loses it at once. */
 static int l_close(lua_State *L) {
   int fd = kio_check_fd(L, 1);
   kio_task *task = kio_op_begin_closing(L);
   kio_sched *sched = task->sched;
+  kio_request *request = kio_op_request(L, task, KIO_OP_CLOSE, -1);
+  if (!request) return 3;
   int err = kio_desc_close(&sched->descs, fd);
-  if (err) return kio_fail_fd(L, -err, "close", fd);
-  if (!kio_desc_busy(&sched->descs, fd)) return submit_close(L, task, fd);
+  if (err) {
+    kio_op_release(request);
+    return kio_fail_fd(L, -err, "close", fd);
+  }
+  kio_number_vacate(fd);
+  if (!kio_desc_busy(&sched->descs, fd)) return submit_close(L, task, request, fd);
+  task->request = request;
   shutdown(fd, SHUT_RDWR); /* a socket's peer sees the end; for other descriptors a no-op */
   kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
   kio_desc_await(&sched->descs, fd, task);

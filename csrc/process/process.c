@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "base/signame.h"
 #include "net/stream_lua.h"
 #include "op/close.h"
@@ -216,8 +217,8 @@ typedef struct stdio {
 static int open_pipe(stdio *s, bool input) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
-  s->fd = ends[input ? 0 : 1];
-  s->ours = ends[input ? 1 : 0];
+  s->fd = kio_number_own(ends[input ? 0 : 1]);
+  s->ours = kio_number_own(ends[input ? 1 : 0]);
   s->made = true;
   /* Our end only: kernels before 6.4 would hold a thread for each write that waits. */
   if (input) fcntl(s->ours, F_SETFL, O_WRONLY | O_NONBLOCK);
@@ -225,8 +226,8 @@ static int open_pipe(stdio *s, bool input) {
 }
 
 /* Programs expect descriptors that wait. Ours need not be otherwise: the ring waits by itself. */
-static int give(stdio *s, int fd) {
-  int flags = fcntl(fd, F_GETFL);
+static int give(stdio *s, lua_Integer number) {
+  int fd = kio_number_meant(number), flags = fcntl(fd, F_GETFL);
   if (flags < 0) return -errno;
   s->fd = fd;
   return flags & O_NONBLOCK && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ? -errno : 0;
@@ -235,9 +236,9 @@ static int give(stdio *s, int fd) {
 /* One of the three numbers themselves would be overwritten before it is given: it moves away. */
 static int keep_clear(stdio *s, int slot) {
   if (s->fd < 0 || s->fd > 2 || s->fd == slot) return 0;
-  int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 3);
+  int fd = kio_number_own(fcntl(s->fd, F_DUPFD_CLOEXEC, 3));
   if (fd < 0) return -errno;
-  if (s->made) close(s->fd);
+  if (s->made) kio_number_close(s->fd);
   s->fd = fd;
   s->made = true;
   return 0;
@@ -248,12 +249,12 @@ static int open_stdio(lua_State *L, stdio *s, int slot, bool *merge) {
       lua_type(L, STDIO + slot) == LUA_TSTRING ? lua_tostring(L, STDIO + slot) : NULL;
   *s = (stdio){.fd = -1, .ours = -1};
   if (!what) {
-    int err = give(s, (int)lua_tointeger(L, STDIO + slot));
+    int err = give(s, lua_tointeger(L, STDIO + slot));
     if (err) return err;
   } else if (strcmp(what, "inherit") == 0) {
     s->fd = fcntl(slot, F_GETFD) < 0 ? -1 : slot;
   } else if (strcmp(what, "null") == 0) {
-    s->fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    s->fd = kio_number_own(open("/dev/null", O_RDWR | O_CLOEXEC));
     if (s->fd < 0) return -errno;
     s->made = true;
   } else if (strcmp(what, "stdout") == 0) {
@@ -267,7 +268,7 @@ static int open_stdio(lua_State *L, stdio *s, int slot, bool *merge) {
 
 static void close_given(stdio *all) {
   for (int i = 0; i < 3; i++) {
-    if (all[i].made) close(all[i].fd);
+    if (all[i].made) kio_number_close(all[i].fd);
     all[i].made = false;
   }
 }
@@ -292,7 +293,7 @@ static void undo(lua_State *L, stdio *all) {
     kio_stream_handle *h = lua_touserdata(L, STREAMS + i);
     if (h->stream) kio_stream_drop(h->stream);
     h->stream = NULL;
-    if (all[i].ours >= 0) close(all[i].ours);
+    if (all[i].ours >= 0) kio_number_close(all[i].ours);
   }
 }
 
@@ -308,11 +309,11 @@ static int start(lua_State *L, child *c, stdio *all) {
   }
   if (!err) err = make_streams(L, all);
   if (!err && lua_isstring(L, CWD)) {
-    plan.cwd = open(lua_tostring(L, CWD), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    plan.cwd = kio_number_own(open(lua_tostring(L, CWD), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (plan.cwd < 0) err = -errno;
   }
   if (!err) err = kio_child_start(&plan, &c->pid, &fd);
-  if (plan.cwd >= 0) close(plan.cwd);
+  if (plan.cwd >= 0) kio_number_close(plan.cwd);
   if (err) return err;
   c->pidfd = fd;
   c->ended = fd < 0;

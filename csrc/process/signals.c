@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "task/here.h"
 #include "task/io.h"
 #include "task/member.h"
@@ -146,7 +147,7 @@ static void detach(kio_member *member) {
     kio_signals_close(watch);
   }
   if (!polling(s)) kio_sched_release(s->sched, s->poll); /* else the scheduler orphans it */
-  close(s->fd);
+  kio_number_close(s->fd);
   s->sched->signals = NULL;
   kio_memory_free(s);
 }
@@ -155,10 +156,10 @@ static int open_signals(kio_sched *sched, kio_signals *s) {
   sigset_t none = to_sigset(0);
   s->sched = sched;
   kio_list_init(&s->watches);
-  s->fd = signalfd(-1, &none, SFD_CLOEXEC | SFD_NONBLOCK);
+  s->fd = kio_number_own(signalfd(-1, &none, SFD_CLOEXEC | SFD_NONBLOCK));
   if (s->fd < 0) return -errno;
   int err = kio_sched_request(sched, KIO_OP_POLL, s->fd, s, polled, &s->poll);
-  if (err) close(s->fd);
+  if (err) kio_number_close(s->fd);
   return err;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "base/memory.h"
+#include "base/number.h"
 
 void kio_descs_init(kio_descs *descs) {
   *descs = (kio_descs){0};
@@ -64,17 +65,23 @@ int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot) {
   if (!desc) desc = make(descs, fd);
   if (!desc) return -ENOMEM;
   if (closing(desc, fd)) return -EBADF;
-  request->fd_ref[slot].request = request;
+  request->fd_ref[slot].slot = (uint32_t)slot;
   request->fd_ref[slot].desc = desc;
+  request->fd_ref[slot].tenant = kio_number_tenant(fd);
   kio_list_push(&desc->requests, &request->fd_ref[slot].link);
   return 0;
+}
+
+static kio_request *request_of(kio_link *link) {
+  kio_fd_ref *ref = KIO_CONTAINER(link, kio_fd_ref, link);
+  return KIO_CONTAINER(ref - ref->slot, kio_request, fd_ref);
 }
 
 /* One whose owner has not been told yet counts as well: it was cancelled before the kernel saw
    it. */
 static bool busy(const kio_desc *desc) {
   KIO_LIST_EACH(&desc->requests, link) {
-    const kio_request *request = KIO_CONTAINER(link, kio_fd_ref, link)->request;
+    const kio_request *request = request_of(link);
     if (kio_request_under_way(request) || request->state == KIO_REQUEST_COMPLETE) return true;
   }
   return false;
@@ -102,21 +109,30 @@ int kio_desc_close(kio_descs *descs, int fd) {
   return 0;
 }
 
+bool kio_desc_closing(const kio_descs *descs, int fd) {
+  const kio_desc *desc = look(descs, fd);
+  return desc && closing(desc, fd);
+}
+
 void kio_desc_await(kio_descs *descs, int fd, void *task) {
   kio_desc *desc = look(descs, fd);
   kio_assert(desc && desc->closing && !desc->closer && busy(desc));
   desc->closer = task;
+  desc->tenant = kio_number_tenant(fd);
 }
 
-void kio_desc_reopen(kio_descs *descs, int fd) {
+bool kio_desc_reopen(kio_descs *descs, int fd) {
   kio_desc *desc = look(descs, fd);
   kio_assert(desc && desc->closing && !busy(desc));
   desc->closing = false;
+  return kio_number_same(fd, desc->tenant);
 }
 
 void kio_desc_closed_by(kio_descs *descs, int fd, const kio_request *request) {
-  kio_desc_reopen(descs, fd);
-  look(descs, fd)->close = request;
+  kio_desc *desc = look(descs, fd);
+  kio_assert(desc && !busy(desc));
+  desc->closing = false;
+  desc->close = request;
 }
 
 int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags) {
@@ -124,7 +140,7 @@ int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags) {
   int count = 0;
   if (!desc) return 0;
   KIO_LIST_EACH(&desc->requests, link) {
-    kio_request *request = KIO_CONTAINER(link, kio_fd_ref, link)->request;
+    kio_request *request = request_of(link);
     if (!kio_request_under_way(request)) continue;
     request->flags |= flags;
     kio_ring_cancel(ring, request, false);

@@ -12,6 +12,7 @@ typedef struct kio_desc {
   kio_list requests;        /* those that name this descriptor, under way or not, by fd_ref.link */
   void *closer;             /* the task that waits for them to end, or NULL */
   bool closing;             /* nothing new may start */
+  uint32_t tenant;          /* who had the number when `closer` began to wait */
   const kio_request *close; /* the one that closes it; counts while the kernel has not seen it */
 } kio_desc;
 
@@ -44,10 +45,14 @@ void *kio_desc_closer(kio_desc *desc);
 bool kio_desc_busy(const kio_descs *descs, int fd);
 /* Marks fd as closing: nothing new may start on it. 0, -EBADF or -ENOMEM. */
 int kio_desc_close(kio_descs *descs, int fd);
+/* Whether fd is marked so, or the request that closes it has not reached the kernel. */
+bool kio_desc_closing(const kio_descs *descs, int fd);
 /* Has `task` handed out by kio_desc_closer when the last request under way on fd completes. */
 void kio_desc_await(kio_descs *descs, int fd, void *task);
-/* The number is about to be free: others may have it. */
-void kio_desc_reopen(kio_descs *descs, int fd);
+/* The number is about to be free: others may have it. After kio_desc_await: false when it was
+   closed meanwhile by who does not wait, such as another thread; it is another's by now, or
+   nobody's. */
+bool kio_desc_reopen(kio_descs *descs, int fd);
 /* The same when `request` will free it: what is queued behind that would meet the next tenant, so
    nothing new may start until the kernel has taken it. NULL: nobody will. */
 void kio_desc_closed_by(kio_descs *descs, int fd, const kio_request *request);

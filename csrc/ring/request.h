@@ -99,8 +99,9 @@ typedef void (*kio_done_fn)(kio_request *request);
 
 typedef struct kio_fd_ref {
   kio_link link;         /* in the list of one descriptor */
-  kio_request *request;  /* whose reference this is */
   struct kio_desc *desc; /* that descriptor's entry */
+  uint32_t tenant;       /* who had its number when it was entered */
+  uint32_t slot;         /* which of its request's references this is */
 } kio_fd_ref;
 
 struct kio_request {
@@ -148,6 +149,10 @@ static inline void kio_request_renew(kio_request *request) {
 /* Whether it brings many results: `more` is told them, and the last one completes it. */
 static inline bool kio_request_goes_on(const kio_request *request) {
   return request->op == KIO_OP_ACCEPT && request->arg.accept.more;
+}
+/* Whether its result is a new descriptor. */
+static inline bool kio_request_brings(const kio_request *request) {
+  return kio_op_look(request->op)->brings_fd;
 }
 /* Whether it comes without a buffer: what it receives is in request->buffer when it has completed,
    at most arg.io.size bytes, which are no more than KIO_BUFFER_MIN. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/number.h"
 
 /* ---- life ---- */
 
@@ -98,9 +99,31 @@ void kio_ring_cancel_again(kio_ring *ring, uint64_t id) {
   if (!kio_link_linked(&request->cancel_link)) kio_list_push(&ring->cancels, &request->cancel_link);
 }
 
+/* Whether it was entered for a descriptor whose number was given back since. */
+static bool is_stray(const kio_request *request) {
+  for (int slot = 0; slot < 2; slot++) {
+    const kio_fd_ref *ref = &request->fd_ref[slot];
+    int fd = slot == 0 ? request->fd : request->arg.splice.in;
+    if (ref->desc && !kio_number_same(fd, ref->tenant)) return true;
+  }
+  return false;
+}
+
+/* What was queued before its number was closed, by whatever thread, must not reach the next one who
+   has it. */
+static void refuse_strays(kio_ring *ring) {
+  KIO_LIST_EACH(&ring->queued, link) {
+    kio_request *request = KIO_CONTAINER(link, kio_request, link);
+    if (!is_stray(request)) continue;
+    kio_link_remove(link);
+    kio_ring_complete(ring, request, -EBADF);
+  }
+}
+
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns) {
   kio_assert(wait_ns >= 0);
   ring->told = false;
+  refuse_strays(ring);
   /* A cancel of a queued request completes without the kernel: then there is no need to wait. */
   ring->backend->enter(ring, kio_ring_has_news(ring) ? 0 : wait_ns);
 }
@@ -128,6 +151,8 @@ void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
   kio_assert(kio_request_under_way(request));
   request->state = KIO_REQUEST_COMPLETE;
   request->result = result;
+  /* Until its task has it, nobody is to close it by its number. */
+  if (kio_request_brings(request)) kio_number_own(result);
   if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);
   kio_list_push(&ring->completed, &request->link);
   if (!(request->flags & KIO_REQUEST_SILENT)) ring->pending--;
@@ -138,7 +163,7 @@ void kio_ring_more(kio_ring *ring, kio_request *request, int result) {
   kio_assert(request->state == KIO_REQUEST_INFLIGHT && kio_request_goes_on(request));
   ring->stats.more++;
   ring->told = true;
-  if (request->flags & KIO_REQUEST_ORPHAN) close(result);
+  if (request->flags & KIO_REQUEST_ORPHAN) kio_number_close(result);
   else request->arg.accept.more(request, result);
 }
 

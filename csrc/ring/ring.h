@@ -94,7 +94,8 @@ void kio_ring_queue(kio_ring *ring, kio_request *request);
 void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once);
 /* A silent request is waited for like any other from now on: the ring is about to be closed. */
 void kio_ring_unsilence(kio_ring *ring, kio_request *request);
-/* One kernel entry: submit, wait up to wait_ns (0: not at all, KIO_NEVER: no bound), collect. */
+/* One kernel entry: submit what still has the descriptor it was meant for (the rest fails with
+   -EBADF), wait up to wait_ns (0: not at all, KIO_NEVER: no bound), collect. */
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns);
 /* Whether kio_ring_enter(ring, 0) has anything to do. */
 bool kio_ring_wants_enter(kio_ring *ring);

@@ -13,6 +13,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "ring/loans.h"
 #include "ring/ring.h"
 #include "ring/uring_prep.h"
@@ -65,9 +66,15 @@ static int try_open(uring *u, const kio_ring_config *config, unsigned entries, u
   params.cq_entries = config->cq_entries > entries ? config->cq_entries : entries * 2;
   if (config->sqpoll_ms >= 0) params.sq_thread_idle = (unsigned)config->sqpoll_ms;
   int err = io_uring_queue_init_params(entries, &u->ring, &params);
+  if (err == 0) kio_number_own(u->ring.ring_fd);
   if (err == 0) u->flags = flags;
   else kio_log("a ring of %u with setup flags %#x: %s", entries, flags, strerror(-err));
   return err;
+}
+
+static void leave(uring *u) {
+  kio_number_vacate(u->ring.ring_fd);
+  io_uring_queue_exit(&u->ring);
 }
 
 static int climb_down(uring *u, const kio_ring_config *config, unsigned entries) {
@@ -205,7 +212,7 @@ static int open_and_enter(uring *u, const kio_ring_config *config) {
   if (err) return err;
   err = io_uring_get_events(&u->ring);
   if (err >= 0) return 0;
-  io_uring_queue_exit(&u->ring);
+  leave(u);
   return err;
 }
 
@@ -239,8 +246,9 @@ static int uring_open(kio_ring *ring, const kio_ring_config *config) {
 
 static void uring_close(kio_ring *ring) {
   uring *u = ring->impl;
-  if (kio_ring_alive(ring)) io_uring_queue_exit(&u->ring);
-  else close(u->ring.ring_fd); /* the rings are not mapped in a child (see ring_dontfork) */
+  if (kio_ring_alive(ring)) leave(u);
+  else
+    kio_number_close(u->ring.ring_fd); /* the rings are not mapped in a child (see ring_dontfork) */
   close_group(ring, u);
   kio_memory_free(u);
   ring->impl = NULL;

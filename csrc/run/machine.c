@@ -11,16 +11,18 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/number.h"
+
 enum { TEXT_MAX = 8192, GROUPS_MAX = 1024 };
 
 /* The start of a file as text; empty when it cannot be read. */
 static void read_text(const char *path, char text[TEXT_MAX]) {
   text[0] = 0;
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = kio_number_own(open(path, O_RDONLY | O_CLOEXEC));
   if (fd < 0) return;
   ssize_t size = read(fd, text, TEXT_MAX - 1);
   text[size > 0 ? size : 0] = 0;
-  close(fd);
+  kio_number_close(fd);
 }
 
 static long read_number(const char *path) {

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/number.h"
+
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -59,8 +61,8 @@ static int spawn(const kio_child_plan *plan, pid_t *pid) {
 int kio_child_start(const kio_child_plan *plan, pid_t *pid, int *pidfd) {
   int err = spawn(plan, pid);
   if (err) return -err;
-  *pidfd = (int)syscall(SYS_pidfd_open, *pid, 0); /* nobody else reaps our child */
-  if (*pidfd >= 0 || errno == ESRCH) return 0;    /* but the system, where SIGCHLD is ignored */
+  *pidfd = kio_number_own((int)syscall(SYS_pidfd_open, *pid, 0)); /* nobody else reaps our child */
+  if (*pidfd >= 0 || errno == ESRCH) return 0; /* but the system, where SIGCHLD is ignored */
   err = errno;
   kill(*pid, SIGKILL);
   waitpid(*pid, NULL, 0);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "system/address.h"
 
 const kio_socket_options kio_socket_defaults = {
@@ -38,13 +39,13 @@ static int set_all(int fd, int family, const kio_socket_options *options) {
 
 /* fd, or the error with fd closed. */
 static int or_close(int fd, int err) {
-  if (err) close(fd);
+  if (err) kio_number_close(fd);
   return err ? err : fd;
 }
 
 int kio_socket_new(const kio_sockaddr *address, const kio_socket_options *options) {
   int family = address->as.any.sa_family;
-  int fd = socket(family, options->type | SOCK_CLOEXEC, 0);
+  int fd = kio_number_own(socket(family, options->type | SOCK_CLOEXEC, 0));
   if (fd < 0) return -errno;
   return or_close(fd, set_all(fd, family, options));
 }

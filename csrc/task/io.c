@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "task/here.h"
 #include "task/task.h"
 #include "task/wait.h"
@@ -26,7 +27,8 @@ int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done
 
 int kio_sched_close_fd(int fd) {
   kio_sched *sched = kio_sched_here();
-  int result = close(fd);
+  if (sched) kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
+  int result = kio_number_close(fd);
   if (sched) kio_sched_freed(sched);
   return result;
 }
@@ -40,7 +42,7 @@ void kio_sched_release(kio_sched *sched, kio_request *request) {
 }
 
 void kio_sched_dispose(kio_sched *sched, kio_request *request) {
-  bool may_bring = kio_op_look(request->op)->brings_fd;
+  bool may_bring = kio_request_brings(request);
   bool done = request->state == KIO_REQUEST_DONE; /* else its result is not one */
   if (may_bring && done && request->result >= 0) kio_sched_close_fd(request->result);
   if (request->flags & KIO_REQUEST_OWNS_FD) kio_sched_close_fd(request->fd);

@@ -8,7 +8,8 @@
 /* A request on fd for `owner`, entered in the descriptor table. 0, -EBADF or -ENOMEM. */
 int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done_fn done,
                       kio_request **out);
-/* close(2), for every descriptor of ours, also outside a run: who waits for one is told. */
+/* close(2), for every descriptor of ours, also outside a run: what is under way on it here is asked
+   to end, and who waits for one is told. */
 int kio_sched_close_fd(int fd);
 /* A descriptor has become free, or whatever else those wait for: all of them try again. */
 static inline void kio_sched_freed(kio_sched *sched) {

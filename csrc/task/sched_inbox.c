@@ -6,7 +6,6 @@
 
 #include "base/config.h"
 #include "base/log.h"
-#include "ring/desc.h"
 #include "task/here.h"
 #include "task/io.h"
 
@@ -28,13 +27,6 @@ static int new_wake(kio_sched *sched, int fd) {
   return sched->wake ? 0 : -ENOMEM;
 }
 
-/* Closed as far as operations of tasks are concerned: a program that takes the number for one of
-   its own must not read wakes away, nor have them written into what gets the number next. Without
-   memory it is not guarded. */
-static void guard(kio_sched *sched, int fd) {
-  (void)kio_desc_close(&sched->descs, fd);
-}
-
 kio_inbox *kio_sched_inbox(kio_sched *sched, int *err) {
   kio_worker *worker = sched->config.worker;
   *err = worker ? 0 : -ENOTSUP;
@@ -42,7 +34,6 @@ kio_inbox *kio_sched_inbox(kio_sched *sched, int *err) {
   if (!worker->inbox) worker->inbox = kio_inbox_new(err);
   if (!worker->inbox) return NULL;
   *err = new_wake(sched, kio_inbox_fd(worker->inbox));
-  guard(sched, kio_inbox_fd(worker->inbox));
   return *err ? NULL : (sched->inbox = kio_inbox_ref(worker->inbox));
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/number.h"
 
 struct kio_inbox {
   _Atomic(kio_post *) word; /* NULL, ASLEEP, CLOSED, or the newest post */
@@ -26,7 +27,8 @@ kio_inbox *kio_inbox_new(int *err) {
   kio_inbox *inbox = kio_memory_new(sizeof *inbox);
   *err = -ENOMEM;
   if (!inbox) return NULL;
-  inbox->fd = eventfd(0, EFD_CLOEXEC); /* not O_NONBLOCK: the ring's read must wait */
+  inbox->fd =
+      kio_number_own(eventfd(0, EFD_CLOEXEC)); /* not O_NONBLOCK: the ring's read must wait */
   *err = inbox->fd < 0 ? -errno : 0;
   if (inbox->fd < 0) {
     kio_memory_free(inbox);
@@ -45,7 +47,7 @@ kio_inbox *kio_inbox_ref(kio_inbox *inbox) {
 
 void kio_inbox_unref(kio_inbox *inbox) {
   if (!inbox || atomic_fetch_sub(&inbox->refs, 1) > 1) return;
-  close(inbox->fd);
+  kio_number_close(inbox->fd);
   kio_memory_free(inbox);
 }
 

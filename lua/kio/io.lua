@@ -155,7 +155,10 @@ end
 local function open_pipe(self)
   local message, code
   self.pipe_out, self.pipe_in, code = core.pipe()
-  if self.pipe_out then return self end
+  if self.pipe_out then
+    self.pipe_out, self.pipe_in = core.name_fd(self.pipe_out), core.name_fd(self.pipe_in)
+    return self
+  end
   message, self.pipe_in = self.pipe_in, false
   return nil, message, code
 end

@@ -395,7 +395,8 @@ function kio.fallocate(fd, mode, offset, length, options) end
 function kio.ftruncate(fd, length, options) end
 
 ---Closes. What other tasks have under way on fd ends with "EBADF" first, and a socket is shut down.
----Never refused to a cancelled task.
+---Never refused to a cancelled task. A handle whose number it is is closed with it. The socket is
+---not shut down: others may have it. 0, 1 and 2 become /dev/null.
 ---@async
 ---@param fd kio.Fd
 ---@return boolean|nil done
@@ -911,5 +912,19 @@ function kio.inotify(path, mask) end
 ---@return string? message
 ---@return string? code
 function kio.close_now(fd) end
+
+---The same values, an integer with who has the number now: what a handle written in Lua keeps, so
+---that it cannot mean another descriptor once its number was closed. Operations take it for a
+---number.
+---@param fd kio.Fd|nil
+---@param ... any
+---@return integer|nil name
+---@return any ...
+function kio.name_fd(fd, ...) end
+
+---The number of such a name; nil once it was closed.
+---@param name integer
+---@return kio.Fd|nil
+function kio.plain_fd(name) end
 
 return kio

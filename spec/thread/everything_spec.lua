@@ -18,6 +18,7 @@ local LEFT_OUT = {
   { "^spec/fs/open_spec.* closes when it is collected", "descriptors" },
   { "^spec/net/listener_spec.* closing a listener", "descriptors" },
   { "^spec/op/file_close_now_spec", "descriptors" },
+  { "^spec/op/number_spec", "descriptors" },
   { "^spec/op/socket_.* what the kernel refuses", "descriptors" },
   { "^spec/op/wait_end_spec", "descriptors" },
   { "^spec/ring/request_spec", "descriptors" },

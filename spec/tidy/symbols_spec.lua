@@ -40,7 +40,10 @@ describe("the release build", function()
     assert.same({ "luaopen_kio_core" }, names)
   end)
 
-  it("has no mutable state at file scope but one thread-local", function()
+  -- Numbers of descriptors are the process's, and so is the table of them (docs/rationale.md).
+  local SHARED = { "number.o: number_words" }
+
+  it("has no mutable state at file scope but that and one thread-local", function()
     need_build()
     local shared, thread_local, seen = {}, {}, 0
     for path in objects() do
@@ -55,7 +58,7 @@ describe("the release build", function()
       end
     end
     assert.is_true(seen > 0)
-    assert.same({}, shared)
+    assert.same(SHARED, shared)
     assert.is_true(#thread_local <= 1, table.concat(thread_local, "\n"))
   end)
 

@@ -135,7 +135,10 @@ end
 
 ---Its descriptor's number, nil when it is closed.
 ---@return kio.Fd?
-function File.fd(self) return self_of(self, "fd").fd or nil end
+function File.fd(self)
+  local fd = self_of(self, "fd").fd
+  return fd and core.plain_fd(fd) or nil
+end
 File.fileno = File.fd
 
 ---Ends what other tasks have under way on it (they get EBADF), and closes. A second close does
@@ -147,6 +150,7 @@ function File.close(self)
   local fd = window.fd
   if not fd then return true end
   window.fd = false
+  if not core.plain_fd(fd) then return true end -- its number was closed
   local ran, done, message, code = pcall(core.close, fd)
   if not ran then done, message, code = core.close_now(fd) end
   if done then return true end
@@ -167,7 +171,7 @@ function File.__gc(self)
 end
 
 function File.__tostring(self)
-  local fd = self_of(self, "__tostring").fd
+  local fd = File.fd(self_of(self, "__tostring"))
   local state = fd and ("fd %d, open"):format(fd) or "closed"
   return ("kio.File (%s, path %s)"):format(state, self.path)
 end
@@ -178,7 +182,7 @@ end
 function File.open(path, flags, permissions, read_ahead, timeout)
   local window = Window.new(read_ahead)
   local self = setmetatable({ path = path, window = window }, File)
-  local fd, message, code = core.openat(nil, path, flags, permissions, timeout)
+  local fd, message, code = core.name_fd(core.openat(nil, path, flags, permissions, timeout))
   if not fd then return nil, message, code end
   window:attach(fd, flags)
   if flags & const.O_DIRECT ~= 0 then window.direct = direct.rules(fd) end

@@ -56,7 +56,7 @@ end
 local Held = { __close = function(held) if held.fd then core.close_now(held.fd) end end }
 
 local function hold(dirfd, name, flags)
-  local fd, message, code = core.openat(dirfd, name, flags)
+  local fd, message, code = core.name_fd(core.openat(dirfd, name, flags))
   if not fd then return nil, message, code end
   return setmetatable({ fd = fd }, Held)
 end
@@ -76,8 +76,9 @@ end
 local remove_entry
 
 local function remove_all_in(fd, path)
-  local list, message, code = require("kio.fs").readdir("/proc/self/fd/" .. fd)
-  if not list then return failed(path, "/proc/self/fd/" .. fd, "readdir", message, code) end
+  local held = "/proc/self/fd/" .. (core.plain_fd(fd) or "closed")
+  local list, message, code = require("kio.fs").readdir(held)
+  if not list then return failed(path, held, "readdir", message, code) end
   for _, entry in ipairs(list) do
     local done, why, kind = remove_entry(fd, entry.name, path .. "/" .. entry.name, true)
     if not done then return nil, why, kind end

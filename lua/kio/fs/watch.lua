@@ -85,10 +85,10 @@ end
 
 -- Waits until there is something to read, and reads all of it.
 local function fetch(self, timeout)
-  local ready, message, code = core.poll(self.fd, "r", { timeout = timeout })
+  local ready, message, code = core.poll(self.held, "r", { timeout = timeout })
   if not ready then return nil, message, code end
   local data
-  data, message, code = core.read(self.fd, SIZE)
+  data, message, code = core.read(self.held, SIZE)
   if data then decode(data, self.list) end
   return data, message, code
 end
@@ -165,11 +165,11 @@ end
 ---@return true? done, string? message, string? code
 function Watch:close()
   check_self(self, "close")
-  local fd = self.fd
+  local open = self.fd
   self.fd = false
-  if not fd then return true end
-  local ran, done = pcall(core.close, fd)
-  if not ran or not done then core.close_now(fd) end
+  if not open then return true end
+  local ran, done = pcall(core.close, self.held)
+  if not ran or not done then core.close_now(self.held) end
   return true
 end
 
@@ -180,7 +180,7 @@ end
 
 function Watch:__gc()
   check_self(self, "__gc")
-  if self.fd then core.close_now(self.fd) end
+  if self.fd then core.close_now(self.held) end
   self.fd = false
 end
 
@@ -196,11 +196,11 @@ end
 ---@return kio.Watch? watch, string? message, string? code
 local function watch(path)
   check.path(path, 1, "watch")
-  local self = { path = path, fd = false, list = {}, busy = false, ended = false }
+  local self = { path = path, fd = false, held = false, list = {}, busy = false, ended = false }
   setmetatable(self, Watch)
   local fd, message, code = core.inotify(path, ALL)
   if not fd then return nil, message, code end
-  self.fd = fd
+  self.fd, self.held = fd, core.name_fd(fd)
   return self
 end
 

@@ -280,7 +280,8 @@ static int close_lost(lua_State *L, kio_stream *stream) {
   return lost_output ? 3 : (lua_pushboolean(L, true), 1);
 }
 
-/* Ends what is still in flight, waits for it, and closes. */
+/* Ends what is still in flight, waits for it, and closes. Nothing is shut down: another process, or
+   a copy that was passed on, may have the same socket. */
 static int cut(lua_State *L, kio_stream *stream) {
   kio_sched *sched = kio_sched_current();
   kio_stream_look(stream);
@@ -288,7 +289,6 @@ static int cut(lua_State *L, kio_stream *stream) {
   if (!kio_desc_busy(&sched->descs, stream->fd)) return close_done(L, stream);
   int err = kio_desc_close(&sched->descs, stream->fd);
   if (err) return close_lost(L, stream); /* another handle of the same number closes it */
-  if (!stream->standard) shutdown(stream->fd, SHUT_RDWR);
   kio_desc_cancel(&sched->descs, &sched->ring, stream->fd, KIO_REQUEST_CLOSED);
   kio_desc_await(&sched->descs, stream->fd, sched->current);
   kio_task_says(sched->current, "close", stream->fd);

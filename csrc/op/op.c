@@ -126,18 +126,9 @@ void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns) {
 
 /* ---- up ---- */
 
-/* A close shuts a socket down before it cancels: that may look like the end of its input, or like
-   readiness. */
-static bool only_shut_down(const kio_request *request) {
-  if (kio_op_takes_bytes(request->op)) return request->result == 0;
-  return request->op == KIO_OP_POLL;
-}
-
 kio_request *kio_op_result(lua_KContext ctx) {
   kio_request *request = (kio_request *)ctx; /* NOLINT: it was one when it went down */
   kio_assert(request->state == KIO_REQUEST_DONE);
-  bool closed = request->flags & KIO_REQUEST_CLOSED;
-  if (closed && only_shut_down(request)) request->result = -ECANCELED;
   if (kio_request_brings(request) && request->result >= 0) kio_number_share(request->result);
   return request;
 }

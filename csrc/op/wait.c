@@ -2,7 +2,6 @@
    task. */
 #include <errno.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/number.h"
@@ -150,8 +149,9 @@ static int l_close_drained(lua_State *L, int status, lua_KContext fd) {
   return kio_fail_fd(L, EBADF, "close", (int)fd);
 }
 
-/* close(fd) -> true; ends what is under way on fd first. Never refused to a cancelled task. A handle
-   that has the number loses it at once. */
+/* close(fd) -> true; ends what is under way on fd first. Never refused to a cancelled task. A
+   handle that has the number loses it at once. Nothing is shut down: others may have the same
+   socket. */
 static int l_close(lua_State *L) {
   int fd = kio_check_fd(L, 1);
   kio_task *task = kio_op_begin_closing(L);
@@ -166,7 +166,6 @@ static int l_close(lua_State *L) {
   kio_number_vacate(fd);
   if (!kio_desc_busy(&sched->descs, fd)) return submit_close(L, task, request, fd);
   task->request = request;
-  shutdown(fd, SHUT_RDWR); /* a socket's peer sees the end; for other descriptors a no-op */
   kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
   kio_desc_await(&sched->descs, fd, task);
   kio_task_says(task, "close", fd);

@@ -70,10 +70,6 @@ static inline const kio_op_facts *kio_op_look(unsigned op) {
 static inline const char *kio_op_name(unsigned op) {
   return kio_op_look(op)->name;
 }
-/* Whether it brings bytes in: 0 of them is the end of the input. */
-static inline bool kio_op_takes_bytes(unsigned op) {
-  return kio_op_look(op)->moves_bytes && kio_op_look(op)->ready == POLLIN;
-}
 /* The operation of that name; KIO_OP_COUNT when there is none. */
 kio_op kio_op_named(const char *name);
 

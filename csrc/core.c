@@ -2,6 +2,7 @@
    another Lua state, is harmless: all it makes lies in the registry of the state at hand. */
 #include "core.h"
 
+#include "base/number.h"
 #include "net/stream_lua.h"
 #include "net/udp.h"
 #include "op/buffer.h"
@@ -29,6 +30,7 @@ static void register_all(lua_State *L) {
 
 int luaopen_kio_core(lua_State *L) {
   luaL_checkversion(L);
+  kio_number_fill_standard(); /* a failure is told by the first run */
   lua_createtable(L, 0, 64);
   register_all(L);
   kio_state_set_door(L, luaopen_kio_core);

@@ -10,12 +10,13 @@
 
 #include "base/config.h"
 
-enum { OWN = 1, COUNT_ONE = 2, COUNT_BITS = 29, STANDARD_LAST = 2 };
+enum { OWN = 1, FILLED = 2, COUNT_ONE = 4, COUNT_BITS = 28, STANDARD_LAST = 2 };
 
 _Static_assert(KIO_NUMBER_MASK == KIO_FD_MAX - 1, "a stand-in has room for every descriptor");
 
-/* By number: whether it is kio's own, and above that bit how often it was given back. Pages of
-   numbers that are never used cost nothing. */
+/* By number: whether it is kio's own, whether /dev/null is there in place of what was closed, and
+   above these bits how often it was given back. Pages of numbers that are never used cost
+   nothing. */
 static _Atomic uint32_t number_words[KIO_FD_MAX];
 
 static bool has_word(int fd) {
@@ -58,6 +59,7 @@ static int close_standard(int fd) {
   int null = open_null();
   if (null > STANDARD_LAST) {
     int result = dup2(null, fd) < 0 ? -1 : 0;
+    number_words[fd] |= (uint32_t)FILLED;
     close(null);
     return result;
   }
@@ -71,6 +73,10 @@ int kio_number_close(int fd) {
   return fd >= 0 && fd <= STANDARD_LAST ? close_standard(fd) : close(fd);
 }
 
+bool kio_number_is_filled(int fd) {
+  return has_word(fd) && number_words[fd] & FILLED;
+}
+
 static bool standard_complete(void) {
   for (int fd = 0; fd <= STANDARD_LAST; fd++) {
     if (fcntl(fd, F_GETFD) < 0) return false;
@@ -82,8 +88,7 @@ static bool standard_complete(void) {
 int kio_number_fill_standard(void) {
   int fd = -1;
   if (standard_complete()) return 0;
-  do fd = open_null();
-  while (fd >= 0 && fd <= STANDARD_LAST);
+  while ((fd = open_null()) >= 0 && fd <= STANDARD_LAST) number_words[fd] |= (uint32_t)FILLED;
   if (fd >= 0) close(fd);
   return fd >= 0 || standard_complete() ? 0 : -errno;
 }

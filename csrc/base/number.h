@@ -34,6 +34,8 @@ void kio_number_vacate(int fd);
 int kio_number_close(int fd);
 /* Makes /dev/null of those among 0, 1 and 2 that are closed. 0 or -errno. */
 int kio_number_fill_standard(void);
+/* Whether that has become of it. */
+bool kio_number_is_filled(int fd);
 /* The number with its tenant, as handles written in Lua keep it. */
 int64_t kio_number_name(int fd);
 /* What a script means by a number or name of 0 or more: the descriptor, one of the stand-ins above,

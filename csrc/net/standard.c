@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/number.h"
 #include "net/stream_lua.h"
 #include "op/close.h"
 #include "op/op.h"
@@ -39,7 +40,7 @@ static int l_standard(lua_State *L) {
   struct stat about;
   kio_sockaddr peer;
   int fd = luaL_checkoption(L, 1, NULL, names);
-  int err = unfit(fd, &about);
+  int err = kio_number_is_filled(fd) ? EBADF : unfit(fd, &about);
   if (err) return kio_fail(L, err, "stream", names[fd]);
   kio_address_blank(&peer);
   bool socket = S_ISSOCK(about.st_mode) && getpeername(fd, &peer.as.any, &peer.size) == 0;

@@ -24,6 +24,8 @@
 int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *config) {
   kio_assert(!kio_sched_here());
   if (kio_sched_of_thread) kio_sched_fini(kio_sched_of_thread); /* the parent's; we are a fork */
+  int err = kio_number_fill_standard();
+  if (err) return err;
   *sched = (kio_sched){.L = L, .config = *config, .stop_ns = KIO_NEVER, .random = config->seed};
   sched->process = getpid();
   kio_timers_init(&sched->timers);
@@ -36,7 +38,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   kio_queue_init(&sched->short_of);
   kio_scope_open(&sched->root, NULL, NULL, false);
   sched->config.ring.buffers = &sched->buffers;
-  int err = kio_ring_open(&sched->ring, config->backend, &sched->config.ring);
+  err = kio_ring_open(&sched->ring, config->backend, &sched->config.ring);
   if (err) return err;
   sched->serving = config->serves;
   sched->now_ns = kio_ring_now_ns(&sched->ring);

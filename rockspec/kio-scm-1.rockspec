@@ -102,6 +102,7 @@ build = {
         "csrc/system/child.c",
         "csrc/system/socket.c",
         "csrc/system/sockopt.c",
+        "csrc/task/collect.c",
         "csrc/task/here.c",
         "csrc/task/hook.c",
         "csrc/task/interrupt.c",

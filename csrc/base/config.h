@@ -36,8 +36,11 @@
 #define KIO_IOWQ_BOUNDED 4         /* kernel threads for file work, per ring */
 #define KIO_IOWQ_UNBOUNDED 8       /* and for what may block for ever; the default is 96365 */
 #define KIO_FD_MAX (1 << 20)       /* beyond the kernel's default fs.nr_open no descriptor exists */
-#define KIO_LINE_MAX 65536         /* a line, or what comes before a delimiter, unless told */
-#define KIO_HOLD_MAX (16 << 20)    /* the most that stream:buffer gathers */
+#define KIO_COLLECT_AHEAD_NS \
+  100000000                     /* to collect garbage in vain: a small program's notices it not */
+#define KIO_COLLECT_SHARE 8     /* and a large one's server still serves, at its limit */
+#define KIO_LINE_MAX 65536      /* a line, or what comes before a delimiter, unless told */
+#define KIO_HOLD_MAX (16 << 20) /* the most that stream:buffer gathers */
 #define KIO_READ_ALL_MAX (64 << 20) /* read("a"), unless told */
 #define KIO_IO_MAX 0x7ffff000       /* the most the kernel moves in one call (MAX_RW_COUNT) */
 #define KIO_IOV_MAX 1024            /* the kernel's UIO_MAXIOV */

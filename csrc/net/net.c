@@ -14,6 +14,7 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "system/address.h"
+#include "task/collect.h"
 #include "task/here.h"
 #include "task/io.h"
 #include "task/result.h"
@@ -127,6 +128,7 @@ static int l_connect(lua_State *L) {
   lua_settop(L, 2);
   kio_connection_push_empty(L, options.type == SOCK_SEQPACKET);
   int fd = kio_socket_new(&address, &options);
+  if (kio_collect(L, fd, 1)) fd = kio_socket_new(&address, &options);
   if (fd < 0) return kio_fail(L, -fd, "connect", lua_tostring(L, 1));
   kio_request *request;
   int err = kio_sched_request(task->sched, KIO_OP_CONNECT, fd, task, kio_op_wake_owner, &request);
@@ -160,6 +162,7 @@ static int l_listen(lua_State *L) {
   if (address.size == 0) return call_by_name(L, &by_name[1]);
   kio_listener_push(L, -1, options.type == SOCK_SEQPACKET);
   int fd = kio_socket_listen(&address, &options);
+  if (kio_collect(L, fd, 1)) fd = kio_socket_listen(&address, &options);
   if (fd < 0) return kio_fail(L, -fd, "listen", lua_tostring(L, 1));
   kio_listener_fill(L, fd);
   return 1;

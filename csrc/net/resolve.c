@@ -9,9 +9,13 @@
 #include "op/offload.h"
 #include "op/registry.h"
 #include "system/address.h"
+#include "task/collect.h"
 #include "task/task.h"
 
 #define FOUND_TYPE "kio.Found"
+
+/* Without a descriptor the C library fails in many ways, and not always says why. */
+enum { LOOKUP_FDS = 2 };
 
 typedef struct query {
   const char *name;       /* asked for */
@@ -72,6 +76,8 @@ static int push_answer(lua_State *L, const query *q) {
 typedef struct lookup {
   kio_call call;
   query query;
+  int64_t due_ns; /* when its time is up */
+  bool again;     /* for want of descriptors it is asked a second time */
 } lookup;
 
 static query *query_of(kio_job *job) {
@@ -88,10 +94,22 @@ static void lookup_free(kio_job *job) {
   kio_memory_free(job);
 }
 
+static int lookup_donek(lua_State *L, int status, lua_KContext ctx);
+
+static int ask_again(lua_State *L, lookup *l) {
+  kio_task *task = kio_sched_current()->current;
+  int64_t left_ns = l->due_ns - kio_ring_now_ns(&task->sched->ring);
+  l->again = true;
+  if (l->due_ns == KIO_NEVER) left_ns = KIO_NEVER;
+  return kio_call_submit(L, task, &l->call, left_ns > 0 ? left_ns : 0, lookup_donek);
+}
+
 static int lookup_donek(lua_State *L, int status, lua_KContext ctx) {
   lookup *l = (lookup *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
   int err = kio_call_result(L, &l->call);
+  if (!err && l->query.code && !l->again && kio_collect(L, -EMFILE, LOOKUP_FDS))
+    return ask_again(L, l);
   int count = err ? kio_fail(L, err, "resolve", l->query.name) : push_answer(L, &l->query);
   kio_call_end(&l->call);
   return count;
@@ -112,6 +130,7 @@ static int look_up(lua_State *L, const query *q, int64_t timeout_ns) {
   l->query = *q;
   l->query.name = memcpy(text, q->name, size);
   l->query.service = memcpy(text + size, q->service, service_size);
+  l->due_ns = kio_sched_due(task->sched, timeout_ns);
   return kio_call_submit(L, task, &l->call, timeout_ns, lookup_donek);
 }
 
@@ -133,6 +152,7 @@ static int look_up_plainly(lua_State *L, query *q) {
   }
   lua_setmetatable(L, -2);
   ask(q);
+  if (q->code && kio_collect(L, -EMFILE, LOOKUP_FDS)) ask(q);
   *found = q->found;
   return push_answer(L, q);
 }

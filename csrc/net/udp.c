@@ -12,6 +12,7 @@
 #include "op/close.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "task/collect.h"
 #include "task/io.h"
 #include "task/member.h"
 
@@ -144,6 +145,7 @@ static int l_udp(lua_State *L) {
   if (!read_plan(L, &p)) return 3;
   kio_udp_push_empty(L);
   int fd = carry_out(&p);
+  if (kio_collect(L, fd, 1)) fd = carry_out(&p);
   if (fd < 0) {
     const char *subject = p.bound       ? lua_tostring(L, 1)
                           : p.connected ? lua_tostring(L, 3)

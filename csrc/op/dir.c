@@ -13,6 +13,7 @@
 #include "base/number.h"
 #include "op/offload.h"
 #include "op/registry.h"
+#include "task/collect.h"
 #include "task/task.h"
 
 #define PLAIN_TYPE "kio.PlainCall"
@@ -149,6 +150,8 @@ static int push_outcome(lua_State *L, const errand *e, int err) {
 typedef struct dir_call {
   kio_call call;
   errand errand;
+  int64_t due_ns; /* when its time is up */
+  bool again;     /* for want of a descriptor it is done a second time */
 } dir_call;
 
 static void call_work(kio_job *job, kio_local *local) {
@@ -163,10 +166,22 @@ static void call_free(kio_job *job) {
   kio_memory_free(c);
 }
 
+static int call_donek(lua_State *L, int status, lua_KContext ctx);
+
+static int do_again(lua_State *L, dir_call *c) {
+  kio_task *task = kio_sched_current()->current;
+  int64_t left_ns = c->due_ns - kio_ring_now_ns(&task->sched->ring);
+  c->again = true;
+  c->errand.err = 0;
+  if (c->due_ns == KIO_NEVER) left_ns = KIO_NEVER;
+  return kio_call_submit(L, task, &c->call, left_ns > 0 ? left_ns : 0, call_donek);
+}
+
 static int call_donek(lua_State *L, int status, lua_KContext ctx) {
   dir_call *c = (dir_call *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
   int err = kio_call_result(L, &c->call);
+  if (!err && !c->again && kio_collect(L, -c->errand.err, 1)) return do_again(L, c);
   int count = push_outcome(L, &c->errand, err ? err : c->errand.err);
   kio_call_end(&c->call);
   return count;
@@ -185,6 +200,7 @@ static int call(lua_State *L, const errand_kind *kind, const char *path, int mod
                                               .lane = KIO_LANE_INTERNAL});
   if (!c) return 3;
   c->errand = (errand){.kind = kind, .mode = mode, .path = memcpy(c + 1, path, size)};
+  c->due_ns = kio_sched_due(task->sched, timeout_ns);
   return kio_call_submit(L, task, &c->call, timeout_ns, call_donek);
 }
 
@@ -207,6 +223,10 @@ static int call_plainly(lua_State *L, const errand_kind *kind, const char *path,
   }
   lua_setmetatable(L, -2);
   kind->work(e);
+  if (kio_collect(L, -e->err, 1)) {
+    e->err = 0;
+    kind->work(e);
+  }
   return push_outcome(L, e, e->err);
 }
 

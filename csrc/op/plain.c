@@ -14,6 +14,7 @@
 #include "op/registry.h"
 #include "system/address.h"
 #include "system/socket.h"
+#include "task/collect.h"
 #include "task/here.h"
 #include "task/io.h"
 
@@ -28,6 +29,7 @@ static int l_socket(lua_State *L) {
   };
   int i = luaL_checkoption(L, 1, NULL, names);
   int fd = socket(kinds[i][0], kinds[i][1] | SOCK_CLOEXEC, 0);
+  if (fd < 0 && kio_collect(L, -errno, 1)) fd = socket(kinds[i][0], kinds[i][1] | SOCK_CLOEXEC, 0);
   if (fd < 0) return kio_fail(L, errno, "socket", names[i]);
   lua_pushinteger(L, fd);
   return 1;
@@ -42,16 +44,18 @@ static int push_pair(lua_State *L, const int fds[2]) {
 /* pipe() -> reading fd, writing fd */
 static int l_pipe(lua_State *L) {
   int fds[2];
-  if (pipe2(fds, O_CLOEXEC) != 0) return kio_fail(L, errno, "pipe", "pair");
+  int failed = pipe2(fds, O_CLOEXEC);
+  if (failed && kio_collect(L, -errno, 2)) failed = pipe2(fds, O_CLOEXEC);
+  if (failed) return kio_fail(L, errno, "pipe", "pair");
   return push_pair(L, fds);
 }
 
 /* socketpair() -> fd, fd: two ends of a Unix stream */
 static int l_socketpair(lua_State *L) {
-  int fds[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
-    return kio_fail(L, errno, "socketpair", "unix");
-  }
+  int fds[2], type = SOCK_STREAM | SOCK_CLOEXEC;
+  int failed = socketpair(AF_UNIX, type, 0, fds);
+  if (failed && kio_collect(L, -errno, 2)) failed = socketpair(AF_UNIX, type, 0, fds);
+  if (failed) return kio_fail(L, errno, "socketpair", "unix");
   return push_pair(L, fds);
 }
 
@@ -130,6 +134,8 @@ static int l_inotify(lua_State *L) {
   const char *path = kio_check_path(L, 1);
   uint32_t mask = (uint32_t)luaL_checkinteger(L, 2);
   int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  /* A user has few of them (fs.inotify.max_user_instances), which is EMFILE as well. */
+  if (fd < 0 && kio_collect(L, -errno, 0)) fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   if (fd < 0) return kio_fail(L, errno, "watch", path);
   if (inotify_add_watch(fd, path, mask) < 0) {
     kio_fail(L, errno, "watch", path);

@@ -15,6 +15,7 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "system/child.h"
+#include "task/collect.h"
 #include "task/here.h"
 #include "task/io.h"
 #include "task/result.h"
@@ -207,6 +208,9 @@ static int l_ended(lua_State *L) {
 
 enum { ARGV = 1, ENV, CWD, STDIO, CHILD = STDIO + 3, STREAMS, ARGP = STREAMS + 3, ENVP };
 
+/* Three pipes, a folder, a pidfd, and what the C library takes meanwhile. */
+enum { PROCESS_FDS = 10 };
+
 /* What the child gets as one of its three descriptors. */
 typedef struct stdio {
   int fd;    /* -1: none */
@@ -349,6 +353,10 @@ static int l_spawn(lua_State *L) {
   push_strings(L, ARGV);
   push_strings(L, ENV);
   int err = start(L, c, all);
+  if (kio_collect(L, err, PROCESS_FDS)) {
+    undo(L, all);
+    err = start(L, c, all);
+  }
   const char *command = ((char **)lua_touserdata(L, ARGP))[0];
   if (err) {
     undo(L, all);

@@ -8,6 +8,7 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "process/signals.h"
+#include "task/collect.h"
 #include "task/here.h"
 #include "task/result.h"
 #include "task/task.h"
@@ -139,6 +140,7 @@ static int l_wait(lua_State *L) {
   check_first_worker(L, task);
   kio_watch_signals *watch = new_watch(L, set);
   int err = kio_signals_watch(task->sched, watch);
+  if (kio_collect(L, err, 1)) err = kio_signals_watch(task->sched, watch);
   if (err) return fail(L, watch, waiting, -err);
   int number = kio_signals_take(watch);
   if (number) {
@@ -182,6 +184,7 @@ static int l_each(lua_State *L) {
   lua_pushcfunction(L, l_next);
   kio_watch_signals *watch = new_watch(L, set);
   int err = kio_signals_watch(task->sched, watch);
+  if (kio_collect(L, err, 1)) err = kio_signals_watch(task->sched, watch);
   if (err) return luaL_error(L, "signal %s: %s", push_names(L, set), strerror(-err));
   lua_pushnil(L);
   lua_pushvalue(L, -2);

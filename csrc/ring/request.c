@@ -39,6 +39,7 @@ kio_request *kio_slab_take(kio_slab *slab) {
   kio_assert(request->state == KIO_REQUEST_FREE);
   request->state = KIO_REQUEST_IDLE;
   request->flags = 0;
+  request->again = false;
   request->result = 0;
   request->buffer = (kio_buffer){NULL, 0};
   slab->taken++;

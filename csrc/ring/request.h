@@ -5,6 +5,7 @@
 #ifndef KIO_RING_REQUEST_H
 #define KIO_RING_REQUEST_H
 
+#include <errno.h>
 #include <sys/uio.h>
 
 #include "base/base.h"
@@ -113,6 +114,7 @@ struct kio_request {
   uint8_t op;           /* kio_op */
   uint8_t state;        /* kio_request_state */
   uint8_t flags;        /* KIO_REQUEST_ flags */
+  bool again;           /* for want of a descriptor it is tried a second time */
   int fd;               /* the descriptor (or directory) worked on; negative: none or AT_FDCWD */
   int result;           /* as the kernel gives it: negative errno on failure */
   kio_done_fn done;     /* called once, when complete */
@@ -145,6 +147,7 @@ static inline void kio_request_renew(kio_request *request) {
   request->generation++;
   request->state = KIO_REQUEST_IDLE;
   request->flags = 0;
+  request->again = false;
 }
 /* Whether it brings many results: `more` is told them, and the last one completes it. */
 static inline bool kio_request_goes_on(const kio_request *request) {
@@ -153,6 +156,11 @@ static inline bool kio_request_goes_on(const kio_request *request) {
 /* Whether its result is a new descriptor. */
 static inline bool kio_request_brings(const kio_request *request) {
   return kio_op_look(request->op)->brings_fd;
+}
+/* Whether it has none because there was no room for one. */
+static inline bool kio_request_lacks_fd(const kio_request *request) {
+  bool no_room = request->result == -EMFILE || request->result == -ENFILE;
+  return no_room && kio_request_brings(request);
 }
 /* Whether it comes without a buffer: what it receives is in request->buffer when it has completed,
    at most arg.io.size bytes, which are no more than KIO_BUFFER_MIN. */

@@ -77,7 +77,11 @@ void kio_ring_queue(kio_ring *ring, kio_request *request) {
 }
 
 void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once) {
-  if (request->state >= KIO_REQUEST_COMPLETE || request->flags & KIO_REQUEST_CANCELLING) return;
+  if (request->flags & KIO_REQUEST_CANCELLING) return;
+  if (request->state >= KIO_REQUEST_COMPLETE) { /* too late, but nobody is to try it once more */
+    request->flags |= KIO_REQUEST_CANCELLING;
+    return;
+  }
   if (request->state == KIO_REQUEST_QUEUED && !try_once) {
     kio_link_remove(&request->link);
     kio_ring_complete(ring, request, -ECANCELED);
@@ -153,6 +157,7 @@ void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
   request->result = result;
   /* Until its task has it, nobody is to close it by its number. */
   if (kio_request_brings(request)) kio_number_own(result);
+  if (kio_request_lacks_fd(request)) ring->lacks_fd = true;
   if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);
   kio_list_push(&ring->completed, &request->link);
   if (!(request->flags & KIO_REQUEST_SILENT)) ring->pending--;

@@ -64,6 +64,7 @@ struct kio_ring {
   kio_slab slab;                   /* every request of this ring */
   kio_buffers *buffers;            /* of the configuration */
   bool multishot;                  /* accepts may go on; set by the backend */
+  bool lacks_fd;                   /* something completed for want of a descriptor; the owner's */
   bool told;                       /* the present entry has brought a result on the way */
   kio_list queued;                 /* requests the kernel has not seen, in order */
   kio_list cancels;                /* requests whose cancel has not been sent, by cancel_link */

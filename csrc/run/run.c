@@ -13,6 +13,7 @@
 #include "run/options.h"
 #include "run/sched_lua.h"
 #include "run/worker.h"
+#include "task/collect.h"
 #include "task/here.h"
 #include "task/interrupt.h"
 #include "task/result.h"
@@ -217,6 +218,10 @@ static int l_run(lua_State *L) {
   lua_getfield(L, OPTIONS, "on_watchdog");
   kio_sched *sched = kio_sched_push_new(L);
   int failed = open_run(L, sched, &options);
+  if (failed && kio_collect_threads(L, options.runtime.threads)) {
+    lua_pop(L, failed);
+    failed = open_run(L, sched, &options);
+  }
   if (failed) return failed;
   ignore_sigpipe();
   if (options.interrupt) kio_interrupt_install(sched);

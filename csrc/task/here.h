@@ -69,11 +69,14 @@ struct kio_sched {
   kio_scope root;              /* the scope of the whole run */
   kio_task *main;              /* the root task; anchored for the whole run */
   bool on_error;               /* there is one, in the registry by &root: kio.run's option */
-  const char *trouble;  /* what the loop itself found wrong: a deadlock, a task left behind */
-  bool trouble_first;   /* before any task's failure had reached the root */
-  int64_t now_ns;       /* the clock, read once per turn */
-  int64_t stop_ns;      /* when unwinding must be over; KIO_NEVER: not unwinding */
-  int64_t limit_ns;     /* when the run must be over; KIO_NEVER: no bound, or passed */
+  const char *trouble;     /* what the loop itself found wrong: a deadlock, a task left behind */
+  bool trouble_first;      /* before any task's failure had reached the root */
+  int64_t now_ns;          /* the clock, read once per turn */
+  int64_t stop_ns;         /* when unwinding must be over; KIO_NEVER: not unwinding */
+  int64_t limit_ns;        /* when the run must be over; KIO_NEVER: no bound, or passed */
+  int64_t collect_ns;      /* what collect.c may still spend in vain ... */
+  int64_t collect_seen_ns; /* ... as of then */
+  bool collected;       /* garbage has just let go of descriptors: what wants one tries once more */
   uint64_t random;      /* the state of the order that config.seed decides */
   kio_inbox *inbox;     /* how other threads reach this one; NULL: nobody can yet */
   bool slept;           /* the inbox was marked asleep for the wait that has just ended */

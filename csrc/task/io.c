@@ -66,10 +66,22 @@ static void wake_closer(const kio_fd_ref *ref) {
   if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
 }
 
+/* One that found no descriptor for what it was to bring, and there may be one now. */
+static bool tries_again(kio_sched *sched, kio_request *request) {
+  bool alone = request->flags & (KIO_REQUEST_ORPHAN | KIO_REQUEST_CLOSED | KIO_REQUEST_CANCELLING);
+  bool tries = sched->collected && kio_request_lacks_fd(request) && !request->again && !alone;
+  if (!tries) return false;
+  kio_request_renew(request);
+  request->again = true;
+  kio_ring_queue(&sched->ring, request);
+  return true;
+}
+
 /* They may queue more and cancel, which is why the list is popped, not walked. */
 void kio_sched_tell_owners(kio_sched *sched) {
   kio_request *request;
   while ((request = kio_ring_pop(&sched->ring))) {
+    if (tries_again(sched, request)) continue;
     wake_closer(&request->fd_ref[0]);
     if (request->op == KIO_OP_SPLICE) wake_closer(&request->fd_ref[1]);
     if (request->flags & KIO_REQUEST_ORPHAN) kio_sched_dispose(sched, request);

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/number.h"
 #include "base/shuffle.h"
+#include "task/collect.h"
 #include "task/here.h"
 #include "task/hook.h"
 #include "task/interrupt.h"
@@ -130,8 +132,10 @@ static bool turn(kio_sched *sched) {
   bound_draining(sched);
   enter(sched);
   if (sched->inbox) kio_sched_take_posts(sched); /* first: who posts later need not wake us */
+  if (sched->ring.lacks_fd) sched->collected = kio_collect(sched->L, -EMFILE, 1);
   read_clock(sched);
   kio_sched_tell_owners(sched);
+  sched->collected = sched->ring.lacks_fd = false;
   return true;
 }
 

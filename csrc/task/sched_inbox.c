@@ -6,6 +6,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "task/collect.h"
 #include "task/here.h"
 #include "task/io.h"
 
@@ -32,6 +33,8 @@ kio_inbox *kio_sched_inbox(kio_sched *sched, int *err) {
   *err = worker ? 0 : -ENOTSUP;
   if (sched->inbox || !worker) return sched->inbox;
   if (!worker->inbox) worker->inbox = kio_inbox_new(err);
+  lua_State *L = sched->current ? sched->leaf : sched->L;
+  if (!worker->inbox && kio_collect(L, *err, 1)) worker->inbox = kio_inbox_new(err);
   if (!worker->inbox) return NULL;
   *err = new_wake(sched, kio_inbox_fd(worker->inbox));
   return *err ? NULL : (sched->inbox = kio_inbox_ref(worker->inbox));

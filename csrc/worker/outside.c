@@ -13,6 +13,7 @@
 #include "op/registry.h"
 #include "run/options.h"
 #include "run/worker.h"
+#include "task/collect.h"
 #include "task/here.h"
 #include "worker/call_out.h"
 
@@ -103,6 +104,12 @@ static int l_runtime(lua_State *L) {
   *h = (handle){.shutdown_ns = options.sched.shutdown_ns, .pid = getpid(), .keep = options.keep};
   luaL_setmetatable(L, RUNTIME_TYPE);
   int failed = start(L, h, &options);
+  if (failed && kio_collect_threads(L, options.runtime.threads)) {
+    if (h->runtime) stop(h, h->shutdown_ns, text);
+    kio_inbox_unref(h->inbox);
+    lua_pop(L, failed);
+    failed = start(L, h, &options);
+  }
   if (failed && h->runtime) stop(h, h->shutdown_ns, text);
   return failed ? failed : 1;
 }

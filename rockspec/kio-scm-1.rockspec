@@ -173,6 +173,7 @@ build = {
     ["kio.net.names"] = "lua/kio/net/names.lua",
     ["kio.net.udp"] = "lua/kio/net/udp.lua",
     ["kio.process"] = "lua/kio/process.lua",
+    ["kio.process.attempt"] = "lua/kio/process/attempt.lua",
     ["kio.process.handle"] = "lua/kio/process/handle.lua",
     ["kio.serve"] = "lua/kio/serve.lua",
     ["kio.serve.guest"] = "lua/kio/serve/guest.lua",

@@ -1,6 +1,7 @@
 ---Other programs: started, spoken to through streams, waited for. See docs/process.md.
 local core = require "kio.core"
 local Process = require "kio.process.handle"
+local attempt = require "kio.process.attempt"
 
 local process = {}
 
@@ -107,7 +108,7 @@ local of_stream = setmetatable({}, { __mode = "k" })
 
 local function start(options, argv)
   if options.cwd ~= nil then check_word(options.cwd, "option 'cwd'") end
-  local child, pid, stdin, stdout, stderr = core.process_spawn(argv, environment(options),
+  local child, pid, stdin, stdout, stderr = attempt(argv, environment(options),
     options.cwd, stdio(options, "stdin"), stdio(options, "stdout"), stdio(options, "stderr"))
   if not child then return nil, pid, stdin end
   for _, stream in ipairs { stdin or false, stdout or false, stderr or false } do
@@ -120,7 +121,9 @@ local function start(options, argv)
 end
 
 ---Starts a program: `kio.process.spawn { "sort", "-r", stdin = "pipe", stdout = "pipe" }`. It is
----looked for along PATH unless it has a slash. Blocks until its exec, some hundred microseconds.
+---looked for along PATH unless it has a slash. Blocks until its exec, some hundred microseconds;
+---while somebody writes to its file (ETXTBSY) it waits up to half a second.
+---@async
 ---@param options kio.ProcessOptions
 ---@return kio.Process|nil process
 ---@return string? message names the command

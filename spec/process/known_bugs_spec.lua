@@ -136,6 +136,51 @@ describe("a process", function()
     assert.equal("", common.children())
   end)
 
+  it("is started as soon as nobody writes to its file any more", function()
+    local script = support.tmpdir() .. "/script"
+    support.run(function()
+      assert(kio.fs.write_file(script, "#!/bin/sh\nexit 3\n", { mode = "755" }))
+      local writing = assert(io.open(script, "r+"))
+      kio.spawn(function() writing:close() end) -- runs when this task waits, and not before
+      local child <close> = assert(spawn { script })
+      assert.same({ code = 3 }, child:wait())
+    end)
+  end)
+
+  it("is not started while somebody writes to its file", function()
+    local script = support.tmpdir() .. "/script"
+    local writing <close> = assert(io.open(script, "w"))
+    assert(os.execute("chmod 755 " .. script))
+    assert.equal("ETXTBSY", select(3, spawn { script })) -- outside of a task: at once
+    support.run(function()
+      local turns, ended = 0, false
+      kio.spawn(function() repeat turns = turns + 1; kio.sleep(0.001) until ended end)
+      assert.equal("ETXTBSY", select(3, run { script }))
+      ended = true
+      assert.is_true(turns > 1) -- others went on
+      local cancelled = kio.spawn(function()
+        assert.is_false(pcall(kio.sleep, 60))
+        return spawn { script }
+      end)
+      repeat kio.yield() until cancelled:status() == "waiting"
+      cancelled:cancel()
+      assert.equal("ETXTBSY", select(3, cancelled:await()))
+    end)
+    assert.is_truthy(writing)
+  end)
+
+  it("that was written through a kernel thread of ours runs at once", function()
+    local script = support.tmpdir() .. "/script"
+    support.run(function()
+      for _ = 1, 200 do
+        assert(kio.fs.write_file(script, "#!/bin/sh\n", { mode = "755" }))
+        local child <close> = assert(spawn { script })
+        assert.same({ code = 0 }, child:wait())
+        assert(kio.fs.remove(script))
+      end
+    end, { sqpoll = 0.01 })
+  end)
+
   it("holds no port, file or pipe of this one open", function()
     support.run(function()
       local listener = assert(kio.net.listen "127.0.0.1:0")
@@ -148,6 +193,8 @@ describe("a process", function()
       kio.close(w)
       assert.is_nil(kio.read(r, 1)) -- the end: nobody else has the other one
       kio.close(r)
+      child.stdin:send "x" -- while it is loaded, its libraries are open
+      assert.equal("x", child.stdout:read(1))
       local list = assert(kio.fs.readdir(("/proc/%d/fd"):format(child.pid)))
       assert.equal(3, #list)
       assert.is_truthy(again and plain)

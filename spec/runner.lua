@@ -1,6 +1,7 @@
 -- The test driver: builds, runs every suite and spec file as a process of its own, and counts.
 --   lua5.4 spec/runner.lua [--only pattern] [--flavour name] [--jobs n] [--list]
--- Exit status 0 only when something ran and nothing failed; the last line is always the count.
+-- Each line tells the seconds that a job took, and those of the processor that it used. Exit status
+-- 0 only when something ran and nothing failed; the last line is always the count.
 package.path = "./?.lua;" .. package.path
 local exec = require "spec.runner.exec"
 local plan = require "spec.runner.plan"
@@ -39,7 +40,8 @@ local function indent(text) return "    " .. text:gsub("\n", "\n    ") end
 local function show(job, result, out, total)
   local counts = ("%d passed, %d failed, %d skipped"):format(out.passed, #out.failed, #out.skipped)
   local word = #out.failed > 0 and "FAIL" or "ok"
-  print(("%-4s %6.1fs  %s: %s"):format(word, result.seconds, label(job), counts))
+  local times = ("%6.1fs %6.1fs"):format(result.seconds, result.cpu)
+  print(("%-4s %s  %s: %s"):format(word, times, label(job), counts))
   for _, skip in ipairs(out.skipped) do
     local reason = skip.text ~= "" and skip.text or "no reason given"
     print(("  skipped: %s: %s"):format(skip.name, reason))
@@ -56,6 +58,7 @@ local function run(jobs, lanes, root, total)
   exec.run(jobs, lanes, root, function(job, result)
     local out = report.read(job, result)
     show(job, result, out, total)
+    total.cpu = total.cpu + result.cpu
     total.passed = total.passed + out.passed
     total.failed = total.failed + #out.failed
     total.skipped = total.skipped + #out.skipped
@@ -68,6 +71,8 @@ local function finish(total)
     for _, name in ipairs(total.names) do print("  " .. name) end
   end
   if total.passed + total.failed + total.skipped == 0 then print("nothing ran") end
+  local cpu, elapsed = total.cpu + os.clock(), os.time() - total.start
+  print(("%.1f minutes of processor time in %.1f minutes"):format(cpu / 60, elapsed / 60))
   local format = "%d passed, %d failed, %d skipped"
   local line = format:format(total.passed, total.failed, total.skipped)
   local file <close> = assert(io.open(SUMMARY, "w"))
@@ -85,7 +90,7 @@ end
 
 local function main(args)
   local options = parse(args)
-  local total = { passed = 0, failed = 0, skipped = 0, names = {} }
+  local total = { passed = 0, failed = 0, skipped = 0, names = {}, cpu = 0, start = os.time() }
   local jobs = {}
   for _, job in ipairs(plan.jobs()) do
     if wanted(job, options) then jobs[#jobs + 1] = job end

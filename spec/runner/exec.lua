@@ -48,7 +48,15 @@ local function prepare(jobs, root)
   return by_dir
 end
 
--- Calls done(job, result) as each job ends; result: status, seconds, left (names of processes).
+-- The seconds of processor time, of user and system, that the shell's `times` tells.
+local function processor_seconds(dir)
+  local sum, text = 0, exec.read_file(dir .. "/times"):gsub(",", ".")
+  for minutes, seconds in text:gmatch("(%d+)m([%d.]+)s") do sum = sum + minutes * 60 + seconds end
+  return sum
+end
+
+-- Calls done(job, result) as each job ends; result: status, seconds, cpu (seconds of processor
+-- time), left (names of processes).
 function exec.run(jobs, lanes, root, done)
   if #jobs == 0 then return end
   local by_dir = prepare(jobs, root)
@@ -61,10 +69,11 @@ function exec.run(jobs, lanes, root, done)
     done(job, {
       status = tonumber(status),
       seconds = tonumber(ms) / 1000,
+      cpu = processor_seconds(dir),
       left = left ~= "" and left:gsub(",+$", "") or nil,
     })
   end
-  for _, job in pairs(by_dir) do done(job, { status = -1, seconds = 0 }) end
+  for _, job in pairs(by_dir) do done(job, { status = -1, seconds = 0, cpu = 0 }) end
 end
 
 return exec

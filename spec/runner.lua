@@ -30,6 +30,7 @@ local function label(job)
 end
 
 local function wanted(job, options)
+  if job.covered and not options.flavour then return false end
   if options.flavour and job.flavour ~= options.flavour then return false end
   local only = options.only
   return not only or job.name:find(only, 1, true) or job.name:find(only) ~= nil

@@ -1,8 +1,10 @@
 -- timeout: 120
--- flavours: test asan hostile
+-- flavours: asan hostile
 -- The n-th request of the ring fails, for n = 1, 2, 3 ... until a program has had no such request;
 -- with each of the errors a kernel may give to any of them. A program ends in its result or in an
--- error that names the reason, nothing is left behind, and the process serves one more echo.
+-- error that names the reason, nothing is left behind, and the process serves one more echo. All on
+-- the simulated ring, where nothing depends on how fast it goes: what the flavour test could show,
+-- asan shows.
 local core = require "kio.core"
 local lfs = require "lfs"
 local programs = require "spec.fault.programs"

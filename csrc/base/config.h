@@ -49,6 +49,7 @@
 #define KIO_RIG_SURE_NS 30000000000LL /* and for what it completes by itself, such as file work */
 #define KIO_REPORT_TRACES 16          /* tasks a report gives the tracebacks of */
 #define KIO_REPORT_TASKS 100          /* and those it names */
+#define KIO_TRACE_MAX 16384           /* bytes of a traceback that another one repeats */
 #define KIO_PARCEL_MAX (1 << 30)      /* bytes of values to another thread: copies have an end */
 #define KIO_QUARANTINE 256        /* freed buffers watched for late kernel writes, in test builds */
 #define KIO_CHANNEL_MAX (1 << 30) /* messages in a channel: its memory grows with what is there */

@@ -1,6 +1,7 @@
 /* Owns the user values TRACE, ERROR and CAUSE of tasks. Called in the running task. */
 #include "task/traceback.h"
 
+#include "base/config.h"
 #include "task/here.h"
 #include "task/result.h"
 #include "task/sched_tree.h"
@@ -17,12 +18,28 @@ static bool same_as_user_value(lua_State *L, int value) {
   return same;
 }
 
+/* Pushes the traceback at `index`, without its middle when it is long: in a chain of tasks each
+   repeats those of all that it awaits. Its ends tell most. */
+static void push_shortened(lua_State *L, int index) {
+  size_t size;
+  const char *text = lua_tolstring(L, index, &size);
+  if (size <= KIO_TRACE_MAX) {
+    lua_pushvalue(L, index);
+    return;
+  }
+  lua_pushlstring(L, text, KIO_TRACE_MAX / 2);
+  lua_pushliteral(L, "\n\t... (the middle of a long chain is left out)\n");
+  lua_pushlstring(L, text + size - KIO_TRACE_MAX / 2, KIO_TRACE_MAX / 2);
+  lua_concat(L, 3);
+}
+
 /* When the error is that of an awaited task, that one's traceback goes below this one's. */
 static void append_cause(lua_State *L) {
   if (lua_getiuservalue(L, TASK, KIO_TASK_UV_CAUSE) != LUA_TUSERDATA) return;
   kio_task_push_result(L, lua_touserdata(L, CAUSE), 0);
   bool same = lua_rawequal(L, -1, ERR);
   if (!same || lua_getiuservalue(L, CAUSE, KIO_TASK_UV_TRACE) != LUA_TSTRING) return;
+  push_shortened(L, lua_gettop(L));
   lua_pushfstring(L, "%s\nof a task awaited there, %s", lua_tostring(L, TRACE),
                   lua_tostring(L, -1));
   lua_replace(L, TRACE);

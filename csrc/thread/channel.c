@@ -4,7 +4,8 @@
    `capacity` only by parcels that were given back. Wakes of other threads happen outside of the
    lock, or they would run into it. A parcel may hold the channel it lies in. Such references are
    counted apart: when all that are left are of that kind nobody can reach the channel any more, and
-   it goes. */
+   it goes. It may take others with it, which lie in its parcels, and those others again: a loop
+   over a list of them, for a recursion would be as deep as programs make such chains. */
 #include "thread/channel.h"
 
 #include <pthread.h>
@@ -27,6 +28,7 @@ struct kio_channel {
   kio_list senders;     /* kio_awaiter by link, first come first */
   kio_list receivers;   /* likewise */
   kio_list watchers[2]; /* likewise: for receiving, for sending */
+  kio_channel *dead;    /* the next one in a list of those nobody can reach */
   bool closed;
 };
 
@@ -111,19 +113,52 @@ static kio_parcel pop(kio_channel *channel) {
   return parcel;
 }
 
-void kio_channel_unref(kio_channel *channel) {
+/* ---- the end ---- */
+
+/* Gives a reference back; with the last one the channel comes to the front of the list. */
+static void lose(kio_channel *channel, kio_channel **dead) {
   uint64_t now = atomic_fetch_sub(&channel->refs, 1) - 1;
   if ((uint32_t)now != now / OWN) return;
+  channel->dead = *dead;
+  *dead = channel;
+}
+
+/* Frees a parcel; the channels in it that go with it join the list. */
+static void free_parcel(kio_parcel *parcel, kio_channel **dead) {
+  for (size_t i = 0; i < parcel->beside_count; i++) {
+    kio_beside *beside = &parcel->beside[i];
+    if (beside->drop != kio_channel_drop || !beside->object) continue;
+    lose(beside->object, dead);
+    beside->object = NULL;
+  }
+  kio_parcel_free(parcel);
+}
+
+static void free_channel(kio_channel *channel, kio_channel **dead) {
   kio_assert(kio_list_empty(&channel->senders) && kio_list_empty(&channel->receivers));
   kio_assert(kio_list_empty(&channel->watchers[0]) && kio_list_empty(&channel->watchers[1]));
   atomic_fetch_add(&channel->refs, 1); /* or the last of its own would free it once more */
   while (channel->count > 0) {
     kio_parcel parcel = pop(channel);
-    kio_parcel_free(&parcel);
+    free_parcel(&parcel, dead);
   }
   kio_memory_free(channel->ring);
   pthread_mutex_destroy(&channel->lock);
   kio_memory_free(channel);
+}
+
+void kio_channel_unref(kio_channel *channel) {
+  kio_channel *dead = NULL;
+  lose(channel, &dead);
+  while (dead) {
+    kio_channel *next = dead;
+    dead = next->dead;
+    free_channel(next, &dead);
+  }
+}
+
+void kio_channel_drop(void *channel) {
+  kio_channel_unref(channel);
 }
 
 /* ---- awaiters ---- */

@@ -36,6 +36,8 @@ kio_channel *kio_channel_new(size_t capacity);
 kio_channel *kio_channel_ref(kio_channel *channel);
 /* The last one frees it with all it holds; handles nobody took are disposed of. */
 void kio_channel_unref(kio_channel *channel);
+/* The same, as the `drop` of the parcels it travels in: it is known by this function there. */
+void kio_channel_drop(void *channel);
 
 /* Takes the parcel over when it is DONE, or when it WAITs with an awaiter; else it is left alone.
    awaiter NULL: does not wait. */

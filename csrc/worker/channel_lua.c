@@ -31,10 +31,6 @@ static void *ref(void *object) {
   return kio_channel_ref(object);
 }
 
-static void unref(void *object) {
-  kio_channel_unref(object);
-}
-
 static bool leave(void *object, kio_awaiter *awaiter) {
   return kio_channel_leave(object, awaiter);
 }
@@ -43,8 +39,8 @@ static void give_back(void *object, kio_parcel *parcel) {
   kio_channel_give_back(object, parcel);
 }
 
-static const kio_shared_kind shared_kind = {CHANNEL_TYPE, unref};
-static const kio_await_kind await_kind = {ref, unref, leave, give_back};
+static const kio_shared_kind shared_kind = {CHANNEL_TYPE, kio_channel_drop};
+static const kio_await_kind await_kind = {ref, kio_channel_drop, leave, give_back};
 
 static kio_shared *check(lua_State *L) {
   return kio_shared_check(L, &shared_kind);
@@ -321,7 +317,7 @@ static void take(lua_State *L, void *object) {
 }
 
 static const kio_handle_kind handle_kind = {
-    CHANNEL_TYPE, prepare, kio_handle_give_reference, take, unref, NULL,
+    CHANNEL_TYPE, prepare, kio_handle_give_reference, take, kio_channel_drop, NULL,
 };
 
 static const luaL_Reg methods[] = {

@@ -14,7 +14,8 @@
 #define KIO_PLAIN_MAX 2       /* messages soon go through the ring */
 #define KIO_LOANS_FIRST 1     /* a second receive at the same time starves */
 #define KIO_LOANS_BUFFERS 2   /* and a third one always does */
-#define KIO_SHARED_MOVES 2    /* who never waits for other threads soon lets the loop turn */
+#define KIO_BUDGET 4          /* who never waits soon lets the loop turn */
+#define KIO_BUDGET_LOOK 4     /* every fourth time */
 #define KIO_SNAPSHOT_NS 1000  /* the ready queue is cut short nearly every turn */
 #else
 #define KIO_RING_ENTRIES 256     /* 28 KiB of locked memory; 97 rings fit into the usual 8 MiB */
@@ -27,7 +28,8 @@
 #define KIO_PLAIN_MAX 32         /* messages a socket moves in a turn without the ring */
 #define KIO_LOANS_FIRST 32       /* buffers that lie ready for receives at first ... */
 #define KIO_LOANS_BUFFERS 256    /* ... and when so many receive at once: 1 MiB */
-#define KIO_SHARED_MOVES 128     /* messages to or from other threads before the loop turns */
+#define KIO_BUDGET 1024          /* operations a task begins without waiting before the loop turns */
+#define KIO_BUDGET_LOOK 64       /* a power of two: and looks at the clock, which costs 20 ns */
 #define KIO_SNAPSHOT_NS 5000000  /* tasks may run 5 ms before the kernel is looked at again */
 #endif
 
@@ -47,9 +49,9 @@
 #define KIO_WATCHDOG_COUNT 1000    /* Lua instructions between two looks at the clock: some 10 us */
 #define KIO_RIG_SETTLE_NS 10000000 /* real time the kernel gets before a virtual clock jumps */
 #define KIO_RIG_SURE_NS 30000000000LL /* and for what it completes by itself, such as file work */
+#define KIO_TRACE_MAX 16384           /* bytes of a traceback that another one repeats */
 #define KIO_REPORT_TRACES 16          /* tasks a report gives the tracebacks of */
 #define KIO_REPORT_TASKS 100          /* and those it names */
-#define KIO_TRACE_MAX 16384           /* bytes of a traceback that another one repeats */
 #define KIO_PARCEL_MAX (1 << 30)      /* bytes of values to another thread: copies have an end */
 #define KIO_QUARANTINE 256        /* freed buffers watched for late kernel writes, in test builds */
 #define KIO_CHANNEL_MAX (1 << 30) /* messages in a channel: its memory grows with what is there */

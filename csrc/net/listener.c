@@ -125,11 +125,7 @@ static int l_acceptk(lua_State *L, int status, lua_KContext ctx) {
   return err ? fail(L, l, "accept", err) : push_connection(L, l, fd, &peer);
 }
 
-/* listener:accept([options]) -> stream, the peer's address */
-static int l_accept(lua_State *L) {
-  listener *l = check_listener(L);
-  int64_t timeout = kio_op_timeout(L, 2);
-  kio_task *task = kio_op_begin(L);
+static int accept_one(lua_State *L, listener *l, kio_task *task, int64_t timeout) {
   if (l->fd < 0) return fail(L, l, "accept", EBADF);
   lua_settop(L, 1);
   kio_connection_push_empty(L, l->packets);
@@ -141,6 +137,13 @@ static int l_accept(lua_State *L) {
   if (!kio_op_address(L, request)) return 3;
   l->sched = task->sched;
   return kio_op_submit(L, task, request, timeout, l_acceptk);
+}
+
+/* listener:accept([options]) -> stream, the peer's address */
+static int l_accept(lua_State *L) {
+  listener *l = check_listener(L);
+  int64_t timeout = kio_op_timeout(L, 2);
+  return accept_one(L, l, kio_op_begin(L), timeout);
 }
 
 static int l_nextk(lua_State *L, int status, lua_KContext ctx) {
@@ -169,7 +172,7 @@ static int l_next(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   lua_settop(L, 1);
   if (l->fd < 0) return fail(L, l, "accept", EBADF);
-  if (!loops(l, task)) return l_accept(L);
+  if (!loops(l, task)) return accept_one(L, l, task, KIO_NEVER);
   l->sched = task->sched;
   kio_connection_push_empty(L, l->packets);
   if (kio_acceptor_take(l->acceptor, false, &outcome)) return accepted(L, outcome);

@@ -108,8 +108,8 @@ static void join_data(lua_State *L) {
 static int start_send(lua_State *L, kio_udp *udp, const kio_sockaddr *to, int options) {
   const char *what = to ? "send_to" : "send";
   int64_t timeout = kio_op_timeout_or(L, options, udp->timeout_ns);
-  join_data(L);
   kio_task *task = kio_op_begin(L);
+  join_data(L);
   kio_udp_look(udp);
   if (udp->fd < 0) return kio_udp_fail(L, udp, what, EBADF, to);
   kio_udp_attach(udp, task->sched);

@@ -123,9 +123,9 @@ static int l_connect(lua_State *L) {
   read_type(L, &options);
   int64_t timeout = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_option_timeout(L, 2, KIO_NEVER);
   check_attempt_delay(L);
+  lua_settop(L, 2);
   kio_task *task = kio_op_begin(L);
   if (address.size == 0 || is_localhost(lua_tostring(L, 1))) return call_by_name(L, &by_name[0]);
-  lua_settop(L, 2);
   kio_connection_push_empty(L, options.type == SOCK_SEQPACKET);
   int fd = kio_socket_new(&address, &options);
   if (kio_collect(L, fd, 1)) fd = kio_socket_new(&address, &options);

@@ -340,12 +340,13 @@ static void check_format(lua_State *L, int index) {
 static bool read_arrived(lua_State *L) {
   if (lua_gettop(L) != 2 || !lua_isinteger(L, 2)) return false;
   kio_stream *stream = kio_stream_check(L)->stream;
-  const kio_task *task = kio_op_begin(L);
   size_t count = (size_t)lua_tointeger(L, 2); /* a negative one is more than there ever is */
-  bool ready = stream->state == KIO_STREAM_OPEN && !stream->reader &&
-               stream->sched == task->sched && count > 0 && count <= kio_stream_unread(stream);
-  if (ready) push_unread(L, stream, count);
-  return ready;
+  bool ready = count > 0 && count <= kio_stream_unread(stream) && !stream->reader &&
+               stream->state == KIO_STREAM_OPEN && stream->sched == kio_sched_current();
+  if (!ready) return false;
+  kio_op_begin(L);
+  push_unread(L, stream, count);
+  return true;
 }
 
 /* stream:read([format, ... [, { max =, timeout = }]]) -> a value for each format: "l" (default),

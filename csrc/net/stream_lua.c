@@ -172,18 +172,17 @@ static int start_write(lua_State *L, int then) {
   size_t size;
   kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
+  kio_task *task = kio_op_begin_lightly(L);
   if (lua_gettop(L) != 2 || lua_type(L, 2) != LUA_TSTRING) kio_pieces_join(L, lua_gettop(L));
   const char *data = lua_tolstring(L, 2, &size);
   if (size > KIO_IO_MAX) kio_check_data(L, 2, &size); /* which raises */
-  kio_task *task = kio_op_task(L);
-  if (kio_task_is_cancelled(task)) kio_op_begin(L); /* raises */
   int err = output_error(stream);
   if (err) return write_failed(L, stream, name_of(then), err, 0);
   if (stream->writer) return kio_misuse(L, "another task is writing to this stream");
   err = kio_stream_attach(stream, task->sched);
   if (err) return write_failed(L, stream, name_of(then), -err, 0);
   bool waits = then == THEN_FLUSH || stream->out_size + size > stream->out_mark;
-  if (waits) kio_op_begin(L); /* may raise: nothing is gathered yet */
+  if (waits) kio_op_begin_waiting(L); /* may raise: nothing is gathered yet */
   if (waits) {
     stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
     return write_on(L, stream, 0, then);

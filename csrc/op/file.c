@@ -174,9 +174,9 @@ static int submit_writev(lua_State *L, uint64_t offset, int options) {
   int fd = kio_check_fd(L, 1);
   unsigned count = kio_check_list(L, 2);
   int64_t timeout = kio_op_timeout(L, options);
+  kio_task *task = kio_op_begin(L);
   int first = lua_gettop(L) + 1;
   kio_push_strings(L, 2, count);
-  kio_task *task = kio_op_begin(L);
   kio_request *request = kio_op_request(L, task, KIO_OP_WRITEV, fd);
   if (!request || !kio_op_buffer(L, request, count * sizeof(struct iovec))) return 3;
   struct iovec *iov = (struct iovec *)(void *)request->buffer.data;

@@ -61,8 +61,55 @@ kio_task *kio_op_begin_closing(lua_State *L) {
   return task;
 }
 
+static int turnedk(lua_State *L, int status, lua_KContext count) {
+  (void)status;
+  kio_task_check_resumed(L);
+  return (int)count;
+}
+
+int kio_op_let_turn(lua_State *L, int count) {
+  kio_task *task = kio_op_task(L);
+  if (!lua_isyieldable(L) || task->sched->stuck) return count;
+  luaL_checkstack(L, 1, NULL);
+  kio_sched_ready(task->sched, task);
+  return kio_task_yield_marked(L, count, turnedk);
+}
+
+/* The function has done nothing yet: it begins once more. */
+static int againk(lua_State *L, int status, lua_KContext ctx) {
+  lua_Debug frame;
+  (void)status;
+  (void)ctx;
+  kio_task_check_resumed(L);
+  lua_getstack(L, 0, &frame);
+  lua_getinfo(L, "f", &frame);
+  lua_CFunction self = lua_tocfunction(L, -1);
+  lua_pop(L, 1);
+  return self(L);
+}
+
+static void begin_after_turn(lua_State *L, kio_task *task) {
+  luaL_checkstack(L, 4, NULL); /* or the second attempt would fail after the wait */
+  kio_sched_ready(task->sched, task);
+  kio_task_yield_marked(L, 0, againk);
+}
+
 kio_task *kio_op_begin_slowly(lua_State *L) {
-  kio_task *task = kio_op_begin_closing(L);
+  kio_task *task = kio_op_begin_waiting(L);
+  if (kio_sched_is_spent(task->sched)) begin_after_turn(L, task);
+  return task;
+}
+
+kio_task *kio_op_begin_lightly(lua_State *L) {
+  kio_task *task = kio_op_task(L);
+  bool on = kio_sched_spend(task->sched) || !lua_isyieldable(L) || task->sched->stuck;
+  return on && !kio_task_is_cancelled(task) ? task : kio_op_begin_slowly(L);
+}
+
+kio_task *kio_op_begin_waiting(lua_State *L) {
+  kio_task *task = kio_op_running(L);
+  if (kio_op_is_plain(L, task)) return task;
+  task = kio_op_begin_closing(L);
   if (kio_task_is_cancelled(task)) raise_after_turn(L, task);
   return task;
 }

@@ -22,18 +22,39 @@ static inline kio_task *kio_op_running(lua_State *L) {
   const kio_sched *sched = kio_sched_here();
   return sched && sched->leaf == L ? sched->current : NULL;
 }
-/* kio_op_begin when something is in the way: says what, or removes it. */
+/* kio_op_begin when something is in the way, or the loop may have to turn: says what, or removes
+   it. */
 kio_task *kio_op_begin_slowly(lua_State *L);
+/* Lets the loop turn and returns `count` results, also in a task that is cancelled meanwhile. */
+int kio_op_let_turn(lua_State *L, int count);
 /* kio_op_task when L is no task's code: raises. */
 kio_task *kio_op_no_task(lua_State *L);
+/* Whether nothing is in the way of an operation of this task. */
+static inline bool kio_op_is_plain(lua_State *L, const kio_task *task) {
+  return task && !task->sched->stuck && !task->request && !kio_task_is_cancelled(task) &&
+         lua_isyieldable(L);
+}
 /* The running task, when an operation may start in L. Raises outside a task, where Lua cannot
    yield, and in a coroutine kio does not drive; in a cancelled task it raises Cancelled, after
-   letting the loop turn once (so it may yield L: call it before anything that must be undone). */
+   letting the loop turn once. A task that has begun many operations without waiting lets the loop
+   turn, and then L's C function is called anew. So this may yield L: call it once in a function,
+   before anything that must be undone, and before its arguments are changed. */
 static inline kio_task *kio_op_begin(lua_State *L) {
   kio_task *task = kio_op_running(L);
-  bool plain = task && !task->sched->stuck && !task->request && !kio_task_is_cancelled(task);
-  return plain && lua_isyieldable(L) ? task : kio_op_begin_slowly(L);
+  return kio_op_is_plain(L, task) && kio_sched_spend(task->sched) ? task : kio_op_begin_slowly(L);
 }
+/* The operation has come to something at once: returns `count`, the number of its results on top of
+   the stack, after letting the loop turn when it is time for that. */
+static inline int kio_op_at_once(lua_State *L, int count) {
+  kio_sched *sched = kio_sched_current();
+  bool on = kio_sched_spend(sched) || !kio_sched_is_spent(sched);
+  return on ? count : kio_op_let_turn(L, count);
+}
+/* The same for what seldom waits: where Lua cannot yield it is not refused, and goes on. */
+kio_task *kio_op_begin_lightly(lua_State *L);
+/* The same for what parks in any case, and must not miss what happens before: only a cancelled task
+   lets the loop turn. */
+kio_task *kio_op_begin_waiting(lua_State *L);
 /* The same, not refused to a cancelled task: for `close`, which must always close. */
 kio_task *kio_op_begin_closing(lua_State *L);
 /* Whether a task of this process runs here: what may also be done without one is an operation then,

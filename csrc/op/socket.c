@@ -177,9 +177,9 @@ static int l_sendmsg(lua_State *L) {
   }
   unsigned count = kio_check_list(L, 2);
   if (!read_options(L, 3, &options)) return 3;
+  kio_task *task = kio_op_begin(L);
   int first = lua_gettop(L) + 1;
   kio_push_strings(L, 2, count);
-  kio_task *task = kio_op_begin(L);
   kio_request *request = kio_op_request(L, task, KIO_OP_SENDMSG, fd);
   message *m = request ? new_message(L, request, count, 0, options.flags) : NULL;
   if (!m) return 3;

@@ -179,7 +179,7 @@ static int l_each(lua_State *L) {
   int last = lua_gettop(L);
   uint64_t set = check_names(L, last);
   kio_task *task = kio_op_task(L);
-  if (kio_task_is_cancelled(task)) kio_op_begin(L); /* raises */
+  if (kio_task_is_cancelled(task)) kio_op_begin_waiting(L); /* raises */
   check_first_worker(L, task);
   lua_pushcfunction(L, l_next);
   kio_watch_signals *watch = new_watch(L, set);

@@ -87,7 +87,7 @@ static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
 static int l_wait(lua_State *L) {
   handle *h = check_queue(L);
   int64_t timeout = opt_seconds(L, 2);
-  kio_task *task = kio_op_begin(L);
+  kio_task *task = kio_op_begin_waiting(L);
   lua_settop(L, 3);
   kio_op_timer(L, task, timeout);
   set_cell(L, task);
@@ -175,7 +175,7 @@ static int l_wait_anyk(lua_State *L, int status, lua_KContext ctx) {
 static int l_wait_any(lua_State *L) {
   size_t count = (size_t)check_list(L);
   int64_t timeout = opt_seconds(L, 2);
-  kio_task *task = kio_op_begin(L);
+  kio_task *task = kio_op_begin_waiting(L);
   lua_settop(L, 3);
   kio_choice *choice = lua_newuserdatauv(L, sizeof *choice + count * sizeof(kio_waiter), 0);
   choice->task = NULL; /* nothing that can raise comes after the first push */
@@ -191,10 +191,19 @@ static int l_wait_any(lua_State *L) {
 
 /* ---- the running task ---- */
 
-/* checkpoint() -> the running task; raises like an operation: outside tasks, and Cancelled */
+/* checkpoint() -> the running task, whether what needs no waiting must be followed by let_turn;
+   raises like an operation: outside tasks, and Cancelled */
 static int l_checkpoint(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, kio_op_begin(L));
-  return 1;
+  kio_task *task = kio_op_begin_waiting(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  if (kio_sched_spend(task->sched)) return 1;
+  lua_pushboolean(L, kio_sched_is_spent(task->sched));
+  return 2;
+}
+
+/* let_turn(): the loop turns; raises nothing, for what was taken before must reach the caller */
+static int l_let_turn(lua_State *L) {
+  return kio_op_let_turn(L, 0);
 }
 
 /* current() -> the running task | nil outside tasks */
@@ -261,5 +270,6 @@ void kio_queue_open(lua_State *L) {
 
 const luaL_Reg kio_queue_ops[] = {
     {"queue", l_queue},     {"wait_any", l_wait_any},       {"checkpoint", l_checkpoint},
+    {"let_turn", l_let_turn},
     {"current", l_current}, {"task_result", l_task_result}, {NULL, NULL},
 };

@@ -101,7 +101,7 @@ static int finish(lua_State *L) {
     return push_ended(L, h, end);
   }
   if (h->failed) return cancelled ? lua_error(L) : kio_trace_raise_kept(L);
-  return h->scope.cut ? cut_short(L, h) : lua_gettop(L) - HANDLER;
+  return kio_op_at_once(L, h->scope.cut ? cut_short(L, h) : lua_gettop(L) - HANDLER);
 }
 
 /* ---- the body ---- */
@@ -174,21 +174,21 @@ static int open_and_run(lua_State *L, kio_task *task, const char *what, bool shi
 /* scope(f) -> f's results; f is called with the scope */
 static int l_scope(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
-  kio_task *task = kio_op_begin(L);
+  kio_task *task = kio_op_begin_waiting(L);
   lua_settop(L, 1);
   return open_and_run(L, task, scope_name, false, KIO_NEVER);
 }
 
 int kio_scope_l_run(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
-  return open_and_run(L, kio_op_begin(L), "kio.thread", false, KIO_NEVER);
+  return open_and_run(L, kio_op_begin_waiting(L), "kio.thread", false, KIO_NEVER);
 }
 
 /* timeout(seconds, f, ...) -> f's results | nil, message, "ETIMEDOUT" */
 static int l_timeout(lua_State *L) {
   int64_t ns = kio_check_seconds(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  kio_task *task = kio_op_begin(L);
+  kio_task *task = kio_op_begin_waiting(L);
   lua_remove(L, 1);
   return open_and_run(L, task, "kio.timeout", false, kio_sched_due(task->sched, ns));
 }
@@ -198,7 +198,7 @@ static int l_deadline(lua_State *L) {
   lua_Number at = luaL_checknumber(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   luaL_argcheck(L, at == at, 1, "a moment cannot be NaN");
-  kio_task *task = kio_op_begin(L);
+  kio_task *task = kio_op_begin_waiting(L);
   lua_remove(L, 1);
   int64_t due = at <= 0 ? 0 : kio_seconds_to_ns(at);
   return open_and_run(L, task, "kio.deadline", false, due);

@@ -78,7 +78,7 @@ kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first)
 static int l_spawn(lua_State *L) {
   if (!lua_istable(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
   kio_task *task = kio_op_task(L);
-  if (kio_task_is_cancelled(task)) kio_op_begin(L); /* raises */
+  if (kio_task_is_cancelled(task)) kio_op_begin_waiting(L); /* raises */
   kio_spawn(L, task->sched, kio_scope_owner(task->scope), 1);
   return 1;
 }
@@ -117,7 +117,8 @@ static int l_awaitk(lua_State *L, int status, lua_KContext ctx) {
 static int wait_for(lua_State *L, bool join) {
   kio_task *target = kio_task_check(L, 1);
   int64_t timeout = kio_op_timeout(L, 2);
-  kio_task *task = kio_op_begin(L);
+  /* One that has not ended fails in the next turn: it must be awaited before that. */
+  kio_task *task = kio_task_ended(target) ? kio_op_begin(L) : kio_op_begin_waiting(L);
   lua_settop(L, 1);
   if (kio_task_ended(target)) return join ? join_ended(L, target) : await_ended(L, target);
   if (target == task) return luaL_error(L, "a task cannot wait for itself");

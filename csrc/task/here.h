@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "base/config.h"
 #include "ring/buffer.h"
 #include "ring/desc.h"
 #include "ring/ring.h"
@@ -65,6 +66,7 @@ struct kio_sched {
   struct kio_signals *signals; /* what process/signals.c keeps; NULL: no signal was watched yet */
   kio_task *current;           /* the task that runs now; NULL: the loop itself */
   lua_State *leaf;             /* the coroutine that runs now: the task's, or one inside it */
+  int budget;                  /* operations it may yet begin without waiting */
   bool stuck;                  /* somewhere between the two Lua cannot yield */
   kio_scope root;              /* the scope of the whole run */
   kio_task *main;              /* the root task; anchored for the whole run */
@@ -136,6 +138,21 @@ static inline void kio_sched_unready(kio_sched *sched, kio_task *task) {
   kio_assert(sched->ready_count > 0);
   kio_link_remove(&task->wait_link);
   sched->ready_count--;
+}
+/* Whether this turn has lasted so long that the kernel must be looked at. */
+static inline bool kio_sched_is_late(kio_sched *sched) {
+  return kio_ring_now_ns(&sched->ring) > sched->now_ns + KIO_SNAPSHOT_NS;
+}
+/* One more operation begins. False: time to ask kio_sched_is_spent. */
+static inline bool kio_sched_spend(kio_sched *sched) {
+  return (--sched->budget & (KIO_BUDGET_LOOK - 1)) != 0;
+}
+/* Whether the running task has begun so many operations without waiting, or for so long, that the
+   loop must turn first: what is always ready would go on for ever. The clock costs more than most
+   of these operations: it is looked at now and then only. */
+static inline bool kio_sched_is_spent(kio_sched *sched) {
+  bool looks = (sched->budget & (KIO_BUDGET_LOOK - 1)) == 0;
+  return looks && (sched->budget <= 0 || kio_sched_is_late(sched));
 }
 
 #endif

@@ -55,17 +55,17 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
 /* Runs what is ready now; what becomes ready meanwhile comes after the kernel had its turn. False
    in a child that a task has forked. */
 static bool run_ready(kio_sched *sched) {
-  int64_t limit = sched->now_ns + KIO_SNAPSHOT_NS;
   size_t snapshot = sched->ready_count;
   if (sched->config.seed) kio_shuffle(&sched->ready, snapshot, &sched->random);
   for (size_t i = 0; i < snapshot; i++) {
     kio_task *task = KIO_CONTAINER(kio_list_pop(&sched->ready), kio_task, wait_link);
     sched->ready_count--;
     sched->stats.resumes++;
+    sched->budget = KIO_BUDGET;
     kio_task_resume(sched->L, task);
     if (!kio_ring_alive(&sched->ring)) return false;
     /* The clock costs about as much as a short resume: look at it now and then. */
-    if (i % 4 == 3 && kio_ring_now_ns(&sched->ring) > limit) break;
+    if (i % 4 == 3 && kio_sched_is_late(sched)) break;
   }
   return true;
 }

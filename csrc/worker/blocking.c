@@ -227,8 +227,8 @@ static int l_placek(lua_State *L, int status, lua_KContext ctx) {
 
 /* spawn_blocking(f, ...) or {f, ..., name =, wait =} -> task | nil, message, "EAGAIN" */
 static int l_spawn_blocking(lua_State *L) {
-  read_arguments(L);
   kio_task *task = kio_op_begin(L);
+  read_arguments(L);
   luaL_checkstack(L, 8, "too many arguments");
   blocking *b = kio_call_new(L, task, &blocking_kind);
   if (!b) return 3;

@@ -46,12 +46,6 @@ static kio_shared *check(lua_State *L) {
   return kio_shared_check(L, &shared_kind);
 }
 
-static int64_t check_timeout(lua_State *L, int index) {
-  int64_t timeout = kio_shared_timeout(L, index);
-  lua_settop(L, index - 1);
-  return timeout;
-}
-
 /* ---- failures ---- */
 
 static int late(lua_State *L, const char *what) {
@@ -130,23 +124,16 @@ static int send_value(lua_State *L, kio_task *task, int64_t timeout_ns) {
   return refused(L, &parcel, result, "send");
 }
 
-static int l_send_turned(lua_State *L, int status, lua_KContext timeout_ns) {
-  (void)status;
-  kio_shared_turned(L);
-  return send_value(L, kio_sched_current()->current, timeout_ns);
-}
-
 static void check_value(lua_State *L) {
   luaL_argcheck(L, !lua_isnoneornil(L, VALUE), VALUE, "a channel cannot carry nil");
 }
 
 /* channel:send(value [, timeout]) -> true */
 static int l_send(lua_State *L) {
-  kio_shared *shared = check(L);
+  check(L);
   check_value(L);
-  int64_t timeout_ns = check_timeout(L, 3);
+  int64_t timeout_ns = kio_shared_timeout(L, 3);
   kio_task *task = kio_op_begin(L);
-  if (kio_shared_busy(shared, task)) return kio_shared_turn(L, task, timeout_ns, l_send_turned);
   return send_value(L, task, timeout_ns);
 }
 
@@ -206,18 +193,11 @@ static int receive_value(lua_State *L, kio_task *task, int64_t timeout_ns) {
   return wait_to_receive(L, task, shared, timeout_ns);
 }
 
-static int l_receive_turned(lua_State *L, int status, lua_KContext timeout_ns) {
-  (void)status;
-  kio_shared_turned(L);
-  return receive_value(L, kio_sched_current()->current, timeout_ns);
-}
-
 /* channel:receive([timeout]) -> value | nil: closed and empty */
 static int l_receive(lua_State *L) {
-  kio_shared *shared = check(L);
-  int64_t timeout_ns = check_timeout(L, 2);
+  check(L);
+  int64_t timeout_ns = kio_shared_timeout(L, 2);
   kio_task *task = kio_op_begin(L);
-  if (kio_shared_busy(shared, task)) return kio_shared_turn(L, task, timeout_ns, l_receive_turned);
   return receive_value(L, task, timeout_ns);
 }
 

@@ -66,19 +66,11 @@ static int wait(lua_State *L, kio_task *task, int64_t timeout_ns) {
   return happened(L);
 }
 
-static int l_wait_turned(lua_State *L, int status, lua_KContext timeout_ns) {
-  (void)status;
-  kio_shared_turned(L);
-  return wait(L, kio_sched_current()->current, timeout_ns);
-}
-
 /* event:wait([timeout]) -> true */
 static int l_wait(lua_State *L) {
-  kio_shared *shared = check(L);
+  check(L);
   int64_t timeout_ns = kio_shared_timeout(L, 2);
-  lua_settop(L, 1);
   kio_task *task = kio_op_begin(L);
-  if (kio_shared_busy(shared, task)) return kio_shared_turn(L, task, timeout_ns, l_wait_turned);
   return wait(L, task, timeout_ns);
 }
 

@@ -2,7 +2,6 @@
    Called by the thread of the Lua state. */
 #include "worker/shared.h"
 
-#include "base/config.h"
 #include "op/op.h"
 #include "task/here.h"
 #include "task/result.h"
@@ -80,23 +79,6 @@ int kio_shared_l_gc(lua_State *L) {
   if (shared && shared->object) shared->kind->unref(shared->object);
   if (shared) shared->object = NULL;
   return 0;
-}
-
-bool kio_shared_busy(kio_shared *shared, const kio_task *task) {
-  uint64_t turn = task->sched->stats.turns;
-  if (shared->turn != turn) shared->moves = 0;
-  shared->turn = turn;
-  return shared->moves++ >= KIO_SHARED_MOVES;
-}
-
-int kio_shared_turn(lua_State *L, kio_task *task, lua_KContext ctx, lua_KFunction k) {
-  kio_sched_ready(task->sched, task);
-  return kio_task_yield_marked(L, ctx, k);
-}
-
-void kio_shared_turned(lua_State *L) {
-  kio_task_check_resumed(L);
-  if (kio_task_is_cancelled(kio_sched_current()->current)) kio_task_raise_cancelled(L);
 }
 
 int64_t kio_shared_timeout(lua_State *L, int index) {

@@ -21,8 +21,6 @@ typedef struct kio_shared {
   const kio_shared_kind *kind; /* tells the type faster than the metatable does */
   void *object;                /* a reference; NULL: it was finalized */
   pid_t process;               /* where it was made: a forked child has a copy of no use */
-  uint64_t turn;               /* of the loop, in which it was last used */
-  unsigned moves;              /* how often in that turn */
 } kio_shared;
 
 /* Pushes the userdata of an object, with a reference to it that belongs to it from then on. When it
@@ -43,13 +41,6 @@ kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind);
 kio_shared *kio_shared_check(lua_State *L, const kio_shared_kind *kind);
 /* __gc */
 int kio_shared_l_gc(lua_State *L);
-/* Counts one more use of it that did not wait. True: the loop must turn before the next, for other
-   workers may keep a task going for ever. */
-bool kio_shared_busy(kio_shared *shared, const kio_task *task);
-/* Has the loop turn; then `k` runs with `ctx`, and must call kio_shared_turned first. */
-int kio_shared_turn(lua_State *L, kio_task *task, lua_KContext ctx, lua_KFunction k);
-/* Raises Cancelled when the task has been cancelled meanwhile. */
-void kio_shared_turned(lua_State *L);
 /* The number of seconds, or the options with `timeout`, at `index`: nanoseconds. */
 int64_t kio_shared_timeout(lua_State *L, int index);
 

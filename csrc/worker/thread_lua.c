@@ -91,7 +91,7 @@ static int spawn(lua_State *L, kio_task *task, int count, unsigned worker,
 
 static kio_task *begin(lua_State *L) {
   kio_task *task = kio_op_task(L);
-  if (kio_task_is_cancelled(task)) kio_op_begin(L); /* raises */
+  if (kio_task_is_cancelled(task)) kio_op_begin_waiting(L); /* raises */
   return task;
 }
 

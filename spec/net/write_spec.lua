@@ -55,9 +55,11 @@ describe("write", function()
       client:send("x")
       connection.receive(server, 1)
       local turns, before = kio.stats().turns, sends()
-      for i = 1, 40 do client:write(i % 10) end
+      -- In the hostile build the loop turns after four operations that did not wait.
+      local count = support.flavour == "hostile" and 3 or 40
+      for i = 1, count do client:write(i % 10) end
       assert.equal(turns, kio.stats().turns)
-      assert.equal("1234567890", connection.receive(server, 10))
+      assert.equal("123", connection.receive(server, 3))
       assert.equal(before + 1, sends())
       connection.close(client, server)
     end)

@@ -199,7 +199,8 @@ describe("await", function()
       local task = kio.spawn(pass, 7)
       task:await()
       local turns = kio.stats().turns
-      for _ = 1, 100 do
+      -- In the hostile build the loop turns after four operations that did not wait.
+      for _ = 1, support.flavour == "hostile" and 1 or 100 do
         assert.equal(7, task:await())
         assert.same({ n = 2, true, 7 }, table.pack(task:join()))
       end

@@ -86,9 +86,12 @@ function Channel:send(value, timeout)
   if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "send") end
   if timeout ~= nil then timeout = check.timeout(timeout, 2, "send") end
   if value == nil then check.refuse(SEND_NIL) end
-  core.checkpoint()
+  local _, spent = core.checkpoint()
   if self.closed then check.refuse(SEND_CLOSED) end
-  if put(self, value) then return true end
+  if put(self, value) then
+    if spent then core.let_turn() end
+    return true
+  end
   local woken, given = self.senders:wait(timeout, value)
   if given == CLOSED then check.refuse(CLOSED_IN_SEND) end
   if woken then return true end
@@ -119,8 +122,12 @@ end
 function Channel:receive(timeout)
   if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "receive") end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "receive") end
-  core.checkpoint()
-  if can_take(self) then return take(self) end
+  local _, spent = core.checkpoint()
+  if can_take(self) then
+    local value = take(self)
+    if spent then core.let_turn() end
+    return value
+  end
   local woken, given = self.receivers:wait(timeout)
   if woken then return received(given) end
   return check.late "receive channel"

@@ -38,8 +38,12 @@ end
 function Event:wait(timeout)
   if getmetatable(self) ~= Event then check.bad_self(self, Event, "wait") end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "wait") end
-  core.checkpoint()
-  if self.is_on or self.waiters:wait(timeout) then return true end
+  local _, spent = core.checkpoint()
+  if self.is_on then
+    if spent then core.let_turn() end
+    return true
+  end
+  if self.waiters:wait(timeout) then return true end
   return check.late "wait event"
 end
 

@@ -31,9 +31,10 @@ local LEFT_LOCKED = "the mutex was left locked by a task that has ended"
 function Mutex:lock(timeout)
   if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "lock") end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "lock") end
-  local me = core.checkpoint()
+  local me, spent = core.checkpoint()
   if not self.owner then
     self.owner = me
+    if spent then core.let_turn() end
     return self
   elseif self.owner == me then
     check.refuse "lock: the calling task holds the mutex already"

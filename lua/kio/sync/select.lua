@@ -110,9 +110,16 @@ end
 
 local attempt
 
+-- Other workers may go on being faster: it must not be for ever.
+local function again(alternatives, timeout)
+  local _, spent = core.checkpoint()
+  alternatives.spent = spent
+  return attempt(alternatives, timeout)
+end
+
 -- What alternative `i` came to; another worker may have been faster.
 local function take(alternatives, timeout, i, first, ...)
-  if first == shared.missed then return attempt(alternatives, timeout) end
+  if first == shared.missed then return again(alternatives, timeout) end
   return i, first, ...
 end
 
@@ -120,6 +127,11 @@ end
 function attempt(alternatives, timeout)
   local all_kinds, objects = alternatives.kinds, alternatives.objects
   local ready = choose(alternatives)
+  if ready and alternatives.spent then
+    alternatives.spent = nil
+    core.let_turn()
+    ready = choose(alternatives)
+  end
   if ready then
     return take(alternatives, timeout, ready,
       all_kinds[ready].take(objects[ready], alternatives.values[ready]))
@@ -127,7 +139,7 @@ function attempt(alternatives, timeout)
   local woken, given
   if alternatives.shared then woken, given = wait_shared(alternatives)
   else woken, given = wait(alternatives, timeout) end
-  if woken == false then return attempt(alternatives, timeout) end
+  if woken == false then return again(alternatives, timeout) end
   if not woken then return check.late "select" end
   return take(alternatives, timeout, woken, all_kinds[woken].given(objects[woken], given))
 end
@@ -147,13 +159,11 @@ local function select(list)
       meta and meta.__name or type(list)), 2)
   end
   local timeout = check.seconds(list.timeout, 1, "select")
-  local me = core.checkpoint()
+  local me, spent = core.checkpoint()
   local alternatives, wrong = read(list, me)
   if not alternatives then error("select: " .. wrong, 2) end
-  if alternatives.shared then
-    shared.let_turn()
-    alternatives.due = timeout and core.now() + timeout
-  end
+  alternatives.spent = spent
+  if alternatives.shared then alternatives.due = timeout and core.now() + timeout end
   return attempt(alternatives, timeout)
 end
 

@@ -21,9 +21,10 @@ Semaphore.__index = Semaphore
 function Semaphore:acquire(timeout)
   if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "acquire") end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "acquire") end
-  core.checkpoint()
+  local _, spent = core.checkpoint()
   if self.free > 0 then
     self.free = self.free - 1
+    if spent then core.let_turn() end
     return self
   end
   if self.waiters:wait(timeout) then return self end

@@ -82,19 +82,4 @@ function shared.wait(alternatives, timeout)
   return core.wait_any(queues, timeout, alternatives.values)
 end
 
--- ---- turns ----
-
-local MOVES = 128
-
-local turn, moves = 0, 0
-
----Lets the loop turn when a task has selected often without waiting: other workers may keep it
----going for ever.
----@async
-function shared.let_turn()
-  if core.turn() ~= turn then turn, moves = core.turn(), 0 end
-  moves = moves + 1
-  if moves > MOVES then core.yield() end
-end
-
 return shared

@@ -33,8 +33,12 @@ end
 function Waitgroup:wait(timeout)
   if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "wait") end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "wait") end
-  core.checkpoint()
-  if self.count == 0 or self.waiters:wait(timeout) then return true end
+  local _, spent = core.checkpoint()
+  if self.count == 0 then
+    if spent then core.let_turn() end
+    return true
+  end
+  if self.waiters:wait(timeout) then return true end
   return check.late "wait waitgroup"
 end
 

@@ -61,6 +61,7 @@ build = {
         "csrc/op/close.c",
         "csrc/op/dir.c",
         "csrc/op/file.c",
+        "csrc/op/finalizer.c",
         "csrc/op/handle.c",
         "csrc/op/misuse.c",
         "csrc/op/offload.c",

@@ -13,6 +13,7 @@
 #include "net/sockopt.h"
 #include "net/stream_lua.h"
 #include "op/close.h"
+#include "op/finalizer.h"
 #include "op/handle.h"
 #include "op/op.h"
 #include "op/registry.h"
@@ -190,7 +191,8 @@ static int l_close(lua_State *L) {
 }
 
 static int l_gc(lua_State *L) {
-  listener *l = check_listener(L);
+  listener *l = kio_finalized(L, LISTENER_TYPE);
+  if (!l) return 0;
   drop_acceptor(l);
   return kio_close_socket(L, &l->fd, false);
 }

@@ -9,6 +9,7 @@
 #include "net/sockopt.h"
 #include "net/stream_lua.h"
 #include "net/udp.h"
+#include "op/finalizer.h"
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/registry.h"
@@ -184,7 +185,8 @@ static void close_all(passed *p) {
 }
 
 static int l_close_passed(lua_State *L) {
-  close_all(lua_touserdata(L, 1));
+  passed *p = kio_finalized(L, PASSED_TYPE);
+  if (p) close_all(p);
   return 0;
 }
 

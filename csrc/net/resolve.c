@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "op/finalizer.h"
 #include "op/offload.h"
 #include "op/registry.h"
 #include "system/address.h"
@@ -137,7 +138,8 @@ static int look_up(lua_State *L, const query *q, int64_t timeout_ns) {
 /* ---- outside ---- */
 
 static int l_found_gc(lua_State *L) {
-  struct addrinfo **found = luaL_checkudata(L, 1, FOUND_TYPE);
+  struct addrinfo **found = kio_finalized(L, FOUND_TYPE);
+  if (!found) return 0;
   if (*found) freeaddrinfo(*found);
   *found = NULL;
   return 0;

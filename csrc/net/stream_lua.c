@@ -13,6 +13,7 @@
 #include "net/sockopt.h"
 #include "net/udp.h"
 #include "op/close.h"
+#include "op/finalizer.h"
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/pieces.h"
@@ -336,7 +337,8 @@ static int l_close_value(lua_State *L) {
 }
 
 static int l_gc(lua_State *L) {
-  kio_stream_handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
+  kio_stream_handle *h = kio_finalized(L, STREAM_TYPE);
+  if (!h) return 0;
   if (h->stream) kio_stream_drop(h->stream);
   h->stream = NULL;
   return 0;

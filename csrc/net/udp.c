@@ -10,6 +10,7 @@
 #include "base/number.h"
 #include "net/sockopt.h"
 #include "op/close.h"
+#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/collect.h"
@@ -271,6 +272,7 @@ static int l_close(lua_State *L) {
 }
 
 static int l_gc(lua_State *L) {
+  if (!kio_finalized(L, KIO_UDP_TYPE)) return 0;
   return close_udp(L, false);
 }
 

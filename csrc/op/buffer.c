@@ -8,6 +8,7 @@
 
 #include "base/config.h"
 #include "base/memory.h"
+#include "op/finalizer.h"
 #include "op/handle.h"
 #include "op/op.h"
 #include "op/registry.h"
@@ -263,8 +264,14 @@ static int l_close(lua_State *L) {
   return 1;
 }
 
-static int l_gc(lua_State *L) {
+static int l_close_value(lua_State *L) {
   let_go(luaL_checkudata(L, 1, BUFFER_TYPE));
+  return 0;
+}
+
+static int l_gc(lua_State *L) {
+  kio_view *view = kio_finalized(L, BUFFER_TYPE);
+  if (view) let_go(view);
   return 0;
 }
 
@@ -326,7 +333,8 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg metamethods[] = {
-    {"__len", l_len}, {"__gc", l_gc}, {"__close", l_gc}, {"__tostring", l_tostring}, {NULL, NULL},
+    {"__len", l_len},           {"__gc", l_gc}, {"__close", l_close_value},
+    {"__tostring", l_tostring}, {NULL, NULL},
 };
 
 void kio_buffer_open(lua_State *L) {

@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "op/finalizer.h"
 #include "op/offload.h"
 #include "op/registry.h"
 #include "task/collect.h"
@@ -207,7 +208,8 @@ static int call(lua_State *L, const errand_kind *kind, const char *path, int mod
 /* ---- outside: at once ---- */
 
 static int l_plain_gc(lua_State *L) {
-  errand *e = luaL_checkudata(L, 1, PLAIN_TYPE);
+  errand *e = kio_finalized(L, PLAIN_TYPE);
+  if (!e) return 0;
   kio_memory_free(e->found.bytes);
   e->found.bytes = NULL;
   return 0;

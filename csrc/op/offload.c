@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/memory.h"
+#include "op/finalizer.h"
 #include "op/registry.h"
 #include "task/here.h"
 #include "task/member.h"
@@ -59,7 +60,8 @@ static void drop(kio_post *post) {
 
 /* The frame is gone. A task that waits all the same has lost its coroutine: it is woken to end. */
 static int l_gc(lua_State *L) {
-  kio_call **anchor = luaL_checkudata(L, 1, CALL_TYPE);
+  kio_call **anchor = kio_finalized(L, CALL_TYPE);
+  if (!anchor) return 0;
   kio_call *call = *anchor;
   *anchor = NULL;
   if (!call) return 0;
@@ -73,6 +75,12 @@ static int l_gc(lua_State *L) {
 
 void kio_call_open(lua_State *L) {
   kio_new_hidden_type(L, CALL_TYPE, l_gc);
+}
+
+kio_call *kio_call_check(lua_State *L, int index) {
+  kio_call *call = *(kio_call **)luaL_checkudata(L, index, CALL_TYPE);
+  luaL_argcheck(L, call, index, "it has ended");
+  return call;
 }
 
 void kio_call_end(kio_call *call) {

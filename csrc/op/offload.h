@@ -51,6 +51,8 @@ void kio_call_hold(kio_task *task, kio_call *call);
 /* In `k`: 0 when the work has been done, ETIMEDOUT when its deadline passed first, ECANCELED when
    the pool ended before it began. Raises Cancelled. */
 int kio_call_result(lua_State *L, kio_call *call);
+/* The call whose anchor is at `index`, or an argument error. */
+kio_call *kio_call_check(lua_State *L, int index);
 /* In `k`, once its results have been taken: the call is not to be touched any more. */
 void kio_call_end(kio_call *call);
 

@@ -11,6 +11,7 @@
 
 #include "base/number.h"
 #include "op/op.h"
+#include "op/finalizer.h"
 #include "op/registry.h"
 #include "system/address.h"
 #include "system/socket.h"
@@ -214,6 +215,12 @@ void kio_constants_open(lua_State *L) {
   lua_setfield(L, -2, "const");
 }
 
+/* finalizes() -> whether the collector has called the function that calls this */
+static int l_finalizes(lua_State *L) {
+  lua_pushboolean(L, kio_called_by_collector(L, 1));
+  return 1;
+}
+
 const luaL_Reg kio_plain_ops[] = {
     {"socket", l_socket},
     {"pipe", l_pipe},
@@ -224,6 +231,7 @@ const luaL_Reg kio_plain_ops[] = {
     {"getpeername", l_getpeername},
     {"lseek", l_lseek},
     {"close_now", l_close_now},
+    {"finalizes", l_finalizes},
     {"inotify", l_inotify},
     {"name_fd", l_name_fd},
     {"plain_fd", l_plain_fd},

@@ -12,6 +12,7 @@
 #include "base/signame.h"
 #include "net/stream_lua.h"
 #include "op/close.h"
+#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "system/child.h"
@@ -145,7 +146,8 @@ static int close_now(lua_State *L, child *c) {
 }
 
 static int l_gc(lua_State *L) {
-  child *c = check_child(L);
+  child *c = kio_finalized(L, CHILD_TYPE);
+  if (!c) return 0;
   c->waiting = 0; /* a task that waits holds it: there is none */
   close_now(L, c);
   return 0;

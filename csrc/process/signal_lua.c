@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/errname.h"
+#include "op/finalizer.h"
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/registry.h"
@@ -77,6 +78,12 @@ static int fail(lua_State *L, const kio_watch_signals *watch, const char *what, 
 
 static int l_close(lua_State *L) {
   kio_signals_close(luaL_checkudata(L, 1, WATCH_TYPE));
+  return 0;
+}
+
+static int l_gc(lua_State *L) {
+  kio_watch_signals *watch = kio_finalized(L, WATCH_TYPE);
+  if (watch) kio_signals_close(watch);
   return 0;
 }
 
@@ -192,7 +199,7 @@ static int l_each(lua_State *L) {
 }
 
 static const luaL_Reg metamethods[] = {
-    {"__gc", l_close},
+    {"__gc", l_gc},
     {"__close", l_close},
     {"__tostring", l_tostring},
     {NULL, NULL},

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 
+#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/here.h"
@@ -230,12 +231,14 @@ static int l_task_result(lua_State *L) {
 /* Its finalizers wake who waits: that happens when the coroutine that held the queue was closed by
    a function that was taken from Lua before kio was loaded, or at the end of the state. */
 static int l_queue_gc(lua_State *L) {
-  kio_queue_wake_all(&check_queue(L)->base.queue);
+  handle *h = kio_finalized(L, QUEUE_TYPE);
+  if (h) kio_queue_wake_all(&h->base.queue);
   return 0;
 }
 
 static int l_choice_gc(lua_State *L) {
-  kio_choice_fini(luaL_checkudata(L, 1, CHOICE_TYPE));
+  kio_choice *choice = kio_finalized(L, CHOICE_TYPE);
+  if (choice) kio_choice_fini(choice);
   return 0;
 }
 
@@ -270,6 +273,6 @@ void kio_queue_open(lua_State *L) {
 
 const luaL_Reg kio_queue_ops[] = {
     {"queue", l_queue},     {"wait_any", l_wait_any},       {"checkpoint", l_checkpoint},
-    {"let_turn", l_let_turn},
-    {"current", l_current}, {"task_result", l_task_result}, {NULL, NULL},
+    {"current", l_current}, {"task_result", l_task_result}, {"let_turn", l_let_turn},
+    {NULL, NULL},
 };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/errname.h"
+#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "ring/rig.h"
@@ -184,6 +185,12 @@ static int l_clear(lua_State *L) {
   return 0;
 }
 
+static int l_gc(lua_State *L) {
+  kio_faults *faults = kio_finalized(L, FAULTS_TYPE);
+  if (faults) kio_faults_remove(faults);
+  return 0;
+}
+
 static int l_faults_tostring(lua_State *L) {
   const kio_faults *faults = check_faults(L);
   const char *state = kio_link_linked(&faults->link) ? "active" : "cleared";
@@ -196,7 +203,7 @@ void kio_rig_open(lua_State *L) {
   luaL_newmetatable(L, FAULTS_TYPE);
   luaL_newlib(L, methods);
   lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_clear);
+  lua_pushcfunction(L, l_gc);
   lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, l_faults_tostring);
   lua_setfield(L, -2, "__tostring");

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "op/finalizer.h"
 #include "op/registry.h"
 #include "task/sched_end.h"
 
@@ -17,7 +18,8 @@ kio_sched *kio_sched_push_new(lua_State *L) {
 }
 
 static int l_gc(lua_State *L) {
-  kio_sched_fini(luaL_checkudata(L, 1, SCHED_TYPE));
+  kio_sched *sched = kio_finalized(L, SCHED_TYPE);
+  if (sched) kio_sched_fini(sched);
   return 0;
 }
 

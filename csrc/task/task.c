@@ -27,7 +27,10 @@ static int body_ended(lua_State *L, int status, lua_KContext ctx) {
 }
 
 static int l_body(lua_State *L) {
-  kio_task *task = lua_touserdata(L, BODY_TASK);
+  const kio_sched *sched = kio_sched_current();
+  kio_task *task = sched ? sched->current : NULL;
+  bool own = task && lua_touserdata(L, BODY_TASK) == task && lua_gettop(L) >= BODY_FUNCTION;
+  if (!own) return luaL_error(L, "kio alone begins a task"); /* the debug library finds this */
   if (kio_task_is_cancelled(task)) { /* cancelled before it began: it never runs */
     lua_settop(L, 0);
     kio_task_push_mark(L, false);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/queue_lua.h"
@@ -102,7 +103,8 @@ void kio_await_end(kio_await *await) {
 
 /* The frame is gone. A task that waits all the same has lost its coroutine: it is woken to end. */
 static int l_gc(lua_State *L) {
-  kio_await **anchor = luaL_checkudata(L, 1, AWAIT_TYPE);
+  kio_await **anchor = kio_finalized(L, AWAIT_TYPE);
+  if (!anchor) return 0;
   kio_await *await = *anchor;
   if (!await) return 0;
   kio_task *task = await->task;
@@ -188,23 +190,32 @@ void kio_watch_begin(kio_await *await, kio_task *task) {
   begin(await, task);
 }
 
-/* watch:__close(): whoever waits in it all the same is woken. */
-static int l_watch_close(lua_State *L) {
-  watch *w = luaL_checkudata(L, 1, WATCH_TYPE);
+static void end_watch(watch *w) {
   kio_await *await = w->await;
-  if (!await) return 0;
+  if (!await) return;
   if (await->task) leave(await);
   settle(await);
   kio_queue_wake_all(&w->base.queue);
   kio_await_end(await);
+}
+
+/* watch:__close(): whoever waits in it all the same is woken. */
+static int l_watch_close(lua_State *L) {
+  end_watch(luaL_checkudata(L, 1, WATCH_TYPE));
+  return 0;
+}
+
+static int l_watch_gc(lua_State *L) {
+  watch *w = kio_finalized(L, WATCH_TYPE);
+  if (w) end_watch(w);
   return 0;
 }
 
 static void open_watch(lua_State *L) {
   luaL_newmetatable(L, WATCH_TYPE);
+  lua_pushcfunction(L, l_watch_gc);
+  lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, l_watch_close);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__gc");
   lua_setfield(L, -2, "__close");
   lua_pop(L, 1);
 }

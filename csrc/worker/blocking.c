@@ -134,7 +134,7 @@ static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
 /* The body of the task, which begins when the job has ended: wait(anchor) -> its results. */
 static int l_wait(lua_State *L) {
   kio_task *task = kio_op_begin(L);
-  blocking *b = *(blocking **)lua_touserdata(L, 1);
+  blocking *b = blocking_of(&kio_call_check(L, 1)->job);
   return kio_call_wait(L, task, &b->call, KIO_NEVER, l_waitk);
 }
 

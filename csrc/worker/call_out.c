@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "codec/unpack.h"
+#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/member.h"
@@ -65,7 +66,8 @@ bool kio_errand_call_off(kio_errand *errand) {
 
 /* The frame is gone. A task that waits all the same has lost its coroutine: it is woken to end. */
 static int l_gc(lua_State *L) {
-  kio_errand **anchor = luaL_checkudata(L, 1, ERRAND_TYPE);
+  kio_errand **anchor = kio_finalized(L, ERRAND_TYPE);
+  if (!anchor) return 0;
   kio_errand *errand = *anchor;
   *anchor = NULL;
   if (!errand) return 0;
@@ -78,7 +80,9 @@ static int l_gc(lua_State *L) {
 }
 
 kio_errand *kio_errand_check(lua_State *L, int index) {
-  return *(kio_errand **)luaL_checkudata(L, index, ERRAND_TYPE);
+  kio_errand *errand = *(kio_errand **)luaL_checkudata(L, index, ERRAND_TYPE);
+  luaL_argcheck(L, errand, index, "it was finalized");
+  return errand;
 }
 
 kio_errand *kio_errand_new(lua_State *L, kio_inbox *inbox) {

@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/errname.h"
 #include "codec/pack.h"
+#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/options.h"
@@ -203,15 +204,23 @@ static int l_size(lua_State *L) {
   return 1;
 }
 
-static int l_gc(lua_State *L) {
+static int finish(handle *h) {
   char text[KIO_FAILURE_MAX];
-  handle *h = luaL_checkudata(L, 1, RUNTIME_TYPE);
   if (h->runtime && h->pid == getpid()) stop(h, h->shutdown_ns, text);
   h->runtime = NULL;
   if (h->inbox) kio_inbox_close(h->inbox);
   kio_inbox_unref(h->inbox);
   h->inbox = NULL;
   return 0;
+}
+
+static int l_close(lua_State *L) {
+  return finish(luaL_checkudata(L, 1, RUNTIME_TYPE));
+}
+
+static int l_gc(lua_State *L) {
+  handle *h = kio_finalized(L, RUNTIME_TYPE);
+  return h ? finish(h) : 0;
 }
 
 static int l_tostring(lua_State *L) {
@@ -232,8 +241,8 @@ void kio_runtime_open(lua_State *L) {
   luaL_newlib(L, methods);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, l_gc);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__gc");
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, l_close);
   lua_setfield(L, -2, "__close");
   lua_pushcfunction(L, l_tostring);
   lua_setfield(L, -2, "__tostring");

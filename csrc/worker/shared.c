@@ -2,6 +2,7 @@
    Called by the thread of the Lua state. */
 #include "worker/shared.h"
 
+#include "op/finalizer.h"
 #include "op/op.h"
 #include "task/here.h"
 #include "task/result.h"
@@ -75,9 +76,11 @@ kio_shared *kio_shared_check(lua_State *L, const kio_shared_kind *kind) {
 }
 
 int kio_shared_l_gc(lua_State *L) {
-  kio_shared *shared = lua_touserdata(L, 1);
-  if (shared && shared->object) shared->kind->unref(shared->object);
-  if (shared) shared->object = NULL;
+  kio_shared *shared = NULL;
+  if (kio_called_by_collector(L, 0)) shared = lua_touserdata(L, 1);
+  if (!shared || !luaL_testudata(L, 1, shared->kind->type)) return 0;
+  if (shared->object) shared->kind->unref(shared->object);
+  shared->object = NULL;
   return 0;
 }
 

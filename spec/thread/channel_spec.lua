@@ -187,9 +187,10 @@ describe("a channel between workers", function()
     end)
   end)
 
-  it("that was finalized by hand is refused", function()
-    local channel = thread.channel(1)
-    getmetatable(channel).__gc(channel)
+  it("that was finalized, and kept by another finalizer, is refused", function()
+    local channel
+    setmetatable({ thread.channel(1) }, { __gc = function(self) channel = self[1] end })
+    collectgarbage()
     getmetatable(channel).__gc(channel)
     assert.error_matches(function() channel:close() end, "it was finalized")
     local _, message = core.codec_pack(nil, channel)

@@ -165,6 +165,7 @@ end
 
 function File.__gc(self)
   local window = self_of(self, "__gc")
+  if not core.finalizes() then return end -- by hand: it may be in use
   local fd = window.fd
   window.fd = false
   if fd then core.close_now(fd) end

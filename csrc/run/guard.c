@@ -20,7 +20,7 @@ static int l_print(lua_State *L) {
   lua_settop(L, 3);
   lua_getiuservalue(L, 3, KIO_TASK_UV_NAME);
   const char *name = lua_tostring(L, -1);
-  const char *text = luaL_tolstring(L, 1, NULL);
+  const char *text = kio_trace_push_text(L, 1);
   const char *trace = lua_isstring(L, 2) ? lua_tostring(L, 2) : "";
   fprintf(stderr, "kio: task%s%s failed: %s\n%s\n", name ? " " : "", name ? name : "", text, trace);
   return 0;

@@ -15,6 +15,7 @@
 #include "task/here.h"
 #include "task/scope.h"
 #include "task/task.h"
+#include "task/traceback.h"
 
 /* ---- one task ---- */
 
@@ -305,8 +306,8 @@ void kio_inspect_hog(lua_State *L, kio_task *task, int64_t held_ns) {
   lua_pushlightuserdata(L, task);
   lua_pushinteger(L, (lua_Integer)held_ns);
   if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
-  fprintf(stderr, "kio: on_watchdog failed: %s\n", lua_tostring(L, -1));
-  lua_pop(L, 1);
+  fprintf(stderr, "kio: on_watchdog failed: %s\n", kio_trace_push_text(L, -1));
+  lua_pop(L, 2);
 }
 
 /* ---- counters ---- */

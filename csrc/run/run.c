@@ -56,7 +56,7 @@ static int raise_trouble(lua_State *L, kio_sched *sched, const char *trouble) {
   int self = lua_gettop(L);
   kio_trace_attach_all(L, sched, self, &sched->root.failures);
   kio_task_push_result(L, lua_touserdata(L, self), 0);
-  const char *text = luaL_tolstring(L, -1, NULL);
+  const char *text = kio_trace_push_text(L, -1);
   if (lua_getiuservalue(L, self, KIO_TASK_UV_TRACE) != LUA_TSTRING) lua_pushliteral(L, "");
   return luaL_error(L, "%s\nand while the tasks were ended, one failed: %s\n%s", trouble, text,
                     lua_tostring(L, -1));

@@ -42,7 +42,7 @@ static int push_ended(lua_State *L, const handle *h, uint8_t end) {
     lua_pushfstring(L, "%s: the deadline has passed", h->what);
   } else {
     lua_getiuservalue(L, SELF, 1); /* the reason */
-    const char *reason = lua_isnil(L, -1) ? NULL : luaL_tolstring(L, -1, NULL);
+    const char *reason = lua_isnil(L, -1) ? NULL : kio_trace_push_text(L, -1);
     lua_pushfstring(L, reason ? "%s: cancelled: %s" : "%s: cancelled", h->what, reason);
   }
   lua_pushnil(L);

@@ -172,6 +172,13 @@ static int l_is_cancelled(lua_State *L) {
   return 1;
 }
 
+/* text_of(value) -> what tostring gives; also for a value whose __tostring fails, or yields */
+static int l_text_of(lua_State *L) {
+  luaL_checkany(L, 1);
+  kio_trace_push_text(L, 1);
+  return 1;
+}
+
 static const luaL_Reg methods[] = {
     {"await", l_await}, {"join", l_join}, {"cancel", l_cancel}, {"status", l_status}, {NULL, NULL},
 };
@@ -189,5 +196,6 @@ void kio_task_open_methods(lua_State *L) {
 const luaL_Reg kio_task_ops[] = {
     {"spawn", l_spawn},
     {"is_cancelled", l_is_cancelled},
+    {"text_of", l_text_of},
     {NULL, NULL},
 };

@@ -109,6 +109,7 @@ static int l_tostring(lua_State *L) {
 
 const char *kio_trace_push_text(lua_State *L, int index) {
   index = lua_absindex(L, index);
+  luaL_checkstack(L, 3, NULL);
   lua_pushcfunction(L, l_tostring);
   lua_pushvalue(L, index);
   if (lua_pcall(L, 1, 1, 0) == LUA_OK) return lua_tostring(L, -1);

@@ -44,7 +44,7 @@ local function check_keys(options, more)
   for key in pairs(options) do
     local listed = math.type(key) == "integer" and key >= 1 and key <= #options
     if not (listed or SPAWN[key] or more and more[key]) then
-      refuse("unknown option '%s'", tostring(key))
+      refuse("unknown option '%s'", core.text_of(key))
     end
   end
 end
@@ -65,7 +65,7 @@ end
 
 local function check_variable(name, value)
   if type(name) ~= "string" or name == "" or name:find("[=\0]") then
-    refuse("'%s' is no name of a variable", tostring(name))
+    refuse("'%s' is no name of a variable", core.text_of(name))
   end
   if value ~= false then check_word(type(value) == "number" and tostring(value) or value,
     ("variable %s"):format(name)) end

@@ -139,7 +139,7 @@ describe("an error of a handler", function()
     rawset(io, "stderr", stderr)
     assert.is_true(ok, err)
     assert.equal(1, #said)
-    assert.matches("^kio: the connection of 127%.0%.0%.1:%d+ failed: %(an error whose", said[1])
+    assert.matches("^kio: the connection of 127%.0%.0%.1:%d+ failed: %(error object is", said[1])
   end)
 
   it("in one of its tasks is the handler's", function()

@@ -36,7 +36,7 @@ end
 function check.count(value, index, name)
   local n = type(value) == "number" and math.tointeger(value)
   if not n then
-    refuse(index, name, "an integer expected, got " .. tostring(value))
+    refuse(index, name, "an integer expected, got " .. core.text_of(value))
   elseif n < 0 then
     refuse(index, name, "it cannot be negative")
   end
@@ -47,7 +47,7 @@ end
 function check.moved(value, index, name)
   local n = type(value) == "number" and math.tointeger(value)
   if not n then
-    refuse(index, name, "an integer expected, got " .. tostring(value))
+    refuse(index, name, "an integer expected, got " .. core.text_of(value))
   elseif n < 0 then
     refuse(index, name, "it cannot be negative")
   elseif n > MOVED_MAX then
@@ -60,7 +60,7 @@ end
 function check.fd(value, index, name)
   local fd = type(value) == "number" and math.tointeger(value)
   if not fd or fd < 0 or fd > 0x7fffffff then
-    refuse(index, name, "a descriptor expected, got " .. tostring(value))
+    refuse(index, name, "a descriptor expected, got " .. core.text_of(value))
   end
 end
 
@@ -210,7 +210,7 @@ function check.options(options, index, name, known)
   for key, value in pairs(options) do
     local expected = known[key]
     if not expected then
-      refuse(index, name, ("unknown option '%s'"):format(tostring(key)))
+      refuse(index, name, ("unknown option '%s'"):format(core.text_of(key)))
     elseif expected ~= "any" and type(value) ~= expected then
       refuse(index, name, ("option '%s' must be a %s"):format(key, expected))
     elseif expected == "number" and (value < 0 or value ~= value) then

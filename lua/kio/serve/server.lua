@@ -49,8 +49,7 @@ end
 -- ---- errors ----
 
 local function print_error(err, peer, trace)
-  local ok, text = pcall(tostring, err)
-  if not ok then text = "(an error whose __tostring fails)" end
+  local text = core.text_of(err)
   io.stderr:write(("kio: the connection of %s failed: %s\n%s\n"):format(peer, text, trace or ""))
 end
 

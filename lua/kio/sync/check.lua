@@ -1,5 +1,7 @@
 ---Argument checks of the sync rooms, and how their failures are told. A check raises at the caller
 ---of the public function that has called it, so every check is called directly by that function.
+local core = require "kio.core"
+
 local check = {}
 
 local CALLER = 4 -- of the public function, seen from these two
@@ -39,7 +41,7 @@ end
 -- The field `timeout` of a table of options that has no other.
 local function option(options)
   for key in pairs(options) do
-    if key ~= "timeout" then return nil, ("unknown option '%s'"):format(tostring(key)) end
+    if key ~= "timeout" then return nil, ("unknown option '%s'"):format(core.text_of(key)) end
   end
   return options.timeout
 end
@@ -57,7 +59,7 @@ end
 function check.count(value, index, name, what)
   local n = type(value) == "number" and math.tointeger(value)
   if not n then
-    refuse_argument(index, name, ("%s (an integer) expected, got %s"):format(what, tostring(value)))
+    refuse_argument(index, name, ("%s (an integer) expected, got %s"):format(what, core.text_of(value)))
   elseif n < 0 then
     refuse_argument(index, name, what .. " cannot be negative")
   end

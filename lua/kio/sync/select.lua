@@ -60,7 +60,7 @@ local function unknown_key(list, n)
   if known >= 0 then return nil end
   for key in pairs(list) do
     local index = math.type(key) == "integer" and key >= 1 and key <= n
-    if not index and key ~= "timeout" then return tostring(key) end
+    if not index and key ~= "timeout" then return core.text_of(key) end
   end
 end
 

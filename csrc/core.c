@@ -28,8 +28,22 @@ static void register_all(lua_State *L) {
   for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) luaL_setfuncs(L, rooms[i], 0);
 }
 
+/* Two files of this library in one state would share metatables, but neither the functions in them
+   nor the scheduler. */
+static void check_only_file(lua_State *L) {
+  static const char mark;
+  int type = lua_getfield(L, LUA_REGISTRYINDEX, "kio.core");
+  if (type != LUA_TNIL && lua_touserdata(L, -1) != (const void *)&mark) {
+    luaL_error(L, "kio.core: another file of this library is loaded in this Lua state already");
+  }
+  lua_pushlightuserdata(L, (void *)(uintptr_t)&mark);
+  lua_setfield(L, LUA_REGISTRYINDEX, "kio.core");
+  lua_pop(L, 1);
+}
+
 int luaopen_kio_core(lua_State *L) {
   luaL_checkversion(L);
+  check_only_file(L);
   kio_number_fill_standard(); /* a failure is told by the first run */
   lua_createtable(L, 0, 64);
   register_all(L);

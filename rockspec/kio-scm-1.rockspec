@@ -168,6 +168,7 @@ build = {
     ["kio.group"] = "lua/kio/group.lua",
     ["kio.handover"] = "lua/kio/handover.lua",
     ["kio.io"] = "lua/kio/io.lua",
+    ["kio.kind"] = "lua/kio/kind.lua",
     ["kio.net"] = "lua/kio/net.lua",
     ["kio.net.connect"] = "lua/kio/net/connect.lua",
     ["kio.net.eyeballs"] = "lua/kio/net/eyeballs.lua",

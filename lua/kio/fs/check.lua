@@ -13,11 +13,7 @@ local function refuse(index, name, text)
   error(("bad argument #%d to '%s' (%s)"):format(index, name, text), CALLER)
 end
 
----What a value is, for people: "kio.Task", not "userdata".
-function check.kind(value)
-  local meta = getmetatable(value)
-  return type(meta) == "table" and meta.__name or type(value)
-end
+check.kind = require "kio.kind"
 
 ---Wrong in a way that no check below covers.
 function check.refuse(index, name, text)

@@ -1,6 +1,7 @@
 ---A process that was started: what kio.process.spawn gives.
 local check = require "kio.fs.check"
 local core = require "kio.core"
+local kind = require "kio.kind"
 
 ---@class kio.Process
 ---@field pid integer
@@ -17,7 +18,8 @@ local TIMEOUT = { timeout = "number" }
 
 local function check_self(self, name)
   if getmetatable(self) ~= Process then
-    error(("calling '%s' on bad self (kio.Process expected, got %s)"):format(name, type(self)), 3)
+    error(("calling '%s' on bad self (kio.Process expected, got %s)"):format(name,
+      kind(self, "kio.Process")), 3)
   end
 end
 

@@ -1,6 +1,7 @@
 ---Argument checks of the sync rooms, and how their failures are told. A check raises at the caller
 ---of the public function that has called it, so every check is called directly by that function.
 local core = require "kio.core"
+local kind = require "kio.kind"
 
 local check = {}
 
@@ -22,7 +23,7 @@ end
 ---A method called on something that is none of its class.
 function check.bad_self(value, class, name)
   refuse(("calling '%s' on bad self (%s expected, got %s)"):format(
-    name, class.__name, type(value)))
+    name, class.__name, kind(value, class.__name)))
 end
 
 -- What is wrong with a number of seconds; nil: nothing.
@@ -59,7 +60,8 @@ end
 function check.count(value, index, name, what)
   local n = type(value) == "number" and math.tointeger(value)
   if not n then
-    refuse_argument(index, name, ("%s (an integer) expected, got %s"):format(what, core.text_of(value)))
+    local text = core.text_of(value)
+    refuse_argument(index, name, ("%s (an integer) expected, got %s"):format(what, text))
   elseif n < 0 then
     refuse_argument(index, name, what .. " cannot be negative")
   end

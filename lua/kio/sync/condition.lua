@@ -1,6 +1,7 @@
 ---A place to wait until something that a mutex protects has changed.
 local check = require "kio.sync.check"
 local core = require "kio.core"
+local kind = require "kio.kind"
 local Mutex = require "kio.sync.mutex".Mutex
 
 local getmetatable = getmetatable -- asked in every method
@@ -29,7 +30,8 @@ end
 function Condition:wait(mutex, timeout)
   if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "wait") end
   if getmetatable(mutex) ~= Mutex then
-    check.refuse(("bad argument #1 to 'wait' (kio.Mutex expected, got %s)"):format(type(mutex)))
+    check.refuse(("bad argument #1 to 'wait' (kio.Mutex expected, got %s)"):format(
+      kind(mutex, "kio.Mutex")))
   end
   if timeout ~= nil then timeout = check.timeout(timeout, 2, "wait") end
   core.checkpoint()

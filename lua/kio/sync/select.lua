@@ -4,6 +4,7 @@ local channel = require "kio.sync.channel"
 local check = require "kio.sync.check"
 local core = require "kio.core"
 local event = require "kio.sync.event"
+local kind_of = require "kio.kind"
 local shared = require "kio.sync.shared"
 
 local getmetatable, type = getmetatable, type -- asked for each alternative
@@ -30,6 +31,13 @@ end
 
 -- ---- the list ----
 
+-- Of another copy of kio.
+local function is_foreign(value)
+  local name = kind_of(value)
+  local ours = kinds[getmetatable(value)] or name ~= "kio.Channel" and name ~= "kio.Event"
+  return not ours and kind_of(value, name)
+end
+
 -- Kind, object and, of a send, value of an entry; or what is wrong with it.
 local function classify(entry, me)
   local meta = getmetatable(entry)
@@ -50,7 +58,8 @@ local function classify(entry, me)
     if wrong then return nil, wrong end
     return shared.sending, first, entry[2]
   end
-  return nil, "a channel, an event, a task or { channel, value } expected, got " .. type(entry)
+  return nil, "a channel, an event, a task or { channel, value } expected, got " ..
+    (is_foreign(entry) or is_foreign(first) or type(entry))
 end
 
 -- A key that is neither `timeout` nor 1 to n.

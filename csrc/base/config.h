@@ -28,7 +28,7 @@
 #define KIO_PLAIN_MAX 32         /* messages a socket moves in a turn without the ring */
 #define KIO_LOANS_FIRST 32       /* buffers that lie ready for receives at first ... */
 #define KIO_LOANS_BUFFERS 256    /* ... and when so many receive at once: 1 MiB */
-#define KIO_BUDGET 1024          /* operations a task begins without waiting before the loop turns */
+#define KIO_BUDGET 1024          /* operations a task does without waiting until the loop turns */
 #define KIO_BUDGET_LOOK 64       /* a power of two: and looks at the clock, which costs 20 ns */
 #define KIO_SNAPSHOT_NS 5000000  /* tasks may run 5 ms before the kernel is looked at again */
 #endif

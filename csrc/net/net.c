@@ -118,13 +118,13 @@ static int l_connect(lua_State *L) {
   static const char *const others[] = {"timeout", "type", "attempt_delay", NULL};
   kio_sockaddr address;
   kio_socket_options options = kio_socket_defaults;
+  kio_task *task = kio_op_begin(L);
   if (!read_address(L, "connect", &address)) return 3;
   kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_CONNECT, others, &options);
   read_type(L, &options);
   int64_t timeout = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_option_timeout(L, 2, KIO_NEVER);
   check_attempt_delay(L);
   lua_settop(L, 2);
-  kio_task *task = kio_op_begin(L);
   if (address.size == 0 || is_localhost(lua_tostring(L, 1))) return call_by_name(L, &by_name[0]);
   kio_connection_push_empty(L, options.type == SOCK_SEQPACKET);
   int fd = kio_socket_new(&address, &options);

@@ -1,5 +1,5 @@
-/* How a `__gc` knows whom it is called by. A program reaches every metatable, at the latest with the
-   debug library, and can call what is in it: on a handle that is in use, on one of another kind, on
+/* How a `__gc` knows whom it is called by. A program reaches every metatable, at the latest with
+   the debug library, and can call what is in it: on a handle in use, on one of another kind, on
    nothing, and twice. Only the collector knows that nobody uses a handle any more. */
 #ifndef KIO_OP_FINALIZER_H
 #define KIO_OP_FINALIZER_H

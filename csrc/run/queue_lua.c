@@ -207,6 +207,13 @@ static int l_let_turn(lua_State *L) {
   return kio_op_let_turn(L, 0);
 }
 
+/* at_once(): an operation written in Lua has come to something at once, perhaps outside of a task:
+   the loop turns when it is time; raises Cancelled */
+static int l_at_once(lua_State *L) {
+  if (kio_op_running(L)) kio_op_begin_lightly(L);
+  return 0;
+}
+
 /* current() -> the running task | nil outside tasks */
 static int l_current(lua_State *L) {
   const kio_sched *sched = kio_sched_current();
@@ -272,7 +279,12 @@ void kio_queue_open(lua_State *L) {
 }
 
 const luaL_Reg kio_queue_ops[] = {
-    {"queue", l_queue},     {"wait_any", l_wait_any},       {"checkpoint", l_checkpoint},
-    {"current", l_current}, {"task_result", l_task_result}, {"let_turn", l_let_turn},
+    {"queue", l_queue},
+    {"wait_any", l_wait_any},
+    {"checkpoint", l_checkpoint},
+    {"current", l_current},
+    {"task_result", l_task_result},
+    {"let_turn", l_let_turn},
+    {"at_once", l_at_once},
     {NULL, NULL},
 };

@@ -786,9 +786,27 @@ function Queue:length() end
 function kio.wait_any(list, seconds, cells) end
 
 ---Raises where an operation would: outside tasks, and kio.Cancelled.
----@async
 ---@return kio.Task running
+---@return boolean? spent whether what needs no waiting must be followed by let_turn
 function kio.checkpoint() end
+
+---The loop turns. Raises nothing: what was taken before must reach the caller.
+---@async
+function kio.let_turn() end
+
+---An operation written in Lua has come to something at once: the loop turns when it is time for
+---that. Raises Cancelled; does nothing outside of tasks.
+---@async
+function kio.at_once() end
+
+---What tostring gives, whatever the value's __tostring does.
+---@param value any
+---@return string
+function kio.text_of(value) end
+
+---Whether the collector has called the function that calls this.
+---@return boolean
+function kio.finalizes() end
 
 ---@return kio.Task? running nil outside tasks
 function kio.current() end

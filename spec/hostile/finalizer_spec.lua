@@ -82,7 +82,8 @@ describe("a finalizer", function()
     support.run(function()
       local list = handles()
       each_finalizer(function(finalizer, name)
-        for _, value in ipairs { false, 1, "x", {}, print, io.stdout, light(), table.unpack(list) } do
+        local others = { false, 1, "x", {}, print, io.stdout, light(), table.unpack(list) }
+        for _, value in ipairs(others) do
           local ok, err = pcall(by_hand, finalizer, value)
           assert.is_true(ok, ("%s: %s"):format(name, err))
         end

@@ -227,6 +227,25 @@ local ready = {
     udp:close()
     return function() assert(select(3, udp:send_to("x", "127.0.0.1:9")) == "EBADF") end
   end,
+  ["closed file"] = function()
+    local file = assert(kio.fs.open "/etc/passwd")
+    file:close()
+    return function() assert(select(3, file:read(1)) == "EBADF") end
+  end,
+  ["end of a file"] = function()
+    local file = assert(kio.fs.open "/dev/null")
+    return function() assert(file:read(1) == nil) end, file
+  end,
+  ["file:write of nothing"] = function()
+    local file = assert(kio.fs.open("/dev/null", "w"))
+    return function() assert(file:write "") end, file
+  end,
+  ["kio.net.resolve, numeric"] = function()
+    return function() assert(kio.net.resolve "127.0.0.1"[1] == "127.0.0.1") end
+  end,
+  ["kio.net.connect, malformed"] = function()
+    return function() assert(select(3, kio.net.connect "127.0.0.1:x") == "EINVAL") end
+  end,
   ["kio.scope"] = function() return function() kio.scope(noop) end end,
   ["kio.timeout"] = function() return function() kio.timeout(1, noop) end end,
   ["kio.all of nothing"] = function() return function() kio.all {} end end,
@@ -249,7 +268,9 @@ end
 
 local function each_ready(f)
   for name, prepare in pairs(ready) do
-    local ok, err = pcall(f, prepare())
+    local op, file = prepare()
+    local ok, err = pcall(f, op)
+    if file then file:close() end
     close_streams()
     if not ok then error(name .. ": " .. tostring(err), 0) end
   end

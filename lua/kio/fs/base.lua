@@ -1,4 +1,7 @@
 ---What all methods of a file object share: its class, and how failures are told.
+local core = require "kio.core"
+local kind = require "kio.kind"
+
 local base = {}
 
 ---@class kio.File
@@ -23,7 +26,8 @@ end
 
 function base.self_of(self, name)
   if getmetatable(self) == File then return self.window end
-  error(("calling '%s' on bad self (a kio.File expected, got %s)"):format(name, type(self)), 3)
+  error(("calling '%s' on bad self (a kio.File expected, got %s)"):format(name,
+    kind(self, "kio.File")), 3)
 end
 
 function base.refuse_second()
@@ -38,7 +42,10 @@ end
 
 function base.no_position(self, what) return fail(self, what, "illegal seek", "ESPIPE") end
 
-function base.closed(self, what) return fail(self, what, "", "EBADF") end
+function base.closed(self, what)
+  core.at_once()
+  return fail(self, what, "", "EBADF")
+end
 
 ---A message that names another subject.
 function base.rename_subject(message, old, new)

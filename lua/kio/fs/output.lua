@@ -28,6 +28,7 @@ end
 
 -- Calls once(data) until `data` from byte `done` on is written.
 local function finish(data, done, once, ...)
+  if done == #data then core.at_once() end -- nothing to write
   while done < #data do
     local n, message, code = once(rest_of(data, done), done, ...)
     if not n then return nil, message, code, done end

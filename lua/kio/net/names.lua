@@ -98,6 +98,7 @@ function names.resolve(name, options)
   options = options or {}
   local wrong = wrong_options(options)
   if wrong then check.refuse(2, "resolve", wrong) end
+  core.at_once() -- the numeric ones need no waiting
   if name:sub(1, 5) == "unix:" and core.net_parse(name) then return { name } end
   local host, port = split(name)
   if port and (options.port or options.service) then

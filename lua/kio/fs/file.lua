@@ -164,15 +164,16 @@ function File.__close(self)
 end
 
 function File.__gc(self)
-  local window = self_of(self, "__gc")
   if not core.finalizes() then return end -- by hand: it may be in use
+  local window = self.window
   local fd = window.fd
   window.fd = false
   if fd then core.close_now(fd) end
 end
 
 function File.__tostring(self)
-  local fd = File.fd(self_of(self, "__tostring"))
+  self_of(self, "__tostring")
+  local fd = File.fd(self)
   local state = fd and ("fd %d, open"):format(fd) or "closed"
   return ("kio.File (%s, path %s)"):format(state, self.path)
 end

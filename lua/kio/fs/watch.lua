@@ -179,7 +179,6 @@ function Watch:__close()
 end
 
 function Watch:__gc()
-  check_self(self, "__gc")
   if not core.finalizes() then return end -- by hand: it may be in use
   if self.fd then core.close_now(self.held) end
   self.fd = false

@@ -42,7 +42,8 @@ static int l_openat(lua_State *L) {
   int flags = kio_check_int(L, 3);
   int mode = lua_isnoneornil(L, 4) ? 0666 : kio_check_int(L, 4);
   int64_t timeout = kio_op_timeout(L, 5);
-  kio_request *request = path_request(L, KIO_OP_OPENAT, dirfd, path, NULL, 0);
+  size_t out = sizeof(struct statx); /* a backend may have to look what it is */
+  kio_request *request = path_request(L, KIO_OP_OPENAT, dirfd, path, NULL, out);
   if (!request) return 3;
   request->arg.path.flags = (unsigned)(flags | O_CLOEXEC);
   request->arg.path.mode = (unsigned)mode;

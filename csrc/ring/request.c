@@ -40,6 +40,8 @@ kio_request *kio_slab_take(kio_slab *slab) {
   request->state = KIO_REQUEST_IDLE;
   request->flags = 0;
   request->again = false;
+  request->step = 0;
+  request->tries = 0;
   request->result = 0;
   request->buffer = (kio_buffer){NULL, 0};
   slab->taken++;

@@ -69,6 +69,8 @@ typedef union kio_arg {
     int64_t in_offset;
     int64_t out_offset;
     uint32_t size;
+    uint32_t held;  /* the backend's: bytes on their way, in the request's buffer */
+    uint32_t moved; /* and how many of them have arrived */
   } splice;
   int how;         /* SHUT_RD, SHUT_WR or SHUT_RDWR */
   unsigned events; /* POLLIN and friends */
@@ -77,7 +79,7 @@ typedef union kio_arg {
 typedef enum kio_request_state {
   KIO_REQUEST_FREE,     /* in the slab's free list */
   KIO_REQUEST_IDLE,     /* taken, not yet queued: may be given back */
-  KIO_REQUEST_QUEUED,   /* waits for room in the ring, or for a buffer: the kernel has it not */
+  KIO_REQUEST_QUEUED,   /* waits for room, a buffer or a moment: the kernel has it not */
   KIO_REQUEST_INFLIGHT, /* the kernel has it */
   KIO_REQUEST_COMPLETE, /* its result is final and in the ring's completed list */
   KIO_REQUEST_DONE      /* popped from there: may be given back */
@@ -114,9 +116,12 @@ struct kio_request {
   uint8_t op;           /* kio_op */
   uint8_t state;        /* kio_request_state */
   uint8_t flags;        /* KIO_REQUEST_ flags */
-  bool again;           /* for want of a descriptor it is tried a second time */
+  bool again : 1;       /* for want of a descriptor it is tried a second time */
+  uint8_t step : 3;     /* the backend's: which of its steps is under way; 0: none yet */
+  uint8_t tries : 4;    /* times it was ready and was not after all: the next try waits longer */
   int fd;               /* the descriptor (or directory) worked on; negative: none or AT_FDCWD */
   int result;           /* as the kernel gives it: negative errno on failure */
+  uint32_t due_ms;      /* put off by its backend: until when */
   kio_done_fn done;     /* called once, when complete */
   void *owner;          /* whom `done` tells: a task, a stream */
   union {
@@ -148,6 +153,14 @@ static inline void kio_request_renew(kio_request *request) {
   request->state = KIO_REQUEST_IDLE;
   request->flags = 0;
   request->again = false;
+  request->step = 0;
+  request->tries = 0;
+}
+/* So many waits like this one were followed by a try in vain: it begins with a pause, the longer
+   the more they were, whatever looks ready. For a poll that has not begun. */
+static inline void kio_request_distrust(kio_request *request, size_t tries) {
+  enum { MOST = 15 }; /* what the field holds */
+  request->tries = (tries < MOST ? tries : MOST) & MOST;
 }
 /* Whether it brings many results: `more` is told them, and the last one completes it. */
 static inline bool kio_request_goes_on(const kio_request *request) {

@@ -1,6 +1,7 @@
 /* Owns the three lists every backend shares: queued, cancels, completed. Invariant: a request is in
-   `queued` exactly when it is QUEUED, and `pending` counts the QUEUED and INFLIGHT ones; what
-   nobody owns (cancels, silent wake-ups) is never counted. Called by its thread only. */
+   `queued`, or in a list of its backend's, exactly when it is QUEUED, and `pending` counts the
+   QUEUED and INFLIGHT ones; what nobody owns (cancels, silent wake-ups) is never counted. Called by
+   its thread only. */
 #include "ring/ring.h"
 
 #include <errno.h>
@@ -176,6 +177,19 @@ void kio_ring_retry(kio_ring *ring, kio_request *request) {
   kio_assert(request->state == KIO_REQUEST_INFLIGHT);
   request->state = KIO_REQUEST_QUEUED;
   kio_list_push_front(&ring->queued, &request->link);
+}
+
+void kio_ring_put_off(kio_request *request, kio_list *list) {
+  kio_assert(request->state == KIO_REQUEST_INFLIGHT);
+  request->state = KIO_REQUEST_QUEUED;
+  kio_list_push(list, &request->link);
+}
+
+void kio_ring_resume(kio_ring *ring, kio_request *request, bool over) {
+  kio_assert(request->state == KIO_REQUEST_QUEUED);
+  kio_link_remove(&request->link);
+  if (over) kio_ring_complete(ring, request, -ECANCELED);
+  else kio_list_push(&ring->queued, &request->link);
 }
 
 void kio_ring_complete_id(kio_ring *ring, uint64_t id, int result) {

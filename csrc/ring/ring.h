@@ -136,6 +136,10 @@ void kio_ring_more(kio_ring *ring, kio_request *request, int result);
 /* An INFLIGHT request that the kernel has given up for now is QUEUED again, in front of all
    others. */
 void kio_ring_retry(kio_ring *ring, kio_request *request);
+/* The same for one that has to wait for a moment, in a list of the backend's by `link`; ... */
+void kio_ring_put_off(kio_request *request, kio_list *list);
+/* ... and back, behind all others that are queued; or, `over`, to its end: -ECANCELED. */
+void kio_ring_resume(kio_ring *ring, kio_request *request, bool over);
 /* The INFLIGHT request of that name. A name whose tenancy has ended, or that has completed before,
    is counted as stale: NULL. */
 static inline kio_request *kio_ring_find(kio_ring *ring, uint64_t id) {

@@ -15,8 +15,10 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "ring/loans.h"
+#include "ring/pause.h"
 #include "ring/ring.h"
 #include "ring/uring_prep.h"
+#include "ring/uring_step.h"
 
 enum {
   MEMORY_RETRIES = 5,         /* rings are freed late: ENOMEM may pass within 50 ms */
@@ -44,6 +46,7 @@ typedef struct uring {
   bool has_ftruncate;              /* else it is done by the plain call */
   struct io_uring_buf_ring *group; /* where lent buffers lie ready; NULL: receives poll first */
   kio_loans loans;                 /* of the group */
+  kio_pauses pauses;               /* of requests that are tried again */
 } uring;
 
 /* ---- opening and closing ---- */
@@ -93,7 +96,7 @@ static int open_patiently(uring *u, const kio_ring_config *config) {
   int err = climb_down(u, config, entries);
   struct timespec pause = {0, MEMORY_RETRY_NS};
   for (int i = 0; i < MEMORY_RETRIES && err == -ENOMEM; i++, pause.tv_nsec *= 2) {
-    nanosleep(&pause, NULL);
+    nanosleep(&pause, NULL); /* a signal only makes it shorter */
     err = climb_down(u, config, entries);
   }
   while (err == -ENOMEM && entries / 2 >= ENTRIES_MIN) {
@@ -174,7 +177,7 @@ static void note_arrival(kio_ring *ring, uring *u, kio_request *request,
 }
 
 /* A poll has found input: only now a buffer is needed. Somebody else may have taken the bytes. */
-static void receive_polled(kio_ring *ring, kio_request *request) {
+static void receive_polled(kio_ring *ring, uring *u, kio_request *request) {
   kio_arg_io *io = &request->arg.io;
   kio_buffer buffer = kio_buffer_take(ring->buffers, io->size);
   if (!buffer.data) {
@@ -187,8 +190,7 @@ static void receive_polled(kio_ring *ring, kio_request *request) {
   else kio_buffer_give(ring->buffers, buffer);
   if (result == (int)io->size) request->flags |= KIO_REQUEST_MORE;
   if (result != -EAGAIN && result != -EINTR) kio_ring_complete(ring, request, result);
-  else if (request->flags & KIO_REQUEST_CANCELLING) kio_ring_complete(ring, request, -ECANCELED);
-  else kio_ring_retry(ring, request);
+  else kio_pause_begin(&u->pauses, ring, request);
 }
 
 /* Whether this was not the end of a receive that borrows: it has only begun, or goes on waiting. */
@@ -200,7 +202,7 @@ static bool goes_on(kio_ring *ring, uring *u, kio_request *request, int result) 
     return true;
   }
   if (!u->group && result >= 0) {
-    receive_polled(ring, request);
+    receive_polled(ring, u, request);
     return true;
   }
   return false;
@@ -237,6 +239,7 @@ static int uring_open(kio_ring *ring, const kio_ring_config *config) {
   io_uring_ring_dontfork(&u->ring);
   unsigned workers[2] = {KIO_IOWQ_BOUNDED, KIO_IOWQ_UNBOUNDED};
   io_uring_register_iowq_max_workers(&u->ring, workers);
+  kio_pauses_init(&u->pauses);
   probe(u);
   open_group(u, config);
   ring->multishot = config->multishot && accepts_soundly();
@@ -266,13 +269,34 @@ static bool done_plainly(kio_ring *ring, uring *u) {
   return true;
 }
 
+/* Begins what a request has to do next; true when that is for the kernel. */
+static bool begin_step(kio_ring *ring, uring *u, kio_request *request) {
+  int result = 0;
+  kio_step_verdict verdict;
+  do verdict = kio_step_begin(ring, request, &result);
+  while (verdict == KIO_STEP_NEXT);
+  if (verdict == KIO_STEP_DONE) kio_ring_complete(ring, request, result);
+  if (verdict == KIO_STEP_LATER) kio_pause_begin(&u->pauses, ring, request);
+  return verdict == KIO_STEP_SUBMIT;
+}
+
+static void end_step(kio_ring *ring, uring *u, kio_request *request, int result) {
+  bool steps = kio_op_facts_of[request->op].in_steps;
+  switch (steps ? kio_step_end(request, &result) : KIO_STEP_DONE) {
+  case KIO_STEP_LATER: kio_pause_begin(&u->pauses, ring, request); break;
+  case KIO_STEP_NEXT: kio_ring_retry(ring, request); break;
+  default: kio_ring_complete(ring, request, result);
+  }
+}
+
 /* Fills SQEs until the queue is empty (true) or there is no SQE left (false). */
 static bool fill_requests(kio_ring *ring, uring *u) {
   while (!kio_list_empty(&ring->queued)) {
     if (done_plainly(ring, u)) continue;
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-    if (!sqe) return false;
+    if (io_uring_sq_space_left(&u->ring) == 0) return false;
     kio_request *request = kio_ring_next_queued(ring);
+    if (kio_op_facts_of[request->op].in_steps && !begin_step(ring, u, request)) continue;
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
     kio_uring_prep[request->op](sqe, request);
     if (kio_request_borrows(request)) prep_loan(sqe, u, request);
     io_uring_sqe_set_data64(sqe, kio_request_id(request));
@@ -311,7 +335,7 @@ static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe
     if (!request) return;
     bool rare = !u->group || cqe->res == -ENOBUFS;
     if (rare && goes_on(ring, u, request, cqe->res)) return;
-    kio_ring_complete(ring, request, result_of(cqe));
+    end_step(ring, u, request, result_of(cqe));
     return;
   }
   ring->stats.ignored++;
@@ -366,7 +390,9 @@ static void uring_enter(kio_ring *ring, int64_t wait_ns) {
   uring *u = ring->impl;
   if (u->group) fill_group(u);
   if (starving(u)) kio_loans_feed(&u->loans, ring);
+  kio_pauses_end(&u->pauses, ring);
   if (!submit_slices(ring, u)) wait_ns = kio_min_ns(wait_ns, BUSY_WAIT_NS);
+  wait_ns = kio_min_ns(wait_ns, kio_pauses_left_ns(&u->pauses));
   submit(ring, u, kio_ring_has_news(ring) || starving(u) ? 0 : wait_ns);
   collect(ring, u);
 }
@@ -374,7 +400,7 @@ static void uring_enter(kio_ring *ring, int64_t wait_ns) {
 static bool uring_wants_enter(kio_ring *ring) {
   uring *u = ring->impl;
   unsigned flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
-  if (starving(u)) return true;
+  if (starving(u) || kio_pauses_left_ns(&u->pauses) == 0) return true;
   return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW) || io_uring_cq_ready(&u->ring) > 0;
 }
 

@@ -2,7 +2,12 @@
    ring/uring.c, on the ring's thread. */
 #include "ring/uring_prep.h"
 
+#include <fcntl.h>
 #include <liburing.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "ring/uring_step.h"
 
 /* The thread sanitizer does not see the ring close a descriptor. Untold, it would take the next use
    of its number, on another thread, for a use of the same descriptor. */
@@ -43,7 +48,14 @@ static void prep_ftruncate(struct io_uring_sqe *sqe, kio_request *r) {
 }
 
 static void prep_openat(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_openat(sqe, r->fd, r->arg.path.name, (int)r->arg.path.flags, r->arg.path.mode);
+  const kio_arg_path *path = &r->arg.path;
+  int flags = (int)path->flags | (r->step == KIO_STEP_TRY ? O_NONBLOCK : 0);
+  int nofollow = path->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
+  if (r->step == KIO_STEP_TYPE) {
+    io_uring_prep_statx(sqe, r->fd, path->name, nofollow, STATX_TYPE, path->out);
+  } else {
+    io_uring_prep_openat(sqe, r->fd, path->name, flags, path->mode);
+  }
 }
 
 static void prep_unlinkat(struct io_uring_sqe *sqe, kio_request *r) {
@@ -101,7 +113,8 @@ static void prep_recvmsg(struct io_uring_sqe *sqe, kio_request *r) {
 }
 
 static void prep_sendmsg(struct io_uring_sqe *sqe, kio_request *r) {
-  unsigned flags = (unsigned)(r->arg.message.flags | MSG_NOSIGNAL);
+  int patience = r->step == KIO_STEP_TRY ? MSG_DONTWAIT : 0;
+  unsigned flags = (unsigned)(r->arg.message.flags | MSG_NOSIGNAL | patience);
   io_uring_prep_sendmsg(sqe, r->fd, r->arg.message.header, flags);
 }
 
@@ -113,9 +126,20 @@ static void prep_poll(struct io_uring_sqe *sqe, kio_request *r) {
   io_uring_prep_poll_add(sqe, r->fd, r->arg.events);
 }
 
+/* The step of it that the kernel does. */
 static void prep_splice(struct io_uring_sqe *sqe, kio_request *r) {
-  io_uring_prep_splice(sqe, r->arg.splice.in, r->arg.splice.in_offset, r->fd,
-                       r->arg.splice.out_offset, r->arg.splice.size, 0);
+  int in = r->arg.splice.in;
+  unsigned held = r->arg.splice.held;
+  switch (r->step) {
+  case KIO_SPLICE_WAIT_IN: io_uring_prep_poll_add(sqe, in, POLLIN); break;
+  case KIO_SPLICE_WAIT_OUT: io_uring_prep_poll_add(sqe, r->fd, POLLOUT); break;
+  case KIO_SPLICE_READ:
+    io_uring_prep_read(sqe, in, r->buffer.data, held, (uint64_t)r->arg.splice.in_offset);
+    break;
+  default:
+    kio_assert(r->step == KIO_SPLICE_WRITE);
+    io_uring_prep_write(sqe, r->fd, r->buffer.data, held, (uint64_t)r->arg.splice.out_offset);
+  }
 }
 
 const kio_uring_prep_fn kio_uring_prep[KIO_OP_COUNT] = {

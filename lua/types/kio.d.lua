@@ -340,7 +340,8 @@ function kio.writev(fd, list, options) end
 ---@return string? code
 function kio.pwritev(fd, list, offset, options) end
 
----Moves bytes within the kernel; one of the two must be a pipe. See splice(2).
+---Moves bytes that Lua does not see; one of the two must be a pipe. See splice(2). Waits until both
+---are ready, and moves what can be moved then: what the other side does not take stays in the pipe.
 ---@async
 ---@param from kio.Fd
 ---@param from_offset integer|nil nil for a pipe, or at the current position

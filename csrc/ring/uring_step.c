@@ -1,0 +1,139 @@
+/* Owns nothing. What has steps, and why:
+   - open of a fifo for writing: a kernel thread would wait for a reader, one of the few for files.
+     The open is tried with O_NONBLOCK, which is taken off again;
+   - connect to a Unix listener whose backlog is full, and a message to a Unix socket whose queue is
+     full: likewise; no event tells of room there;
+   - poll: whoever found nothing although it was ready asks again, and an error that stays (a socket
+     with something in its error queue) must not make a loop of that;
+   - splice: see uring_splice.c.
+   A descriptor that is O_NONBLOCK already gets its EAGAIN, as from the system call. Called by the
+   ring's thread only. */
+#include "ring/uring_step.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool non_blocking(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  return flags < 0 || flags & O_NONBLOCK;
+}
+
+/* ---- open ---- */
+
+/* Whether these flags would wait for the other end of a fifo. */
+static bool may_wait(unsigned flags) {
+  bool fresh = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+  return !fresh && (flags & O_ACCMODE) != O_RDWR &&
+         !(flags & (O_NONBLOCK | O_PATH | (O_TMPFILE | O_DIRECTORY)));
+}
+
+/* The type bits of what has that name, as far as the kernel knows without looking at a disk; 0:
+   nothing that can be opened, -EAGAIN: it does not know. */
+static int cached_type(const kio_request *request) {
+  struct stat about;
+  unsigned nofollow = request->arg.path.flags & O_NOFOLLOW;
+  struct open_how how = {.flags = O_PATH | O_CLOEXEC | nofollow, .resolve = RESOLVE_CACHED};
+  int fd = (int)syscall(SYS_openat2, request->fd, request->arg.path.name, &how, sizeof how);
+  if (fd < 0) return errno == EAGAIN && request->arg.path.out ? -EAGAIN : 0;
+  int type = fstat(fd, &about) == 0 ? (int)(about.st_mode & S_IFMT) : 0;
+  close(fd); /* O_PATH: there is nothing that could fail */
+  return type;
+}
+
+static kio_step_verdict begin_open(kio_request *request) {
+  if (request->step != KIO_STEP_WHOLE || !may_wait(request->arg.path.flags)) return KIO_STEP_SUBMIT;
+  int type = cached_type(request);
+  if (type == -EAGAIN) request->step = KIO_STEP_TYPE;
+  else if (S_ISFIFO(type)) request->step = KIO_STEP_TRY;
+  return KIO_STEP_SUBMIT;
+}
+
+/* Its type is known now. What cannot be looked at cannot be opened either: the open tells why. */
+static kio_step_verdict end_type(kio_request *request, int result) {
+  const struct statx *about = request->arg.path.out;
+  if (result == -ECANCELED || result == -EINTR) return KIO_STEP_DONE;
+  bool fifo = result == 0 && S_ISFIFO(about->stx_mode);
+  request->step = fifo ? KIO_STEP_TRY : KIO_STEP_KNOWN;
+  return KIO_STEP_NEXT;
+}
+
+/* ENXIO: nobody reads that fifo. By the next try the name may be something else's. */
+static kio_step_verdict end_try_open(kio_request *request, const int *result) {
+  if (*result == -ENXIO) {
+    request->step = KIO_STEP_WHOLE;
+    return KIO_STEP_LATER;
+  }
+  /* It takes the flags it knows, and leaves the others: nothing that could fail. */
+  if (*result >= 0) fcntl(*result, F_SETFL, request->arg.path.flags);
+  return KIO_STEP_DONE;
+}
+
+static kio_step_verdict end_open(kio_request *request, int *result) {
+  if (request->step == KIO_STEP_TYPE) return end_type(request, *result);
+  return request->step == KIO_STEP_TRY ? end_try_open(request, result) : KIO_STEP_DONE;
+}
+
+/* ---- Unix sockets ---- */
+
+static bool is_local(const kio_sockaddr *address) {
+  return address->size > 0 && address->as.any.sa_family == AF_UNIX;
+}
+
+/* The descriptor is O_NONBLOCK for the length of the call, which is all that connect(2) heeds. */
+static kio_step_verdict connect_local(kio_request *request, int *result) {
+  const kio_sockaddr *to = request->arg.address;
+  int flags = fcntl(request->fd, F_GETFL);
+  bool waits = flags >= 0 && !(flags & O_NONBLOCK);
+  if (waits && fcntl(request->fd, F_SETFL, flags | O_NONBLOCK) != 0) waits = false;
+  *result = connect(request->fd, &to->as.any, to->size) == 0 ? 0 : -errno;
+  if (waits) fcntl(request->fd, F_SETFL, flags); /* what F_GETFL gave F_SETFL takes */
+  return waits && *result == -EAGAIN ? KIO_STEP_LATER : KIO_STEP_DONE;
+}
+
+static bool goes_to_local(const kio_request *request) {
+  const struct msghdr *header = request->arg.message.header;
+  const struct sockaddr *to = header->msg_name;
+  return to && header->msg_namelen >= sizeof to->sa_family && to->sa_family == AF_UNIX;
+}
+
+static kio_step_verdict begin_message(kio_request *request) {
+  bool told = request->arg.message.flags & MSG_DONTWAIT;
+  if (!told && goes_to_local(request) && !non_blocking(request->fd)) request->step = KIO_STEP_TRY;
+  return KIO_STEP_SUBMIT;
+}
+
+/* ---- all ---- */
+
+/* After tries in vain the wait begins with a pause. */
+static kio_step_verdict begin_poll(kio_request *request) {
+  if (request->tries == 0 || request->step == KIO_STEP_TRY) return KIO_STEP_SUBMIT;
+  request->step = KIO_STEP_TRY;
+  return KIO_STEP_LATER;
+}
+
+kio_step_verdict kio_step_begin(kio_ring *ring, kio_request *request, int *result) {
+  switch (request->op) {
+  case KIO_OP_OPENAT: return begin_open(request);
+  case KIO_OP_SENDMSG: return begin_message(request);
+  case KIO_OP_POLL: return begin_poll(request);
+  case KIO_OP_SPLICE: return kio_splice_begin(ring, request, result);
+  case KIO_OP_CONNECT:
+    if (is_local(request->arg.address)) return connect_local(request, result);
+    return KIO_STEP_SUBMIT;
+  default: return KIO_STEP_SUBMIT;
+  }
+}
+
+kio_step_verdict kio_step_end(kio_request *request, int *result) {
+  switch (request->op) {
+  case KIO_OP_OPENAT: return end_open(request, result);
+  case KIO_OP_SPLICE: return kio_splice_end(request, result);
+  case KIO_OP_SENDMSG:
+    return request->step == KIO_STEP_TRY && *result == -EAGAIN ? KIO_STEP_LATER : KIO_STEP_DONE;
+  default: return KIO_STEP_DONE;
+  }
+}

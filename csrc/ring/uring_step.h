@@ -1,0 +1,48 @@
+/* Operations that io_uring would begin in a thread of the kernel's, and hold it, and locks with it,
+   until somebody else does something. They are served in steps instead: a wait for readiness, then
+   a try that waits for nothing. Where no event tells of readiness the tries are repeated after
+   pauses that grow. Neither knows liburing: uring.c submits what a step needs. */
+#ifndef KIO_URING_STEP_H
+#define KIO_URING_STEP_H
+
+#include "ring/ring.h"
+
+typedef enum kio_step_verdict {
+  KIO_STEP_SUBMIT, /* the kernel does what the step says */
+  KIO_STEP_NEXT,   /* the step has been set to the next one, which begins at once */
+  KIO_STEP_LATER,  /* not ready, or not after all: it begins after a pause */
+  KIO_STEP_DONE    /* *result is the request's */
+} kio_step_verdict;
+
+/* Of KIO_OP_SPLICE, in order. */
+enum {
+  KIO_SPLICE_START,
+  KIO_SPLICE_WAIT_IN,  /* submitted: a poll of `in` */
+  KIO_SPLICE_WAIT_OUT, /* submitted: a poll of `fd` */
+  KIO_SPLICE_MOVE,
+  KIO_SPLICE_READ, /* submitted: from `in` into the buffer, `held` bytes at most */
+  KIO_SPLICE_PUSH,
+  KIO_SPLICE_WRITE /* submitted: `held` bytes of the buffer to `fd` */
+};
+
+/* Of the others: what is submitted. */
+enum {
+  KIO_STEP_WHOLE, /* the operation, as it was asked for */
+  KIO_STEP_TYPE,  /* open: a statx that tells the type */
+  KIO_STEP_KNOWN, /* open: the operation, which does not wait for anybody */
+  KIO_STEP_TRY    /* the operation, told not to wait */
+};
+
+/* Begins the present step, before it is submitted. */
+kio_step_verdict kio_step_begin(kio_ring *ring, kio_request *request, int *result);
+/* The kernel has done it, with *result. Never KIO_STEP_SUBMIT. */
+kio_step_verdict kio_step_end(kio_request *request, int *result);
+
+/* ---- between uring_step.c and uring_splice.c only ---- */
+
+/* The same two of a splice. */
+kio_step_verdict kio_splice_begin(kio_ring *ring, kio_request *request, int *result);
+/* As kio_step_end. */
+kio_step_verdict kio_splice_end(kio_request *request, int *result);
+
+#endif

@@ -26,6 +26,7 @@ enum {
   DATA = 2,            /* to send; receiving: how many bytes at most */
   FDS = 3,             /* to send, a list; receiving: the userdata that holds them */
   DUE = 4,             /* when it must be over */
+  TRIES = 5            /* waits that were followed by a try in vain */
 };
 
 /* Room for one control message with as many descriptors as can come. */
@@ -75,24 +76,36 @@ static int64_t due_of(lua_State *L, int options, kio_sched *sched) {
 
 /* ---- waiting ---- */
 
-/* Parks the task until the socket is ready; pushes a failure when it cannot. */
+/* Parks the task until the socket is ready; pushes a failure when it cannot. An error that stays
+   (something in the socket's error queue) is no reason to try for ever: each further wait begins
+   with a longer pause. */
 static int await(lua_State *L, kio_task *task, unsigned events, lua_KFunction k) {
   int64_t due = lua_tointeger(L, DUE), now = kio_ring_now_ns(&task->sched->ring);
   int64_t timeout = due == KIO_NEVER ? KIO_NEVER : due > now ? due - now : 0;
   kio_request *request = kio_op_request(L, task, KIO_OP_POLL, fd_of(L));
   if (!request) return 3;
+  lua_Integer tries = lua_tointeger(L, TRIES);
   request->arg.events = events;
+  kio_request_distrust(request, (size_t)tries);
+  lua_pushinteger(L, tries + 1);
+  lua_replace(L, TRIES);
   return kio_op_submit(L, task, request, timeout, k);
 }
 
-/* What the wait has come to: 0, or an errno. Raises Cancelled. */
-static int waited(lua_State *L, lua_KContext ctx) {
+/* What the wait has come to: 0, with the events that came, or an errno. Raises Cancelled. */
+static int waited(lua_State *L, lua_KContext ctx, unsigned *events) {
   kio_request *request = kio_op_result(ctx);
   const kio_task *task = kio_sched_current()->current;
   int err = kio_op_error(task, request);
+  *events = err ? 0 : (unsigned)request->result;
   kio_op_release(request);
   if (kio_op_cancelled(task, err)) kio_task_raise_cancelled(L);
   return err;
+}
+
+/* A try in vain after a wait that the deadline has ended is the last one. */
+static bool too_late(lua_State *L, const kio_task *task) {
+  return lua_tointeger(L, TRIES) > 0 && task->wake == KIO_WAKE_TIMEOUT;
 }
 
 /* ---- sending ---- */
@@ -136,6 +149,7 @@ static int send_now(lua_State *L, kio_task *task) {
   ssize_t sent = sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent >= 0) return (lua_pushinteger(L, sent), 1);
   if (errno != EAGAIN && errno != EINTR) return fail(L, "send_fds", errno);
+  if (too_late(L, task)) return fail(L, "send_fds", ETIMEDOUT);
   if (!udp_at(L)) kio_stream_check(L)->stream->writer = task; /* others must not come between */
   return await(L, task, POLLOUT, l_sendk);
 }
@@ -143,9 +157,10 @@ static int send_now(lua_State *L, kio_task *task) {
 static int l_sendk(lua_State *L, int status, lua_KContext ctx) {
   kio_task *task = kio_sched_current()->current;
   kio_stream *stream = udp_at(L) ? NULL : kio_stream_check(L)->stream;
+  unsigned events;
   (void)status;
   if (stream && stream->writer == task) stream->writer = NULL;
-  int err = waited(L, ctx);
+  int err = waited(L, ctx, &events);
   return err ? fail(L, "send_fds", err) : send_now(L, task);
 }
 
@@ -168,8 +183,9 @@ static int l_fds_send(lua_State *L) {
   int err = attach(L, task->sched);
   if (err) return fail(L, "send_fds", -err);
   if (stream && !kio_stream_drained(stream)) return (lua_pushboolean(L, false), 1);
+  lua_settop(L, FDS);
   lua_pushinteger(L, due);
-  lua_replace(L, DUE);
+  lua_pushinteger(L, 0); /* TRIES */
   return send_now(L, task);
 }
 
@@ -221,7 +237,7 @@ static int wait_for_input(lua_State *L, kio_task *task) {
   } else {
     kio_stream_check(L)->stream->reader = task;
   }
-  return await(L, task, POLLIN, l_receivek);
+  return await(L, task, POLLIN | POLLRDHUP, l_receivek);
 }
 
 /* What recvmsg has brought: the data is at the top already. */
@@ -246,8 +262,16 @@ static bool is_end(lua_State *L, const struct msghdr *header, size_t size) {
   return size == 0 && (!udp || (udp->packets && header->msg_controllen == 0));
 }
 
+/* There is nothing. `events`: what a wait has brought. A socket whose input has been shut down
+   never has anything again, which recvmsg(2) tells of datagrams by the same EAGAIN. */
+static int nothing_there(lua_State *L, kio_task *task, unsigned events) {
+  if (events & (POLLHUP | POLLRDHUP)) return (lua_pushnil(L), 1);
+  if (too_late(L, task)) return fail(L, "recv_fds", ETIMEDOUT);
+  return wait_for_input(L, task);
+}
+
 /* Tries once; waits for input when there is none. */
-static int receive_now(lua_State *L, kio_task *task) {
+static int receive_now(lua_State *L, kio_task *task, unsigned events) {
   struct {
     control fds;
     char time[CMSG_SPACE(2 * sizeof(int64_t))]; /* of a packet: see kio_udp_fill */
@@ -261,7 +285,7 @@ static int receive_now(lua_State *L, kio_task *task) {
   struct msghdr header = {
       .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof room};
   ssize_t size = recvmsg(fd, &header, flags);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return wait_for_input(L, task);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return nothing_there(L, task, events);
   if (size < 0) return fail(L, "recv_fds", errno);
   take_fds(&header, p);
   if (is_end(L, &header, (size_t)size)) return (lua_pushnil(L), 1);
@@ -272,12 +296,13 @@ static int receive_now(lua_State *L, kio_task *task) {
 static int l_receivek(lua_State *L, int status, lua_KContext ctx) {
   kio_task *task = kio_sched_current()->current;
   kio_udp *udp = udp_at(L);
+  unsigned events;
   (void)status;
   if (udp) udp->receiving = false;
   else kio_stream_check(L)->stream->reader = NULL;
-  lua_settop(L, DUE);
-  int err = waited(L, ctx);
-  return err ? fail(L, "recv_fds", err) : receive_now(L, task);
+  lua_settop(L, TRIES);
+  int err = waited(L, ctx, &events);
+  return err ? fail(L, "recv_fds", err) : receive_now(L, task, events);
 }
 
 /* What a stream has received already came without descriptors. */
@@ -311,7 +336,8 @@ static int l_recv_fds(lua_State *L) {
   p->count = 0;
   luaL_setmetatable(L, PASSED_TYPE);
   lua_pushinteger(L, due);
-  return receive_now(L, task);
+  lua_pushinteger(L, 0); /* TRIES */
+  return receive_now(L, task, 0);
 }
 
 void kio_fds_open(lua_State *L) {

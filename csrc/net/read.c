@@ -172,13 +172,15 @@ static int receive_more(lua_State *L, kio_stream *stream, kio_task *task, lua_KF
   return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)stream, k);
 }
 
-/* Takes the formats from read_next to read_last; the values taken are above read_last. */
-static int read_on(lua_State *L, kio_stream *stream, kio_task *task) {
+/* Takes the formats from read_next to read_last; the values taken are above read_last. `late`: the
+   deadline has passed, and what is there now must do, however fast more of it comes. */
+static int read_on(lua_State *L, kio_stream *stream, kio_task *task, bool late) {
   read_outcome outcome = GOT;
   for (; outcome == GOT && stream->read_next <= stream->read_last; stream->read_next++) {
     if (stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF); /* by a finalizer */
     outcome = take(L, stream, stream->read_next);
     if (outcome == NEED_MORE && stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF);
+    if (outcome == NEED_MORE && late) return give_up(L, stream, ETIMEDOUT);
     if (outcome == NEED_MORE) return receive_more(L, stream, task, l_readk);
     if (outcome == TOO_LONG) {
       return give_up_saying(L, stream, "EMSGSIZE", "more bytes than the limit allows");
@@ -199,7 +201,7 @@ static int l_readk(lua_State *L, int status, lua_KContext ctx) {
   int err = take_error(stream);
   if (err) return give_up(L, stream, kio_stream_early_end(L, err));
   if (stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF);
-  return read_on(L, stream, task);
+  return read_on(L, stream, task, task->wake == KIO_WAKE_TIMEOUT);
 }
 
 static size_t max_on_top(lua_State *L, int arg) {
@@ -236,7 +238,7 @@ static int start_read(lua_State *L, read_kind kind) {
   stream->read_next = 2;
   stream->read_last = lua_gettop(L);
   stream->read_taken = stream->read_seen = 0;
-  return read_on(L, stream, task);
+  return read_on(L, stream, task, false);
 }
 
 /* ---- what has arrived next ---- */

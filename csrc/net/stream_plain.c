@@ -55,6 +55,7 @@ int kio_stream_aim_plain(kio_stream *stream) {
    next step is under way. A reader that has been abandoned meanwhile gets what is there now. */
 static bool step_on(kio_stream *stream, bool ready) {
   kio_request *rx = stream->rx;
+  size_t tries = rx->tries;
   bool abandoned = stream->reader->wake != KIO_WAKE_DONE;
   if (!ready && abandoned) return false;
   stream->in = rx->buffer;
@@ -66,6 +67,7 @@ static bool step_on(kio_stream *stream, bool ready) {
     return false;
   }
   kio_stream_queue_receive(stream);
+  kio_request_distrust(rx, ready ? tries : tries + 1);
   if (abandoned) kio_ring_cancel(&stream->sched->ring, rx, true);
   return true;
 }
@@ -82,11 +84,14 @@ void kio_stream_received_plain(kio_request *rx) {
 /* One that would have to wait (O_NONBLOCK is set) waits for readiness. */
 void kio_stream_sent_plain(kio_request *tx) {
   kio_stream *stream = tx->owner;
+  size_t tries = tx->tries;
   bool polled = tx->op == KIO_OP_POLL, closed = tx->flags & KIO_REQUEST_CLOSED;
+  bool ready = polled && tx->result > 0 && !closed;
   if (!polled && tx->result == -EAGAIN && !closed) {
     stream->out_at = tx->arg.io.buf;
     stream->out_left = tx->arg.io.size;
     kio_request_renew(tx);
+    kio_request_distrust(tx, tries);
     aim_poll(tx, POLLOUT);
     kio_ring_queue(&stream->sched->ring, tx);
     return;
@@ -98,4 +103,5 @@ void kio_stream_sent_plain(kio_request *tx) {
     if (tx->result > 0) tx->result = closed ? -ECANCELED : 0; /* nothing was written yet */
   }
   kio_stream_sent(tx);
+  if (ready) kio_request_distrust(tx, tries + 1); /* it is under way again */
 }

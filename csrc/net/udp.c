@@ -42,7 +42,7 @@ bool kio_udp_is(lua_State *L, int index) {
 }
 
 /* A packet without bytes and the end look alike; but every packet has a time, and the end has none
-   (socket(7), SO_TIMESTAMP). */
+   (socket(7), SO_TIMESTAMP, which every socket takes). */
 void kio_udp_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer, bool packets) {
   kio_udp *udp = lua_touserdata(L, index);
   int on = 1;

@@ -42,7 +42,8 @@ static sigset_t to_sigset(uint64_t set) {
 static uint64_t blocked_now(void) {
   sigset_t now;
   uint64_t set = 0;
-  pthread_sigmask(SIG_SETMASK, NULL, &now);
+  int err = pthread_sigmask(SIG_SETMASK, NULL, &now);
+  kio_assert(err == 0);
   for (int n = 1; n <= KIO_SIGNAL_MAX; n++) {
     if (sigismember(&now, n) == 1) set |= kio_signal_bit(n);
   }
@@ -51,7 +52,8 @@ static uint64_t blocked_now(void) {
 
 static void mask(int how, uint64_t set) {
   sigset_t signals = to_sigset(set);
-  if (set) pthread_sigmask(how, &signals, NULL);
+  int err = set ? pthread_sigmask(how, &signals, NULL) : 0;
+  kio_assert(err == 0);
 }
 
 bool kio_signals_may_watch(int number) {
@@ -96,12 +98,15 @@ static void tell(kio_signals *s, uint64_t bit) {
   if (count == 1) only->alone |= bit;
 }
 
-/* Takes what the kernel keeps for us. */
-static void read_signals(kio_signals *s) {
+/* Takes what the kernel keeps for us. Whether there was any. */
+static bool read_signals(kio_signals *s) {
   struct signalfd_siginfo info;
+  bool any = false;
   while (read(s->fd, &info, sizeof info) == (ssize_t)sizeof info) {
     tell(s, kio_signal_bit((int)info.ssi_signo));
+    any = true;
   }
+  return any;
 }
 
 static bool polling(const kio_signals *s) {
@@ -130,9 +135,12 @@ static void stop_poll(kio_signals *s) {
 /* One cancelled because nobody waited any more may find that somebody waits again. */
 static void polled(kio_request *poll) {
   kio_signals *s = poll->owner;
-  if (anybody_waits(s) && poll->result >= 0) read_signals(s);
+  bool ready = anybody_waits(s) && poll->result >= 0, in_vain = ready && !read_signals(s);
+  size_t tries = in_vain ? poll->tries + 1U : 0;
   if (poll->result < 0 && poll->result != -ECANCELED) fail(s, -poll->result);
-  if (anybody_waits(s)) start_poll(s);
+  if (!anybody_waits(s)) return;
+  start_poll(s);
+  kio_request_distrust(poll, tries); /* ready, and there was nothing: not at once again */
 }
 
 /* ---- life ---- */
@@ -179,14 +187,14 @@ static int make(kio_sched *sched) {
 
 /* ---- watches ---- */
 
-/* Has the descriptor tell of exactly the watched signals. */
+/* Has the descriptor tell of exactly the watched signals. It fails only when the program has closed
+   it by its number; the masks are put right all the same. */
 static int update(kio_signals *s) {
   uint64_t set = 0;
   KIO_LIST_EACH(&s->watches, link) set |= KIO_CONTAINER(link, kio_watch_signals, link)->set;
   sigset_t signals = to_sigset(set);
-  if (signalfd(s->fd, &signals, 0) < 0) return -errno;
   s->set = set;
-  return 0;
+  return signalfd(s->fd, &signals, 0) < 0 ? -errno : 0;
 }
 
 int kio_signals_watch(kio_sched *sched, kio_watch_signals *watch) {
@@ -200,6 +208,7 @@ int kio_signals_watch(kio_sched *sched, kio_watch_signals *watch) {
   if (err) {
     mask(SIG_UNBLOCK, fresh);
     kio_link_remove(&watch->link);
+    (void)update(s); /* without it, and with the same failure */
     return err;
   }
   s->blocked |= fresh;
@@ -210,7 +219,7 @@ int kio_signals_watch(kio_sched *sched, kio_watch_signals *watch) {
 /* Sends this thread again what it has taken from the kernel for nobody. */
 static void give_back(uint64_t set) {
   for (int n = 1; n <= KIO_SIGNAL_MAX; n++) {
-    if (set & kio_signal_bit(n)) raise(n);
+    if (set & kio_signal_bit(n)) raise(n); /* fails only for what is no signal */
   }
 }
 
@@ -221,7 +230,7 @@ void kio_signals_close(kio_watch_signals *watch) {
   kio_link_remove(&watch->link);
   wake(watch);
   stop_poll(s);
-  update(s);
+  (void)update(s);
   give_back(watch->come & watch->alone); /* blocked until the next line, if it is let through */
   uint64_t free = s->blocked & ~s->set;
   s->blocked &= ~free;

@@ -23,6 +23,12 @@ local function left(due)
   return due.at and { timeout = max(0, due.at - core.now()) }
 end
 
+-- A message and a code when it has passed: what need not wait does not look at the clock.
+local function late(due, what, fd)
+  if not due.at or core.now() < due.at then return nil end
+  return ("%s fd %d: timed out"):format(what, fd), "ETIMEDOUT"
+end
+
 -- ---- reading exactly ----
 
 local function too_short(fd, parts, got, n)
@@ -40,6 +46,8 @@ local function read_until(fd, n, options, once)
     if not data then return too_short(fd, parts, got, n) end
     parts[#parts + 1] = data
     got = got + #data
+    if got < n then message, code = late(due, "read", fd) end
+    if message then return nil, message, code, got, concat(parts) end
   until got >= n
   return #parts == 1 and parts[1] or concat(parts)
 end
@@ -87,6 +95,8 @@ local function write_until(fd, data, options, once)
     if not n then return nil, message, code, done end
     if n == 0 and #data > 0 then return stuck(fd, done) end
     done = done + n
+    if done < #data then message, code = late(due, "write", fd) end
+    if message then return nil, message, code, done end
   until done >= #data
   return done
 end
@@ -218,7 +228,8 @@ function Transfer.run(self, out, count, due)
     local size, message, code = self:fill(count - self.done, due)
     if size == 0 then break end
     if size then size, message, code = self:drain(out, size, due) end
-    if not size then return self:fail(out, message, code) end
+    if size and self.done < count then message, code = late(due, "write", out) end
+    if message then return self:fail(out, message, code) end
   end
   return self.done
 end

@@ -104,11 +104,25 @@ end
 
 local Busy = { __close = function(busy) busy.watch.busy = false end }
 
-local function take(self, timeout)
-  while not self.list[1] do
+-- Until there is an event: what comes may hold none, and a wait that was in vain is repeated only
+-- within the time that is left.
+local function fetch_event(self, timeout)
+  local due = timeout and core.now() + timeout
+  repeat
     if self.ended then return nil end
-    local data, message, code = fetch(self, timeout)
+    local left = due and math.max(0, due - core.now())
+    local data, message, code = fetch(self, left)
     if not data and code ~= "EAGAIN" then return fail(self, message, code) end
+    if not self.list[1] and left == 0 then return fail(self, "poll: timed out", "ETIMEDOUT") end
+  until self.list[1]
+  return true
+end
+
+local function take(self, timeout)
+  if not self.list[1] then
+    local got, message, code = fetch_event(self, timeout)
+    if message then return nil, message, code end
+    if not got then return nil end
   end
   local raw = self.list[1]
   local partner = raw.mask & MOVED_FROM ~= 0 and partner_of(self, raw)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/errname.h"
+#include "base/log.h"
 #include "base/number.h"
 #include "base/signame.h"
 #include "net/stream_lua.h"
@@ -113,26 +115,35 @@ static int l_wait(lua_State *L) {
 static void reap_orphan(kio_request *request) {
   kio_child_end end;
   int pidfd = request->fd;
-  kio_child_reap(pidfd, &end);
+  kio_child_reap(pidfd, &end); /* how it ended nobody asks, nor whether others have reaped it */
   kio_sched_release(kio_sched_current(), request);
   kio_sched_close_fd(pidfd);
 }
 
-/* Kills it and has it reaped without waiting here, where a loop can see to that. */
+/* False: it may not be signalled (it has become another user's) and runs on. */
+static bool end_it(const child *c, int *err) {
+  *err = kio_child_signal(c->pidfd, SIGKILL);
+  return *err == 0 || *err == -ESRCH; /* it has ended, and somebody has reaped it */
+}
+
+/* Kills it and has it reaped without waiting here, where a loop can see to that. One that cannot be
+   killed is reaped if it ends while the loop runs, which does not wait for that. */
 static void abandon(child *c) {
+  int err;
   kio_request *request;
   kio_sched *sched = kio_sched_here();
   if (c->pid == 0 || look(c)) return;
-  kio_child_signal(c->pidfd, SIGKILL);
+  bool ends = end_it(c, &err);
+  if (!ends) kio_log("process %d runs on: it may not be signalled: %s", c->pid, strerror(-err));
   c->ended = true;
   c->err = -ECHILD;
   bool later =
       sched && kio_sched_request(sched, KIO_OP_POLL, c->pidfd, NULL, reap_orphan, &request) == 0;
   if (!later) {
-    kio_child_reap_now(c->pidfd, &c->end);
+    if (ends) kio_child_reap_now(c->pidfd, &c->end); /* fails only when others have reaped it */
     return;
   }
-  request->flags |= KIO_REQUEST_OWNS_FD;
+  request->flags |= KIO_REQUEST_OWNS_FD | (ends ? 0 : KIO_REQUEST_SILENT);
   request->arg.events = POLLIN;
   kio_ring_queue(&sched->ring, request);
   c->pidfd = -1;
@@ -161,7 +172,13 @@ static int l_close_endedk(lua_State *L, int status, lua_KContext ctx) {
   return close_now(L, c);
 }
 
-/* process_close(child) -> true; kills it if it runs, and reaps it. Never refused to a cancelled
+static int runs_on(lua_State *L, int err) {
+  return kio_fail_text(L, kio_errname(err), "close", push_subject(L),
+                       "it may not be signalled, and runs on");
+}
+
+/* process_close(child) -> true | nil, message, code: it cannot be killed; kills it if it runs, and
+   reaps it. Never refused to a cancelled
    task, whose cancellation waits. */
 static int l_close(lua_State *L) {
   child *c = check_child(L);
@@ -170,8 +187,9 @@ static int l_close(lua_State *L) {
   if (!kio_close_may_wait(L) || c->pid == 0 || look(c)) return close_now(L, c);
   kio_task *task = kio_op_begin_closing(L);
   kio_sched *sched = task->sched;
-  kio_child_signal(c->pidfd, SIGKILL);
-  int err = kio_sched_request(sched, KIO_OP_POLL, c->pidfd, task, kio_op_wake_owner, &request);
+  int err;
+  if (!end_it(c, &err)) return runs_on(L, -err);
+  err = kio_sched_request(sched, KIO_OP_POLL, c->pidfd, task, kio_op_wake_owner, &request);
   if (err) return close_now(L, c);
   request->arg.events = POLLIN;
   c->waiting++;
@@ -227,8 +245,7 @@ static int open_pipe(stdio *s, bool input) {
   s->ours = kio_number_own(ends[input ? 1 : 0]);
   s->made = true;
   /* Our end only: kernels before 6.4 would hold a thread for each write that waits. */
-  if (input) fcntl(s->ours, F_SETFL, O_WRONLY | O_NONBLOCK);
-  return 0;
+  return input && fcntl(s->ours, F_SETFL, O_WRONLY | O_NONBLOCK) != 0 ? -errno : 0;
 }
 
 /* Programs expect descriptors that wait. Ours need not be otherwise: the ring waits by itself. */

@@ -287,7 +287,7 @@ static bool something_comes(const kio_ring *ring) {
 /* Gives the kernel real time to pass on what is on its way; a signal must not shorten it. */
 static void settle(kio_ring *ring, int64_t for_ns) {
   int64_t left, until = inner_now_ns(ring) + for_ns;
-  while (!kio_ring_has_news(ring) && (left = until - inner_now_ns(ring)) > 0) {
+  while (!ring->refused && !kio_ring_has_news(ring) && (left = until - inner_now_ns(ring)) > 0) {
     inner_enter(ring, left);
   }
 }

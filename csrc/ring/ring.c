@@ -128,6 +128,7 @@ static void refuse_strays(kio_ring *ring) {
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns) {
   kio_assert(wait_ns >= 0);
   ring->told = false;
+  if (ring->refused) return;
   refuse_strays(ring);
   /* A cancel of a queued request completes without the kernel: then there is no need to wait. */
   ring->backend->enter(ring, kio_ring_has_news(ring) ? 0 : wait_ns);

@@ -66,6 +66,7 @@ struct kio_ring {
   bool multishot;                  /* accepts may go on; set by the backend */
   bool lacks_fd;                   /* something completed for want of a descriptor; the owner's */
   bool told;                       /* the present entry has brought a result on the way */
+  int refused;                     /* why the kernel takes nothing any more: -errno; else 0 */
   kio_list queued;                 /* requests the kernel has not seen, in order */
   kio_list cancels;                /* requests whose cancel has not been sent, by cancel_link */
   kio_list completed;              /* requests with a result nobody has popped */
@@ -96,7 +97,8 @@ void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once);
 /* A silent request is waited for like any other from now on: the ring is about to be closed. */
 void kio_ring_unsilence(kio_ring *ring, kio_request *request);
 /* One kernel entry: submit what still has the descriptor it was meant for (the rest fails with
-   -EBADF), wait up to wait_ns (0: not at all, KIO_NEVER: no bound), collect. */
+   -EBADF), wait up to wait_ns (0: not at all, KIO_NEVER: no bound), collect. With ring->refused
+   set it does nothing, at once: whoever loops must look at that. */
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns);
 /* Whether kio_ring_enter(ring, 0) has anything to do. */
 bool kio_ring_wants_enter(kio_ring *ring);

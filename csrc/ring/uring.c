@@ -355,18 +355,32 @@ static void collect(kio_ring *ring, uring *u) {
   io_uring_cq_advance(&u->ring, seen);
 }
 
-/* EINTR, EAGAIN, EBUSY and ETIME all mean: look at the completions and go on. */
+/* EINTR, EAGAIN, EBUSY and ETIME all mean: look at the completions and go on. Anything else will
+   not pass: a policy that came into force after the start, a descriptor that is not the ring's. */
+static void note_refusal(kio_ring *ring, int outcome) {
+  switch (-outcome) {
+  case EINTR:
+  case EAGAIN:
+  case EBUSY:
+  case ETIME: break;
+  default:
+    if (outcome < 0) ring->refused = outcome;
+  }
+}
+
 static void submit(kio_ring *ring, uring *u, int64_t wait_ns) {
   struct io_uring_cqe *cqe;
+  int outcome;
   ring->stats.enters++;
   if (wait_ns == 0) {
-    io_uring_submit_and_get_events(&u->ring);
+    outcome = io_uring_submit_and_get_events(&u->ring);
   } else if (wait_ns == KIO_NEVER) {
-    io_uring_submit_and_wait(&u->ring, 1);
+    outcome = io_uring_submit_and_wait(&u->ring, 1);
   } else {
     struct __kernel_timespec bound = {wait_ns / KIO_NS_PER_SEC, wait_ns % KIO_NS_PER_SEC};
-    io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &bound, NULL);
+    outcome = io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &bound, NULL);
   }
+  note_refusal(ring, outcome);
 }
 
 /* The queue is longer than the ring: submit in slices. False when the kernel takes no more now. */
@@ -375,8 +389,8 @@ static bool submit_slices(kio_ring *ring, uring *u) {
     kio_log_count(&ring->stats.held_back, "the submission queue was full, requests wait");
     submit(ring, u, 0);
     collect(ring, u);
-    if (u->flags & IORING_SETUP_SQPOLL) io_uring_sqring_wait(&u->ring);
-    if (io_uring_sq_space_left(&u->ring) == 0) return false;
+    if (u->flags & IORING_SETUP_SQPOLL) note_refusal(ring, io_uring_sqring_wait(&u->ring));
+    if (ring->refused || io_uring_sq_space_left(&u->ring) == 0) return false;
   }
   return true;
 }
@@ -392,6 +406,7 @@ static void uring_enter(kio_ring *ring, int64_t wait_ns) {
   if (starving(u)) kio_loans_feed(&u->loans, ring);
   kio_pauses_end(&u->pauses, ring);
   if (!submit_slices(ring, u)) wait_ns = kio_min_ns(wait_ns, BUSY_WAIT_NS);
+  if (ring->refused) return;
   wait_ns = kio_min_ns(wait_ns, kio_pauses_left_ns(&u->pauses));
   submit(ring, u, kio_ring_has_news(ring) || starving(u) ? 0 : wait_ns);
   collect(ring, u);

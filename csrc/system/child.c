@@ -64,8 +64,8 @@ int kio_child_start(const kio_child_plan *plan, pid_t *pid, int *pidfd) {
   *pidfd = kio_number_own((int)syscall(SYS_pidfd_open, *pid, 0)); /* nobody else reaps our child */
   if (*pidfd >= 0 || errno == ESRCH) return 0; /* but the system, where SIGCHLD is ignored */
   err = errno;
-  kill(*pid, SIGKILL);
-  waitpid(*pid, NULL, 0);
+  /* One that has become another user's already cannot be ended, nor is it waited for. */
+  if (kill(*pid, SIGKILL) == 0) waitpid(*pid, NULL, 0); /* ours: it is there to be reaped */
   return -err;
 }
 

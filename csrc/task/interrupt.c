@@ -8,7 +8,8 @@
    - lua_sethook on the coroutine that runs: Lua allows that in handlers, its own interpreter does
      the same. `leaf` is written before a coroutine is resumed and after it has let go, and both
      times `hooked` is looked at after that: whichever coroutine goes on has the hook;
-   - signal(2), gettid(2), tgkill(2): system calls; errno is kept.
+   - signal(2), gettid(2), tgkill(2): system calls; errno is kept. None can fail here, but tgkill
+     when the first thread has ended: then there is no run to interrupt.
    On another thread than the first it sends the signal on to that one, which has the run. */
 #include "task/interrupt.h"
 

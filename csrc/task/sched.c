@@ -4,9 +4,11 @@
 #include "task/sched.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/errname.h"
 #include "base/number.h"
 #include "base/shuffle.h"
 #include "task/collect.h"
@@ -96,7 +98,7 @@ static bool busy_poll(kio_sched *sched, int64_t bound_ns) {
   int64_t until = sched->now_ns + kio_min_ns(sched->config.busy_poll_ns, bound_ns);
   do {
     kio_ring_enter(&sched->ring, 0);
-    if (kio_ring_has_news(&sched->ring)) return true;
+    if (sched->ring.refused || kio_ring_has_news(&sched->ring)) return true;
     if (sched->inbox && kio_sched_has_posts(sched)) return true;
   } while (kio_ring_now_ns(&sched->ring) < until);
   return false;
@@ -170,9 +172,23 @@ static const char *late(const kio_sched *sched) {
                                        : "tasks did not end within shutdown_timeout";
 }
 
+/* Nothing that waits in the kernel will ever be told of again: there is no unwinding. */
+static void tell_refusal(kio_sched *sched) {
+  int err = -sched->ring.refused;
+  snprintf(sched->late, sizeof sched->late,
+           "the kernel refuses the ring since it was opened (io_uring_enter: %s, %s): what "
+           "waits in it is given up",
+           strerror(err), kio_errname(err));
+  kio_sched_trouble(sched, sched->late);
+}
+
 /* Looks for what ends a run early. False when it is over at once. */
 static bool goes_on(kio_sched *sched) {
   if (sched->interrupt.state == KIO_INTERRUPT_NOTED) kio_hook_act_on_interrupt(sched);
+  if (sched->ring.refused) {
+    tell_refusal(sched);
+    return false;
+  }
   if (deadlocked(sched)) {
     if (sched->trouble) return false;
     kio_sched_trouble(sched, "deadlock: every task waits and nothing is left that could wake one");

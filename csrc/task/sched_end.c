@@ -26,7 +26,9 @@ void kio_sched_trouble(kio_sched *sched, const char *what) {
 static void orphan_all(kio_sched *sched) {
   kio_request *request;
   for (size_t i = 0; (request = kio_slab_at(&sched->ring.slab, i)); i++) {
-    if (request->state != KIO_REQUEST_FREE) kio_sched_orphan(sched, request);
+    if (request->state == KIO_REQUEST_FREE) continue;
+    kio_ring_unsilence(&sched->ring, request);
+    kio_sched_orphan(sched, request);
   }
 }
 
@@ -36,7 +38,7 @@ static void drain(kio_sched *sched) {
   int64_t until = kio_after_ns(kio_ring_now_ns(&sched->ring), left);
   kio_sched_tell_owners(sched);
   /* Out of time the slab and its buffers stay: the kernel may still write there. */
-  while (sched->ring.pending > 0 && left >= 0) {
+  while (sched->ring.pending > 0 && left >= 0 && !sched->ring.refused) {
     kio_ring_enter(&sched->ring, left);
     kio_sched_tell_owners(sched);
     left = until - kio_ring_now_ns(&sched->ring);
@@ -138,7 +140,6 @@ void kio_sched_fini(kio_sched *sched) {
   kio_sched_close_inbox(sched);
   sched->config.on_trouble = NULL; /* there is no run any more that would raise it */
   kio_sched_end_runtime(sched);
-  if (sched->wake) kio_ring_unsilence(&sched->ring, sched->wake);
   orphan_all(sched);
   if (!kio_ring_alive(&sched->ring)) kio_ring_abandon(&sched->ring);
   drain(sched);

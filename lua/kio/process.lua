@@ -238,9 +238,11 @@ function process.run(options)
   check_limits(options)
   local child, message, code = start(for_spawn(options, input), argv)
   if not child then return nil, message, code end
-  if timeout == nil then return run(child, options, input) end
-  local result, why, errname = core.timeout(timeout, run, child, options, input)
+  local result, why, errname
+  if timeout == nil then result, why, errname = run(child, options, input)
+  else result, why, errname = core.timeout(timeout, run, child, options, input) end
   if errname == "ETIMEDOUT" then why = ("run %s: the timeout has passed"):format(argv[1]) end
+  if why and child.runs_on then why = why .. "; " .. child.runs_on end
   return result, why, errname
 end
 

@@ -1,10 +1,13 @@
 /* Runs a program under a seccomp filter that refuses one system call, as container profiles do:
      seccomp EPERM|ENOSYS io_uring_setup|io_uring_enter|io_uring_register program args...
+   or pidfd_send_signal; or io_uring_use, which is an io_uring_enter that submits or waits, so that
+   a ring is opened before it is refused.
    Without arguments it tests itself: each call is refused, and the others are not. */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,17 +20,27 @@
 static const struct {
   const char *name;
   unsigned number;
+  bool used_only; /* refused when its second or third argument is not 0 */
 } calls[] = {
-    {"io_uring_setup", __NR_io_uring_setup},
-    {"io_uring_enter", __NR_io_uring_enter},
-    {"io_uring_register", __NR_io_uring_register},
+    {"io_uring_setup", __NR_io_uring_setup, false},
+    {"io_uring_enter", __NR_io_uring_enter, false},
+    {"io_uring_register", __NR_io_uring_register, false},
+    {"io_uring_use", __NR_io_uring_enter, true},
+    {"pidfd_send_signal", __NR_pidfd_send_signal, false},
 };
 
+#define ARGUMENT(n) offsetof(struct seccomp_data, args[n])
+
 /* From now on this process and its children get `err` from that call. */
-static int refuse(unsigned number, int err) {
+static int refuse(size_t i, int err) {
+  unsigned char always = calls[i].used_only ? 0 : 4; /* past the look at the arguments */
   struct sock_filter rules[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].number, always, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT(1)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT(2)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
@@ -43,9 +56,10 @@ static int errno_of(unsigned number) {
 }
 
 static void child(size_t refused) {
-  if (refuse(calls[refused].number, ENODATA) != 0) _exit(77);
+  if (refuse(refused, ENODATA) != 0) _exit(77);
   for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
-    if ((errno_of(calls[i].number) == ENODATA) != (i == refused)) _exit(1);
+    bool same = calls[i].number == calls[refused].number; /* errno_of uses all arguments */
+    if ((errno_of(calls[i].number) == ENODATA) != same) _exit(1);
   }
   _exit(0);
 }
@@ -73,7 +87,7 @@ int main(int argc, char **argv) {
     fputs("usage: seccomp EPERM|ENOSYS system-call program args...\n", stderr);
     return 2;
   }
-  if (refuse(calls[i].number, err) != 0) {
+  if (refuse(i, err) != 0) {
     perror("seccomp");
     return 77;
   }

@@ -10,6 +10,7 @@ local kind = require "kio.kind"
 ---@field stdout kio.Stream? likewise
 ---@field stderr kio.Stream?
 ---@field package child kio.Child
+---@field package runs_on string? why closing did not end it
 local Process = { __name = "kio.Process" }
 Process.__index = Process
 
@@ -51,17 +52,21 @@ function Process:kill(signal)
 end
 
 ---Ends it with KILL if it runs, takes its end from the system, and closes its streams without
----waiting for output to leave. So does `<close>`, and the collector.
+---waiting for output to leave. So does `<close>`, and the collector. One that has become another
+---user's (sudo, say) cannot be killed: it runs on, is not waited for, and that is the failure.
 ---@async
----@return true
+---@return true|nil
+---@return string? message
+---@return string? code "EPERM"
 function Process:close()
   check_self(self, "close")
-  core.process_close(self.child)
+  local done, message, code = core.process_close(self.child)
+  self.runs_on = message
   for _, name in ipairs(NAMES) do
     local stream = self[name]
     if stream then stream:close { timeout = 0 } end
   end
-  return true
+  return done, message, code
 end
 
 function Process:__close()

@@ -35,8 +35,9 @@ static int create(pthread_t *thread, const kio_thread_config *config, void *(*ma
   if (refused()) return EAGAIN;
   int err = pthread_attr_init(&attr);
   if (err) return err;
-  if (config->stack_size > 0) pthread_attr_setstacksize(&attr, config->stack_size);
-  if (config->cpus) err = pthread_attr_setaffinity_np(&attr, sizeof *config->cpus, config->cpus);
+  if (config->stack_size > 0) err = pthread_attr_setstacksize(&attr, config->stack_size);
+  if (!err && config->cpus)
+    err = pthread_attr_setaffinity_np(&attr, sizeof *config->cpus, config->cpus);
   if (!err) err = pthread_create(thread, &attr, main, arg);
   pthread_attr_destroy(&attr);
   return err;
@@ -47,12 +48,14 @@ int kio_thread_start(pthread_t *thread, const kio_thread_config *config, void *(
   sigset_t foreign, before;
   char text[16];
   foreign_signals(&foreign);
-  pthread_sigmask(SIG_BLOCK, &foreign, &before); /* inherited by the new thread */
+  int masked = pthread_sigmask(SIG_BLOCK, &foreign, &before); /* inherited by the new thread */
+  kio_assert(masked == 0);
   int err = create(thread, config, main, arg);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  masked = pthread_sigmask(SIG_SETMASK, &before, NULL);
+  kio_assert(masked == 0);
   if (err) return -err;
   snprintf(text, sizeof text, "%s", config->name);
-  pthread_setname_np(*thread, text);
+  pthread_setname_np(*thread, text); /* a thread without its name works as well */
   return 0;
 }
 
@@ -65,19 +68,21 @@ void kio_thread_join(pthread_t thread) {
 static void stay_loaded(void) {
   Dl_info about;
   if (dladdr((void *)(uintptr_t)stay_loaded, &about) == 0) return;
-  dlopen(about.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  dlopen(about.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE); /* it is loaded: we run in it */
 }
 
 void kio_thread_abandon(pthread_t thread) {
   stay_loaded();
-  pthread_detach(thread);
+  int err = pthread_detach(thread);
+  kio_assert(err == 0);
 }
 
 void kio_cond_init(pthread_cond_t *cond) {
   pthread_condattr_t attr;
-  pthread_condattr_init(&attr);
-  pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-  pthread_cond_init(cond, &attr);
+  int err = pthread_condattr_init(&attr);
+  if (!err) err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+  if (!err) err = pthread_cond_init(cond, &attr);
+  kio_assert(err == 0); /* no C library of Linux needs memory for one */
   pthread_condattr_destroy(&attr);
 }
 

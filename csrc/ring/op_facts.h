@@ -57,7 +57,7 @@ typedef struct kio_op_facts {
   bool of_socket; /* on sockets only; what waits and is not may be on a file, and waits not there */
   bool moves_bytes; /* its result counts them, and may be less than was asked for */
   bool brings_fd;   /* its result is a descriptor */
-  bool in_steps;    /* io_uring would wait in a kernel thread: it may be served in steps */
+  bool in_steps;    /* io_uring might wait where it must not: it may be served in steps */
 } kio_op_facts;
 
 extern const kio_op_facts kio_op_facts_of[KIO_OP_COUNT];

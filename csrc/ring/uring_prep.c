@@ -24,6 +24,7 @@ static void prep_read(struct io_uring_sqe *sqe, kio_request *r) {
 
 static void prep_write(struct io_uring_sqe *sqe, kio_request *r) {
   io_uring_prep_write(sqe, r->fd, r->arg.io.buf, (unsigned)r->arg.io.size, r->arg.io.offset);
+  if (r->step == KIO_STEP_THREAD) sqe->flags |= IOSQE_ASYNC;
 }
 
 static void prep_readv(struct io_uring_sqe *sqe, kio_request *r) {
@@ -32,6 +33,7 @@ static void prep_readv(struct io_uring_sqe *sqe, kio_request *r) {
 
 static void prep_writev(struct io_uring_sqe *sqe, kio_request *r) {
   io_uring_prep_writev(sqe, r->fd, r->arg.vec.iov, r->arg.vec.count, r->arg.vec.offset);
+  if (r->step == KIO_STEP_THREAD) sqe->flags |= IOSQE_ASYNC;
 }
 
 static void prep_fsync(struct io_uring_sqe *sqe, kio_request *r) {
@@ -139,6 +141,7 @@ static void prep_splice(struct io_uring_sqe *sqe, kio_request *r) {
   default:
     kio_assert(r->step == KIO_SPLICE_WRITE);
     io_uring_prep_write(sqe, r->fd, r->buffer.data, held, (uint64_t)r->arg.splice.out_offset);
+    sqe->flags |= IOSQE_ASYNC; /* it may be a terminal */
   }
 }
 

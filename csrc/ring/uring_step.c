@@ -5,6 +5,8 @@
      full: likewise; no event tells of room there;
    - poll: whoever found nothing although it was ready asks again, and an error that stays (a socket
      with something in its error queue) must not make a loop of that;
+   - write to a terminal: once it takes a byte the kernel writes all, in this thread, and waits
+     there for whoever has stopped it; a kernel thread must do that;
    - splice: see uring_splice.c.
    A descriptor that is O_NONBLOCK already gets its EAGAIN, as from the system call. Called by the
    ring's thread only. */
@@ -108,6 +110,13 @@ static kio_step_verdict begin_message(kio_request *request) {
 
 /* ---- all ---- */
 
+static kio_step_verdict begin_write(kio_request *request) {
+  struct stat about;
+  bool device = fstat(request->fd, &about) == 0 && S_ISCHR(about.st_mode);
+  if (device) request->step = KIO_STEP_THREAD;
+  return KIO_STEP_SUBMIT;
+}
+
 /* After tries in vain the wait begins with a pause. */
 static kio_step_verdict begin_poll(kio_request *request) {
   if (request->tries == 0 || request->step == KIO_STEP_TRY) return KIO_STEP_SUBMIT;
@@ -118,6 +127,8 @@ static kio_step_verdict begin_poll(kio_request *request) {
 kio_step_verdict kio_step_begin(kio_ring *ring, kio_request *request, int *result) {
   switch (request->op) {
   case KIO_OP_OPENAT: return begin_open(request);
+  case KIO_OP_WRITE:
+  case KIO_OP_WRITEV: return begin_write(request);
   case KIO_OP_SENDMSG: return begin_message(request);
   case KIO_OP_POLL: return begin_poll(request);
   case KIO_OP_SPLICE: return kio_splice_begin(ring, request, result);

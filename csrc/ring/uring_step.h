@@ -30,7 +30,8 @@ enum {
   KIO_STEP_WHOLE, /* the operation, as it was asked for */
   KIO_STEP_TYPE,  /* open: a statx that tells the type */
   KIO_STEP_KNOWN, /* open: the operation, which does not wait for anybody */
-  KIO_STEP_TRY    /* the operation, told not to wait */
+  KIO_STEP_TRY,   /* the operation, told not to wait */
+  KIO_STEP_THREAD /* the operation, in a kernel thread, once it is ready */
 };
 
 /* Begins the present step, before it is submitted. */

@@ -121,7 +121,7 @@ describe("splice", function()
       local a, b = kio.socketpair()
       kio.send(a, "stays")
       local full = assert(kio.openat(nil, fifo(), c.O_RDWR | c.O_NONBLOCK))
-      while kio.write(full, ("x"):rep(4096)) do end
+      while kio.write(full, ("x"):rep(4096), { timeout = 0 }) do end
       assert.equal("EAGAIN", select(3, kio.splice(b, nil, full, nil, 100)))
       local r, w = kio.pipe()
       kio.close(r)
@@ -139,6 +139,29 @@ describe("splice", function()
       assert.equal(5, kio.splice(r, nil, master, nil, 100))
       connection.close(r, w, master)
     end)
+  end)
+end)
+
+it("a write that a terminal does not take leaves the loop alone, and can be cancelled", function()
+  support.run(function()
+    local master = terminal()
+    for _, data in ipairs { ("x"):rep(1 << 20), { ("x"):rep(1 << 20) } } do
+      local write = type(data) == "table" and kio.writev or kio.write
+      local count, _, code = write(master, data, { timeout = 0.01 }) -- what it took, if anything
+      assert.is_true(code == "ETIMEDOUT" or count < 1 << 20)
+      local writing = kio.spawn(write, master, data)
+      connection.until_waiting(writing)
+      writing:cancel()
+      writing:join()
+    end
+    local r, w = kio.pipe()
+    kio.write(w, ("x"):rep(10000))
+    local moving = kio.spawn(kio.splice, r, nil, master, nil, 10000)
+    connection.until_waiting(moving)
+    assert.equal("r", kio.poll(r, "r"))
+    moving:cancel()
+    moving:join()
+    connection.close(r, w, master)
   end)
 end)
 

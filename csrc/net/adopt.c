@@ -111,7 +111,9 @@ static int l_activation(lua_State *L) {
   if (count < 0 || count > KIO_FD_MAX - FDS_START) count = 0;
   lua_pushinteger(L, count);
   lua_pushstring(L, mine ? getenv("LISTEN_FDNAMES") : NULL); /* a nil of NULL */
-  for (int i = 0; i < count; i++) fcntl(FDS_START + i, F_SETFD, FD_CLOEXEC);
+  for (int i = 0; i < count; i++) { /* one that is closed is told when it is made a handle */
+    fcntl(FDS_START + i, F_SETFD, FD_CLOEXEC);
+  }
   unsetenv("LISTEN_PID");
   unsetenv("LISTEN_FDS");
   unsetenv("LISTEN_FDNAMES");

@@ -43,7 +43,9 @@ describe("recv_fds", function()
   end)
 
   it("with something in the error queue waits for its deadline, and in peace", function()
-    local command = ("python3 %s/spec/net/errqueue.py"):format(require "lfs".currentdir())
+    -- (Where python3 is a script of a shell's, that leaks.)
+    local command = ('env ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" python3 %s'):format(
+      require "lfs".currentdir() .. "/spec/net/errqueue.py")
     if not os.execute "python3 -c '' 2>/dev/null" then return pending "python3 is not installed" end
     local output, how, status = child.run(command, [[
       local kio = require "kio"

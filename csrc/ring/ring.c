@@ -190,6 +190,7 @@ void kio_ring_resume(kio_ring *ring, kio_request *request, bool over) {
   kio_assert(request->state == KIO_REQUEST_QUEUED);
   kio_link_remove(&request->link);
   if (over) kio_ring_complete(ring, request, -ECANCELED);
+  else if (is_stray(request)) kio_ring_complete(ring, request, -EBADF);
   else kio_list_push(&ring->queued, &request->link);
 }
 

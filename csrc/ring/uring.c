@@ -358,14 +358,9 @@ static void collect(kio_ring *ring, uring *u) {
 /* EINTR, EAGAIN, EBUSY and ETIME all mean: look at the completions and go on. Anything else will
    not pass: a policy that came into force after the start, a descriptor that is not the ring's. */
 static void note_refusal(kio_ring *ring, int outcome) {
-  switch (-outcome) {
-  case EINTR:
-  case EAGAIN:
-  case EBUSY:
-  case ETIME: break;
-  default:
-    if (outcome < 0) ring->refused = outcome;
-  }
+  bool passes = outcome >= 0 || outcome == -EINTR || outcome == -EAGAIN || outcome == -EBUSY ||
+                outcome == -ETIME;
+  if (!passes) ring->refused = outcome;
 }
 
 static void submit(kio_ring *ring, uring *u, int64_t wait_ns) {

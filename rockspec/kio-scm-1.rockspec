@@ -164,6 +164,7 @@ build = {
     ["kio.fs.output"] = "lua/kio/fs/output.lua",
     ["kio.fs.position"] = "lua/kio/fs/position.lua",
     ["kio.fs.replace"] = "lua/kio/fs/replace.lua",
+    ["kio.deadline"] = "lua/kio/deadline.lua",
     ["kio.fs.rest"] = "lua/kio/fs/rest.lua",
     ["kio.fs.tree"] = "lua/kio/fs/tree.lua",
     ["kio.fs.watch"] = "lua/kio/fs/watch.lua",

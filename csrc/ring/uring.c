@@ -281,8 +281,7 @@ static bool begin_step(kio_ring *ring, uring *u, kio_request *request) {
 }
 
 static void end_step(kio_ring *ring, uring *u, kio_request *request, int result) {
-  bool steps = kio_op_facts_of[request->op].in_steps;
-  switch (steps ? kio_step_end(request, &result) : KIO_STEP_DONE) {
+  switch (kio_step_end(request, &result)) {
   case KIO_STEP_LATER: kio_pause_begin(&u->pauses, ring, request); break;
   case KIO_STEP_NEXT: kio_ring_retry(ring, request); break;
   default: kio_ring_complete(ring, request, result);

@@ -126,11 +126,11 @@ static int l_acceptk(lua_State *L, int status, lua_KContext ctx) {
   return err ? fail(L, l, "accept", err) : push_connection(L, l, fd, &peer);
 }
 
+/* The userdata to be filled is on the frame: it was made before the listener was looked at, for a
+   finalizer may close that. */
 static int accept_one(lua_State *L, listener *l, kio_task *task, int64_t timeout) {
-  if (l->fd < 0) return fail(L, l, "accept", EBADF);
-  lua_settop(L, 1);
-  kio_connection_push_empty(L, l->packets);
   int outcome;
+  if (l->fd < 0) return fail(L, l, "accept", EBADF);
   if (left_over(l, &outcome)) return accepted(L, outcome);
   kio_request *request;
   int err = kio_sched_request(task->sched, KIO_OP_ACCEPT, l->fd, task, kio_op_wake_owner, &request);
@@ -144,7 +144,10 @@ static int accept_one(lua_State *L, listener *l, kio_task *task, int64_t timeout
 static int l_accept(lua_State *L) {
   listener *l = check_listener(L);
   int64_t timeout = kio_op_timeout(L, 2);
-  return accept_one(L, l, kio_op_begin(L), timeout);
+  kio_task *task = kio_op_begin(L);
+  lua_settop(L, 1);
+  kio_connection_push_empty(L, l->packets);
+  return accept_one(L, l, task, timeout);
 }
 
 static int l_nextk(lua_State *L, int status, lua_KContext ctx) {
@@ -160,7 +163,7 @@ static int l_nextk(lua_State *L, int status, lua_KContext ctx) {
 }
 
 static bool loops(listener *l, const kio_task *task) {
-  if (!task->sched->ring.multishot) return false;
+  if (!task->sched->ring.multishot || l->fd < 0) return false;
   if (!l->acceptor) l->acceptor = kio_acceptor_new(l->fd);
   return l->acceptor && kio_acceptor_attach(l->acceptor, task->sched);
 }
@@ -172,10 +175,9 @@ static int l_next(lua_State *L) {
   listener *l = check_listener(L);
   kio_task *task = kio_op_begin(L);
   lua_settop(L, 1);
-  if (l->fd < 0) return fail(L, l, "accept", EBADF);
+  kio_connection_push_empty(L, l->packets);
   if (!loops(l, task)) return accept_one(L, l, task, KIO_NEVER);
   l->sched = task->sched;
-  kio_connection_push_empty(L, l->packets);
   if (kio_acceptor_take(l->acceptor, false, &outcome)) return accepted(L, outcome);
   int err = kio_acceptor_await(l->acceptor, task);
   if (err) return fail(L, l, "accept", -err);
@@ -188,6 +190,12 @@ static int l_close(lua_State *L) {
   listener *l = check_listener(L);
   drop_acceptor(l);
   return kio_close_socket(L, &l->fd, kio_close_may_wait(L));
+}
+
+/* The second argument is the error that unwinds, or nil. */
+static int l_close_value(lua_State *L) {
+  lua_settop(L, 1);
+  return l_close(L);
 }
 
 static int l_gc(lua_State *L) {
@@ -282,7 +290,7 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg metamethods[] = {
     {"__gc", l_gc},
-    {"__close", l_close},
+    {"__close", l_close_value},
     {"__tostring", l_tostring},
     {NULL, NULL},
 };

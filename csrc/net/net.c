@@ -42,7 +42,7 @@ static bool is_localhost(const char *text) {
 /* Several attempts to connect: an option of kio.net.connect that this layer only checks. */
 static void check_attempt_delay(lua_State *L) {
   if (!lua_istable(L, 2)) return;
-  int kind = lua_getfield(L, 2, "attempt_delay");
+  int kind = kio_option(L, 2, "attempt_delay");
   bool valid = kind == LUA_TNIL || (kind == LUA_TNUMBER && lua_tonumber(L, -1) >= 0);
   luaL_argcheck(L, valid, 2, "option 'attempt_delay' must be a number of 0 or more");
   lua_pop(L, 1);
@@ -51,7 +51,7 @@ static void check_attempt_delay(lua_State *L) {
 /* Reads the option `type` at index 2, if any. */
 static void read_type(lua_State *L, kio_socket_options *options) {
   if (!lua_istable(L, 2)) return;
-  if (lua_getfield(L, 2, "type") != LUA_TNIL) {
+  if (kio_option(L, 2, "type") != LUA_TNIL) {
     const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
     bool packets = strcmp(name, "seqpacket") == 0;
     luaL_argcheck(L, packets || strcmp(name, "stream") == 0, 2,

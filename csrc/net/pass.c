@@ -1,8 +1,10 @@
 /* Descriptors that travel with bytes over Unix sockets: unix(7), SCM_RIGHTS. Owns those that have
-   come from recvmsg(2) until the Lua values that hold them are complete. The calls are plain ones
+   come from recvmsg(2) until the Lua values that hold them are complete, and copies of those that
+   wait to be sent. The calls are plain ones
    that wait for nothing; in between the task waits for readiness. So none is ever on its way in a
    request that may be cancelled. Called in a task. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 
@@ -24,7 +26,7 @@ enum {
   MESSAGE_MAX = 65536, /* bytes, unless told otherwise */
   HANDLE = 1,          /* the frame of both operations */
   DATA = 2,            /* to send; receiving: how many bytes at most */
-  FDS = 3,             /* to send, a list; receiving: the userdata that holds them */
+  FDS = 3,             /* the userdata that holds them; before: the list to send */
   DUE = 4,             /* when it must be over */
   TRIES = 5            /* waits that were followed by a try in vain */
 };
@@ -108,48 +110,95 @@ static bool too_late(lua_State *L, const kio_task *task) {
   return lua_tointeger(L, TRIES) > 0 && task->wake == KIO_WAKE_TIMEOUT;
 }
 
-/* ---- sending ---- */
+/* ---- descriptors on their way ---- */
 
-/* Takes the numbers of the list at FDS; how many, or -1 when one of them is closed. */
-static int read_fds(lua_State *L, int fds[FDS_MAX]) {
-  int count = (int)lua_rawlen(L, FDS);
-  for (int i = 0; i < count; i++) {
-    lua_rawgeti(L, FDS, i + 1);
-    fds[i] = kio_handle_fd(L, lua_gettop(L));
-    lua_pop(L, 1);
-    if (fds[i] < 0) return -1;
-  }
-  return count;
+typedef struct passed {
+  int count; /* those in fds */
+  int owned; /* so many of them, from the first, are closed with this */
+  int fds[FDS_MAX];
+} passed;
+
+static void close_all(passed *p) {
+  while (p->owned > 0) kio_sched_close_fd(p->fds[--p->owned]);
+  p->count = 0;
 }
 
-static void put_fds(struct msghdr *header, control *room, const int *fds, int count) {
-  if (count == 0) return;
+static int l_close_passed(lua_State *L) {
+  passed *p = kio_finalized(L, PASSED_TYPE);
+  if (p) close_all(p);
+  return 0;
+}
+
+static passed *push_passed(lua_State *L) {
+  passed *p = lua_newuserdatauv(L, sizeof *p, 0);
+  p->count = p->owned = 0;
+  luaL_setmetatable(L, PASSED_TYPE);
+  return p;
+}
+
+/* ---- sending ---- */
+
+/* Has copies of its own in place of the program's descriptors: while Lua code runs, or other tasks,
+   those may be closed and their numbers given to others. 0 or an errno. */
+static int hold(passed *p) {
+  for (; p->owned < p->count; p->owned++) {
+    int fd = fcntl(p->fds[p->owned], F_DUPFD_CLOEXEC, 3);
+    if (fd < 0) return errno;
+    p->fds[p->owned] = fd;
+  }
+  return 0;
+}
+
+/* The numbers of the list at FDS, which is not looked at again; a table's own `fd` is the program's
+   code. 0, EBADF when one of them is closed, or another errno. */
+static int read_list(lua_State *L, passed *p) {
+  int count = (int)lua_rawlen(L, FDS), err = 0;
+  for (int i = 0; i < count && !err; i++) {
+    bool runs_code = lua_rawgeti(L, FDS, i + 1) == LUA_TTABLE;
+    if (runs_code) err = hold(p);
+    int fd = err ? -1 : kio_handle_fd(L, lua_gettop(L));
+    lua_pop(L, 1);
+    if (fd >= 0) p->fds[p->count++] = fd;
+    else if (!err) err = EBADF;
+  }
+  return err;
+}
+
+static void put_fds(struct msghdr *header, control *room, const passed *p) {
+  if (p->count == 0) return;
+  size_t size = (size_t)p->count * sizeof *p->fds;
   memset(room, 0, sizeof *room);
   header->msg_control = room->bytes;
-  header->msg_controllen = CMSG_SPACE((size_t)count * sizeof *fds);
+  header->msg_controllen = CMSG_SPACE(size);
   struct cmsghdr *rights = CMSG_FIRSTHDR(header);
   rights->cmsg_level = SOL_SOCKET;
   rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN((size_t)count * sizeof *fds);
-  memcpy(CMSG_DATA(rights), fds, (size_t)count * sizeof *fds);
+  rights->cmsg_len = CMSG_LEN(size);
+  memcpy(CMSG_DATA(rights), p->fds, size);
 }
 
 static int l_sendk(lua_State *L, int status, lua_KContext ctx);
 
+/* With the count at the top, or an errno. */
+static int end_sending(lua_State *L, passed *p, int err) {
+  close_all(p);
+  return err ? fail(L, "send_fds", err) : 1;
+}
+
 static int send_now(lua_State *L, kio_task *task) {
-  int fds[FDS_MAX];
   control room;
   struct iovec piece;
   struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
-  int fd = fd_of(L), count = read_fds(L, fds);
-  if (fd < 0) return fail(L, "send_fds", EBADF);
-  if (count < 0) return fail_saying(L, "send_fds", "EBADF", "what is to be passed is closed");
+  passed *p = lua_touserdata(L, FDS);
+  int fd = fd_of(L);
+  if (fd < 0) return end_sending(L, p, EBADF);
   kio_fill_iovecs(L, DATA, 1, &piece);
-  put_fds(&header, &room, fds, count);
+  put_fds(&header, &room, p);
   ssize_t sent = sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent >= 0) return (lua_pushinteger(L, sent), 1);
-  if (errno != EAGAIN && errno != EINTR) return fail(L, "send_fds", errno);
-  if (too_late(L, task)) return fail(L, "send_fds", ETIMEDOUT);
+  int err = sent >= 0 ? 0 : errno;
+  if (err == EAGAIN || err == EINTR) err = too_late(L, task) ? ETIMEDOUT : hold(p);
+  else if (!err) lua_pushinteger(L, sent);
+  if (sent >= 0 || err) return end_sending(L, p, err);
   if (!udp_at(L)) kio_stream_check(L)->stream->writer = task; /* others must not come between */
   return await(L, task, POLLOUT, l_sendk);
 }
@@ -161,7 +210,7 @@ static int l_sendk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   if (stream && stream->writer == task) stream->writer = NULL;
   int err = waited(L, ctx, &events);
-  return err ? fail(L, "send_fds", err) : send_now(L, task);
+  return err ? end_sending(L, lua_touserdata(L, FDS), err) : send_now(L, task);
 }
 
 /* fds_send(handle, data, list [, options]) -> bytes taken, or false: a stream has output of its own
@@ -178,10 +227,15 @@ static int l_fds_send(lua_State *L) {
   lua_settop(L, 4);
   kio_task *task = kio_op_begin(L);
   int64_t due = due_of(L, 4, task->sched);
+  passed *p = push_passed(L);
+  int err = read_list(L, p); /* all that is asked after this no code of the program's can change */
+  lua_replace(L, FDS);
+  if (err == EBADF) return fail_saying(L, "send_fds", "EBADF", "what is to be passed is closed");
+  if (err) return end_sending(L, p, err);
   if (fd_of(L) < 0) return fail(L, "send_fds", EBADF);
   if (stream && stream->writer) return kio_misuse(L, "another task is writing to this stream");
-  int err = attach(L, task->sched);
-  if (err) return fail(L, "send_fds", -err);
+  err = attach(L, task->sched);
+  if (err) return end_sending(L, p, -err);
   if (stream && !kio_stream_drained(stream)) return (lua_pushboolean(L, false), 1);
   lua_settop(L, FDS);
   lua_pushinteger(L, due);
@@ -191,21 +245,6 @@ static int l_fds_send(lua_State *L) {
 
 /* ---- receiving ---- */
 
-typedef struct passed {
-  int count; /* those that nobody has yet */
-  int fds[FDS_MAX];
-} passed;
-
-static void close_all(passed *p) {
-  while (p->count > 0) kio_sched_close_fd(p->fds[--p->count]);
-}
-
-static int l_close_passed(lua_State *L) {
-  passed *p = kio_finalized(L, PASSED_TYPE);
-  if (p) close_all(p);
-  return 0;
-}
-
 static void take_fds(struct msghdr *header, passed *p) {
   for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
@@ -213,17 +252,18 @@ static void take_fds(struct msghdr *header, passed *p) {
     kio_assert(size <= sizeof p->fds - (size_t)p->count * sizeof *p->fds);
     memcpy(p->fds + p->count, CMSG_DATA(c), size);
     p->count += (int)(size / sizeof *p->fds);
+    p->owned = p->count;
   }
 }
 
 /* ... -> data, list of descriptors, which are Lua's from now on */
-static int push_passed(lua_State *L, passed *p) {
+static int push_received(lua_State *L, passed *p) {
   lua_createtable(L, p->count, 0);
   for (int i = 0; i < p->count; i++) {
     lua_pushinteger(L, p->fds[i]);
     lua_rawseti(L, -2, i + 1);
   }
-  p->count = 0;
+  p->count = p->owned = 0;
   return 2;
 }
 
@@ -250,7 +290,7 @@ static int deliver(lua_State *L, passed *p, const struct msghdr *header, size_t 
     code = "EMSGSIZE";
     text = "a message longer than was asked for; the descriptors that came are closed";
   }
-  if (!code) return push_passed(L, p);
+  if (!code) return push_received(L, p);
   close_all(p);
   fail_saying(L, "recv_fds", code, text);
   lua_pushvalue(L, -4);
@@ -277,11 +317,12 @@ static int receive_now(lua_State *L, kio_task *task, unsigned events) {
     char time[CMSG_SPACE(2 * sizeof(int64_t))]; /* of a packet: see kio_udp_fill */
   } room;
   luaL_Buffer data;
-  int fd = fd_of(L), flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (udp_at(L) ? MSG_TRUNC : 0);
+  int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (udp_at(L) ? MSG_TRUNC : 0);
   passed *p = lua_touserdata(L, FDS);
   size_t max = (size_t)lua_tointeger(L, DATA);
-  if (fd < 0) return fail(L, "recv_fds", EBADF);
   struct iovec piece = {luaL_buffinitsize(L, &data, max), max};
+  int fd = fd_of(L); /* only now, for a finalizer may have closed it */
+  if (fd < 0) return (lua_settop(L, DUE), fail(L, "recv_fds", EBADF));
   struct msghdr header = {
       .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof room};
   ssize_t size = recvmsg(fd, &header, flags);
@@ -332,9 +373,7 @@ static int l_recv_fds(lua_State *L) {
   if (stream && kio_stream_unread(stream) > 0) return push_unread(L, stream, max);
   lua_settop(L, 1);
   lua_pushinteger(L, (lua_Integer)max);
-  passed *p = lua_newuserdatauv(L, sizeof *p, 0);
-  p->count = 0;
-  luaL_setmetatable(L, PASSED_TYPE);
+  push_passed(L);
   lua_pushinteger(L, due);
   lua_pushinteger(L, 0); /* TRIES */
   return receive_now(L, task, 0);

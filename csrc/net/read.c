@@ -210,14 +210,13 @@ static size_t max_on_top(lua_State *L, int arg) {
   return kio_min_size((size_t)lua_tointeger(L, -1), KIO_IO_MAX);
 }
 
-/* Reads { max =, timeout = } at the top, if a table is there, and pops it. Nothing of a stream: the
-   table may have metamethods, which may do what they like with it. */
+/* Reads { max =, timeout = } at the top, if a table is there, and pops it. */
 static void read_options(lua_State *L, size_t *max, int64_t *timeout_ns) {
   static const char *const known[] = {"max", "timeout", NULL};
   int index = lua_gettop(L);
   if (!lua_istable(L, index)) return;
   kio_check_options(L, index, known);
-  if (lua_getfield(L, index, "max") != LUA_TNIL) *max = max_on_top(L, index);
+  if (kio_option(L, index, "max") != LUA_TNIL) *max = max_on_top(L, index);
   *timeout_ns = kio_option_timeout(L, index, *timeout_ns);
   lua_settop(L, index - 1);
 }
@@ -372,7 +371,6 @@ static int l_read_until(lua_State *L) {
   kio_stream_check(L);
   luaL_checklstring(L, 2, &width);
   luaL_argcheck(L, width > 0, 2, "the delimiter is empty");
-  luaL_argcheck(L, lua_gettop(L) <= 3, 4, "too many arguments");
   return start_read(L, KIND_UNTIL);
 }
 

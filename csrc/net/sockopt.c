@@ -27,7 +27,7 @@ static int number_on_top(lua_State *L, int arg, const char *name, int max, lua_N
 }
 
 bool kio_read_number(lua_State *L, int index, const char *name, int max, int *out) {
-  bool given = lua_getfield(L, index, name) != LUA_TNIL;
+  bool given = kio_option(L, index, name) != LUA_TNIL;
   int top = lua_gettop(L);
   if (given) *out = number_on_top(L, index, name, max, 1);
   luaL_argcheck(L, !given || *out == lua_tonumber(L, -1), index,
@@ -100,7 +100,7 @@ void kio_read_socket_options(lua_State *L, int index, int use, const char *const
   int top = lua_gettop(L);
   for (int id = 0; id < KIO_SOCKOPT_COUNT; id++) {
     if (!(kio_sockopts[id].use & use)) continue;
-    if (lua_getfield(L, index, kio_sockopts[id].name) != LUA_TNIL) {
+    if (kio_option(L, index, kio_sockopts[id].name) != LUA_TNIL) {
       kio_socket_give(out, (kio_sockopt_id)id, value_on_top(L, index, (kio_sockopt_id)id));
     }
     lua_settop(L, top);
@@ -116,9 +116,9 @@ int kio_handle_fd(lua_State *L, int index) {
   luaL_argexpected(L, lua_getfield(L, index, "fd") == LUA_TFUNCTION, index, "descriptor or handle");
   lua_pushvalue(L, index);
   lua_call(L, 1, 1);
-  int fd = lua_isinteger(L, -1) ? kio_number_meant(lua_tointeger(L, -1)) : -1;
+  lua_Integer number = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1;
   lua_pop(L, 1);
-  return fd;
+  return number >= 0 && number <= INT_MAX ? kio_number_meant((int)number) : -1;
 }
 
 static int push_value(lua_State *L, const kio_sockopt *opt, int value) {
@@ -136,7 +136,6 @@ static int l_option(lua_State *L) {
   kio_sockopt_id id = kio_sockopt_named(name);
   int value, top = lua_gettop(L);
   if (id == KIO_SOCKOPT_COUNT) return luaL_error(L, "unknown option '%s'", name);
-  luaL_argcheck(L, top <= 3, 4, "too many arguments");
   if (top == 3) value = value_on_top(L, 3, id);
   int fd = kio_handle_fd(L, 1);
   if (fd < 0) return kio_fail_text(L, "EBADF", "option", name, "the socket is closed");

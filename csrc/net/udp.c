@@ -121,7 +121,7 @@ static bool read_plan(lua_State *L, plan *p) {
   if (p->bound) luaL_checktype(L, 1, LUA_TSTRING);
   kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_UDP, others, &p->options);
   lua_settop(L, 2);
-  if (lua_istable(L, 2)) p->connected = lua_getfield(L, 2, "peer") != LUA_TNIL;
+  if (lua_istable(L, 2)) p->connected = kio_option(L, 2, "peer") != LUA_TNIL;
   luaL_argcheck(L, !p->connected || lua_type(L, 3) == LUA_TSTRING, 2,
                 "option 'peer' must be an address");
   if (p->bound && !read_address(L, 1, "udp", &p->address)) return false;
@@ -205,8 +205,8 @@ static int change_group(lua_State *L, const char *what, int any, int of_source) 
   if (!ip) return kio_fail_text(L, "EINVAL", what, text, "the group must be a numeric IP address");
   if (options) kio_check_options(L, 3, known);
   lua_settop(L, 3);
-  int interface = options ? (lua_getfield(L, 3, "interface"), kio_check_interface(L, 4)) : 0;
-  if (options && lua_getfield(L, 3, "source") != LUA_TNIL) source = true;
+  int interface = options ? (kio_option(L, 3, "interface"), kio_check_interface(L, 4)) : 0;
+  if (options && kio_option(L, 3, "source") != LUA_TNIL) source = true;
   if (source && !read_ip(L, -1, &of.gsr_source)) {
     return kio_fail_text(L, "EINVAL", what, text, "the source must be a numeric IP address");
   }
@@ -271,6 +271,12 @@ static int l_close(lua_State *L) {
   return close_udp(L, kio_close_may_wait(L));
 }
 
+/* The second argument is the error that unwinds, or nil. */
+static int l_close_value(lua_State *L) {
+  lua_settop(L, 1);
+  return l_close(L);
+}
+
 static int l_gc(lua_State *L) {
   if (!kio_finalized(L, KIO_UDP_TYPE)) return 0;
   return close_udp(L, false);
@@ -296,7 +302,7 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg metamethods[] = {
     {"__gc", l_gc},
-    {"__close", l_close},
+    {"__close", l_close_value},
     {"__tostring", l_tostring},
     {NULL, NULL},
 };

@@ -138,9 +138,11 @@ static void check_span(lua_State *L, int index, size_t length, size_t *at, size_
 /* buffer:slice([i [, j]]) -> a buffer that shares these bytes */
 static int l_slice(lua_State *L) {
   size_t at, size;
+  kio_view_check(L, 1);
+  lua_settop(L, 3);
+  kio_view *slice = push_view(L); /* first, for a finalizer may close the buffer */
   const kio_view *view = kio_view_check(L, 1);
   check_span(L, 2, view->size, &at, &size);
-  kio_view *slice = push_view(L);
   kio_block_hold(view->block);
   slice->block = view->block;
   slice->at = view->at + at;
@@ -203,8 +205,10 @@ static int l_fill(lua_State *L) {
 /* buffer:find(text [, init]) -> the first and last position of the next occurrence | nil */
 static int l_find(lua_State *L) {
   size_t width;
+  kio_view_check(L, 1);
+  const char *text = luaL_checklstring(L, 2, &width); /* first, for it may make a string */
   const kio_view *view = check_free(L, 1, false);
-  const char *text = luaL_checklstring(L, 2, &width), *data = data_of(view);
+  const char *data = data_of(view);
   size_t at = check_place(L, 3, view, 1);
   const char *found = memmem(data + at, view->size - at, text, width);
   if (!found) return (lua_pushnil(L), 1);
@@ -222,7 +226,8 @@ static int l_len(lua_State *L) {
 
 /* buffer:capacity() -> the longest it may be */
 static int l_capacity(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)kio_view_check(L, 1)->room);
+  const kio_view *view = kio_view_check(L, 1);
+  lua_pushinteger(L, (lua_Integer)view->room);
   return 1;
 }
 

@@ -115,9 +115,25 @@ void kio_check_named_options(lua_State *L, int index, const char *const *known) 
   check_keys(L, index, known, true);
 }
 
+/* A walk, for to look a name up allocates it, and the collector runs finalizers then: between the
+   check of one argument and its use no code of the program's may run. */
+int kio_option(lua_State *L, int index, const char *name) {
+  index = lua_absindex(L, index);
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    if (lua_type(L, -2) == LUA_TSTRING && strcmp(lua_tostring(L, -2), name) == 0) {
+      lua_remove(L, -2);
+      return lua_type(L, -1);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pushnil(L);
+  return LUA_TNIL;
+}
+
 int64_t kio_option_timeout(lua_State *L, int index, int64_t otherwise) {
   int64_t timeout = otherwise;
-  if (lua_getfield(L, index, "timeout") != LUA_TNIL) {
+  if (kio_option(L, index, "timeout") != LUA_TNIL) {
     luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER, index, "option 'timeout' must be a number");
     lua_Number seconds = lua_tonumber(L, -1);
     luaL_argcheck(L, seconds >= 0, index, "option 'timeout' cannot be negative or NaN");

@@ -102,19 +102,27 @@ static int l_pwrite(lua_State *L) {
 
 /* ---- several buffers ---- */
 
-/* The sum of the sizes in the list at `index`. */
-static size_t check_sizes(lua_State *L, int index, unsigned count) {
-  size_t total = 0;
-  for (unsigned i = 1; i <= count; i++) {
-    lua_rawgeti(L, index, i);
+/* What readv is asked for: the list is read once, and not looked at again. */
+typedef struct pieces {
+  unsigned count;
+  size_t total;
+  size_t sizes[KIO_IOV_MAX];
+} pieces;
+
+static void read_sizes(lua_State *L, int index, pieces *p) {
+  p->count = kio_check_list(L, index);
+  p->total = 0;
+  for (unsigned i = 0; i < p->count; i++) {
+    lua_rawgeti(L, index, i + 1);
     lua_Integer size = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1;
     lua_pop(L, 1);
     if (size < 0) luaL_argerror(L, index, "every size must be an integer of 0 or more");
     luaL_argcheck(L, size <= KIO_IO_MAX, index, "more bytes than one operation can move (2 GiB)");
-    total += (size_t)size;
-    luaL_argcheck(L, total <= KIO_IO_MAX, index, "more bytes than one operation can move (2 GiB)");
+    p->sizes[i] = (size_t)size;
+    p->total += (size_t)size;
+    luaL_argcheck(L, p->total <= KIO_IO_MAX, index,
+                  "more bytes than one operation can move (2 GiB)");
   }
-  return total;
 }
 
 static int l_readvk(lua_State *L, int status, lua_KContext ctx) {
@@ -136,29 +144,27 @@ static int l_readvk(lua_State *L, int status, lua_KContext ctx) {
 }
 
 /* The request's buffer holds the iovecs first and then the bytes they point to. */
-static void lay_out(lua_State *L, kio_request *request, unsigned count, uint64_t offset) {
+static void lay_out(kio_request *request, const pieces *p, uint64_t offset) {
   struct iovec *iov = (struct iovec *)(void *)request->buffer.data;
-  char *bytes = request->buffer.data + count * sizeof *iov;
-  for (unsigned i = 0; i < count; i++) {
-    lua_rawgeti(L, 2, (lua_Integer)i + 1);
-    iov[i] = (struct iovec){bytes, (size_t)lua_tointeger(L, -1)};
-    bytes += iov[i].iov_len;
-    lua_pop(L, 1);
+  char *bytes = request->buffer.data + p->count * sizeof *iov;
+  for (unsigned i = 0; i < p->count; i++) {
+    iov[i] = (struct iovec){bytes, p->sizes[i]};
+    bytes += p->sizes[i];
   }
   request->arg.vec.iov = iov;
-  request->arg.vec.count = count;
+  request->arg.vec.count = p->count;
   request->arg.vec.offset = offset;
 }
 
 static int submit_readv(lua_State *L, uint64_t offset, int options) {
+  pieces p;
   int fd = kio_check_fd(L, 1);
-  unsigned count = kio_check_list(L, 2);
-  size_t total = check_sizes(L, 2, count);
+  read_sizes(L, 2, &p);
   int64_t timeout = kio_op_timeout(L, options);
   kio_task *task = kio_op_begin(L);
   kio_request *request = kio_op_request(L, task, KIO_OP_READV, fd);
-  if (!request || !kio_op_buffer(L, request, count * sizeof(struct iovec) + total)) return 3;
-  lay_out(L, request, count, offset);
+  if (!request || !kio_op_buffer(L, request, p.count * sizeof(struct iovec) + p.total)) return 3;
+  lay_out(request, &p, offset);
   return kio_op_submit(L, task, request, timeout, l_readvk);
 }
 

@@ -68,6 +68,10 @@ static inline kio_task *kio_op_task(lua_State *L) {
   kio_task *task = kio_op_running(L);
   return task ? task : kio_op_no_task(L);
 }
+/* Pushes the option of that name in the table at `index`, nil when it has none; returns its type.
+   Whoever reads an option does so by this: only the table's own fields count, and neither
+   metamethods nor finalizers run. */
+int kio_option(lua_State *L, int index, const char *name);
 /* The `timeout` of an options table at `index` (nil or none: no options), in nanoseconds;
    KIO_NEVER when there is none. Raises on another key, a wrong type, a negative number. */
 int64_t kio_op_timeout(lua_State *L, int index);

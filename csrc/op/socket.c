@@ -152,9 +152,9 @@ static bool read_options(lua_State *L, int index, message_options *out) {
   *out = (message_options){.timeout_ns = KIO_NEVER};
   if (lua_isnoneornil(L, index)) return true;
   kio_check_options(L, index, known);
-  if (lua_getfield(L, index, "flags") != LUA_TNIL) out->flags = kio_check_int(L, -1);
+  if (kio_option(L, index, "flags") != LUA_TNIL) out->flags = kio_check_int(L, -1);
   out->timeout_ns = kio_option_timeout(L, index, KIO_NEVER);
-  if (lua_getfield(L, index, "to") != LUA_TNIL) {
+  if (kio_option(L, index, "to") != LUA_TNIL) {
     size_t size;
     const char *text = luaL_checklstring(L, -1, &size);
     const char *wrong = kio_address_parse(text, size, &out->address);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "base/signame.h"
+#include "net/sockopt.h"
 #include "net/stream_lua.h"
 #include "op/close.h"
 #include "op/finalizer.h"
@@ -349,16 +350,28 @@ static void push_strings(lua_State *L, int index) {
   lua_Integer count = (lua_Integer)lua_rawlen(L, index);
   char **list = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *list, 0);
   for (lua_Integer i = 0; i < count; i++) {
-    lua_rawgeti(L, index, i + 1);
+    luaL_argcheck(L, lua_rawgeti(L, index, i + 1) == LUA_TSTRING, index, "strings expected");
     list[i] = (char *)(uintptr_t)lua_tostring(L, -1); /* exec(3) does not write there */
     lua_pop(L, 1);
   }
   list[count] = NULL;
 }
 
+/* Numbers in place of the handles among the three: asked for only now, for finalizers may have
+   closed some since. */
+static void resolve_handles(lua_State *L) {
+  for (int slot = STDIO; slot < STDIO + 3; slot++) {
+    if (!lua_isuserdata(L, slot)) continue;
+    int fd = kio_handle_fd(L, slot);
+    luaL_argcheck(L, fd >= 0, slot, "a closed handle");
+    lua_pushinteger(L, fd);
+    lua_replace(L, slot);
+  }
+}
+
 /* process_spawn(argv, env, cwd | nil, stdin, stdout, stderr) -> child, pid, three streams, false
    where there is none; argv and env are lists of strings. What becomes each descriptor: "pipe",
-   "inherit", "null", "stdout", or a number. The arguments have been checked. */
+   "inherit", "null", "stdout", a number, or a handle. The arguments have been checked. */
 static int l_spawn(lua_State *L) {
   stdio all[3];
   luaL_checktype(L, ARGV, LUA_TTABLE);
@@ -371,6 +384,7 @@ static int l_spawn(lua_State *L) {
   for (int i = 0; i < 3; i++) kio_stream_push_empty(L);
   push_strings(L, ARGV);
   push_strings(L, ENV);
+  resolve_handles(L);
   int err = start(L, c, all);
   if (kio_collect(L, err, PROCESS_FDS)) {
     undo(L, all);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "op/op.h"
 #include "task/here.h"
 #include "task/queue.h"
 #include "task/task.h"
@@ -27,7 +28,7 @@ static int l_print(lua_State *L) {
 }
 
 void kio_guard_option(lua_State *L, int index) {
-  int type = lua_getfield(L, index, "on_error");
+  int type = kio_option(L, index, "on_error");
   luaL_argcheck(L, type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TFUNCTION, index,
                 "option 'on_error' must be a function or a boolean");
   if (type != LUA_TBOOLEAN || !lua_toboolean(L, -1)) return;

@@ -15,7 +15,7 @@
 static lua_Number number_option(lua_State *L, int index, const char *name, lua_Number otherwise,
                                 lua_Number min, lua_Number max) {
   lua_Number value = otherwise;
-  if (lua_getfield(L, index, name) != LUA_TNIL) {
+  if (kio_option(L, index, name) != LUA_TNIL) {
     luaL_argcheck(L, lua_type(L, -1) == LUA_TNUMBER, index,
                   lua_pushfstring(L, "option '%s' must be a number", name));
     value = lua_tonumber(L, -1);
@@ -29,7 +29,7 @@ static lua_Number number_option(lua_State *L, int index, const char *name, lua_N
 /* A whole number. */
 static unsigned count_option(lua_State *L, int index, const char *name, unsigned otherwise,
                              unsigned min, unsigned max) {
-  int type = lua_getfield(L, index, name), exact = 0;
+  int type = kio_option(L, index, name), exact = 0;
   lua_Integer value = type == LUA_TNIL ? otherwise : lua_tointegerx(L, -1, &exact);
   lua_pop(L, 1);
   luaL_argcheck(L, type == LUA_TNIL || (type == LUA_TNUMBER && exact), index,
@@ -41,7 +41,7 @@ static unsigned count_option(lua_State *L, int index, const char *name, unsigned
 
 /* sqpoll = true: the kernel's default idle time of 1 s; a number: that many seconds. */
 static int64_t sqpoll_option(lua_State *L, int index) {
-  int type = lua_getfield(L, index, "sqpoll");
+  int type = kio_option(L, index, "sqpoll");
   bool on = lua_toboolean(L, -1);
   lua_pop(L, 1);
   if (!on) return -1;
@@ -52,7 +52,7 @@ static int64_t sqpoll_option(lua_State *L, int index) {
 /* On the rig accepts are single unless asked for: faults are told by their number. */
 static bool multishot_option(lua_State *L, int index, const kio_sched_config *config) {
   bool on = config->backend != &kio_ring_rig;
-  if (lua_getfield(L, index, "multishot") != LUA_TNIL) {
+  if (kio_option(L, index, "multishot") != LUA_TNIL) {
     luaL_argcheck(L, lua_isboolean(L, -1), index, "option 'multishot' must be true or false");
     on = lua_toboolean(L, -1);
   }
@@ -71,7 +71,7 @@ static const kio_ring_backend *backend_named(lua_State *L, int index, const char
 
 static const kio_ring_backend *backend_option(lua_State *L, int index) {
   const char *name = getenv("KIO_BACKEND");
-  if (lua_getfield(L, index, "backend") != LUA_TNIL) {
+  if (kio_option(L, index, "backend") != LUA_TNIL) {
     luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, index, "option 'backend' must be a string");
     name = lua_tostring(L, -1);
   }
@@ -82,7 +82,7 @@ static const kio_ring_backend *backend_option(lua_State *L, int index) {
 
 static int64_t watchdog_option(lua_State *L, int index) {
   lua_Number seconds = number_option(L, index, "watchdog", 0, 0, 1e9);
-  if (lua_getfield(L, index, "on_watchdog") != LUA_TNIL) {
+  if (kio_option(L, index, "on_watchdog") != LUA_TNIL) {
     luaL_argcheck(L, lua_isfunction(L, -1), index, "option 'on_watchdog' must be a function");
     luaL_argcheck(L, seconds > 0, index, "option 'on_watchdog' without 'watchdog'");
   }
@@ -92,7 +92,7 @@ static int64_t watchdog_option(lua_State *L, int index) {
 
 /* interrupt = false: SIGINT stays what it is. */
 static bool interrupt_option(lua_State *L, int index) {
-  int type = lua_getfield(L, index, "interrupt");
+  int type = kio_option(L, index, "interrupt");
   luaL_argcheck(L, type == LUA_TNIL || type == LUA_TBOOLEAN, index,
                 "option 'interrupt' must be true or false");
   bool on = type == LUA_TNIL || lua_toboolean(L, -1);
@@ -130,7 +130,7 @@ static size_t listed_cpus(lua_State *L, int index, int *cpus) {
 
 /* pin = true: worker i has the i-th CPU this process may use; a list: the i-th of that. */
 static void pin_option(lua_State *L, int index, kio_options *options) {
-  int type = lua_getfield(L, index, "pin");
+  int type = kio_option(L, index, "pin");
   kio_runtime_config *config = &options->runtime;
   bool named = type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TTABLE;
   luaL_argcheck(L, named, index, "option 'pin' must be true or a list of CPU numbers");
@@ -142,7 +142,7 @@ static void pin_option(lua_State *L, int index, kio_options *options) {
 
 static bool keep_option(lua_State *L, int index) {
   static const char *const names[] = {"stop", "keep", NULL};
-  lua_getfield(L, index, "on_worker_error");
+  kio_option(L, index, "on_worker_error");
   const char *name = lua_isnil(L, -1) ? names[0] : lua_tostring(L, -1);
   bool keep = name && strcmp(name, names[1]) == 0;
   luaL_argcheck(L, keep || (name && strcmp(name, names[0]) == 0), index,

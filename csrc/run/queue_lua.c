@@ -156,12 +156,11 @@ static kio_queue *queue_at(lua_State *L, lua_Integer i) {
   return queue ? queue : &task->waiters;
 }
 
-static lua_Integer check_list(lua_State *L) {
+static size_t check_list(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_Unsigned count = lua_rawlen(L, 1);
   luaL_argcheck(L, count > 0 && count < INT_MAX / sizeof(kio_waiter), 1, "nothing to wait for");
-  for (lua_Unsigned i = 1; i <= count; i++) queue_at(L, (lua_Integer)i);
-  return (lua_Integer)count;
+  return (size_t)count;
 }
 
 static int l_wait_anyk(lua_State *L, int status, lua_KContext ctx) {
@@ -174,13 +173,14 @@ static int l_wait_anyk(lua_State *L, int status, lua_KContext ctx) {
 /* wait_any(list of queues, watches and tasks [, seconds [, list of cells]]) -> which of them woke
    this task, what the waker gave | nil: the time is over */
 static int l_wait_any(lua_State *L) {
-  size_t count = (size_t)check_list(L);
+  size_t count = check_list(L);
   int64_t timeout = opt_seconds(L, 2);
   kio_task *task = kio_op_begin_waiting(L);
   lua_settop(L, 3);
   kio_choice *choice = lua_newuserdatauv(L, sizeof *choice + count * sizeof(kio_waiter), 0);
   choice->task = NULL; /* nothing that can raise comes after the first push */
   luaL_setmetatable(L, CHOICE_TYPE);
+  for (size_t i = 1; i <= count; i++) queue_at(L, (lua_Integer)i);
   kio_op_timer(L, task, timeout);
   lua_pushvalue(L, 3);
   set_cell(L, task);

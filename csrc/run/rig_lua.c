@@ -23,7 +23,7 @@
 /* Seconds in the field `name` of the table on top. */
 static int64_t seconds_field(lua_State *L, const char *name, int64_t otherwise) {
   int64_t ns = otherwise;
-  if (lua_getfield(L, -1, name) != LUA_TNIL) {
+  if (kio_option(L, -1, name) != LUA_TNIL) {
     lua_Number seconds = lua_tonumber(L, -1);
     bool valid = lua_type(L, -1) == LUA_TNUMBER && seconds >= 0;
     if (!valid) luaL_error(L, "testing: option '%s' must be a number of 0 or more", name);
@@ -34,7 +34,7 @@ static int64_t seconds_field(lua_State *L, const char *name, int64_t otherwise) 
 }
 
 static uint64_t seed_field(lua_State *L) {
-  if (lua_getfield(L, -1, "seed") != LUA_TNIL && !lua_isinteger(L, -1)) {
+  if (kio_option(L, -1, "seed") != LUA_TNIL && !lua_isinteger(L, -1)) {
     luaL_error(L, "testing: option 'seed' must be an integer");
   }
   uint64_t seed = (uint64_t)lua_tointeger(L, -1);
@@ -44,7 +44,7 @@ static uint64_t seed_field(lua_State *L) {
 
 /* The simulated ring of test builds has a clock of its own that jumps. */
 static bool clock_jumps(lua_State *L, const kio_ring_backend *inner) {
-  lua_getfield(L, -1, "clock");
+  kio_option(L, -1, "clock");
   const char *name = lua_isnil(L, -1) ? "virtual" : lua_tostring(L, -1);
   bool jumps = name && strcmp(name, "virtual") == 0;
   if (!jumps && (!name || strcmp(name, "real") != 0)) {
@@ -72,7 +72,7 @@ static void read_chunk(lua_State *L, kio_sched_config *config) {
 
 void kio_rig_option(lua_State *L, int index, kio_sched_config *config) {
   static const char *const known[] = {"clock", "settle", "timeout", "seed", NULL};
-  if (lua_getfield(L, index, "testing") != LUA_TNIL) {
+  if (kio_option(L, index, "testing") != LUA_TNIL) {
     luaL_checktype(L, -1, LUA_TTABLE);
     kio_check_options(L, lua_gettop(L), known);
     config->ring.jump = clock_jumps(L, config->backend);
@@ -89,7 +89,7 @@ void kio_rig_option(lua_State *L, int index, kio_sched_config *config) {
 
 static lua_Integer count_field(lua_State *L, const char *name) {
   bool valid =
-      lua_getfield(L, -1, name) == LUA_TNIL || (lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 1);
+      kio_option(L, -1, name) == LUA_TNIL || (lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 1);
   if (!valid) luaL_error(L, "faults: '%s' must be an integer of 1 or more", name);
   lua_Integer count = lua_tointeger(L, -1);
   lua_pop(L, 1);
@@ -98,7 +98,7 @@ static lua_Integer count_field(lua_State *L, const char *name) {
 
 static int op_field(lua_State *L) {
   int op = KIO_RIG_ANY_OP;
-  if (lua_getfield(L, -1, "op") != LUA_TNIL) {
+  if (kio_option(L, -1, "op") != LUA_TNIL) {
     const char *name = lua_tostring(L, -1);
     op = name ? (int)kio_op_named(name) : KIO_OP_COUNT;
     if (op == KIO_OP_COUNT) {
@@ -111,7 +111,7 @@ static int op_field(lua_State *L) {
 
 static int error_field(lua_State *L) {
   int err = 0;
-  if (lua_getfield(L, -1, "error") != LUA_TNIL) {
+  if (kio_option(L, -1, "error") != LUA_TNIL) {
     const char *name = lua_tostring(L, -1);
     err = name ? kio_errname_find(name) : 0;
     if (err == 0) luaL_error(L, "faults: there is no error '%s'", kio_trace_push_text(L, -1));

@@ -215,7 +215,7 @@ static int l_run(lua_State *L) {
   kio_options_read(L, OPTIONS, &options);
   lua_settop(L, OPTIONS);
   kio_guard_option(L, OPTIONS);
-  lua_getfield(L, OPTIONS, "on_watchdog");
+  kio_option(L, OPTIONS, "on_watchdog");
   kio_sched *sched = kio_sched_push_new(L);
   int failed = open_run(L, sched, &options);
   if (failed && kio_collect_threads(L, options.runtime.threads)) {

@@ -28,10 +28,10 @@ static bool unpack_table(lua_State *L, int index) {
   kio_check_named_options(L, index, known);
   luaL_argcheck(L, count < INT_MAX / 2 && lua_checkstack(L, (int)count + 8), index,
                 "too many arguments to a task");
-  lua_getfield(L, index, "daemon");
+  kio_option(L, index, "daemon");
   bool daemon = lua_toboolean(L, -1);
   lua_pop(L, 1);
-  int type = lua_getfield(L, index, "name");
+  int type = kio_option(L, index, "name");
   luaL_argcheck(L, type == LUA_TNIL || type == LUA_TSTRING, index, "the name must be a string");
   kio_guard_option(L, index);
   for (lua_Integer i = 1; i <= count; i++) lua_rawgeti(L, index, i);

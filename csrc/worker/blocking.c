@@ -159,9 +159,9 @@ static void read_arguments(lua_State *L) {
   lua_Integer count = (lua_Integer)lua_rawlen(L, TABLE);
   luaL_argcheck(L, count < INT16_MAX && lua_checkstack(L, (int)count + 8), TABLE,
                 "too many arguments");
-  bool named = lua_getfield(L, TABLE, "name") != LUA_TNIL;
+  bool named = kio_option(L, TABLE, "name") != LUA_TNIL;
   luaL_argcheck(L, !named || lua_type(L, NAME) == LUA_TSTRING, TABLE, "the name must be a string");
-  int wait = lua_getfield(L, TABLE, "wait");
+  int wait = kio_option(L, TABLE, "wait");
   luaL_argcheck(L, wait == LUA_TNIL || wait == LUA_TBOOLEAN, TABLE,
                 "option 'wait' must be a boolean");
   for (lua_Integer i = 1; i <= count; i++) lua_rawgeti(L, TABLE, i);

@@ -204,7 +204,8 @@ static int l_receive(lua_State *L) {
 /* channel:try_receive() -> value | nil: closed and empty */
 static int l_try_receive(lua_State *L) {
   kio_parcel parcel;
-  switch (kio_channel_receive(check(L)->object, &parcel, NULL)) {
+  kio_shared *shared = check(L);
+  switch (kio_channel_receive(shared->object, &parcel, NULL)) {
   case KIO_CHANNEL_DONE: return unpack(L, &parcel);
   case KIO_CHANNEL_CLOSED: return nothing(L);
   default: return kio_fail_text(L, "EAGAIN", "try_receive", "channel", "it is empty");
@@ -254,6 +255,12 @@ static int l_close(lua_State *L) {
   kio_shared *shared = kio_shared_check_any(L, &shared_kind);
   if (!kio_shared_is_parents(shared)) kio_channel_close(shared->object);
   return 0;
+}
+
+/* The second argument is the error that unwinds, or nil. */
+static int l_close_value(lua_State *L) {
+  lua_settop(L, 1);
+  return l_close(L);
 }
 
 static int l_tostring(lua_State *L) {
@@ -308,7 +315,7 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg metamethods[] = {
     {"__gc", kio_shared_l_gc},
-    {"__close", l_close},
+    {"__close", l_close_value},
     {"__tostring", l_tostring},
     {NULL, NULL},
 };

@@ -91,19 +91,22 @@ static int l_watch(lua_State *L) {
 
 /* event:set() */
 static int l_set(lua_State *L) {
-  kio_event_set(check(L)->object);
+  kio_shared *shared = check(L);
+  kio_event_set(shared->object);
   return 0;
 }
 
 /* event:reset() */
 static int l_reset(lua_State *L) {
-  kio_event_reset(check(L)->object);
+  kio_shared *shared = check(L);
+  kio_event_reset(shared->object);
   return 0;
 }
 
 /* event:is_set() */
 static int l_is_set(lua_State *L) {
-  lua_pushboolean(L, kio_event_wait(check(L)->object, NULL));
+  kio_shared *shared = check(L);
+  lua_pushboolean(L, kio_event_wait(shared->object, NULL));
   return 1;
 }
 

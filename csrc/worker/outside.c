@@ -83,7 +83,7 @@ static bool stop(handle *h, int64_t timeout_ns, char text[KIO_FAILURE_MAX]) {
 static void refuse_options_of_run(lua_State *L) {
   static const char *const names[] = {"on_error", "on_watchdog", "interrupt", "testing", NULL};
   for (int i = 0; names[i]; i++) {
-    if (lua_getfield(L, 1, names[i]) != LUA_TNIL) {
+    if (kio_option(L, 1, names[i]) != LUA_TNIL) {
       luaL_argerror(L, 1, lua_pushfstring(L, "option '%s' is one of kio.run only", names[i]));
     }
     lua_pop(L, 1);

@@ -74,6 +74,7 @@ int luaopen_kio_core(lua_State *L) {
   lua_setfield(L, -2, "udp_methods");
   kio_constants_open(L);
   kio_coroutine_open(L);
+  kio_globals_open(L);
 #ifdef KIO_TEST
   kio_test_codec_open(L);
 #endif

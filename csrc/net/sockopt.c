@@ -116,9 +116,9 @@ int kio_handle_fd(lua_State *L, int index) {
   luaL_argexpected(L, lua_getfield(L, index, "fd") == LUA_TFUNCTION, index, "descriptor or handle");
   lua_pushvalue(L, index);
   lua_call(L, 1, 1);
-  lua_Integer number = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1;
+  int fd = lua_isinteger(L, -1) ? kio_number_meant(lua_tointeger(L, -1)) : -1;
   lua_pop(L, 1);
-  return number >= 0 && number <= INT_MAX ? kio_number_meant((int)number) : -1;
+  return fd;
 }
 
 static int push_value(lua_State *L, const kio_sockopt *opt, int value) {

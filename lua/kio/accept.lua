@@ -1,4 +1,5 @@
 ---Taking connections from a listener: which errors of accept(2) pass, and how to wait for that.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 
 local accept = {}

@@ -1,4 +1,5 @@
 ---Methods of buffers that are written in Lua.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
@@ -13,11 +14,11 @@ local function place(self, at, name)
   if not size then error(("calling '%s' on bad self (%s)"):format(name, wrong), 3) end
   local position = math.tointeger(at)
   if not position then
-    error(("bad argument #1 to '%s' (an integer expected)"):format(name), 3)
+    error(string.format("bad argument #1 to '%s' (an integer expected)", name), 3)
   end
   if position < 0 then position = size + 1 + position end
   if position < 1 or position > size + 1 then
-    error(("bad argument #1 to '%s' (position outside of the buffer)"):format(name), 3)
+    error(string.format("bad argument #1 to '%s' (position outside of the buffer)", name), 3)
   end
   return position
 end

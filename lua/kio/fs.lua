@@ -1,6 +1,7 @@
 ---Files and names in directories. Every call is an operation of a task; readdir, symlink, readlink,
 ---realpath and chmod may also be called outside of one, where they block. See docs/files.md.
 ---Every failure is nil, message, code, and the message names the path.
+local _ENV = require "kio.core".globals
 local base = require "kio.fs.base"
 local check = require "kio.fs.check"
 local core = require "kio.core"
@@ -45,9 +46,9 @@ end
 function fs.open(path, how, options)
   check.path(path, 1, "open")
   local flags = open_flags(how)
-  if not flags then check.refuse(2, "open", ("invalid mode '%s'"):format(how)) end
+  if not flags then check.refuse(2, "open", string.format("invalid mode '%s'", how)) end
   if options ~= nil and type(options) ~= "table" then options = { perm = options } end
-  check.options(options, 3, "open", OPEN)
+  options = check.options(options, 3, "open", OPEN)
   local perm = options and check.permissions(options.perm, 3, "open")
   local ahead = options and options.read_ahead and check.count(options.read_ahead, 3, "open")
   local timeout = options and options.timeout and { timeout = options.timeout }
@@ -64,7 +65,7 @@ end
 ---@return kio.Stat? stat, string? message, string? code
 function fs.stat(path, options)
   check.path(path, 1, "stat")
-  check.options(options, 2, "stat", TIMEOUT)
+  options = check.options(options, 2, "stat", TIMEOUT)
   return core.statx(nil, path, 0, options)
 end
 
@@ -75,7 +76,7 @@ end
 ---@return kio.Stat? stat, string? message, string? code
 function fs.lstat(path, options)
   check.path(path, 1, "lstat")
-  check.options(options, 2, "lstat", TIMEOUT)
+  options = check.options(options, 2, "lstat", TIMEOUT)
   return core.statx(nil, path, const.AT_SYMLINK_NOFOLLOW, options)
 end
 
@@ -88,7 +89,7 @@ local absent = { ENOENT = true, ENOTDIR = true }
 ---@return boolean? exists, string? message, string? code
 function fs.exists(path, options)
   check.path(path, 1, "exists")
-  check.options(options, 2, "exists", TIMEOUT)
+  options = check.options(options, 2, "exists", TIMEOUT)
   local found, message, code = core.statx(nil, path, 0, options)
   if found then return true end
   if absent[code] then return false end
@@ -102,7 +103,7 @@ end
 ---@return { name: string, type: string }[]? list, string? message, string? code
 function fs.readdir(path, options)
   check.path(path, 1, "readdir")
-  check.options(options, 2, "readdir", TIMEOUT)
+  options = check.options(options, 2, "readdir", TIMEOUT)
   return core.readdir(path, options)
 end
 
@@ -115,7 +116,7 @@ end
 ---@return true? done, string? message, string? code
 function fs.unlink(path, options)
   check.path(path, 1, "unlink")
-  check.options(options, 2, "unlink", TIMEOUT)
+  options = check.options(options, 2, "unlink", TIMEOUT)
   return core.unlinkat(nil, path, 0, options)
 end
 
@@ -128,7 +129,7 @@ end
 function fs.rename(from, to, options)
   check.path(from, 1, "rename")
   check.path(to, 2, "rename")
-  check.options(options, 3, "rename", TIMEOUT)
+  options = check.options(options, 3, "rename", TIMEOUT)
   local done, message, code = core.renameat(nil, from, nil, to, 0, options)
   if done then return true end
   return nil, base.rename_subject(message, from, from .. " to " .. to), code
@@ -141,10 +142,10 @@ end
 ---@return true? done, string? message, string? code
 function fs.rmdir(path, options)
   check.path(path, 1, "rmdir")
-  check.options(options, 2, "rmdir", TIMEOUT)
+  options = check.options(options, 2, "rmdir", TIMEOUT)
   local done, message, code = core.unlinkat(nil, path, const.AT_REMOVEDIR, options)
   if done then return true end
-  return nil, (message:gsub("^unlink", "rmdir")), code
+  return nil, (string.gsub(message, "^unlink", "rmdir")), code
 end
 
 ---Sets permissions: an integer, or octal digits.
@@ -157,7 +158,7 @@ function fs.chmod(path, permissions, options)
   check.path(path, 1, "chmod")
   permissions = check.permissions(permissions, 2, "chmod")
   if not permissions then check.refuse(2, "chmod", "permissions expected") end
-  check.options(options, 3, "chmod", TIMEOUT)
+  options = check.options(options, 3, "chmod", TIMEOUT)
   return core.chmod(path, permissions, options)
 end
 
@@ -192,7 +193,7 @@ local WRITE = { atomic = "boolean", append = "boolean", sync = "boolean", mode =
 function fs.write_file(path, data, options)
   check.path(path, 1, "write_file")
   data = check.data(data, 2, "write_file")
-  check.options(options, 3, "write_file", WRITE)
+  options = check.options(options, 3, "write_file", WRITE)
   options = options or {}
   local permissions = check.permissions(options.mode, 3, "write_file")
   if not options.atomic then return replace.in_place(path, data, permissions, options) end

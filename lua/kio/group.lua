@@ -1,22 +1,18 @@
 ---Several functions at once: all, map, race, as_completed. Each runs them as tasks in a scope of
 ---its own: none outlives the call, and the first error cancels the others and is raised when they
 ---have ended. Deadlines and cancellations from outside hold for all of them. See docs/scopes.md.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
-
 local pack, unpack = table.pack, table.unpack
-
----@class kio.Group
-local group = {}
-
--- ---- arguments ----
+local group = {} ---@class kio.Group
 
 -- What is wrong with a list of functions, or of what is_good says; nil: nothing.
 local function wrong_list(list, is_good, wanted)
   if type(list) ~= "table" then return "a list of functions expected, got " .. type(list) end
   for i = 1, #list do
     if type(list[i]) ~= "function" and not (is_good and is_good(list[i])) then
-      return ("element %d: a %s expected, got %s"):format(i, wanted or "function",
+      return string.format("element %d: a %s expected, got %s", i, wanted or "function",
         check.kind(list[i]))
     end
   end
@@ -80,9 +76,10 @@ local LIMIT = { limit = "number" }
 ---@return { n: integer, [integer]: any } values the first result of each, in the order of the list
 ---@return table<integer, kio.Failure>? failed those that returned nil and a message; nil: none did
 function group.all(list, options)
+  list = check.copy_list(list)
   local wrong = wrong_list(list)
   if wrong then check.refuse(1, "all", wrong) end
-  check.options(options, 2, "all", LIMIT)
+  options = check.options(options, 2, "all", LIMIT)
   wrong = wrong_limit(options)
   if wrong then check.refuse(2, "all", wrong) end
   return collect(#list, options, function(i) return list[i]() end)
@@ -96,9 +93,10 @@ end
 ---@return { n: integer, [integer]: any } values the first result of each call, in order
 ---@return table<integer, kio.Failure>? failed those that returned nil and a message; nil: none did
 function group.map(list, f, options)
+  list = check.copy_list(list)
   if type(list) ~= "table" then check.refuse(1, "map", "a list expected, got " .. type(list)) end
   if type(f) ~= "function" then check.refuse(2, "map", "a function expected, got " .. type(f)) end
-  check.options(options, 3, "map", LIMIT)
+  options = check.options(options, 3, "map", LIMIT)
   local wrong = wrong_limit(options)
   if wrong then check.refuse(3, "map", wrong) end
   return collect(#list, options, function(i) return f(list[i]) end)
@@ -141,9 +139,10 @@ local Race = {
 ---@param options? kio.RaceOptions
 ---@return any ... the results of the first
 function group.race(list, options)
+  list = check.copy_list(list)
   local wrong = wrong_list(list) or #list == 0 and "nothing to race" or nil
   if wrong then check.refuse(1, "race", wrong) end
-  check.options(options, 2, "race", RACE)
+  options = check.options(options, 2, "race", RACE)
   local race <close> = setmetatable({ losers = {}, on_loser = options and options.on_loser }, Race)
   core.scope(function(scope)
     spawn_each(scope, #list, nil, function(i)
@@ -234,9 +233,10 @@ local AS_COMPLETED = { limit = "number", on_loser = "function" }
 function group.as_completed(list, options)
   local Task = getmetatable(core.checkpoint())
   local function is_task(entry) return type(entry) == "userdata" and getmetatable(entry) == Task end
+  list = check.copy_list(list)
   local wrong = wrong_list(list, is_task, "function or task")
   if wrong then check.refuse(1, "as_completed", wrong) end
-  check.options(options, 2, "as_completed", AS_COMPLETED)
+  options = check.options(options, 2, "as_completed", AS_COMPLETED)
   wrong = wrong_limit(options)
   if wrong then check.refuse(2, "as_completed", wrong) end
   options = options or {}

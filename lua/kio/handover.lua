@@ -1,4 +1,5 @@
 ---Descriptors from elsewhere: passed over Unix sockets, and handed over by the service manager.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
@@ -53,20 +54,20 @@ end
 ---@async
 function Stream:send_fds(data, list, options)
   check.self(self, "kio.Stream", "send_fds")
-  check.passed(data, list, "send_fds")
+  list = check.passed(data, list, "send_fds")
   if data == "" then
     check.refuse(1, "send_fds", "a stream passes descriptors with a byte at least")
   end
-  check.options(options, 3, "send_fds", TIMEOUT)
+  options = check.options(options, 3, "send_fds", TIMEOUT)
   local sent, message, code
   repeat
     local flushed
     flushed, message, code = self:flush(options)
-    if not flushed then return nil, message:gsub("^flush", "send_fds", 1), code end
+    if not flushed then return nil, string.gsub(message, "^flush", "send_fds", 1), code end
     sent, message, code = core.fds_send(self, data, list, options)
   until sent ~= false
   if not sent then return nil, message, code end
-  if sent < #data then return self:send(data:sub(sent + 1)) end
+  if sent < #data then return self:send(string.sub(data, sent + 1)) end
   return self
 end
 
@@ -80,8 +81,8 @@ end
 ---@async
 function Udp:send_fds(data, list, options)
   check.self(self, "kio.Udp", "send_fds")
-  check.passed(data, list, "send_fds")
-  check.options(options, 3, "send_fds", TIMEOUT)
+  list = check.passed(data, list, "send_fds")
+  options = check.options(options, 3, "send_fds", TIMEOUT)
   local sent, message, code = core.fds_send(self, data, list, options)
   if not sent then return nil, message, code end
   return self
@@ -95,7 +96,7 @@ end
 function handover.systemd_listeners()
   local count, text = core.net_activation()
   local handles, names = {}, {}
-  for name in ((text or "") .. ":"):gmatch("([^:]*):") do names[#names + 1] = name end
+  for name in string.gmatch((text or "") .. ":", "([^:]*):") do names[#names + 1] = name end
   for i = 1, count do
     local fd = i + 2
     handles[i] = core.net_adopt(fd) or fd

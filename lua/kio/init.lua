@@ -1,7 +1,8 @@
 ---kio: straight-line asynchronous Lua on io_uring. See docs/guide.md.
+local _ENV = require "kio.core".globals
 require "kio.buffer"
 local core = require "kio.core"
-core.own_files((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
+core.own_files((string.gsub(debug.getinfo(1, "S").source, "init%.lua$", "")))
 local fs = require "kio.fs"
 local group = require "kio.group"
 local helpers = require "kio.io"

@@ -1,5 +1,6 @@
 ---Helpers on plain descriptors: exactly n bytes, all of a string, a whole transfer. Results are as
 ---those of the raw operations; a failure's fourth result is how many bytes were moved before it.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 local deadline = require "kio.deadline"
@@ -18,7 +19,7 @@ local TIMEOUT = { timeout = "number" }
 
 local function too_short(fd, parts, got, n)
   if got == 0 then return nil end
-  local message = ("read fd %d: the end came after %d of %d bytes"):format(fd, got, n)
+  local message = string.format("read fd %d: the end came after %d of %d bytes", fd, got, n)
   return nil, message, "ENODATA", got, concat(parts)
 end
 
@@ -47,7 +48,7 @@ end
 function io.read_exactly(fd, n, options)
   check.fd(fd, 1, "read_exactly")
   n = check.count(n, 2, "read_exactly")
-  check.options(options, 3, "read_exactly", TIMEOUT)
+  options = check.options(options, 3, "read_exactly", TIMEOUT)
   return read_until(fd, n, options, function(size, rest) return core.read(fd, size, rest) end)
 end
 
@@ -61,7 +62,7 @@ end
 function io.pread_exactly(fd, n, offset, options)
   check.fd(fd, 1, "pread_exactly")
   n, offset = check.count(n, 2, "pread_exactly"), check.count(offset, 3, "pread_exactly")
-  check.options(options, 4, "pread_exactly", TIMEOUT)
+  options = check.options(options, 4, "pread_exactly", TIMEOUT)
   return read_until(fd, n, options, function(size, rest, got)
     return core.pread(fd, size, offset + got, rest)
   end)
@@ -70,7 +71,9 @@ end
 -- ---- writing all ----
 
 -- A device that takes nothing and gives no reason: trying again would never end.
-local function stuck(fd, done) return nil, ("write fd %d: no progress"):format(fd), "EIO", done end
+local function stuck(fd, done)
+  return nil, string.format("write fd %d: no progress", fd), "EIO", done
+end
 
 -- Calls once(data, due, done) until all of data is written.
 local function write_until(fd, data, options, once)
@@ -95,7 +98,7 @@ end
 function io.write_all(fd, data, options)
   check.fd(fd, 1, "write_all")
   data = check.data(data, 2, "write_all")
-  check.options(options, 3, "write_all", TIMEOUT)
+  options = check.options(options, 3, "write_all", TIMEOUT)
   return write_until(fd, data, options, function(rest, due) return core.write(fd, rest, due) end)
 end
 
@@ -110,7 +113,7 @@ function io.pwrite_all(fd, data, offset, options)
   check.fd(fd, 1, "pwrite_all")
   data = check.data(data, 2, "pwrite_all")
   offset = check.count(offset, 3, "pwrite_all")
-  check.options(options, 4, "pwrite_all", TIMEOUT)
+  options = check.options(options, 4, "pwrite_all", TIMEOUT)
   return write_until(fd, data, options, function(rest, due, done)
     return core.pwrite(fd, rest, offset + done, due)
   end)
@@ -143,8 +146,8 @@ end
 
 -- The core's words, about these two instead of the pipe.
 function Transfer.fail(self, out, message, code)
-  local text = message:match("^%a+ fd %d+: (.*)$") or message
-  return nil, ("sendfile fd %d to fd %d: %s"):format(self.source, out, text), code, self.done
+  local text = string.match(message, "^%a+ fd %d+: (.*)$") or message
+  return nil, string.format("sendfile fd %d to fd %d: %s", self.source, out, text), code, self.done
 end
 
 local function open_pipe(self)
@@ -235,7 +238,7 @@ function io.sendfile(out_fd, in_fd, offset, count, options)
   check.fd(in_fd, 2, "sendfile")
   offset = offset ~= nil and check.count(offset, 3, "sendfile") or nil
   count = count ~= nil and check.count(count, 4, "sendfile") or math.maxinteger
-  check.options(options, 5, "sendfile", TIMEOUT)
+  options = check.options(options, 5, "sendfile", TIMEOUT)
   local transfer <close>, message, code = new_transfer(in_fd, out_fd, offset, count)
   if not transfer then return nil, message, code, 0 end
   return transfer:run(out_fd, count, deadline.of(options))

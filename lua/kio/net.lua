@@ -1,4 +1,5 @@
 ---Sockets: listening, connecting, accepting, datagrams.
+local _ENV = require "kio.core".globals
 require "kio.net.connect"
 local accept = require "kio.accept"
 local check = require "kio.fs.check"

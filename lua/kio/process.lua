@@ -1,7 +1,10 @@
 ---Other programs: started, spoken to through streams, waited for. See docs/process.md.
+local _ENV = require "kio.core".globals
+local check = require "kio.fs.check"
 local core = require "kio.core"
 local Process = require "kio.process.handle"
 local attempt = require "kio.process.attempt"
+local stdio = require "kio.process.stdio"
 
 local process = {}
 
@@ -21,7 +24,7 @@ local SPAWN = {
   env = true, clear_env = true, cwd = true, stdin = true, stdout = true, stderr = true,
 }
 local RUN = { max = true, timeout = true, linger = true }
-local WORDS = { pipe = true, inherit = true, null = true }
+local WORDS = stdio.WORDS
 
 -- ---- checks ----
 
@@ -31,12 +34,12 @@ local HERE = debug.getinfo(1, "S").source
 local function refuse(text, ...)
   local level = 2
   while debug.getinfo(level, "S").source == HERE do level = level + 1 end
-  error(("kio.process: " .. text):format(...), level)
+  error(string.format("kio.process: " .. text, ...), level)
 end
 
 local function check_word(value, what)
   if type(value) ~= "string" then refuse("%s must be a string, got %s", what, type(value)) end
-  if value:find("\0", 1, true) then refuse("%s contains a zero byte", what) end
+  if string.find(value, "\0", 1, true) then refuse("%s contains a zero byte", what) end
   return value
 end
 
@@ -57,48 +60,40 @@ local function arguments(options)
   for i = 1, #options do
     local word = options[i]
     if type(word) == "number" then word = tostring(word) end
-    list[i] = check_word(word, ("argument %d"):format(i))
+    list[i] = check_word(word, string.format("argument %d", i))
   end
   if #list == 0 or list[1] == "" then refuse "no command is named" end
   return list
 end
 
 local function check_variable(name, value)
-  if type(name) ~= "string" or name == "" or name:find("[=\0]") then
+  if type(name) ~= "string" or name == "" or string.find(name, "[=\0]") then
     refuse("'%s' is no name of a variable", core.text_of(name))
   end
   if value ~= false then check_word(type(value) == "number" and tostring(value) or value,
-    ("variable %s"):format(name)) end
+    string.format("variable %s", name)) end
 end
 
 -- The variables as "NAME=value".
 local function environment(options)
-  local env, list = options.env or {}, {}
+  local env, list = check.copy(options.env or {}), {}
   if type(env) ~= "table" then refuse("option 'env' must be a table, got %s", type(env)) end
   for name, value in pairs(env) do
     check_variable(name, value)
-    if value ~= false then list[#list + 1] = ("%s=%s"):format(name, value) end
+    if value ~= false then list[#list + 1] = string.format("%s=%s", name, value) end
   end
   if options.clear_env then return list end
   for _, variable in ipairs(core.process_environment()) do
-    if env[variable:match "^[^=]*"] == nil then list[#list + 1] = variable end
+    if env[string.match(variable, "^[^=]*")] == nil then list[#list + 1] = variable end
   end
   return list
 end
 
--- The word or the descriptor's number for one of the three.
-local function stdio(options, name)
-  local value = options[name]
-  if value == nil then return "inherit" end
-  if WORDS[value] or name == "stderr" and value == "stdout" then return value end
-  local fd = value
-  if type(value) == "userdata" or type(value) == "table" then
-    local ok, number = pcall(function() return value:fd() end)
-    fd = ok and number
-  end
-  if math.type(fd) == "integer" and fd >= 0 and fd < 1 << 20 then return fd end
+local function descriptors(options)
+  local all, wrong = stdio.of(options)
+  if all then return all.stdin, all.stdout, all.stderr end
   refuse("option '%s' must be \"pipe\", \"inherit\", \"null\", a descriptor, an open stream or an "
-    .. "open file", name)
+    .. "open file", wrong)
 end
 
 -- ---- starting ----
@@ -109,7 +104,7 @@ local of_stream = setmetatable({}, { __mode = "k" })
 local function start(options, argv)
   if options.cwd ~= nil then check_word(options.cwd, "option 'cwd'") end
   local child, pid, stdin, stdout, stderr = attempt(argv, environment(options),
-    options.cwd, stdio(options, "stdin"), stdio(options, "stdout"), stdio(options, "stderr"))
+    options.cwd, descriptors(options))
   if not child then return nil, pid, stdin end
   for _, stream in ipairs { stdin or false, stdout or false, stderr or false } do
     if stream then of_stream[stream] = child end
@@ -129,6 +124,7 @@ end
 ---@return string? message names the command
 ---@return string? code
 function process.spawn(options)
+  options = check.copy(options)
   local argv = arguments(options)
   check_keys(options)
   return start(options, argv)
@@ -147,7 +143,7 @@ local function collect(scope, state, name, stream, max)
   if data then
     state[name] = data
   elseif not state.failed then
-    state.failed = { ("run %s: %s: %s"):format(state.command, name, message), code }
+    state.failed = { string.format("run %s: %s: %s", state.command, name, message), code }
     scope:cancel()
   end
 end
@@ -231,6 +227,7 @@ end
 ---@return string? message
 ---@return string? code
 function process.run(options)
+  options = check.copy(options)
   local argv = arguments(options)
   check_keys(options, RUN)
   local input, timeout = options.stdin, options.timeout
@@ -241,7 +238,7 @@ function process.run(options)
   local result, why, errname
   if timeout == nil then result, why, errname = run(child, options, input)
   else result, why, errname = core.timeout(timeout, run, child, options, input) end
-  if errname == "ETIMEDOUT" then why = ("run %s: the timeout has passed"):format(argv[1]) end
+  if errname == "ETIMEDOUT" then why = string.format("run %s: the timeout has passed", argv[1]) end
   if why and child.runs_on then why = why .. "; " .. child.runs_on end
   return result, why, errname
 end

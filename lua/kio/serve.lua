@@ -1,4 +1,5 @@
 ---Serving the connections of a listener: limits, and an orderly end. See docs/serve.md.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 local new_server = require "kio.serve.server"
@@ -107,11 +108,11 @@ end
 local function wrong_options(options)
   for _, name in ipairs { "max_connections", "accept_budget" } do
     if not is_count(options[name]) then
-      return ("option '%s' must be an integer of 1 or more"):format(name)
+      return string.format("option '%s' must be an integer of 1 or more", name)
     end
   end
   for _, name in ipairs { "idle_timeout", "drain_idle" } do
-    if options[name] == 0 then return ("option '%s' cannot be 0"):format(name) end
+    if options[name] == 0 then return string.format("option '%s' cannot be 0", name) end
   end
   if options.stop_signals and #options.stop_signals == 0 then
     return "option 'stop_signals' must be a list of names"
@@ -125,7 +126,7 @@ end
 -- A listener that was closed before it could serve, in the words of accept.
 local function refused(listener)
   local _, message, code = listener:accept { timeout = 0 }
-  return nil, (message:gsub("^accept", "serve", 1)), code
+  return nil, (string.gsub(message, "^accept", "serve", 1)), code
 end
 
 ---Accepts connections and calls handler(stream, peer) for each, in a task and a scope of its own,
@@ -145,7 +146,7 @@ return function(listener, handler, options)
   if type(handler) ~= "function" then
     check.refuse(1, "serve", "a function expected, got " .. type(handler))
   end
-  check.options(options, 2, "serve", KNOWN)
+  options = check.options(options, 2, "serve", KNOWN)
   options = options or {}
   local wrong = wrong_options(options)
   if wrong then check.refuse(2, "serve", wrong) end

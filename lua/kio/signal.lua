@@ -1,5 +1,6 @@
 ---Signals that come to tasks. While somebody waits for one, or loops over it, it is blocked in this
 ---thread and kept for them; see docs/signal.md.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
@@ -20,7 +21,7 @@ function signal.on(...)
   local arguments = table.pack(...)
   local handler = arguments[arguments.n]
   if type(handler) ~= "function" then
-    error(("bad argument #%d to 'on' (function expected, got %s)"):format(
+    error(string.format("bad argument #%d to 'on' (function expected, got %s)",
       math.max(arguments.n, 1), type(handler)), 2)
   end
   local next_signal, watch = check.told("on", 0, core.signal_each,

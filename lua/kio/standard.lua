@@ -1,5 +1,6 @@
 ---Streams over descriptors that are there already: a pipe's, a terminal's, a file's, and the three
 ---that every program has. See docs/process.md.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
@@ -32,18 +33,24 @@ end
 ---@return kio.Stream|nil stream
 ---@return string? message
 ---@return string? code
-function standard.stdin() return stream_of "stdin" end
+function standard.stdin()
+  return stream_of "stdin"
+end
 
 ---This program's output. What `print` and `io.write` have buffered goes its own way.
 ---@return kio.Stream|nil stream
 ---@return string? message
 ---@return string? code
-function standard.stdout() return stream_of "stdout" end
+function standard.stdout()
+  return stream_of "stdout"
+end
 
 ---This program's error output.
 ---@return kio.Stream|nil stream
 ---@return string? message
 ---@return string? code
-function standard.stderr() return stream_of "stderr" end
+function standard.stderr()
+  return stream_of "stderr"
+end
 
 return standard

@@ -1,4 +1,5 @@
 ---Methods of streams that are written in Lua.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
@@ -25,7 +26,7 @@ function Stream:lines(format, options)
   format = format or "l"
   if type(format) == "number" then check.moved(format, 1, "lines")
   elseif not FORMATS[format] then check.refuse(1, "lines", "invalid format") end
-  check.options(options, 2, "lines", LINES)
+  options = check.options(options, 2, "lines", LINES)
   options = options or {}
   return function() return value_or_raise(self:read(format, options)) end
 end
@@ -40,7 +41,7 @@ function Stream:chunks(max, options)
   if max ~= nil and check.count(max, 1, "chunks") == 0 then
     check.refuse(1, "chunks", "must be at least 1 byte")
   end
-  check.options(options, 2, "chunks", CHUNKS)
+  options = check.options(options, 2, "chunks", CHUNKS)
   return function() return value_or_raise(self:recv(max, options)) end
 end
 

@@ -1,5 +1,6 @@
 ---Several workers: each is a thread with a Lua state and a loop of its own. Values are copied from
 ---one to the other, buffers, streams and listeners move; see docs/thread.md.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 
 ---@class kio.thread

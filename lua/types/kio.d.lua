@@ -13,6 +13,7 @@
 ---@class kio.core
 ---@field Cancelled kio.Cancelled
 ---@field const kio.Const
+---@field globals table the standard functions as they were when kio was loaded; for its own files
 local kio = {}
 
 ---What a cancellation raises, and a cancelled task ends with. One value; see kio.is_cancelled.

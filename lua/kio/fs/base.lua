@@ -1,4 +1,5 @@
 ---What all methods of a file object share: its class, and how failures are told.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local kind = require "kio.kind"
 
@@ -13,8 +14,8 @@ base.File = File
 -- The operation and the path in place of the core's words for the descriptor.
 local function fail(self, what, message, code, ...)
   if code == "EBADF" and not self.window.fd then message = "the file is closed"
-  else message = message:match("^[^:]*: (.*)$") or message end
-  return nil, ("%s %s: %s"):format(what, self.path, message), code, ...
+  else message = string.match(message, "^[^:]*: (.*)$") or message end
+  return nil, string.format("%s %s: %s", what, self.path, message), code, ...
 end
 base.fail = fail
 
@@ -26,7 +27,7 @@ end
 
 function base.self_of(self, name)
   if getmetatable(self) == File then return self.window end
-  error(("calling '%s' on bad self (a kio.File expected, got %s)"):format(name,
+  error(string.format("calling '%s' on bad self (a kio.File expected, got %s)", name,
     kind(self, "kio.File")), 3)
 end
 
@@ -49,8 +50,9 @@ end
 
 ---A message that names another subject.
 function base.rename_subject(message, old, new)
-  local first, last = message:find(old, 1, true)
-  return first and message:sub(1, first - 1) .. new .. message:sub(last + 1) or message
+  local first, last = string.find(message, old, 1, true)
+  if not first then return message end
+  return string.sub(message, 1, first - 1) .. new .. string.sub(message, last + 1)
 end
 
 return base

@@ -1,5 +1,6 @@
 ---Argument checks of the file rooms. Each raises an argument error that names the public function
 ---and points at its caller, so every check is called directly by that function.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 
 local check = {}
@@ -10,7 +11,7 @@ local TOO_LONG = "a string of 2 GiB or more: write it in pieces"
 local PASSED_MAX = 253 -- descriptors in one message
 
 local function refuse(index, name, text)
-  error(("bad argument #%d to '%s' (%s)"):format(index, name, text), CALLER)
+  error(string.format("bad argument #%d to '%s' (%s)", index, name, text), CALLER)
 end
 
 check.kind = require "kio.kind"
@@ -23,7 +24,7 @@ end
 function check.path(value, index, name)
   if type(value) ~= "string" then
     refuse(index, name, "a path (string) expected, got " .. type(value))
-  elseif value:find("\0", 1, true) then
+  elseif string.find(value, "\0", 1, true) then
     refuse(index, name, "a path cannot contain a zero byte")
   end
 end
@@ -63,8 +64,8 @@ end
 ---That a method was called on an object of its class.
 function check.self(value, class, name)
   local meta = debug.getmetatable(value)
-  if not meta or meta.__name ~= class then
-    error(("calling '%s' on bad self (%s expected, got %s)"):format(name, class, type(value)),
+  if not meta or rawget(meta, "__name") ~= class then
+    error(string.format("calling '%s' on bad self (%s expected, got %s)", name, class, type(value)),
       CALLER - 1)
   end
 end
@@ -76,10 +77,10 @@ function check.told(name, fewer, f, ...)
   if results[1] then return table.unpack(results, 2, results.n) end
   local err, index, text = results[2], nil, nil
   if type(err) == "string" then
-    index, text = err:match("bad argument #(%d+) to '[^']*' (%(.*%))$")
+    index, text = string.match(err, "bad argument #(%d+) to '[^']*' (%(.*%))$")
   end
   if not index then error(err, 0) end
-  error(("bad argument #%d to '%s' %s"):format(index - fewer, name, text), CALLER - 1)
+  error(string.format("bad argument #%d to '%s' %s", index - fewer, name, text), CALLER - 1)
 end
 
 local buffers = core.buffer_methods
@@ -87,7 +88,7 @@ local buffers = core.buffer_methods
 ---Whether it is a kio.buffer.
 function check.is_buffer(value)
   local meta = type(value) == "userdata" and getmetatable(value)
-  return meta and meta.__index == buffers
+  return type(meta) == "table" and rawget(meta, "__index") == buffers
 end
 
 local function length(value) return #value end
@@ -116,8 +117,9 @@ end
 
 ---A list of strings and numbers to be written. Returns one of strings, and their size.
 function check.pieces(list, index, name)
-  if type(list) ~= "table" or #list == 0 then refuse(index, name, "a list of strings expected") end
-  local pieces, size = table.move(list, 1, #list, 1, {}), 0
+  local pieces, size = check.copy_list(list), 0
+  local some = type(pieces) == "table" and #pieces > 0
+  if not some then refuse(index, name, "a list of strings expected") end
   for i = 1, #pieces do
     local kind = type(pieces[i])
     if kind == "number" then pieces[i] = tostring(pieces[i])
@@ -143,30 +145,34 @@ function check.room(buffer, at, max, name)
   return at, max
 end
 
----A list of sizes. Returns their sum.
+---A list of sizes. Returns a copy, and their sum.
 function check.sizes(list, index, name)
-  if type(list) ~= "table" or #list == 0 then refuse(index, name, "a list of sizes expected") end
-  local total = 0
-  for i = 1, #list do
-    if math.type(list[i]) ~= "integer" or list[i] < 0 then
+  local sizes, total = check.copy_list(list), 0
+  local some = type(sizes) == "table" and #sizes > 0
+  if not some then refuse(index, name, "a list of sizes expected") end
+  for i = 1, #sizes do
+    if math.type(sizes[i]) ~= "integer" or sizes[i] < 0 then
       refuse(index, name, "every size must be an integer of 0 or more")
     end
-    total = total + list[i]
+    total = total + sizes[i]
   end
-  return total
+  return sizes, total
 end
 
----What is to be passed to another process: a string, and descriptors with it.
+---What is to be passed to another process: a string, and descriptors with it. Returns a copy of
+---their list.
 function check.passed(data, list, name)
   if type(data) ~= "string" then refuse(1, name, "string expected, got " .. type(data)) end
   if type(list) ~= "table" then refuse(2, name, "table expected, got " .. type(list)) end
-  if #list > PASSED_MAX then refuse(2, name, "more than 253 descriptors") end
-  for _, each in ipairs(list) do
+  local copy = check.copy_list(list)
+  if #copy > PASSED_MAX then refuse(2, name, "more than 253 descriptors") end
+  for _, each in ipairs(copy) do
     local kind = type(each)
     if math.type(each) ~= "integer" and kind ~= "userdata" and kind ~= "table" then
       refuse(2, name, "descriptor or handle expected, got " .. kind)
     end
   end
+  return copy
 end
 
 ---Strings, numbers and buffers, joined to one string; one of the first or last kind stays as it is.
@@ -189,7 +195,7 @@ end
 ---Permission bits: an integer, or a string of octal digits. Returns the integer, nil for nil.
 function check.permissions(value, index, name)
   if value == nil then return nil end
-  local bits = type(value) == "string" and value:find("^[0-7]+$") and tonumber(value, 8)
+  local bits = type(value) == "string" and string.find(value, "^[0-7]+$") and tonumber(value, 8)
     or math.type(value) == "integer" and value
   if not bits or bits < 0 or bits > 4095 then
     refuse(index, name, "permissions are an integer or octal digits, such as \"644\"")
@@ -197,22 +203,40 @@ function check.permissions(value, index, name)
   return bits
 end
 
----An options table that knows only these keys: `known` maps each to the type of its value.
+---The table's own fields as another table, which nobody else can change; metamethods do not run.
+---What is no table stays as it is.
+function check.copy(fields)
+  if type(fields) ~= "table" then return fields end
+  local copy = {}
+  for key, value in next, fields do copy[key] = value end
+  return copy
+end
+
+---The list as another one: it is read now, and not looked at again. What is no table stays so.
+function check.copy_list(list)
+  return type(list) == "table" and table.move(list, 1, #list, 1, {}) or list
+end
+
+---An options table that knows only these keys: `known` maps each to the type of its value. Returns
+---a copy of it, and of tables in it, as `copy` does; nil for nil.
 function check.options(options, index, name, known)
-  if options == nil then return end
-  if type(options) ~= "table" then
+  if options ~= nil and type(options) ~= "table" then
     refuse(index, name, "a table of options expected, got " .. type(options))
   end
-  for key, value in pairs(options) do
+  local own = check.copy(options)
+  for key, value in next, own or {} do
     local expected = known[key]
     if not expected then
-      refuse(index, name, ("unknown option '%s'"):format(core.text_of(key)))
+      refuse(index, name, string.format("unknown option '%s'", core.text_of(key)))
     elseif expected ~= "any" and type(value) ~= expected then
-      refuse(index, name, ("option '%s' must be a %s"):format(key, expected))
+      refuse(index, name, string.format("option '%s' must be a %s", key, expected))
     elseif expected == "number" and (value < 0 or value ~= value) then
-      refuse(index, name, ("option '%s' cannot be negative or NaN"):format(key))
+      refuse(index, name, string.format("option '%s' cannot be negative or NaN", key))
+    elseif expected == "table" then
+      own[key] = check.copy(value)
     end
   end
+  return own
 end
 
 return check

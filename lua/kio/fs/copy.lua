@@ -1,4 +1,5 @@
 ---Copying a file: into a new one beside the destination, which gets its name when it is whole.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 local File = require "kio.fs.file"
@@ -75,7 +76,7 @@ end
 local function copy(from, to, options)
   check.path(from, 1, "copy")
   check.path(to, 2, "copy")
-  check.options(options, 3, "copy", COPY)
+  options = check.options(options, 3, "copy", COPY)
   options = options or {}
   local permissions = check.permissions(options.mode, 3, "copy")
   local source <close>, message, code = File.open(from, core.const.O_RDONLY, nil, 0)

@@ -1,5 +1,6 @@
 ---What O_DIRECT asks of offsets, sizes and memory; checked here because the kernel's EINVAL does
 ---not say which of them was wrong.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
@@ -22,11 +23,13 @@ function direct.wrong(rules, buffer, at, size, offset)
   if not rules then return nil end
   if not check.is_buffer(buffer) then return direct.NO_STRINGS end
   if offset % rules.offset ~= 0 then
-    return ("direct access at offset %d, which is no multiple of %d"):format(offset, rules.offset)
+    return string.format("direct access at offset %d, which is no multiple of %d", offset,
+      rules.offset)
   elseif size % rules.offset ~= 0 then
-    return ("direct access to %d bytes, which is no multiple of %d"):format(size, rules.offset)
+    return string.format("direct access to %d bytes, which is no multiple of %d", size,
+      rules.offset)
   elseif not buffer:slice(at):aligned(rules.memory) then
-    return ("direct access with bytes that do not begin at a multiple of %d in memory"):format(
+    return string.format("direct access with bytes that do not begin at a multiple of %d in memory",
       rules.memory)
   end
 end

@@ -1,6 +1,7 @@
 ---The file object: what kio.fs.open returns. World failures are nil, message, code, and the message
 ---names the path. Methods at the position (kio.fs.position) are for one task at a time; those at an
 ---offset may run in any number of tasks at once.
+local _ENV = require "kio.core".globals
 local base = require "kio.fs.base"
 local check = require "kio.fs.check"
 local core = require "kio.core"
@@ -28,7 +29,7 @@ local TIMEOUT = { timeout = "number" }
 function File.pread(self, n, offset, options)
   local window = self_of(self, "pread")
   n, offset = check.moved(n, 1, "pread"), check.count(offset, 2, "pread")
-  check.options(options, 3, "pread", TIMEOUT)
+  options = check.options(options, 3, "pread", TIMEOUT)
   if not window.fd then return closed(self, "pread") end
   if not window.seekable then return no_position(self, "pread") end
   if window.direct then return fail(self, "pread", direct.NO_STRINGS, "EINVAL") end
@@ -43,9 +44,11 @@ end
 ---@return string[]? list, string? message, string? code
 function File.preadv(self, sizes, offset, options)
   local window = self_of(self, "preadv")
-  local total = check.moved(check.sizes(sizes, 1, "preadv"), 1, "preadv")
+  local total
+  sizes, total = check.sizes(sizes, 1, "preadv")
+  check.moved(total, 1, "preadv")
   offset = check.count(offset, 2, "preadv")
-  check.options(options, 3, "preadv", TIMEOUT)
+  options = check.options(options, 3, "preadv", TIMEOUT)
   if not window.fd then return closed(self, "preadv") end
   if not window.seekable then return no_position(self, "preadv") end
   if window.direct then return fail(self, "preadv", direct.NO_STRINGS, "EINVAL") end
@@ -93,7 +96,7 @@ end
 ---@return kio.Stat? stat, string? message, string? code
 function File.stat(self, options)
   local window = self_of(self, "stat")
-  check.options(options, 1, "stat", TIMEOUT)
+  options = check.options(options, 1, "stat", TIMEOUT)
   if not window.fd then return closed(self, "stat") end
   return result(self, "stat", core.statx(window.fd, "", const.AT_EMPTY_PATH, options))
 end
@@ -105,7 +108,7 @@ end
 ---@return true? done, string? message, string? code
 function File.sync(self, data_only, options)
   local window = self_of(self, "sync")
-  check.options(options, 2, "sync", TIMEOUT)
+  options = check.options(options, 2, "sync", TIMEOUT)
   if not window.fd then return closed(self, "sync") end
   local sync = data_only and core.fdatasync or core.fsync
   return result(self, "sync", sync(window.fd, options))
@@ -119,7 +122,7 @@ end
 function File.truncate(self, length, options)
   local window = self_of(self, "truncate")
   length = check.count(length, 1, "truncate")
-  check.options(options, 2, "truncate", TIMEOUT)
+  options = check.options(options, 2, "truncate", TIMEOUT)
   if not window.fd then return closed(self, "truncate") end
   local _ <close> = window.doubt
   return result(self, "truncate", core.ftruncate(window.fd, length, options))
@@ -155,7 +158,8 @@ function File.close(self)
   if not ran then done, message, code = core.close_now(fd) end
   if done then return true end
   if code == "ENOMEM" then window.fd = fd end -- it never got to the kernel
-  return nil, ("close %s: %s"):format(self.path, message:match("^[^:]*: (.*)$") or message), code
+  local text = string.match(message, "^[^:]*: (.*)$") or message
+  return nil, string.format("close %s: %s", self.path, text), code
 end
 
 function File.__close(self)
@@ -174,8 +178,8 @@ end
 function File.__tostring(self)
   self_of(self, "__tostring")
   local fd = File.fd(self)
-  local state = fd and ("fd %d, open"):format(fd) or "closed"
-  return ("kio.File (%s, path %s)"):format(state, self.path)
+  local state = fd and string.format("fd %d, open", fd) or "closed"
+  return string.format("kio.File (%s, path %s)", state, self.path)
 end
 
 -- ---- opening ----

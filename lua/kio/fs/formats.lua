@@ -1,6 +1,7 @@
 ---The formats of file:read, which are those of Lua's io library: "l", "L", "a", "n", a number of
 ---bytes. Each reader works on a window that is ready (Window.begin) and returns its value; nil at
 ---the end, or nil, message, code on failure, having taken nothing.
+local _ENV = require "kio.core".globals
 local Window = require "kio.fs.window"
 
 local byte, find, sub = string.byte, string.find, string.sub
@@ -147,7 +148,7 @@ function formats.reader(format)
     local n = math.tointeger(format)
     if n and n >= 0 then return read_bytes, n end
   elseif type(format) == "string" then
-    return readers[format:match("^%*?(.)")]
+    return readers[string.match(format, "^%*?(.)")]
   end
 end
 

@@ -1,4 +1,5 @@
 ---Reading a file into buffers: methods of the file object that make no string.
+local _ENV = require "kio.core".globals
 local base = require "kio.fs.base"
 local check = require "kio.fs.check"
 local core = require "kio.core"
@@ -12,7 +13,7 @@ local TIMEOUT = { timeout = "number" }
 -- What has been read ahead comes first.
 local function take_held(window, buffer, at, max)
   local n = math.min(max, window:unread())
-  buffer:set(at, window.buf:sub(window.at, window.at + n - 1))
+  buffer:set(at, string.sub(window.buf, window.at, window.at + n - 1))
   window.at = window.at + n
   return n
 end
@@ -62,7 +63,7 @@ function File.pread_into(self, buffer, at, max, offset, options)
   local window = base.self_of(self, "pread_into")
   at, max = check.room(buffer, at, max, "pread_into")
   offset = check.count(offset, 4, "pread_into")
-  check.options(options, 5, "pread_into", TIMEOUT)
+  options = check.options(options, 5, "pread_into", TIMEOUT)
   if not window.fd then return closed(self, "pread_into") end
   if not window.seekable then return base.no_position(self, "pread_into") end
   local wrong = direct.wrong(window.direct, buffer, at, max, offset)

@@ -1,4 +1,5 @@
 ---Names that lead elsewhere: symlink, readlink, realpath. Part of kio.fs.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
@@ -16,7 +17,7 @@ local TIMEOUT = { timeout = "number" }
 function links.symlink(target, path, options)
   check.path(target, 1, "symlink")
   check.path(path, 2, "symlink")
-  check.options(options, 3, "symlink", TIMEOUT)
+  options = check.options(options, 3, "symlink", TIMEOUT)
   return core.symlink(target, path, options)
 end
 
@@ -27,7 +28,7 @@ end
 ---@return string? target, string? message, string? code
 function links.readlink(path, options)
   check.path(path, 1, "readlink")
-  check.options(options, 2, "readlink", TIMEOUT)
+  options = check.options(options, 2, "readlink", TIMEOUT)
   return core.readlink(path, options)
 end
 
@@ -38,7 +39,7 @@ end
 ---@return string? path, string? message, string? code
 function links.realpath(path, options)
   check.path(path, 1, "realpath")
-  check.options(options, 2, "realpath", TIMEOUT)
+  options = check.options(options, 2, "realpath", TIMEOUT)
   return core.realpath(path, options)
 end
 

@@ -1,4 +1,5 @@
 ---The modes of Lua's io.open, and "x", as flags of openat(2).
+local _ENV = require "kio.core".globals
 local const = require("kio.core").const
 
 local mode = {}
@@ -15,10 +16,10 @@ local first = {
 ---The flags of "r", "w", "a" or "x" and, in any order, at most one each of "+", "b" and (after "w"
 ---or "a") "x"; nil when it is no mode.
 function mode.flags(text)
-  local letter, rest = text:match("^([rwax])([+bx]*)$")
+  local letter, rest = string.match(text, "^([rwax])([+bx]*)$")
   if not letter then return nil end
   local seen = {}
-  for mark in rest:gmatch(".") do
+  for mark in string.gmatch(rest, ".") do
     if seen[mark] then return nil end
     seen[mark] = true
   end

@@ -1,5 +1,6 @@
 ---Writing at the position of an open file, and at offsets: all of it, or a failure that tells how
 ---many bytes were written before. Works on a window that is ready (Window.begin_write).
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local direct = require "kio.fs.direct"
 local rest_of = require "kio.fs.rest"

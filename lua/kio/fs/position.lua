@@ -1,4 +1,5 @@
 ---The methods of a file object at its position. One task at a time: a second one raises.
+local _ENV = require "kio.core".globals
 local base = require "kio.fs.base"
 local check = require "kio.fs.check"
 local core = require "kio.core"
@@ -83,7 +84,7 @@ function base.split(data, sizes)
   local pieces, at = {}, 1
   for i = 1, #sizes do
     if at > #data then break end
-    pieces[i] = data:sub(at, at + sizes[i] - 1)
+    pieces[i] = string.sub(data, at, at + sizes[i] - 1)
     at = at + sizes[i]
   end
   return pieces
@@ -94,12 +95,13 @@ end
 ---@param sizes integer[]
 ---@return string[]? list, string? message, string? code
 function File.readv(self, sizes)
-  local window, total = self_of(self, "readv"), check.sizes(sizes, 1, "readv")
+  local window = self_of(self, "readv")
+  local own, total = check.sizes(sizes, 1, "readv")
   if not window.fd then return closed(self, "readv") end
   if not window:begin() then refuse_second() end
   local data, message, code = formats.read_bytes(window, total)
   if not data then return result(self, "readv", nil, message, code) end
-  return base.split(data, sizes)
+  return base.split(data, own)
 end
 
 -- ---- writing ----

@@ -1,4 +1,5 @@
 ---Replacing what is in a file: in place, or by renaming a new file over it.
+local _ENV = require "kio.core".globals
 local base = require "kio.fs.base"
 local core = require "kio.core"
 local File = require "kio.fs.file"
@@ -30,7 +31,7 @@ function replace.plain_permissions(mode) return mode & 511 end
 
 -- The folder a path names something in.
 local function directory_of(path)
-  local directory = path:match("^(.*)/[^/]*$") or "."
+  local directory = string.match(path, "^(.*)/[^/]*$") or "."
   return directory == "" and "/" or directory
 end
 
@@ -41,12 +42,13 @@ local function without_links(path)
   for _ = 1, LINKS do
     local target, message, code = core.realpath(path)
     if target then return target end
-    if code ~= "ENOENT" then return nil, (message:gsub("^realpath", "open", 1)), code end
+    if code ~= "ENOENT" then return nil, (string.gsub(message, "^realpath", "open", 1)), code end
     local next_path = core.readlink(path)
     if not next_path then return path end
-    path = next_path:sub(1, 1) == "/" and next_path or directory_of(path) .. "/" .. next_path
+    local absolute = string.sub(next_path, 1, 1) == "/"
+    path = absolute and next_path or directory_of(path) .. "/" .. next_path
   end
-  return nil, ("open %s: too many levels of symbolic links"):format(path), "ELOOP"
+  return nil, string.format("open %s: too many levels of symbolic links", path), "ELOOP"
 end
 
 -- Where the new file goes, and the permissions of what is there, but for set-user-ID and its like:
@@ -56,9 +58,9 @@ local function destination(path)
   if not target then return nil, message, code end
   local old = core.statx(nil, target)
   if old and old.type == "directory" then
-    return nil, ("replace %s: is a directory"):format(path), "EISDIR"
+    return nil, string.format("replace %s: is a directory", path), "EISDIR"
   elseif old and old.type ~= "file" then
-    return nil, ("replace %s: it is no regular file"):format(path), "EINVAL"
+    return nil, string.format("replace %s: it is no regular file", path), "EINVAL"
   end
   return target, old and replace.plain_permissions(old.mode)
 end
@@ -76,7 +78,7 @@ local TRIES = 100 -- of names; that even one is taken is unlikely
 local function new_file(directory, target, permissions, leftover)
   local flags = const.O_WRONLY | const.O_CREAT | const.O_EXCL
   for try = 1, TRIES do
-    local path = ("%s/.kio-%016x.tmp"):format(directory, math.random(0))
+    local path = string.format("%s/.kio-%016x.tmp", directory, math.random(0))
     leftover.path = path
     local file, message, code = File.open(path, flags, permissions)
     if file then

@@ -1,6 +1,7 @@
 ---Making and removing several directories at once. Removing never follows a symbolic link: every
 ---name is looked up in a directory that is held open, one step at a time, so that who moves things
 ---about meanwhile can make it fail but cannot lead it out of the tree.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
@@ -21,7 +22,7 @@ local function make(path, permissions, options)
   local made, message, code = core.mkdirat(nil, path, permissions, options)
   if made then return true end
   if code == "EEXIST" and is_directory(path) then return true end
-  local parent = path:match("^(.*[^/])/+[^/]+/*$")
+  local parent = string.match(path, "^(.*[^/])/+[^/]+/*$")
   if code ~= "ENOENT" or not parent then return nil, message, code end
   local done, why, kind = make(parent, nil, options)
   if not done then return nil, why, kind end
@@ -43,7 +44,7 @@ function tree.mkdir(path, permissions, options)
   check.path(path, 1, "mkdir")
   if type(permissions) == "table" then permissions, options = nil, permissions end
   permissions = check.permissions(permissions, 2, "mkdir")
-  check.options(options, 3, "mkdir", MKDIR)
+  options = check.options(options, 3, "mkdir", MKDIR)
   options = options or {}
   local timeout = { timeout = options.timeout }
   if options.parents then return make(path, permissions, timeout) end
@@ -69,8 +70,8 @@ local changed = { ENOTDIR = true, ELOOP = true, ENOENT = true, ENOTEMPTY = true,
 
 -- The core's words about an operation on `name`, told of the whole path.
 local function failed(path, name, operation, message, code)
-  local text = message:sub(#operation + #name + 4)
-  return nil, ("remove %s: %s"):format(path, text), code
+  local text = string.sub(message, #operation + #name + 4)
+  return nil, string.format("remove %s: %s", path, text), code
 end
 
 local remove_entry
@@ -135,10 +136,10 @@ end
 ---@return true? done, string? message, string? code
 function tree.remove(path, options)
   check.path(path, 1, "remove")
-  check.options(options, 2, "remove", REMOVE)
-  local parent, name, slash = path:match("^(.-)([^/]+)(/*)$")
+  options = check.options(options, 2, "remove", REMOVE)
+  local parent, name, slash = string.match(path, "^(.-)([^/]+)(/*)$")
   if not name or name == "." or name == ".." then
-    return nil, ("remove %s: invalid argument"):format(path), "EINVAL"
+    return nil, string.format("remove %s: invalid argument", path), "EINVAL"
   end
   local flags = const.O_PATH | const.O_DIRECTORY
   local held <close>, message, code = hold(nil, parent == "" and "." or parent, flags)

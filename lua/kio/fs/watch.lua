@@ -1,4 +1,5 @@
 ---Being told of changes to a file or a directory: inotify(7), as events with names.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
@@ -79,8 +80,8 @@ end
 
 local function fail(self, message, code)
   if not self.fd then message, code = "the watch is closed", "EBADF"
-  else message = message:match("^[^:]*: (.*)$") or message end
-  return nil, ("watch %s: %s"):format(self.path, message), code
+  else message = string.match(message, "^[^:]*: (.*)$") or message end
+  return nil, string.format("watch %s: %s", self.path, message), code
 end
 
 -- Waits until there is something to read, and reads all of it.
@@ -154,7 +155,7 @@ end
 ---@return kio.WatchEvent? event, string? message, string? code
 function Watch:next(options)
   check_self(self, "next")
-  check.options(options, 1, "next", TIMEOUT)
+  options = check.options(options, 1, "next", TIMEOUT)
   if not self.fd then return fail(self) end
   if self.busy then error("another task is waiting for this watch", 2) end
   self.busy = true
@@ -200,8 +201,8 @@ end
 
 function Watch:__tostring()
   check_self(self, "__tostring")
-  local state = self.fd and ("fd %d, open"):format(self.fd) or "closed"
-  return ("kio.Watch (%s, path %s)"):format(state, self.path)
+  local state = self.fd and string.format("fd %d, open", self.fd) or "closed"
+  return string.format("kio.Watch (%s, path %s)", state, self.path)
 end
 
 ---Watches a file, or a directory and the names in it, but not what is in directories below. From

@@ -3,6 +3,7 @@
 ---ahead, seek and write agree. Any other descriptor is read at its current position.
 ---What has been fetched is `buf` from index `at` on, then the pieces in `more`; only a success
 ---takes from it, so an operation that fails or is cancelled midway loses no byte.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local direct = require "kio.fs.direct"
 

@@ -1,4 +1,6 @@
 ---What kio.net.connect and kio.net.listen do when the host is a name; the core calls it.
+local _ENV = require "kio.core".globals
+local check = require "kio.fs.check"
 local core = require "kio.core"
 local eyeballs = require "kio.net.eyeballs"
 local names = require "kio.net.names"
@@ -7,18 +9,18 @@ local ATTEMPT_DELAY = 0.25 -- seconds: RFC 8305, section 8
 
 -- Its addresses are tried as RFC 8305 says: the first one that answers wins.
 local function connect_by_name(address, options)
-  options = options or {}
+  options = check.copy(options or {})
   local due = options.timeout and core.now() + options.timeout
   local list, message, code = names.resolve(address, { timeout = options.timeout })
   if not list then return names.retell("connect", address, message, code) end
-  local delay, own = options.attempt_delay or ATTEMPT_DELAY, {}
-  for name, value in pairs(options) do own[name] = value end
-  own.attempt_delay = nil
-  return eyeballs.connect(address, list, own, delay, due)
+  local delay = options.attempt_delay or ATTEMPT_DELAY
+  options.attempt_delay = nil
+  return eyeballs.connect(address, list, options, delay, due)
 end
 
 -- The first of its addresses that can be had.
 local function listen_by_name(address, options)
+  options = check.copy(options)
   local list, message, code = names.resolve(address)
   if not list then return names.retell("listen", address, message, code) end
   local listener

@@ -1,6 +1,7 @@
 ---Connecting to whichever of several addresses answers first: RFC 8305, "Happy Eyeballs". One
 ---attempt after the other begins, the next one when `delay` has passed or an attempt has failed;
 ---the first to succeed ends the others.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local event = require "kio.sync.event"
 
@@ -11,9 +12,9 @@ local eyeballs = {}
 ---@return kio.Address[]
 function eyeballs.interleave(addresses)
   local lists, out = { {}, {} }, {}
-  local first = addresses[1]:sub(1, 1) == "["
+  local first = string.sub(addresses[1], 1, 1) == "["
   for _, address in ipairs(addresses) do
-    table.insert(lists[(address:sub(1, 1) == "[") == first and 1 or 2], address)
+    table.insert(lists[(string.sub(address, 1, 1) == "[") == first and 1 or 2], address)
   end
   for i = 1, math.max(#lists[1], #lists[2]) do
     out[#out + 1] = lists[1][i]
@@ -37,7 +38,7 @@ local function attempt(race, address)
   race.running = race.running - 1
   race.changed:set()
   if not stream then
-    race.failed[#race.failed + 1] = message:gsub("^connect ", "")
+    race.failed[#race.failed + 1] = string.gsub(message, "^connect ", "")
     race.code = code
   elseif race.stream then
     stream:close()
@@ -91,7 +92,7 @@ function eyeballs.connect(name, addresses, options, delay, due, connect)
   local stream = race.stream
   race.stream = nil
   if stream then return stream end
-  return nil, ("connect %s: %s"):format(name, table.concat(race.failed, "; ")), race.code
+  return nil, string.format("connect %s: %s", name, table.concat(race.failed, "; ")), race.code
 end
 
 return eyeballs

@@ -1,5 +1,6 @@
 ---Looking names up. Numeric addresses, Unix names and localhost are answered here; everything else
 ---goes to the C library's resolver, on a thread.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
@@ -25,7 +26,7 @@ local function wrong_options(options)
     return "option 'type' must be \"stream\" or \"datagram\""
   elseif port and (math.type(port) ~= "integer" or port < 0 or port > 65535) then
     return "option 'port' must be an integer from 0 to 65535"
-  elseif options.service and (options.service == "" or options.service:find("\0", 1, true)) then
+  elseif options.service and (#options.service == 0 or string.find(options.service, "%z")) then
     return "option 'service' must be a name"
   elseif port and options.service then
     return "either 'port' or 'service'"
@@ -34,16 +35,18 @@ end
 
 -- "host:port" or "host". The port is nil when there is none.
 local function split(text)
-  local host, port = text:match("^(%[[^%]]*%]):(.*)$")
-  if not host and not text:match("^%[[^%]]*%]$") then host, port = text:match("^(.*):(.*)$") end
+  local host, port = string.match(text, "^(%[[^%]]*%]):(.*)$")
+  if not host and not string.match(text, "^%[[^%]]*%]$") then
+    host, port = string.match(text, "^(.*):(.*)$")
+  end
   return host or text, port
 end
 
-local function family_of(address) return address:sub(1, 1) == "[" and "inet6" or "inet" end
+local function family_of(address) return string.sub(address, 1, 1) == "[" and "inet6" or "inet" end
 
 -- What needs no resolver; nil: it does.
 local function known(host, port, family)
-  local bare = host:lower():gsub("%.$", "")
+  local bare = string.gsub(string.lower(host), "%.$", "")
   if bare == "localhost" then
     local list = {}
     for _, each in ipairs { "127.0.0.1", "[::1]" } do -- RFC 6761, section 6.3
@@ -62,7 +65,7 @@ end
 local function tidy(list, without_port)
   local seen, out = {}, {}
   for _, address in ipairs(list) do
-    if without_port then address = address:gsub(":0$", "") end
+    if without_port then address = string.gsub(address, ":0$", "") end
     if not seen[address] then
       seen[address] = true
       out[#out + 1] = address
@@ -94,21 +97,21 @@ function names.resolve(name, options)
   if type(name) ~= "string" then
     check.refuse(1, "resolve", "a name (string) expected, got " .. type(name))
   end
-  check.options(options, 2, "resolve", KNOWN)
+  options = check.options(options, 2, "resolve", KNOWN)
   options = options or {}
   local wrong = wrong_options(options)
   if wrong then check.refuse(2, "resolve", wrong) end
   core.at_once() -- the numeric ones need no waiting
-  if name:sub(1, 5) == "unix:" and core.net_parse(name) then return { name } end
+  if string.sub(name, 1, 5) == "unix:" and core.net_parse(name) then return { name } end
   local host, port = split(name)
   if port and (options.port or options.service) then
     check.refuse(2, "resolve", "the name has a port already")
   end
   local _, bad = core.net_parse(port and name or name .. ":0")
   if bad then
-    return nil, ("resolve %s: %s"):format(name:match("^[^%z]*"), bad), "EINVAL"
+    return nil, string.format("resolve %s: %s", string.match(name, "^[^%z]*"), bad), "EINVAL"
   end
-  return look_up(host, port or options.port and ("%d"):format(options.port), options)
+  return look_up(host, port or options.port and string.format("%d", options.port), options)
 end
 
 ---What `resolve` has said, as a failure of another operation.
@@ -118,7 +121,8 @@ end
 ---@param code string
 ---@return nil, string message, string code
 function names.retell(what, address, message, code)
-  return nil, ("%s %s: %s"):format(what, address, message:match("^resolve .-: (.*)$")), code
+  local text = string.match(message, "^resolve .-: (.*)$")
+  return nil, string.format("%s %s: %s", what, address, text), code
 end
 
 return names

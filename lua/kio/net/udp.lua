@@ -1,5 +1,6 @@
 ---Datagram sockets whose addresses are names: they are looked up, and the first of their addresses
 ---that can be had is taken. Where no name is, this is the core's call.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 local names = require "kio.net.names"
@@ -39,19 +40,11 @@ function Udp:connect(address, options)
   if address ~= nil and type(address) ~= "string" then
     check.refuse(1, "connect", "string expected, got " .. type(address))
   end
-  check.options(options, 2, "connect", TIMEOUT)
+  options = check.options(options, 2, "connect", TIMEOUT)
   if not is_name(address) then return connect(self, address) end
   return first_of("connect", address, options and options.timeout, function(each)
     return connect(self, each)
   end)
-end
-
--- The same options with another peer.
-local function towards(options, peer)
-  local copy = {}
-  for name, value in pairs(options or {}) do copy[name] = value end
-  copy.peer = peer
-  return copy
 end
 
 ---A datagram socket: bound to an address, or to a free port as soon as it sends. Waits for nothing,
@@ -63,12 +56,14 @@ end
 ---@return string? message
 ---@return string? code
 local function udp(address, options)
+  options = check.copy(options)
   local peer = type(options) == "table" and options.peer
   if is_name(address) then
     return first_of("udp", address, nil, function(each) return udp(each, options) end)
   elseif is_name(peer) then
     return first_of("udp", peer, nil, function(each)
-      return core.net_udp(address, towards(options, each))
+      options.peer = each
+      return core.net_udp(address, options)
     end)
   end
   local socket, message, code = check.told("udp", 0, core.net_udp, address, options)

@@ -1,4 +1,5 @@
 ---A process that was started: what kio.process.spawn gives.
+local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 local kind = require "kio.kind"
@@ -19,7 +20,7 @@ local TIMEOUT = { timeout = "number" }
 
 local function check_self(self, name)
   if getmetatable(self) ~= Process then
-    error(("calling '%s' on bad self (kio.Process expected, got %s)"):format(name,
+    error(string.format("calling '%s' on bad self (kio.Process expected, got %s)", name,
       kind(self, "kio.Process")), 3)
   end
 end
@@ -33,7 +34,7 @@ end
 ---@return string? code
 function Process:wait(options)
   check_self(self, "wait")
-  check.options(options, 1, "wait", TIMEOUT)
+  options = check.options(options, 1, "wait", TIMEOUT)
   local code, signal, errname = core.process_wait(self.child, options)
   if code then return { code = code } end
   if code == false then return { signal = signal } end
@@ -77,7 +78,7 @@ end
 function Process:__tostring()
   check_self(self, "__tostring")
   local state = core.process_ended(self.child) and "ended" or "running"
-  return ("kio.Process (pid %d, %s, %s)"):format(self.pid, state, self.command)
+  return string.format("kio.Process (pid %d, %s, %s)", self.pid, state, self.command)
 end
 
 return Process

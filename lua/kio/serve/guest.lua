@@ -2,6 +2,7 @@
 ---calls it for the connections it is sent, and watches which are idle. These functions are called
 ---from there, by their names in this module. Invariant: a host is in `hosts` while its `keep` runs,
 ---or from when something waits for that.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local event = require "kio.sync.event"
 local watch_idle = require "kio.serve.idle"

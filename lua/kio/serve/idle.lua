@@ -1,4 +1,5 @@
 ---Ends connections whose peers let nothing move.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 
 ---@class kio.IdleWatched what is watched: a server, or a host of its connections on another worker

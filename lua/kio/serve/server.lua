@@ -1,6 +1,7 @@
 ---The server behind one call of listener:serve: its connections, each in a task and a scope of its
 ---own, and who may come in. Invariant: `connections` holds those that were accepted and whose
 ---streams are not closed yet, `live` of them.
+local _ENV = require "kio.core".globals
 local accept = require "kio.accept"
 local core = require "kio.core"
 local event = require "kio.sync.event"
@@ -11,6 +12,7 @@ local ACCEPTS = 16 -- under way at a time: more gain nothing, one is 8 times slo
 local ACCEPT_BUDGET = 64
 local REST_MAX = 1024 -- connections that are still taken from the queue when the server stops
 local ONE_TRY = { timeout = 0 }
+local STDERR = io.stderr -- where a program has removed it
 
 -- ---- one connection ----
 
@@ -50,7 +52,7 @@ end
 
 local function print_error(err, peer, trace)
   local text = core.text_of(err)
-  io.stderr:write(("kio: the connection of %s failed: %s\n%s\n"):format(peer, text, trace or ""))
+  io.stderr:write(string.format("kio: the connection of %s failed: %s\n%s\n", peer, text, trace or ""))
 end
 
 local function tell(server, peer, err, trace)

@@ -1,6 +1,7 @@
 ---The workers that one server hands its connections to. A worker gets a copy of the handler once,
 ---and is then sent streams; the server's own worker is one of them, with the handler itself.
 ---Invariant: `live` of a place counts its connections from being given to it to having been closed.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local event = require "kio.sync.event"
 local guest = require "kio.serve.guest"
@@ -117,7 +118,7 @@ local function refusal(listener, handler)
     return 2, "option 'spread' is for streams, and this listener accepts packets"
   end
   local why = core.thread_copies(handler)
-  if why then return 1, (why:gsub("^handler 1", "the handler")) end
+  if why then return 1, (string.gsub(why, "^handler 1", "the handler")) end
 end
 
 local spread = { refusal = refusal }

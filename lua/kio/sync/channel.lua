@@ -3,6 +3,7 @@
 ---be received, then `receive` gives nil. Therefore nil cannot be sent.
 ---Invariants: senders wait only while the channel is full, receivers only while it is empty and no
 ---sender waits; nobody waits on a closed one.
+local _ENV = require "kio.core".globals
 local check = require "kio.sync.check"
 local core = require "kio.core"
 
@@ -160,12 +161,12 @@ function Channel:close()
   while self.senders:wake(CLOSED) or self.receivers:wake(CLOSED) do end
 end
 
-Channel.__close = Channel.close
+function Channel:__close() self:close() end
 
 function Channel:__tostring()
   if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "__tostring") end
   local state = self.closed and "closed, " or ""
-  return ("kio.Channel (%s%d of %d, %d sending, %d receiving)"):format(state, self.count,
+  return string.format("kio.Channel (%s%d of %d, %d sending, %d receiving)", state, self.count,
     self.capacity, self.senders:length(), self.receivers:length())
 end
 

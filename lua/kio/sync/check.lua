@@ -1,5 +1,6 @@
 ---Argument checks of the sync rooms, and how their failures are told. A check raises at the caller
 ---of the public function that has called it, so every check is called directly by that function.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local kind = require "kio.kind"
 
@@ -12,7 +13,7 @@ local function refuse(text)
 end
 
 local function refuse_argument(index, name, text)
-  error(("bad argument #%d to '%s' (%s)"):format(index, name, text), CALLER)
+  error(string.format("bad argument #%d to '%s' (%s)", index, name, text), CALLER)
 end
 
 ---Misuse that is no matter of types.
@@ -22,7 +23,7 @@ end
 
 ---A method called on something that is none of its class.
 function check.bad_self(value, class, name)
-  refuse(("calling '%s' on bad self (%s expected, got %s)"):format(
+  refuse(string.format("calling '%s' on bad self (%s expected, got %s)", 
     name, class.__name, kind(value, class.__name)))
 end
 
@@ -41,10 +42,10 @@ end
 
 -- The field `timeout` of a table of options that has no other.
 local function option(options)
-  for key in pairs(options) do
-    if key ~= "timeout" then return nil, ("unknown option '%s'"):format(core.text_of(key)) end
+  for key in next, options do
+    if key ~= "timeout" then return nil, string.format("unknown option '%s'", core.text_of(key)) end
   end
-  return options.timeout
+  return rawget(options, "timeout")
 end
 
 ---The same as it stands, or as the field `timeout` of a table of options.
@@ -61,7 +62,7 @@ function check.count(value, index, name, what)
   local n = type(value) == "number" and math.tointeger(value)
   if not n then
     local text = core.text_of(value)
-    refuse_argument(index, name, ("%s (an integer) expected, got %s"):format(what, text))
+    refuse_argument(index, name, string.format("%s (an integer) expected, got %s", what, text))
   elseif n < 0 then
     refuse_argument(index, name, what .. " cannot be negative")
   end
@@ -75,7 +76,7 @@ end
 
 ---What a try returns that would have had to wait.
 function check.busy(what, why)
-  return nil, ("%s: %s"):format(what, why), "EAGAIN"
+  return nil, string.format("%s: %s", what, why), "EAGAIN"
 end
 
 return check

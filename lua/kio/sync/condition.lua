@@ -1,4 +1,5 @@
 ---A place to wait until something that a mutex protects has changed.
+local _ENV = require "kio.core".globals
 local check = require "kio.sync.check"
 local core = require "kio.core"
 local kind = require "kio.kind"
@@ -30,7 +31,7 @@ end
 function Condition:wait(mutex, timeout)
   if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "wait") end
   if getmetatable(mutex) ~= Mutex then
-    check.refuse(("bad argument #1 to 'wait' (kio.Mutex expected, got %s)"):format(
+    check.refuse(string.format("bad argument #1 to 'wait' (kio.Mutex expected, got %s)", 
       kind(mutex, "kio.Mutex")))
   end
   if timeout ~= nil then timeout = check.timeout(timeout, 2, "wait") end
@@ -54,7 +55,7 @@ end
 
 function Condition:__tostring()
   if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "__tostring") end
-  return ("kio.Condition (%d waiting)"):format(self.waiters:length())
+  return string.format("kio.Condition (%d waiting)", self.waiters:length())
 end
 
 local condition = {}

@@ -1,4 +1,5 @@
 ---A flag to wait for.
+local _ENV = require "kio.core".globals
 local check = require "kio.sync.check"
 local core = require "kio.core"
 
@@ -50,7 +51,7 @@ end
 function Event:__tostring()
   if getmetatable(self) ~= Event then check.bad_self(self, Event, "__tostring") end
   local state = self.is_on and "set" or "not set"
-  return ("kio.Event (%s, %d waiting)"):format(state, self.waiters:length())
+  return string.format("kio.Event (%s, %d waiting)", state, self.waiters:length())
 end
 
 local event = { Event = Event }

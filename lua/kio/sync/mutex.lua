@@ -2,6 +2,7 @@
 ---`local _ <close> = mutex:lock()` holds it to the end of the block, whatever happens there.
 ---Invariant: while tasks wait the mutex has an owner; unlocking makes the first of them the owner
 ---before anybody else can run.
+local _ENV = require "kio.core".globals
 local check = require "kio.sync.check"
 local core = require "kio.core"
 
@@ -94,7 +95,7 @@ end
 function Mutex:__tostring()
   if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "__tostring") end
   local state = not self.owner and "free" or "locked, %d waiting"
-  return ("kio.Mutex (" .. state .. ")"):format(self.waiters:length())
+  return string.format("kio.Mutex (" .. state .. ")", self.waiters:length())
 end
 
 local mutex = { Mutex = Mutex }

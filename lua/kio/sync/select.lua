@@ -1,5 +1,6 @@
 ---kio.select: waits for the first of several things. Among those that are ready at once each has
 ---the same chance, so none is starved by a busy neighbour.
+local _ENV = require "kio.core".globals
 local channel = require "kio.sync.channel"
 local check = require "kio.sync.check"
 local core = require "kio.core"
@@ -38,6 +39,8 @@ local function is_foreign(value)
   return not ours and kind_of(value, name)
 end
 
+local MANY = "one value at a time"
+
 -- Kind, object and, of a send, value of an entry; or what is wrong with it.
 local function classify(entry, me)
   local meta = getmetatable(entry)
@@ -48,15 +51,17 @@ local function classify(entry, me)
     if entry == me then return nil, "a task cannot wait for itself" end
     return task_kind, entry
   elseif getmetatable(first) == channel.Channel then
-    local wrong = #entry > 2 and "one value at a time" or channel.sending.wrong(first, entry[2])
+    local value = rawget(entry, 2)
+    local wrong = rawlen(entry) > 2 and MANY or channel.sending.wrong(first, value)
     if wrong then return nil, wrong end
-    return channel.sending, first, entry[2]
+    return channel.sending, first, value
   elseif shared.kind(entry) then
     return shared.kind(entry), entry
   elseif shared.is_channel(first) then
-    local wrong = #entry > 2 and "one value at a time" or entry[2] == nil and channel.SEND_NIL
+    local value = rawget(entry, 2)
+    local wrong = rawlen(entry) > 2 and MANY or value == nil and channel.SEND_NIL
     if wrong then return nil, wrong end
-    return shared.sending, first, entry[2]
+    return shared.sending, first, value
   end
   return nil, "a channel, an event, a task or { channel, value } expected, got " ..
     (is_foreign(entry) or is_foreign(first) or type(entry))
@@ -65,9 +70,9 @@ end
 -- A key that is neither `timeout` nor 1 to n.
 local function unknown_key(list, n)
   local known = list.timeout == nil and n or n + 1
-  for _ in pairs(list) do known = known - 1 end
+  for _ in next, list do known = known - 1 end
   if known >= 0 then return nil end
-  for key in pairs(list) do
+  for key in next, list do
     local index = math.type(key) == "integer" and key >= 1 and key <= n
     if not index and key ~= "timeout" then return core.text_of(key) end
   end
@@ -77,12 +82,12 @@ end
 local function read(list, me)
   local n = #list
   local unknown = unknown_key(list, n)
-  if unknown then return nil, ("unknown option '%s'"):format(unknown) end
+  if unknown then return nil, string.format("unknown option '%s'", unknown) end
   if n == 0 then return nil, "nothing to wait for" end
   local all_kinds, objects, values, is_shared = {}, {}, {}, false
   for i = 1, n do
     local kind, object, value = classify(list[i], me)
-    if not kind then return nil, ("alternative #%d: %s"):format(i, object) end
+    if not kind then return nil, string.format("alternative #%d: %s", i, object) end
     all_kinds[i], objects[i] = kind, object
     values[i] = value == nil or value -- no holes; only a send's is looked at
     is_shared = is_shared or kind.shared
@@ -164,7 +169,7 @@ end
 local function select(list)
   local meta = getmetatable(list)
   if type(list) ~= "table" or meta then -- the most likely one: select(channel, event)
-    error(("bad argument #1 to 'select' (a list of alternatives expected, got %s)"):format(
+    error(string.format("bad argument #1 to 'select' (a list of alternatives expected, got %s)",
       meta and meta.__name or type(list)), 2)
   end
   local timeout = check.seconds(list.timeout, 1, "select")

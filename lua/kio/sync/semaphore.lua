@@ -1,6 +1,7 @@
 ---A number of permits. `acquire` gives the semaphore itself, whose __close releases one permit:
 ---`local _ <close> = semaphore:acquire()` holds it to the end of the block.
 ---Invariant: while tasks wait no permit is free; a released one belongs to the first of them.
+local _ENV = require "kio.core".globals
 local check = require "kio.sync.check"
 local core = require "kio.core"
 
@@ -55,7 +56,7 @@ end
 
 function Semaphore:__tostring()
   if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "__tostring") end
-  return ("kio.Semaphore (%d free, %d waiting)"):format(self.free, self.waiters:length())
+  return string.format("kio.Semaphore (%d free, %d waiting)", self.free, self.waiters:length())
 end
 
 local semaphore = {}

@@ -1,6 +1,7 @@
 ---What workers share as alternatives of kio.select: thread channels and thread events. Another
 ---worker may be faster at any moment, so taking one may fail although it was ready; then `take`
 ---gives `missed`, and who selects looks again.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 
 local shared = { missed = {} }
@@ -16,7 +17,7 @@ end
 local function sent(ok, message, code)
   if code == "EAGAIN" then return missed end
   if ok then return true end
-  return nil, (message:gsub("^try_", "")), code
+  return nil, (string.gsub(message, "^try_", "")), code
 end
 
 -- By the __name of the metatable.

@@ -1,4 +1,5 @@
 ---Counts what is under way, and lets tasks wait until that is nothing.
+local _ENV = require "kio.core".globals
 local check = require "kio.sync.check"
 local core = require "kio.core"
 
@@ -44,7 +45,7 @@ end
 
 function Waitgroup:__tostring()
   if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "__tostring") end
-  return ("kio.Waitgroup (%d under way, %d waiting)"):format(self.count, self.waiters:length())
+  return string.format("kio.Waitgroup (%d under way, %d waiting)", self.count, self.waiters:length())
 end
 
 local waitgroup = {}

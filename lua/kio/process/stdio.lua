@@ -1,0 +1,37 @@
+---What becomes of a program's three descriptors, as the options stdin, stdout and stderr say.
+local _ENV = require "kio.core".globals
+
+local stdio = { WORDS = { pipe = true, inherit = true, null = true } }
+
+local NAMES = { "stdin", "stdout", "stderr" }
+
+-- The word, the descriptor's number, or the userdata that the core asks for its own; nil: neither.
+local function one(value, name)
+  if value == nil then return "inherit" end
+  if stdio.WORDS[value] or name == "stderr" and value == "stdout" then return value end
+  local fd = value
+  if type(value) == "userdata" or type(value) == "table" then
+    local ok, number = pcall(function() return value:fd() end)
+    fd = ok and number
+  end
+  if math.type(fd) ~= "integer" or fd < 0 or fd >= 1 << 20 then return nil end
+  return type(value) == "userdata" and value or fd
+end
+
+---All three by their names; nil and the name of one that is wrong. Tables are asked first: what
+---their `fd` runs may close the others.
+function stdio.of(options)
+  local all = {}
+  for _, tables in ipairs { true, false } do
+    for _, name in ipairs(NAMES) do
+      local value = options[name]
+      if (type(value) == "table") == tables then all[name] = one(value, name) end
+    end
+  end
+  for _, name in ipairs(NAMES) do
+    if not all[name] then return nil, name end
+  end
+  return all
+end
+
+return stdio

@@ -188,6 +188,7 @@ static int l_next(lua_State *L) {
 /* listener:close() -> true; every accept under way fails with EBADF */
 static int l_close(lua_State *L) {
   listener *l = check_listener(L);
+  kio_takes(L, 1);
   drop_acceptor(l);
   return kio_close_socket(L, &l->fd, kio_close_may_wait(L));
 }
@@ -207,11 +208,13 @@ static int l_gc(lua_State *L) {
 
 /* listener:address() -> the address it is bound to */
 static int l_address(lua_State *L) {
+  kio_takes(L, 1);
   return kio_push_address(L, &check_listener(L)->address);
 }
 
 /* listener:fd() -> its descriptor's number, nil when closed */
 static int l_fd(lua_State *L) {
+  kio_takes(L, 1);
   return kio_push_fd(L, check_listener(L)->fd);
 }
 

@@ -139,6 +139,7 @@ static void remember(lua_State *L, kio_udp *udp, const kio_sockaddr *address) {
 
 /* udp:send_to(data, address [, options]) -> udp */
 static int l_send_to(lua_State *L) {
+  kio_takes(L, 4);
   size_t size;
   kio_udp *udp = kio_udp_check(L);
   luaL_checktype(L, 3, LUA_TSTRING);
@@ -159,6 +160,7 @@ static int l_send_to(lua_State *L) {
 /* udp:send(data [, options]) -> udp */
 static int l_send(lua_State *L) {
   kio_udp *udp = kio_udp_check(L);
+  kio_takes(L, 3);
   lua_settop(L, 3);
   return start_send(L, udp, NULL, 3);
 }
@@ -243,6 +245,7 @@ static bool receive_at_once(kio_udp *udp, kio_task *task, kio_request *request) 
 
 static int start_receive(lua_State *L, bool sender) {
   kio_udp *udp = kio_udp_check(L);
+  kio_takes(L, 3);
   const char *what = sender ? "receive_from" : "receive";
   lua_settop(L, 3);
   size_t max = lua_isnil(L, 2) ? MESSAGE_MAX : kio_check_size(L, 2);

@@ -115,6 +115,7 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
 
 /* net_connect(address [, options]) -> stream */
 static int l_connect(lua_State *L) {
+  kio_takes(L, 2);
   static const char *const others[] = {"timeout", "type", "attempt_delay", NULL};
   kio_sockaddr address;
   kio_socket_options options = kio_socket_defaults;
@@ -151,6 +152,7 @@ static int l_connect(lua_State *L) {
 
 /* net_listen(address [, options]) -> listener */
 static int l_listen(lua_State *L) {
+  kio_takes(L, 2);
   static const char *const others[] = {"backlog", "type", NULL};
   kio_sockaddr address;
   kio_socket_options options = kio_socket_defaults;

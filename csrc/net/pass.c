@@ -357,6 +357,7 @@ static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
 
 /* handle:recv_fds([max [, options]]) -> data, list of descriptors | nil at the end */
 static int l_recv_fds(lua_State *L) {
+  kio_takes(L, 3);
   kio_udp *udp = udp_at(L);
   kio_stream *stream = udp ? NULL : kio_stream_check(L)->stream;
   lua_settop(L, 3);

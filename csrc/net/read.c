@@ -284,6 +284,7 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
 /* stream:recv([max [, options]]) -> what has arrived next, at most max bytes | nil at the end */
 static int l_recv(lua_State *L) {
   const kio_stream_handle *h = kio_stream_check(L);
+  kio_takes(L, 3);
   kio_stream *stream = h->stream;
   int64_t timeout_ns = h->timeout_ns;
   int top = lua_gettop(L);
@@ -306,6 +307,7 @@ static int l_recv(lua_State *L) {
 /* stream:recv_into(buffer [, at [, max [, options]]]) -> how many bytes have arrived next and are
    in the buffer now | nil at the end */
 static int l_recv_into(lua_State *L) {
+  kio_takes(L, 5);
   size_t at, max;
   const kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
@@ -367,6 +369,7 @@ static int l_read(lua_State *L) {
 
 /* stream:read_until(delimiter [, { max =, timeout = }]) -> what comes before it | nil at the end */
 static int l_read_until(lua_State *L) {
+  kio_takes(L, 3);
   size_t width;
   kio_stream_check(L);
   luaL_checklstring(L, 2, &width);
@@ -377,6 +380,7 @@ static int l_read_until(lua_State *L) {
 /* stream:peek([size [, { timeout = }]]) -> that many bytes, which stay unread; fewer only at the
    end */
 static int l_peek(lua_State *L) {
+  kio_takes(L, 3);
   kio_stream_check(L);
   if (lua_isnoneornil(L, 2)) {
     lua_settop(L, 1);
@@ -388,6 +392,7 @@ static int l_peek(lua_State *L) {
 
 /* stream:unread(data) -> stream: data is what will be read next */
 static int l_unread(lua_State *L) {
+  kio_takes(L, 2);
   size_t size;
   kio_stream *stream = kio_stream_check(L)->stream;
   const char *data = kio_check_data(L, 2, &size);

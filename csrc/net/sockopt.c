@@ -133,6 +133,7 @@ static int push_value(lua_State *L, const kio_sockopt *opt, int value) {
 /* socket:option(name) -> value; socket:option(name, value) -> socket */
 static int l_option(lua_State *L) {
   const char *name = luaL_checkstring(L, 2);
+  kio_takes(L, 3);
   kio_sockopt_id id = kio_sockopt_named(name);
   int value, top = lua_gettop(L);
   if (id == KIO_SOCKOPT_COUNT) return luaL_error(L, "unknown option '%s'", name);
@@ -149,6 +150,7 @@ static int l_option(lua_State *L) {
 /* socket:credentials() -> { pid =, uid =, gid = } of who connected, or listened: unix(7),
    SO_PEERCRED */
 static int l_credentials(lua_State *L) {
+  kio_takes(L, 1);
   kio_sockaddr address;
   struct ucred who;
   socklen_t size = sizeof who;

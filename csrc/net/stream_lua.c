@@ -207,6 +207,7 @@ static int l_send(lua_State *L) {
 /* stream:flush([options]) -> stream, when all output has left */
 static int l_flush(lua_State *L) {
   kio_stream_handle *h = kio_stream_check(L);
+  kio_takes(L, 2);
   kio_task *task = kio_op_begin(L);
   int64_t due = due_of(L, h, task->sched, 2);
   if (h->stream->writer) return kio_misuse(L, "another task is writing to this stream");
@@ -245,6 +246,7 @@ static int l_shutdownk(lua_State *L, int status, lua_KContext how) {
 
 /* stream:shutdown(["read" | "write" | "both"]) -> true; output leaves before writing ends */
 static int l_shutdown(lua_State *L) {
+  kio_takes(L, 2);
   static const char *const names[] = {"read", "write", "both", NULL};
   kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
@@ -317,6 +319,7 @@ static int close_without_waiting(lua_State *L, kio_stream *stream) {
    output gets the one turn that a timeout of 0 gives. A second close does nothing. */
 static int l_close(lua_State *L) {
   kio_stream_handle *h = kio_stream_check(L);
+  kio_takes(L, 2);
   kio_stream *stream = h->stream;
   if (stream->state == KIO_STREAM_LOST) return close_lost(L, stream);
   if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1);
@@ -349,6 +352,7 @@ static int l_gc(lua_State *L) {
 /* stream:peer() -> the other end's address */
 static int l_peer(lua_State *L) {
   kio_stream *stream = kio_stream_check(L)->stream;
+  kio_takes(L, 1);
   kio_sockaddr peer = kio_stream_peer(stream);
   if (stream->kind != KIO_STREAM_SOCKET) return kio_stream_fail(L, stream, "peer", ENOTSOCK);
   return kio_push_address(L, &peer);
@@ -356,6 +360,7 @@ static int l_peer(lua_State *L) {
 
 /* stream:address() -> this end's address */
 static int l_address(lua_State *L) {
+  kio_takes(L, 1);
   kio_sockaddr address;
   kio_stream *stream = kio_stream_check(L)->stream;
   int err = kio_socket_local(stream->fd, &address);
@@ -364,12 +369,14 @@ static int l_address(lua_State *L) {
 
 /* stream:fd() -> its descriptor's number, nil when closed */
 static int l_fd(lua_State *L) {
+  kio_takes(L, 1);
   return kio_push_fd(L, kio_stream_check(L)->stream->fd);
 }
 
 /* stream:set_timeout(seconds | nil): for operations that name none */
 static int l_set_timeout(lua_State *L) {
   kio_stream_handle *h = kio_stream_check(L);
+  kio_takes(L, 2);
   h->timeout_ns = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_check_seconds(L, 2);
   lua_settop(L, 1);
   return 1;
@@ -378,6 +385,7 @@ static int l_set_timeout(lua_State *L) {
 /* stream:buffer(size) -> stream: output is gathered across turns until there is so much of it */
 static int l_buffer(lua_State *L) {
   kio_stream *stream = kio_stream_check(L)->stream;
+  kio_takes(L, 2);
   size_t size = kio_check_size(L, 2);
   luaL_argcheck(L, size <= KIO_HOLD_MAX, 2, "at most 16 MiB");
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "buffer", EBADF);

@@ -161,6 +161,7 @@ static int l_udp(lua_State *L) {
    anybody's again. Waits for nothing. */
 static int l_connect(lua_State *L) {
   kio_udp *udp = kio_udp_check(L);
+  kio_takes(L, 2);
   kio_sockaddr peer = {.as.any.sa_family = AF_UNSPEC, .size = sizeof peer.as.any};
   bool some = !lua_isnoneornil(L, 2);
   if (some) luaL_checktype(L, 2, LUA_TSTRING);
@@ -224,11 +225,13 @@ static int change_group(lua_State *L, const char *what, int any, int of_source) 
 
 /* udp:join(group [, { interface =, source = }]) -> udp */
 static int l_join(lua_State *L) {
+  kio_takes(L, 3);
   return change_group(L, "join", MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP);
 }
 
 /* udp:leave(group [, { interface =, source = }]) -> udp */
 static int l_leave(lua_State *L) {
+  kio_takes(L, 3);
   return change_group(L, "leave", MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP);
 }
 
@@ -236,23 +239,27 @@ static int l_leave(lua_State *L) {
 
 /* udp:address() -> its own address */
 static int l_address(lua_State *L) {
+  kio_takes(L, 1);
   return kio_push_address(L, own_address(kio_udp_check(L)));
 }
 
 /* udp:peer() -> the address it is connected to, or nil */
 static int l_peer(lua_State *L) {
   const kio_udp *udp = kio_udp_check(L);
+  kio_takes(L, 1);
   return udp->connected ? kio_push_address(L, &udp->peer) : (lua_pushnil(L), 1);
 }
 
 /* udp:fd() -> its descriptor's number, nil when closed */
 static int l_fd(lua_State *L) {
+  kio_takes(L, 1);
   return kio_push_fd(L, kio_udp_check(L)->fd);
 }
 
 /* udp:set_timeout(seconds | nil) -> udp: for operations that name none */
 static int l_set_timeout(lua_State *L) {
   kio_udp *udp = kio_udp_check(L);
+  kio_takes(L, 2);
   udp->timeout_ns = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_check_seconds(L, 2);
   lua_settop(L, 1);
   return 1;
@@ -266,8 +273,10 @@ static int close_udp(lua_State *L, bool may_wait) {
   return kio_close_socket(L, &udp->fd, may_wait);
 }
 
-/* udp:close() -> true; every operation under way fails with EBADF */
+/* udp:close([options]) -> true; every operation under way fails with EBADF. The options are those
+   of a stream's close, for code that has either; no output waits here. */
 static int l_close(lua_State *L) {
+  kio_op_timeout(L, 2);
   return close_udp(L, kio_close_may_wait(L));
 }
 

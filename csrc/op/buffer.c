@@ -110,6 +110,7 @@ static void account(lua_State *L, size_t size) {
 
 /* buffer(size | string) -> buffer */
 static int l_buffer(lua_State *L) {
+  kio_takes(L, 1);
   size_t size = 0;
   const char *data = NULL;
   if (lua_type(L, 1) == LUA_TSTRING) data = kio_check_data(L, 1, &size);
@@ -139,6 +140,7 @@ static void check_span(lua_State *L, int index, size_t length, size_t *at, size_
 static int l_slice(lua_State *L) {
   size_t at, size;
   kio_view_check(L, 1);
+  kio_takes(L, 3);
   lua_settop(L, 3);
   kio_view *slice = push_view(L); /* first, for a finalizer may close the buffer */
   const kio_view *view = kio_view_check(L, 1);
@@ -156,6 +158,7 @@ static int l_slice(lua_State *L) {
 static int l_string(lua_State *L) {
   size_t at, size;
   const kio_view *view = check_free(L, 1, false);
+  kio_takes(L, 3);
   check_span(L, 2, view->size, &at, &size);
   lua_pushlstring(L, data_of(view) + at, size);
   return 1;
@@ -173,6 +176,7 @@ static int put(lua_State *L, const kio_view *view, int index, const char *data, 
 static int l_set(lua_State *L) {
   size_t size;
   const kio_view *view = check_free(L, 1, true);
+  kio_takes(L, 3);
   luaL_checkinteger(L, 2);
   const char *data = kio_check_data(L, 3, &size);
   return put(L, view, 2, data, size);
@@ -183,6 +187,7 @@ static int l_set(lua_State *L) {
 static int l_copy(lua_State *L) {
   size_t at, size;
   const kio_view *view = check_free(L, 1, true);
+  kio_takes(L, 5);
   luaL_checkinteger(L, 2);
   kio_bytes source = kio_bytes_check(L, 3);
   if (source.block) kio_block_check(L, source.block, false);
@@ -194,6 +199,7 @@ static int l_copy(lua_State *L) {
 static int l_fill(lua_State *L) {
   size_t at, size;
   const kio_view *view = check_free(L, 1, true);
+  kio_takes(L, 4);
   lua_Integer byte = luaL_optinteger(L, 2, 0);
   luaL_argcheck(L, byte >= 0 && byte <= 255, 2, "a byte is 0 to 255");
   check_span(L, 3, view->size, &at, &size);
@@ -206,6 +212,7 @@ static int l_fill(lua_State *L) {
 static int l_find(lua_State *L) {
   size_t width;
   kio_view_check(L, 1);
+  kio_takes(L, 3);
   const char *text = luaL_checklstring(L, 2, &width); /* first, for it may make a string */
   const kio_view *view = check_free(L, 1, false);
   const char *data = data_of(view);
@@ -227,6 +234,7 @@ static int l_len(lua_State *L) {
 /* buffer:capacity() -> the longest it may be */
 static int l_capacity(lua_State *L) {
   const kio_view *view = kio_view_check(L, 1);
+  kio_takes(L, 1);
   lua_pushinteger(L, (lua_Integer)view->room);
   return 1;
 }
@@ -234,6 +242,7 @@ static int l_capacity(lua_State *L) {
 /* buffer:resize(size) -> buffer, which now ends there; no byte moves or changes */
 static int l_resize(lua_State *L) {
   kio_view *view = check_free(L, 1, true);
+  kio_takes(L, 2);
   size_t size = kio_check_size(L, 2);
   luaL_argcheck(L, size <= view->room, 2, "more than the buffer's capacity");
   view->size = size;
@@ -244,6 +253,7 @@ static int l_resize(lua_State *L) {
 /* buffer:address_is_multiple_of(n): whether its first byte lies at a multiple of n in memory */
 static int l_aligned(lua_State *L) {
   const kio_view *view = kio_view_check(L, 1);
+  kio_takes(L, 2);
   lua_Integer n = luaL_checkinteger(L, 2);
   luaL_argcheck(L, n > 0, 2, "must be at least 1");
   lua_pushboolean(L, (uintptr_t)data_of(view) % (uintptr_t)n == 0);
@@ -260,6 +270,7 @@ static void let_go(kio_view *view) {
 /* buffer:close() -> true; its memory is freed with the last slice */
 static int l_close(lua_State *L) {
   kio_view *view = kio_view_at(L, 1);
+  kio_takes(L, 1);
   if (!view) luaL_typeerror(L, 1, BUFFER_TYPE);
   if (view->block && !kio_block_free_to(view->block, true)) {
     return kio_fail_text(L, "EBUSY", "close", "buffer", "it is in use by an operation under way");

@@ -8,6 +8,12 @@
 #include "op/op.h"
 #include "task/traceback.h"
 
+void kio_check_excess(lua_State *L, int most) {
+  for (int i = lua_gettop(L); i > most; i--) {
+    if (!lua_isnil(L, i)) luaL_argerror(L, i, "too many arguments");
+  }
+}
+
 int kio_check_int(lua_State *L, int index) {
   lua_Integer n = luaL_checkinteger(L, index);
   luaL_argcheck(L, n >= INT_MIN && n <= INT_MAX, index, "number out of range");
@@ -145,6 +151,7 @@ int64_t kio_option_timeout(lua_State *L, int index, int64_t otherwise) {
 
 int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise) {
   static const char *const known[] = {"timeout", NULL};
+  kio_takes(L, index);
   if (lua_isnoneornil(L, index)) return otherwise;
   kio_check_options(L, index, known);
   return kio_option_timeout(L, index, otherwise);

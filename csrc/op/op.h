@@ -73,7 +73,8 @@ static inline kio_task *kio_op_task(lua_State *L) {
    metamethods nor finalizers run. */
 int kio_option(lua_State *L, int index, const char *name);
 /* The `timeout` of an options table at `index` (nil or none: no options), in nanoseconds;
-   KIO_NEVER when there is none. Raises on another key, a wrong type, a negative number. */
+   KIO_NEVER when there is none. Raises on another key, a wrong type, a negative number; and on
+   arguments behind it. */
 int64_t kio_op_timeout(lua_State *L, int index);
 /* The same; `otherwise` when none is named. */
 int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise);
@@ -130,6 +131,13 @@ void kio_set_integer(lua_State *L, const char *name, lua_Integer value);
 void kio_set_number(lua_State *L, const char *name, lua_Number value);
 void kio_set_text(lua_State *L, const char *name, const char *text);
 
+/* kio_takes when there are more: raises unless all of those are nil. */
+void kio_check_excess(lua_State *L, int most);
+/* The first line of a function that Lua calls with up to so many arguments: others are refused, and
+   not left out of account. What takes a `timeout` as its last argument says so by that. */
+static inline void kio_takes(lua_State *L, int most) {
+  if (lua_gettop(L) > most) kio_check_excess(L, most);
+}
 /* Argument checks; each raises an argument error that names what is wrong. */
 int kio_check_fd(lua_State *L, int index); /* for one it may not use what number.h has for that */
 size_t kio_check_size(lua_State *L, int index);     /* how many bytes, within one kernel call */

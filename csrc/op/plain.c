@@ -21,6 +21,7 @@
 
 /* socket("tcp4" | "tcp6" | "udp4" | "udp6" | "unix" | "unixgram" | "seqpacket") -> fd */
 static int l_socket(lua_State *L) {
+  kio_takes(L, 1);
   static const char *const names[] = {"tcp4", "tcp6",     "udp4",      "udp6",
                                       "unix", "unixgram", "seqpacket", NULL};
   static const int kinds[][2] = {
@@ -44,6 +45,7 @@ static int push_pair(lua_State *L, const int fds[2]) {
 
 /* pipe() -> reading fd, writing fd */
 static int l_pipe(lua_State *L) {
+  kio_takes(L, 0);
   int fds[2];
   int failed = pipe2(fds, O_CLOEXEC);
   if (failed && kio_collect(L, -errno, 2)) failed = pipe2(fds, O_CLOEXEC);
@@ -51,9 +53,12 @@ static int l_pipe(lua_State *L) {
   return push_pair(L, fds);
 }
 
-/* socketpair() -> fd, fd: two ends of a Unix stream */
+/* socketpair(["stream" | "datagram" | "seqpacket"]) -> fd, fd: two Unix sockets, connected */
 static int l_socketpair(lua_State *L) {
-  int fds[2], type = SOCK_STREAM | SOCK_CLOEXEC;
+  static const char *const names[] = {"stream", "datagram", "seqpacket", NULL};
+  static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
+  int fds[2], type = types[luaL_checkoption(L, 1, "stream", names)] | SOCK_CLOEXEC;
+  kio_takes(L, 1);
   int failed = socketpair(AF_UNIX, type, 0, fds);
   if (failed && kio_collect(L, -errno, 2)) failed = socketpair(AF_UNIX, type, 0, fds);
   if (failed) return kio_fail(L, errno, "socketpair", "unix");
@@ -62,6 +67,7 @@ static int l_socketpair(lua_State *L) {
 
 /* bind(fd, address) -> true */
 static int l_bind(lua_State *L) {
+  kio_takes(L, 2);
   size_t size;
   kio_sockaddr address;
   int fd = kio_check_fd(L, 1);
@@ -76,6 +82,7 @@ static int l_bind(lua_State *L) {
 /* listen(fd [, backlog]) -> true */
 static int l_listen(lua_State *L) {
   int fd = kio_check_fd(L, 1);
+  kio_takes(L, 2);
   int backlog = lua_isnoneornil(L, 2) ? KIO_SOCKET_BACKLOG : kio_check_int(L, 2);
   if (listen(fd, backlog) != 0) return kio_fail_fd(L, errno, "listen", fd);
   lua_pushboolean(L, true);
@@ -87,6 +94,7 @@ typedef int (*name_fn)(int fd, struct sockaddr *address, socklen_t *size);
 static int push_name(lua_State *L, name_fn name, const char *what) {
   kio_sockaddr address;
   int fd = kio_check_fd(L, 1);
+  kio_takes(L, 1);
   kio_address_blank(&address);
   if (name(fd, &address.as.any, &address.size) != 0) return kio_fail_fd(L, errno, what, fd);
   return kio_push_address(L, &address);

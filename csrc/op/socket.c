@@ -149,6 +149,7 @@ typedef struct message_options {
 /* Reads { flags =, timeout =, to = } at `index`. False after pushing nil, message, code. */
 static bool read_options(lua_State *L, int index, message_options *out) {
   static const char *const known[] = {"flags", "timeout", "to", NULL};
+  kio_takes(L, index);
   *out = (message_options){.timeout_ns = KIO_NEVER};
   if (lua_isnoneornil(L, index)) return true;
   kio_check_options(L, index, known);

@@ -25,6 +25,7 @@ static int l_sleepk(lua_State *L, int status, lua_KContext ctx) {
 /* sleep(seconds) */
 static int l_sleep(lua_State *L) {
   int64_t ns = kio_check_seconds(L, 1);
+  kio_takes(L, 1);
   kio_task *task = kio_op_begin(L);
   kio_op_timer(L, task, ns);
   kio_task_says(task, "sleep", -1);
@@ -41,6 +42,7 @@ static int l_yieldk(lua_State *L, int status, lua_KContext ctx) {
 
 /* yield(): lets every other ready task, and the kernel, have a turn */
 static int l_yield(lua_State *L) {
+  kio_takes(L, 0);
   kio_task *task = kio_op_begin(L);
   kio_sched_ready(task->sched, task);
   return kio_task_yield_marked(L, 0, l_yieldk);
@@ -48,6 +50,7 @@ static int l_yield(lua_State *L) {
 
 /* now() -> seconds on the clock deadlines are told by; only differences mean something */
 static int l_now(lua_State *L) {
+  kio_takes(L, 0);
   kio_sched *sched = kio_sched_current();
   int64_t ns = sched ? kio_ring_now_ns(&sched->ring) : kio_real_now_ns();
   lua_pushnumber(L, (lua_Number)ns / (lua_Number)KIO_NS_PER_SEC);
@@ -108,6 +111,7 @@ static int l_poll(lua_State *L) {
 /* cancel(fd) -> how many operations on fd were asked to end; each fails with ECANCELED */
 static int l_cancel(lua_State *L) {
   int fd = kio_check_fd(L, 1);
+  kio_takes(L, 1);
   kio_sched *sched = kio_op_task(L)->sched;
   lua_pushinteger(L, kio_desc_cancel(&sched->descs, &sched->ring, fd, 0));
   return 1;
@@ -154,6 +158,7 @@ static int l_close_drained(lua_State *L, int status, lua_KContext fd) {
    socket. */
 static int l_close(lua_State *L) {
   int fd = kio_check_fd(L, 1);
+  kio_takes(L, 1);
   kio_task *task = kio_op_begin_closing(L);
   kio_sched *sched = task->sched;
   kio_request *request = kio_op_request(L, task, KIO_OP_CLOSE, -1);

@@ -149,6 +149,7 @@ static void push_report(lua_State *L, const kio_machine *m, const trial *t,
 }
 
 int kio_diagnose_check(lua_State *L) {
+  kio_takes(L, 0);
   kio_machine machine;
   trial t;
   kio_diagnosis diagnosis = {"", ""};

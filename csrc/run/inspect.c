@@ -141,6 +141,7 @@ static kio_sched *check_sched(lua_State *L, const char *what) {
 /* tasks() -> a list of what every live task of this thread's run is doing, oldest first */
 static int l_tasks(lua_State *L) {
   kio_sched *sched = check_sched(L, "kio.tasks");
+  kio_takes(L, 0);
   lua_Integer count = 0;
   lua_newtable(L);
   KIO_LIST_EACH(&sched->tasks, link) {
@@ -357,6 +358,7 @@ static void set_pool(lua_State *L, const kio_sched *sched) {
 /* stats() -> a table of counters of this thread's run */
 static int l_stats(lua_State *L) {
   const kio_sched *sched = check_sched(L, "kio.stats");
+  kio_takes(L, 0);
   lua_createtable(L, 0, 20);
   set_count(L, "turns", sched->stats.turns);
   set_count(L, "resumes", sched->stats.resumes);

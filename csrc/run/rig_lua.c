@@ -169,6 +169,7 @@ static kio_faults *check_faults(lua_State *L) {
 /* faults:hits([i]) -> how many requests the i-th fault has befallen; all of them without i */
 static int l_hits(lua_State *L) {
   const kio_faults *faults = check_faults(L);
+  kio_takes(L, 2);
   lua_Integer only = luaL_optinteger(L, 2, 0);
   bool valid = lua_isnoneornil(L, 2) || (only >= 1 && (size_t)only <= faults->count);
   luaL_argcheck(L, valid, 2, "there is no such fault");
@@ -182,6 +183,7 @@ static int l_hits(lua_State *L) {
 
 /* faults:clear(): they befall nobody any more */
 static int l_clear(lua_State *L) {
+  kio_takes(L, 1);
   kio_faults_remove(check_faults(L));
   return 0;
 }

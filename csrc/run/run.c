@@ -205,6 +205,7 @@ static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
 /* run(main [, options]) -> main's results; raises its error. nil, message, code when this machine
    gives no ring. */
 static int l_run(lua_State *L) {
+  kio_takes(L, 2);
   luaL_checktype(L, 1, LUA_TFUNCTION);
   if (kio_sched_here()) return luaL_error(L, "kio.run within kio.run: use kio.spawn");
   if (lua_isnoneornil(L, OPTIONS)) {

@@ -173,6 +173,7 @@ static int open_and_run(lua_State *L, kio_task *task, const char *what, bool shi
 
 /* scope(f) -> f's results; f is called with the scope */
 static int l_scope(lua_State *L) {
+  kio_takes(L, 1);
   luaL_checktype(L, 1, LUA_TFUNCTION);
   kio_task *task = kio_op_begin_waiting(L);
   lua_settop(L, 1);
@@ -230,6 +231,7 @@ static int l_spawn(lua_State *L) {
 /* scope:cancel([reason]): cancels its body and all its tasks */
 static int l_cancel(lua_State *L) {
   handle *h = luaL_checkudata(L, 1, SCOPE_TYPE);
+  kio_takes(L, 2);
   if (!h->scope.parent) return 0;
   lua_settop(L, 2);
   if (h->scope.end == KIO_SCOPE_RUNS) lua_setiuservalue(L, 1, 1);

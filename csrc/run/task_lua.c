@@ -144,12 +144,14 @@ static int l_join(lua_State *L) {
 /* task:cancel() -> whether it was still alive */
 static int l_cancel(lua_State *L) {
   kio_task *task = kio_task_check(L, 1);
+  kio_takes(L, 1);
   lua_pushboolean(L, !kio_task_ended(task));
   kio_task_cancel(task);
   return 1;
 }
 
 static int l_status(lua_State *L) {
+  kio_takes(L, 1);
   lua_pushstring(L, kio_task_status_name(kio_task_check(L, 1)));
   return 1;
 }
@@ -167,6 +169,7 @@ static int l_tostring(lua_State *L) {
 
 /* is_cancelled(err) -> boolean */
 static int l_is_cancelled(lua_State *L) {
+  kio_takes(L, 1);
   luaL_checkany(L, 1);
   lua_pushboolean(L, luaL_testudata(L, 1, KIO_CANCELLED_TYPE) != NULL);
   return 1;

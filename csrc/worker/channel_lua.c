@@ -131,6 +131,7 @@ static void check_value(lua_State *L) {
 /* channel:send(value [, timeout]) -> true */
 static int l_send(lua_State *L) {
   check(L);
+  kio_takes(L, 3);
   check_value(L);
   int64_t timeout_ns = kio_shared_timeout(L, 3);
   kio_task *task = kio_op_begin(L);
@@ -140,6 +141,7 @@ static int l_send(lua_State *L) {
 /* channel:try_send(value) -> true */
 static int l_try_send(lua_State *L) {
   kio_shared *shared = check(L);
+  kio_takes(L, 2);
   check_value(L);
   kio_parcel parcel = pack(L);
   kio_channel_result result = kio_channel_send(shared->object, &parcel, NULL);
@@ -196,6 +198,7 @@ static int receive_value(lua_State *L, kio_task *task, int64_t timeout_ns) {
 /* channel:receive([timeout]) -> value | nil: closed and empty */
 static int l_receive(lua_State *L) {
   check(L);
+  kio_takes(L, 2);
   int64_t timeout_ns = kio_shared_timeout(L, 2);
   kio_task *task = kio_op_begin(L);
   return receive_value(L, task, timeout_ns);
@@ -205,6 +208,7 @@ static int l_receive(lua_State *L) {
 static int l_try_receive(lua_State *L) {
   kio_parcel parcel;
   kio_shared *shared = check(L);
+  kio_takes(L, 1);
   switch (kio_channel_receive(shared->object, &parcel, NULL)) {
   case KIO_CHANNEL_DONE: return unpack(L, &parcel);
   case KIO_CHANNEL_CLOSED: return nothing(L);
@@ -222,6 +226,7 @@ static int l_next(lua_State *L) {
 /* channel:iter() -> function that gives the values, until the channel is closed and empty */
 static int l_iter(lua_State *L) {
   check(L);
+  kio_takes(L, 1);
   lua_settop(L, 1);
   lua_pushcclosure(L, l_next, 1);
   return 1;
@@ -253,6 +258,7 @@ static int l_watch(lua_State *L) {
 /* channel:close(); in a forked child nobody is there who could be told */
 static int l_close(lua_State *L) {
   kio_shared *shared = kio_shared_check_any(L, &shared_kind);
+  kio_takes(L, 1);
   if (!kio_shared_is_parents(shared)) kio_channel_close(shared->object);
   return 0;
 }
@@ -281,6 +287,7 @@ static int l_tostring(lua_State *L) {
 /* thread_channel(capacity) -> channel */
 static int l_thread_channel(lua_State *L) {
   lua_Integer capacity = luaL_checkinteger(L, 1);
+  kio_takes(L, 1);
   luaL_argcheck(L, capacity >= 1 && capacity <= KIO_CHANNEL_MAX, 1,
                 "a capacity is at least 1, and at most 2^30");
   kio_shared *shared = kio_shared_push_empty(L, &shared_kind);

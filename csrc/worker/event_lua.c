@@ -69,6 +69,7 @@ static int wait(lua_State *L, kio_task *task, int64_t timeout_ns) {
 /* event:wait([timeout]) -> true */
 static int l_wait(lua_State *L) {
   check(L);
+  kio_takes(L, 2);
   int64_t timeout_ns = kio_shared_timeout(L, 2);
   kio_task *task = kio_op_begin(L);
   return wait(L, task, timeout_ns);
@@ -92,6 +93,7 @@ static int l_watch(lua_State *L) {
 /* event:set() */
 static int l_set(lua_State *L) {
   kio_shared *shared = check(L);
+  kio_takes(L, 1);
   kio_event_set(shared->object);
   return 0;
 }
@@ -99,6 +101,7 @@ static int l_set(lua_State *L) {
 /* event:reset() */
 static int l_reset(lua_State *L) {
   kio_shared *shared = check(L);
+  kio_takes(L, 1);
   kio_event_reset(shared->object);
   return 0;
 }
@@ -106,6 +109,7 @@ static int l_reset(lua_State *L) {
 /* event:is_set() */
 static int l_is_set(lua_State *L) {
   kio_shared *shared = check(L);
+  kio_takes(L, 1);
   lua_pushboolean(L, kio_event_wait(shared->object, NULL));
   return 1;
 }
@@ -122,6 +126,7 @@ static int l_tostring(lua_State *L) {
 
 /* thread_event() -> event */
 static int l_thread_event(lua_State *L) {
+  kio_takes(L, 0);
   kio_shared *shared = kio_shared_push_empty(L, &shared_kind);
   shared->object = kio_event_new();
   if (!shared->object) return luaL_error(L, "not enough memory");

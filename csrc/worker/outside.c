@@ -92,6 +92,7 @@ static void refuse_options_of_run(lua_State *L) {
 
 /* runtime([options]) -> runtime | nil, message, code */
 static int l_runtime(lua_State *L) {
+  kio_takes(L, 1);
   kio_options options;
   char text[KIO_FAILURE_MAX];
   lua_settop(L, 1);
@@ -194,12 +195,14 @@ static int l_stop(lua_State *L) {
 
 /* runtime:running() -> whether it has not been stopped */
 static int l_running(lua_State *L) {
+  kio_takes(L, 1);
   lua_pushboolean(L, check_handle(L)->runtime != NULL);
   return 1;
 }
 
 /* runtime:size() -> how many workers it has */
 static int l_size(lua_State *L) {
+  kio_takes(L, 1);
   lua_pushinteger(L, kio_runtime_count(check_running(L)->runtime));
   return 1;
 }

@@ -183,6 +183,7 @@ static int l_thread_copies(lua_State *L) {
 
 /* thread_count() -> how many workers this run has */
 static int l_thread_count(lua_State *L) {
+  kio_takes(L, 0);
   const kio_sched *sched = kio_op_task(L)->sched;
   lua_pushinteger(L, kio_runtime_count(sched->config.worker->runtime));
   return 1;
@@ -190,6 +191,7 @@ static int l_thread_count(lua_State *L) {
 
 /* thread_id() -> the number of the worker that runs this */
 static int l_thread_id(lua_State *L) {
+  kio_takes(L, 0);
   lua_pushinteger(L, kio_op_task(L)->sched->config.worker->id);
   return 1;
 }

@@ -11,7 +11,7 @@ local Buffer = core.buffer_methods
 -- A position in the buffer; negative ones count from its end.
 local function place(self, at, name)
   local size, wrong = check.length(self)
-  if not size then error(("calling '%s' on bad self (%s)"):format(name, wrong), 3) end
+  if not size then error(string.format("calling '%s' on bad self (%s)", name, wrong), 3) end
   local position = math.tointeger(at)
   if not position then
     error(string.format("bad argument #1 to '%s' (an integer expected)", name), 3)
@@ -26,8 +26,8 @@ end
 -- What string.pack or string.unpack complain of, as an error of ours: their first argument is our
 -- second.
 local function refuse(err, name)
-  local index, text = tostring(err):match("bad argument #(%d+) to '[^']*' (%(.*%))$")
-  if index then err = ("bad argument #%d to '%s' %s"):format(index + 1, name, text) end
+  local index, text = string.match(tostring(err), "bad argument #(%d+) to '[^']*' (%(.*%))$")
+  if index then err = string.format("bad argument #%d to '%s' %s", index + 1, name, text) end
   error(err, 3)
 end
 
@@ -61,7 +61,8 @@ end
 ---@param format string
 ---@return any ...
 ---@return integer next
-function Buffer:unpack(at, format)
+function Buffer:unpack(at, format, ...)
+  check.no_more(2, "unpack", ...)
   at = place(self, at, "unpack")
   local rest, size = #self - at + 1, likely_size(format)
   while true do

@@ -43,12 +43,12 @@ end
 ---@param how? string|integer
 ---@param options? kio.OpenOptions|integer|string
 ---@return kio.File? file, string? message, string? code
-function fs.open(path, how, options)
+function fs.open(path, how, options, ...)
   check.path(path, 1, "open")
   local flags = open_flags(how)
   if not flags then check.refuse(2, "open", string.format("invalid mode '%s'", how)) end
   if options ~= nil and type(options) ~= "table" then options = { perm = options } end
-  options = check.options(options, 3, "open", OPEN)
+  options = check.options(options, 3, "open", OPEN, ...)
   local perm = options and check.permissions(options.perm, 3, "open")
   local ahead = options and options.read_ahead and check.count(options.read_ahead, 3, "open")
   local timeout = options and options.timeout and { timeout = options.timeout }
@@ -63,9 +63,9 @@ end
 ---@param path string
 ---@param options? kio.Options
 ---@return kio.Stat? stat, string? message, string? code
-function fs.stat(path, options)
+function fs.stat(path, options, ...)
   check.path(path, 1, "stat")
-  options = check.options(options, 2, "stat", TIMEOUT)
+  options = check.options(options, 2, "stat", TIMEOUT, ...)
   return core.statx(nil, path, 0, options)
 end
 
@@ -74,9 +74,9 @@ end
 ---@param path string
 ---@param options? kio.Options
 ---@return kio.Stat? stat, string? message, string? code
-function fs.lstat(path, options)
+function fs.lstat(path, options, ...)
   check.path(path, 1, "lstat")
-  options = check.options(options, 2, "lstat", TIMEOUT)
+  options = check.options(options, 2, "lstat", TIMEOUT, ...)
   return core.statx(nil, path, const.AT_SYMLINK_NOFOLLOW, options)
 end
 
@@ -87,9 +87,9 @@ local absent = { ENOENT = true, ENOTDIR = true }
 ---@param path string
 ---@param options? kio.Options
 ---@return boolean? exists, string? message, string? code
-function fs.exists(path, options)
+function fs.exists(path, options, ...)
   check.path(path, 1, "exists")
-  options = check.options(options, 2, "exists", TIMEOUT)
+  options = check.options(options, 2, "exists", TIMEOUT, ...)
   local found, message, code = core.statx(nil, path, 0, options)
   if found then return true end
   if absent[code] then return false end
@@ -101,9 +101,9 @@ end
 ---@param path string
 ---@param options? kio.Options
 ---@return { name: string, type: string }[]? list, string? message, string? code
-function fs.readdir(path, options)
+function fs.readdir(path, options, ...)
   check.path(path, 1, "readdir")
-  options = check.options(options, 2, "readdir", TIMEOUT)
+  options = check.options(options, 2, "readdir", TIMEOUT, ...)
   return core.readdir(path, options)
 end
 
@@ -114,9 +114,9 @@ end
 ---@param path string
 ---@param options? kio.Options
 ---@return true? done, string? message, string? code
-function fs.unlink(path, options)
+function fs.unlink(path, options, ...)
   check.path(path, 1, "unlink")
-  options = check.options(options, 2, "unlink", TIMEOUT)
+  options = check.options(options, 2, "unlink", TIMEOUT, ...)
   return core.unlinkat(nil, path, 0, options)
 end
 
@@ -126,10 +126,10 @@ end
 ---@param to string
 ---@param options? kio.Options
 ---@return true? done, string? message, string? code
-function fs.rename(from, to, options)
+function fs.rename(from, to, options, ...)
   check.path(from, 1, "rename")
   check.path(to, 2, "rename")
-  options = check.options(options, 3, "rename", TIMEOUT)
+  options = check.options(options, 3, "rename", TIMEOUT, ...)
   local done, message, code = core.renameat(nil, from, nil, to, 0, options)
   if done then return true end
   return nil, base.rename_subject(message, from, from .. " to " .. to), code
@@ -140,9 +140,9 @@ end
 ---@param path string
 ---@param options? kio.Options
 ---@return true? done, string? message, string? code
-function fs.rmdir(path, options)
+function fs.rmdir(path, options, ...)
   check.path(path, 1, "rmdir")
-  options = check.options(options, 2, "rmdir", TIMEOUT)
+  options = check.options(options, 2, "rmdir", TIMEOUT, ...)
   local done, message, code = core.unlinkat(nil, path, const.AT_REMOVEDIR, options)
   if done then return true end
   return nil, (string.gsub(message, "^unlink", "rmdir")), code
@@ -154,11 +154,11 @@ end
 ---@param permissions integer|string
 ---@param options? kio.Options
 ---@return true? done, string? message, string? code
-function fs.chmod(path, permissions, options)
+function fs.chmod(path, permissions, options, ...)
   check.path(path, 1, "chmod")
   permissions = check.permissions(permissions, 2, "chmod")
   if not permissions then check.refuse(2, "chmod", "permissions expected") end
-  options = check.options(options, 3, "chmod", TIMEOUT)
+  options = check.options(options, 3, "chmod", TIMEOUT, ...)
   return core.chmod(path, permissions, options)
 end
 
@@ -168,7 +168,8 @@ end
 ---@async
 ---@param path string
 ---@return string? data, string? message, string? code
-function fs.read_file(path)
+function fs.read_file(path, ...)
+  check.no_more(1, "read_file", ...)
   check.path(path, 1, "read_file")
   local file <close>, message, code = File.open(path, const.O_RDONLY)
   if not file then return nil, message, code end
@@ -190,10 +191,10 @@ local WRITE = { atomic = "boolean", append = "boolean", sync = "boolean", mode =
 ---@param data string|number|kio.Buffer
 ---@param options? kio.WriteFileOptions
 ---@return true? done, string? message, string? code
-function fs.write_file(path, data, options)
+function fs.write_file(path, data, options, ...)
   check.path(path, 1, "write_file")
   data = check.data(data, 2, "write_file")
-  options = check.options(options, 3, "write_file", WRITE)
+  options = check.options(options, 3, "write_file", WRITE, ...)
   options = options or {}
   local permissions = check.permissions(options.mode, 3, "write_file")
   if not options.atomic then return replace.in_place(path, data, permissions, options) end

@@ -75,11 +75,11 @@ local LIMIT = { limit = "number" }
 ---@param options? kio.AllOptions
 ---@return { n: integer, [integer]: any } values the first result of each, in the order of the list
 ---@return table<integer, kio.Failure>? failed those that returned nil and a message; nil: none did
-function group.all(list, options)
+function group.all(list, options, ...)
   list = check.copy_list(list)
   local wrong = wrong_list(list)
   if wrong then check.refuse(1, "all", wrong) end
-  options = check.options(options, 2, "all", LIMIT)
+  options = check.options(options, 2, "all", LIMIT, ...)
   wrong = wrong_limit(options)
   if wrong then check.refuse(2, "all", wrong) end
   return collect(#list, options, function(i) return list[i]() end)
@@ -92,11 +92,11 @@ end
 ---@param options? kio.AllOptions
 ---@return { n: integer, [integer]: any } values the first result of each call, in order
 ---@return table<integer, kio.Failure>? failed those that returned nil and a message; nil: none did
-function group.map(list, f, options)
+function group.map(list, f, options, ...)
   list = check.copy_list(list)
   if type(list) ~= "table" then check.refuse(1, "map", "a list expected, got " .. type(list)) end
   if type(f) ~= "function" then check.refuse(2, "map", "a function expected, got " .. type(f)) end
-  options = check.options(options, 3, "map", LIMIT)
+  options = check.options(options, 3, "map", LIMIT, ...)
   local wrong = wrong_limit(options)
   if wrong then check.refuse(3, "map", wrong) end
   return collect(#list, options, function(i) return f(list[i]) end)
@@ -138,11 +138,11 @@ local Race = {
 ---@param list (async fun(): ...)[] at least one
 ---@param options? kio.RaceOptions
 ---@return any ... the results of the first
-function group.race(list, options)
+function group.race(list, options, ...)
   list = check.copy_list(list)
   local wrong = wrong_list(list) or #list == 0 and "nothing to race" or nil
   if wrong then check.refuse(1, "race", wrong) end
-  options = check.options(options, 2, "race", RACE)
+  options = check.options(options, 2, "race", RACE, ...)
   local race <close> = setmetatable({ losers = {}, on_loser = options and options.on_loser }, Race)
   core.scope(function(scope)
     spawn_each(scope, #list, nil, function(i)
@@ -230,13 +230,13 @@ local AS_COMPLETED = { limit = "number", on_loser = "function" }
 ---@return table loop
 ---@return nil
 ---@return table closing
-function group.as_completed(list, options)
+function group.as_completed(list, options, ...)
   local Task = getmetatable(core.checkpoint())
   local function is_task(entry) return type(entry) == "userdata" and getmetatable(entry) == Task end
   list = check.copy_list(list)
   local wrong = wrong_list(list, is_task, "function or task")
   if wrong then check.refuse(1, "as_completed", wrong) end
-  options = check.options(options, 2, "as_completed", AS_COMPLETED)
+  options = check.options(options, 2, "as_completed", AS_COMPLETED, ...)
   wrong = wrong_limit(options)
   if wrong then check.refuse(2, "as_completed", wrong) end
   options = options or {}

@@ -18,7 +18,8 @@ local Udp = core.udp_methods
 ---@return kio.Listener|nil listener
 ---@return string? message
 ---@return string? code "EINVAL" when it is another kind of socket, "ENOTSOCK"
-function handover.listener(fd)
+function handover.listener(fd, ...)
+  check.no_more(1, "listener", ...)
   check.fd(fd, 1, "listener")
   return core.net_adopt(fd, "listener")
 end
@@ -28,7 +29,8 @@ end
 ---@return kio.Stream|nil stream
 ---@return string? message
 ---@return string? code
-function handover.stream(fd)
+function handover.stream(fd, ...)
+  check.no_more(1, "stream", ...)
   check.fd(fd, 1, "stream")
   return core.net_adopt(fd, "stream")
 end
@@ -38,7 +40,8 @@ end
 ---@return kio.Udp|nil udp
 ---@return string? message
 ---@return string? code
-function handover.datagram(fd)
+function handover.datagram(fd, ...)
+  check.no_more(1, "datagram", ...)
   check.fd(fd, 1, "datagram")
   return core.net_adopt(fd, "udp")
 end
@@ -52,13 +55,13 @@ end
 ---@return string? message
 ---@return string? code "EOPNOTSUPP" or "EINVAL" over anything but a Unix socket
 ---@async
-function Stream:send_fds(data, list, options)
+function Stream:send_fds(data, list, options, ...)
   check.self(self, "kio.Stream", "send_fds")
   list = check.passed(data, list, "send_fds")
   if data == "" then
     check.refuse(1, "send_fds", "a stream passes descriptors with a byte at least")
   end
-  options = check.options(options, 3, "send_fds", TIMEOUT)
+  options = check.options(options, 3, "send_fds", TIMEOUT, ...)
   local sent, message, code
   repeat
     local flushed
@@ -79,10 +82,10 @@ end
 ---@return string? message
 ---@return string? code
 ---@async
-function Udp:send_fds(data, list, options)
+function Udp:send_fds(data, list, options, ...)
   check.self(self, "kio.Udp", "send_fds")
   list = check.passed(data, list, "send_fds")
-  options = check.options(options, 3, "send_fds", TIMEOUT)
+  options = check.options(options, 3, "send_fds", TIMEOUT, ...)
   local sent, message, code = core.fds_send(self, data, list, options)
   if not sent then return nil, message, code end
   return self
@@ -93,7 +96,8 @@ end
 ---them; the environment does not tell of them any more then.
 ---@return (kio.Listener|kio.Stream|kio.Udp|kio.Fd)[] handles empty when there are none
 ---@return string[] names of each, from LISTEN_FDNAMES; "unknown" without
-function handover.systemd_listeners()
+function handover.systemd_listeners(...)
+  check.no_more(0, "systemd_listeners", ...)
   local count, text = core.net_activation()
   local handles, names = {}, {}
   for name in string.gmatch((text or "") .. ":", "([^:]*):") do names[#names + 1] = name end
@@ -113,7 +117,8 @@ end
 ---@return string? message
 ---@return string? code
 ---@async
-function handover.notify(state, list)
+function handover.notify(state, list, ...)
+  check.no_more(2, "notify", ...)
   if type(state) ~= "string" then
     check.refuse(1, "notify", "a string expected, got " .. type(state))
   end

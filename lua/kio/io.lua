@@ -45,10 +45,10 @@ end
 ---@param n integer
 ---@param options? kio.Options
 ---@return string? data, string? message, string? code, integer? count, string? partial
-function io.read_exactly(fd, n, options)
+function io.read_exactly(fd, n, options, ...)
   check.fd(fd, 1, "read_exactly")
   n = check.count(n, 2, "read_exactly")
-  options = check.options(options, 3, "read_exactly", TIMEOUT)
+  options = check.options(options, 3, "read_exactly", TIMEOUT, ...)
   return read_until(fd, n, options, function(size, rest) return core.read(fd, size, rest) end)
 end
 
@@ -59,10 +59,10 @@ end
 ---@param offset integer
 ---@param options? kio.Options
 ---@return string? data, string? message, string? code, integer? count, string? partial
-function io.pread_exactly(fd, n, offset, options)
+function io.pread_exactly(fd, n, offset, options, ...)
   check.fd(fd, 1, "pread_exactly")
   n, offset = check.count(n, 2, "pread_exactly"), check.count(offset, 3, "pread_exactly")
-  options = check.options(options, 4, "pread_exactly", TIMEOUT)
+  options = check.options(options, 4, "pread_exactly", TIMEOUT, ...)
   return read_until(fd, n, options, function(size, rest, got)
     return core.pread(fd, size, offset + got, rest)
   end)
@@ -95,10 +95,10 @@ end
 ---@param data string|number|kio.Buffer
 ---@param options? kio.Options
 ---@return integer? count, string? message, string? code, integer? written
-function io.write_all(fd, data, options)
+function io.write_all(fd, data, options, ...)
   check.fd(fd, 1, "write_all")
   data = check.data(data, 2, "write_all")
-  options = check.options(options, 3, "write_all", TIMEOUT)
+  options = check.options(options, 3, "write_all", TIMEOUT, ...)
   return write_until(fd, data, options, function(rest, due) return core.write(fd, rest, due) end)
 end
 
@@ -109,11 +109,11 @@ end
 ---@param offset integer
 ---@param options? kio.Options
 ---@return integer? count, string? message, string? code, integer? written
-function io.pwrite_all(fd, data, offset, options)
+function io.pwrite_all(fd, data, offset, options, ...)
   check.fd(fd, 1, "pwrite_all")
   data = check.data(data, 2, "pwrite_all")
   offset = check.count(offset, 3, "pwrite_all")
-  options = check.options(options, 4, "pwrite_all", TIMEOUT)
+  options = check.options(options, 4, "pwrite_all", TIMEOUT, ...)
   return write_until(fd, data, options, function(rest, due, done)
     return core.pwrite(fd, rest, offset + done, due)
   end)
@@ -233,12 +233,12 @@ end
 ---@param count? integer
 ---@param options? kio.Options
 ---@return integer? count, string? message, string? code, integer? sent
-function io.sendfile(out_fd, in_fd, offset, count, options)
+function io.sendfile(out_fd, in_fd, offset, count, options, ...)
   check.fd(out_fd, 1, "sendfile")
   check.fd(in_fd, 2, "sendfile")
   offset = offset ~= nil and check.count(offset, 3, "sendfile") or nil
   count = count ~= nil and check.count(count, 4, "sendfile") or math.maxinteger
-  options = check.options(options, 5, "sendfile", TIMEOUT)
+  options = check.options(options, 5, "sendfile", TIMEOUT, ...)
   local transfer <close>, message, code = new_transfer(in_fd, out_fd, offset, count)
   if not transfer then return nil, message, code, 0 end
   return transfer:run(out_fd, count, deadline.of(options))

@@ -22,8 +22,9 @@ local Listener = core.listener_methods
 ---Iterates over connections until the listener is closed. Waits out a lack of descriptors or
 ---memory, passes over connections that died in the queue, and raises any other error.
 ---@return async fun(): kio.Stream?, kio.Address?
-function Listener:accepts()
+function Listener:accepts(...)
   check.self(self, "kio.Listener", "accepts")
+  check.no_more(0, "accepts", ...)
   local state = accept.state()
   return function()
     local stream, peer = accept.next(self, state)

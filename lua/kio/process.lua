@@ -123,7 +123,8 @@ end
 ---@return kio.Process|nil process
 ---@return string? message names the command
 ---@return string? code
-function process.spawn(options)
+function process.spawn(options, ...)
+  check.no_more(1, "spawn", ...)
   options = check.copy(options)
   local argv = arguments(options)
   check_keys(options)
@@ -226,7 +227,8 @@ end
 ---@return {stdout: string?, stderr: string?, code: integer?, signal: string?}|nil result
 ---@return string? message
 ---@return string? code
-function process.run(options)
+function process.run(options, ...)
+  check.no_more(1, "run", ...)
   options = check.copy(options)
   local argv = arguments(options)
   check_keys(options, RUN)

@@ -141,12 +141,12 @@ end
 ---@return string? message
 ---@return string? code "EBADF": the listener was closed before
 ---@return kio.ServeReport? report of a server that failed
-return function(listener, handler, options)
+return function(listener, handler, options, ...)
   check.self(listener, "kio.Listener", "serve")
   if type(handler) ~= "function" then
     check.refuse(1, "serve", "a function expected, got " .. type(handler))
   end
-  options = check.options(options, 2, "serve", KNOWN)
+  options = check.options(options, 2, "serve", KNOWN, ...)
   options = options or {}
   local wrong = wrong_options(options)
   if wrong then check.refuse(2, "serve", wrong) end

@@ -11,7 +11,8 @@ local standard = {}
 ---@return kio.Stream|nil stream
 ---@return string? message
 ---@return string? code
-function standard.stream(fd)
+function standard.stream(fd, ...)
+  check.no_more(1, "stream", ...)
   check.fd(fd, 1, "stream")
   local stream, message, code = core.net_adopt(fd, "stream")
   if code == "ENOTSOCK" then return core.stream_take(fd) end
@@ -33,7 +34,8 @@ end
 ---@return kio.Stream|nil stream
 ---@return string? message
 ---@return string? code
-function standard.stdin()
+function standard.stdin(...)
+  check.no_more(0, "stdin", ...)
   return stream_of "stdin"
 end
 
@@ -41,7 +43,8 @@ end
 ---@return kio.Stream|nil stream
 ---@return string? message
 ---@return string? code
-function standard.stdout()
+function standard.stdout(...)
+  check.no_more(0, "stdout", ...)
   return stream_of "stdout"
 end
 
@@ -49,7 +52,8 @@ end
 ---@return kio.Stream|nil stream
 ---@return string? message
 ---@return string? code
-function standard.stderr()
+function standard.stderr(...)
+  check.no_more(0, "stderr", ...)
   return stream_of "stderr"
 end
 

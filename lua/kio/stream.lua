@@ -21,12 +21,12 @@ local CHUNKS = { timeout = "number" }
 ---@param options? {max?: integer, timeout?: number}
 ---@return fun(): string?
 ---@async
-function Stream:lines(format, options)
+function Stream:lines(format, options, ...)
   check.self(self, "kio.Stream", "lines")
   format = format or "l"
   if type(format) == "number" then check.moved(format, 1, "lines")
   elseif not FORMATS[format] then check.refuse(1, "lines", "invalid format") end
-  options = check.options(options, 2, "lines", LINES)
+  options = check.options(options, 2, "lines", LINES, ...)
   options = options or {}
   return function() return value_or_raise(self:read(format, options)) end
 end
@@ -36,12 +36,12 @@ end
 ---@param options? {timeout?: number}
 ---@return fun(): string?
 ---@async
-function Stream:chunks(max, options)
+function Stream:chunks(max, options, ...)
   check.self(self, "kio.Stream", "chunks")
   if max ~= nil and check.count(max, 1, "chunks") == 0 then
     check.refuse(1, "chunks", "must be at least 1 byte")
   end
-  options = check.options(options, 2, "chunks", CHUNKS)
+  options = check.options(options, 2, "chunks", CHUNKS, ...)
   return function() return value_or_raise(self:recv(max, options)) end
 end
 

@@ -211,7 +211,8 @@ end
 ---@param f async fun(): ...
 ---@param options? kio.testing.Options
 ---@return any ... f's results
-function testing.run(f, options)
+function testing.run(f, options, ...)
+  check.no_more(2, "run", ...)
   if type(f) ~= "function" then error("kio.testing.run needs a function", 2) end
   local run_options, run = read(check.copy(options or {}))
   if run.watchdog > 0 then
@@ -231,7 +232,8 @@ end
 ---the first takes it. To be called in the function given to kio.testing.run.
 ---@param list kio.testing.Fault[]
 ---@return kio.testing.Faults
-function testing.faults(list)
+function testing.faults(list, ...)
+  check.no_more(1, "faults", ...)
   local faults = check.told("faults", 0, core.rig_faults, list)
   table.insert(current.anchors, faults)
   return faults
@@ -239,7 +241,8 @@ end
 
 ---The seed of the run that is under way.
 ---@return integer
-function testing.seed()
+function testing.seed(...)
+  check.no_more(0, "seed", ...)
   if not current then error("kio.testing.seed outside kio.testing.run", 2) end
   return current.seed
 end

@@ -585,11 +585,12 @@ function kio.socket(kind) end
 ---@return string? code
 function kio.pipe() end
 
----Two ends of a Unix stream, see socketpair(2).
+---Two Unix sockets that are connected, see socketpair(2).
+---@param type? "stream"|"datagram"|"seqpacket" ("stream")
 ---@return kio.Fd|nil
 ---@return kio.Fd|string
 ---@return string? code
-function kio.socketpair() end
+function kio.socketpair(type) end
 
 ---@param fd kio.Fd
 ---@param address kio.Address see bind(2)

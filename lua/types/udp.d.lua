@@ -109,8 +109,9 @@ function Udp:recv_fds(max, options) end
 
 ---Closes; every operation under way fails with "EBADF".
 ---@async
+---@param options? kio.Options as of a stream's close, for code that has either
 ---@return boolean done
-function Udp:close() end
+function Udp:close(options) end
 
 ---@class kio.UdpOptions
 ---@field peer? kio.Address whom it is connected to

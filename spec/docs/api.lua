@@ -66,7 +66,8 @@ function api.list()
   add_methods(list, seen, "kio.File", require("kio.fs.base").File)
   add_methods(list, seen, "kio.Process", require "kio.process.handle")
   for _, name in ipairs(SYNC) do
-    local class = getmetatable(kio.sync[name](0))
+    local counts = name == "semaphore" or name == "channel"
+    local class = getmetatable(kio.sync[name](counts and 0 or nil))
     add_methods(list, seen, class.__name, class)
   end
   table.sort(list, function(a, b) return a.name < b.name end)

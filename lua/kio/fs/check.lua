@@ -16,6 +16,17 @@ end
 
 check.kind = require "kio.kind"
 
+-- The number of the first of these that is not nil; nil: all are.
+local function excess(...)
+  for i = 1, select("#", ...) do if (select(i, ...)) ~= nil then return i end end
+end
+
+---That nothing but nils was given behind the last argument a function takes, its `count`-th.
+function check.no_more(count, name, ...)
+  local more = excess(...)
+  if more then refuse(count + more, name, "too many arguments") end
+end
+
 ---Wrong in a way that no check below covers.
 function check.refuse(index, name, text)
   refuse(index, name, text)
@@ -218,8 +229,9 @@ function check.copy_list(list)
 end
 
 ---An options table that knows only these keys: `known` maps each to the type of its value. Returns
----a copy of it, and of tables in it, as `copy` does; nil for nil.
-function check.options(options, index, name, known)
+---a copy of it, and of tables in it, as `copy` does; nil for nil. They are the last argument: what
+---was given behind it must be nil.
+function check.options(options, index, name, known, ...)
   if options ~= nil and type(options) ~= "table" then
     refuse(index, name, "a table of options expected, got " .. type(options))
   end
@@ -236,6 +248,8 @@ function check.options(options, index, name, known)
       own[key] = check.copy(value)
     end
   end
+  local more = excess(...)
+  if more then refuse(index + more, name, "too many arguments") end
   return own
 end
 

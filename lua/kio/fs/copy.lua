@@ -73,10 +73,10 @@ end
 ---@param to string
 ---@param options? kio.CopyOptions
 ---@return true? done, string? message, string? code
-local function copy(from, to, options)
+local function copy(from, to, options, ...)
   check.path(from, 1, "copy")
   check.path(to, 2, "copy")
-  options = check.options(options, 3, "copy", COPY)
+  options = check.options(options, 3, "copy", COPY, ...)
   options = options or {}
   local permissions = check.permissions(options.mode, 3, "copy")
   local source <close>, message, code = File.open(from, core.const.O_RDONLY, nil, 0)

@@ -26,10 +26,10 @@ local TIMEOUT = { timeout = "number" }
 ---@param offset integer
 ---@param options? kio.Options
 ---@return string? data, string? message, string? code
-function File.pread(self, n, offset, options)
+function File.pread(self, n, offset, options, ...)
   local window = self_of(self, "pread")
   n, offset = check.moved(n, 1, "pread"), check.count(offset, 2, "pread")
-  options = check.options(options, 3, "pread", TIMEOUT)
+  options = check.options(options, 3, "pread", TIMEOUT, ...)
   if not window.fd then return closed(self, "pread") end
   if not window.seekable then return no_position(self, "pread") end
   if window.direct then return fail(self, "pread", direct.NO_STRINGS, "EINVAL") end
@@ -42,13 +42,13 @@ end
 ---@param offset integer
 ---@param options? kio.Options
 ---@return string[]? list, string? message, string? code
-function File.preadv(self, sizes, offset, options)
+function File.preadv(self, sizes, offset, options, ...)
   local window = self_of(self, "preadv")
   local total
   sizes, total = check.sizes(sizes, 1, "preadv")
   check.moved(total, 1, "preadv")
   offset = check.count(offset, 2, "preadv")
-  options = check.options(options, 3, "preadv", TIMEOUT)
+  options = check.options(options, 3, "preadv", TIMEOUT, ...)
   if not window.fd then return closed(self, "preadv") end
   if not window.seekable then return no_position(self, "preadv") end
   if window.direct then return fail(self, "preadv", direct.NO_STRINGS, "EINVAL") end
@@ -65,8 +65,9 @@ end
 ---@param data string|number|kio.Buffer
 ---@param offset integer
 ---@return kio.File? file, string? message, string? code, integer? written
-function File.pwrite(self, data, offset)
+function File.pwrite(self, data, offset, ...)
   local window = self_of(self, "pwrite")
+  check.no_more(2, "pwrite", ...)
   data = check.data(data, 1, "pwrite")
   offset = check.count(offset, 2, "pwrite")
   if not window.fd then return closed(self, "pwrite") end
@@ -79,8 +80,9 @@ end
 ---@param list (string|number)[]
 ---@param offset integer
 ---@return kio.File? file, string? message, string? code, integer? written
-function File.pwritev(self, list, offset)
+function File.pwritev(self, list, offset, ...)
   local window = self_of(self, "pwritev")
+  check.no_more(2, "pwritev", ...)
   local pieces, size = check.pieces(list, 1, "pwritev")
   offset = check.count(offset, 2, "pwritev")
   if not window.fd then return closed(self, "pwritev") end
@@ -94,9 +96,9 @@ end
 ---@async
 ---@param options? kio.Options
 ---@return kio.Stat? stat, string? message, string? code
-function File.stat(self, options)
+function File.stat(self, options, ...)
   local window = self_of(self, "stat")
-  options = check.options(options, 1, "stat", TIMEOUT)
+  options = check.options(options, 1, "stat", TIMEOUT, ...)
   if not window.fd then return closed(self, "stat") end
   return result(self, "stat", core.statx(window.fd, "", const.AT_EMPTY_PATH, options))
 end
@@ -106,9 +108,9 @@ end
 ---@param data_only? boolean
 ---@param options? kio.Options
 ---@return true? done, string? message, string? code
-function File.sync(self, data_only, options)
+function File.sync(self, data_only, options, ...)
   local window = self_of(self, "sync")
-  options = check.options(options, 2, "sync", TIMEOUT)
+  options = check.options(options, 2, "sync", TIMEOUT, ...)
   if not window.fd then return closed(self, "sync") end
   local sync = data_only and core.fdatasync or core.fsync
   return result(self, "sync", sync(window.fd, options))
@@ -119,10 +121,10 @@ end
 ---@param length integer
 ---@param options? kio.Options
 ---@return true? done, string? message, string? code
-function File.truncate(self, length, options)
+function File.truncate(self, length, options, ...)
   local window = self_of(self, "truncate")
   length = check.count(length, 1, "truncate")
-  options = check.options(options, 2, "truncate", TIMEOUT)
+  options = check.options(options, 2, "truncate", TIMEOUT, ...)
   if not window.fd then return closed(self, "truncate") end
   local _ <close> = window.doubt
   return result(self, "truncate", core.ftruncate(window.fd, length, options))
@@ -131,14 +133,16 @@ end
 ---Of a file opened with `direct`: what offsets, sizes and the places of buffers in memory must be
 ---multiples of; nil of any other.
 ---@return integer?
-function File.alignment(self)
+function File.alignment(self, ...)
   local rules = self_of(self, "alignment").direct
+  check.no_more(0, "alignment", ...)
   return rules and math.max(rules.memory, rules.offset) or nil
 end
 
 ---Its descriptor's number, nil when it is closed.
 ---@return kio.Fd?
-function File.fd(self)
+function File.fd(self, ...)
+  check.no_more(0, "fd", ...)
   local fd = self_of(self, "fd").fd
   return fd and core.plain_fd(fd) or nil
 end
@@ -148,8 +152,9 @@ File.fileno = File.fd
 ---nothing. Never refused to a cancelled task. Where an operation cannot run it blocks for a moment.
 ---@async
 ---@return true? done, string? message, string? code
-function File.close(self)
+function File.close(self, ...)
   local window = self_of(self, "close")
+  check.no_more(0, "close", ...)
   local fd = window.fd
   if not fd then return true end
   window.fd = false

@@ -41,8 +41,9 @@ end
 ---@param at? integer where in the buffer they begin (1)
 ---@param max? integer default: all the room behind that
 ---@return integer? count, string? message, string? code
-function File.read_into(self, buffer, at, max)
+function File.read_into(self, buffer, at, max, ...)
   local window = base.self_of(self, "read_into")
+  check.no_more(3, "read_into", ...)
   at, max = check.room(buffer, at, max, "read_into")
   if not window.fd then return closed(self, "read_into") end
   if not window:begin() then base.refuse_second() end
@@ -59,11 +60,11 @@ end
 ---@param offset integer
 ---@param options? kio.Options
 ---@return integer? count, string? message, string? code
-function File.pread_into(self, buffer, at, max, offset, options)
+function File.pread_into(self, buffer, at, max, offset, options, ...)
   local window = base.self_of(self, "pread_into")
   at, max = check.room(buffer, at, max, "pread_into")
   offset = check.count(offset, 4, "pread_into")
-  options = check.options(options, 5, "pread_into", TIMEOUT)
+  options = check.options(options, 5, "pread_into", TIMEOUT, ...)
   if not window.fd then return closed(self, "pread_into") end
   if not window.seekable then return base.no_position(self, "pread_into") end
   local wrong = direct.wrong(window.direct, buffer, at, max, offset)

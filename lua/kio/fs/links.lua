@@ -14,10 +14,10 @@ local TIMEOUT = { timeout = "number" }
 ---@param path string
 ---@param options? kio.Options
 ---@return true? done, string? message, string? code
-function links.symlink(target, path, options)
+function links.symlink(target, path, options, ...)
   check.path(target, 1, "symlink")
   check.path(path, 2, "symlink")
-  options = check.options(options, 3, "symlink", TIMEOUT)
+  options = check.options(options, 3, "symlink", TIMEOUT, ...)
   return core.symlink(target, path, options)
 end
 
@@ -26,9 +26,9 @@ end
 ---@param path string
 ---@param options? kio.Options
 ---@return string? target, string? message, string? code
-function links.readlink(path, options)
+function links.readlink(path, options, ...)
   check.path(path, 1, "readlink")
-  options = check.options(options, 2, "readlink", TIMEOUT)
+  options = check.options(options, 2, "readlink", TIMEOUT, ...)
   return core.readlink(path, options)
 end
 
@@ -37,9 +37,9 @@ end
 ---@param path string
 ---@param options? kio.Options
 ---@return string? path, string? message, string? code
-function links.realpath(path, options)
+function links.realpath(path, options, ...)
   check.path(path, 1, "realpath")
-  options = check.options(options, 2, "realpath", TIMEOUT)
+  options = check.options(options, 2, "realpath", TIMEOUT, ...)
   return core.realpath(path, options)
 end
 

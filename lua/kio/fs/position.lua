@@ -94,9 +94,10 @@ end
 ---@async
 ---@param sizes integer[]
 ---@return string[]? list, string? message, string? code
-function File.readv(self, sizes)
+function File.readv(self, sizes, ...)
   local window = self_of(self, "readv")
   local own, total = check.sizes(sizes, 1, "readv")
+  check.no_more(1, "readv", ...)
   if not window.fd then return closed(self, "readv") end
   if not window:begin() then refuse_second() end
   local data, message, code = formats.read_bytes(window, total)
@@ -124,8 +125,9 @@ end
 ---@async
 ---@param list (string|number)[]
 ---@return kio.File? file, string? message, string? code, integer? written
-function File.writev(self, list)
+function File.writev(self, list, ...)
   local window = self_of(self, "writev")
+  check.no_more(1, "writev", ...)
   local pieces, size = check.pieces(list, 1, "writev")
   if not window.fd then return closed(self, "writev") end
   if not window:begin_write() then refuse_second() end
@@ -140,8 +142,9 @@ local whences = { set = true, cur = true, ["end"] = true }
 ---@param whence? "set"|"cur"|"end"
 ---@param offset? integer
 ---@return integer? position, string? message, string? code
-function File.seek(self, whence, offset)
+function File.seek(self, whence, offset, ...)
   local window = self_of(self, "seek")
+  check.no_more(2, "seek", ...)
   whence, offset = whence or "cur", math.tointeger(offset or 0)
   if not whences[whence] then check.refuse(1, "seek", "invalid whence: set, cur or end") end
   if not offset then check.refuse(2, "seek", "an integer expected") end

@@ -40,11 +40,11 @@ local MKDIR = { timeout = "number", parents = "boolean" }
 ---@param permissions? integer|string|{timeout?: number, parents?: boolean}
 ---@param options? {timeout?: number, parents?: boolean}
 ---@return true? done, string? message, string? code
-function tree.mkdir(path, permissions, options)
+function tree.mkdir(path, permissions, options, ...)
   check.path(path, 1, "mkdir")
   if type(permissions) == "table" then permissions, options = nil, permissions end
   permissions = check.permissions(permissions, 2, "mkdir")
-  options = check.options(options, 3, "mkdir", MKDIR)
+  options = check.options(options, 3, "mkdir", MKDIR, ...)
   options = options or {}
   local timeout = { timeout = options.timeout }
   if options.parents then return make(path, permissions, timeout) end
@@ -134,9 +134,9 @@ end
 ---@param path string
 ---@param options? {recursive?: boolean}
 ---@return true? done, string? message, string? code
-function tree.remove(path, options)
+function tree.remove(path, options, ...)
   check.path(path, 1, "remove")
-  options = check.options(options, 2, "remove", REMOVE)
+  options = check.options(options, 2, "remove", REMOVE, ...)
   local parent, name, slash = string.match(path, "^(.-)([^/]+)(/*)$")
   if not name or name == "." or name == ".." then
     return nil, string.format("remove %s: invalid argument", path), "EINVAL"

@@ -144,7 +144,8 @@ local TIMEOUT = { timeout = "number" }
 
 local function check_self(self, name)
   if getmetatable(self) ~= Watch then
-    error(("calling '%s' on bad self (kio.Watch expected, got %s)"):format(name, type(self)), 3)
+    error(string.format("calling '%s' on bad self (kio.Watch expected, got %s)", name,
+      type(self)), 3)
   end
 end
 
@@ -153,9 +154,9 @@ end
 ---@async
 ---@param options? kio.Options
 ---@return kio.WatchEvent? event, string? message, string? code
-function Watch:next(options)
+function Watch:next(options, ...)
   check_self(self, "next")
-  options = check.options(options, 1, "next", TIMEOUT)
+  options = check.options(options, 1, "next", TIMEOUT, ...)
   if not self.fd then return fail(self) end
   if self.busy then error("another task is waiting for this watch", 2) end
   self.busy = true
@@ -166,8 +167,9 @@ end
 ---Iterates over the changes until the watch is closed or what was watched is gone; raises on an
 ---error.
 ---@return async fun(): kio.WatchEvent?
-function Watch:events()
+function Watch:events(...)
   check_self(self, "events")
+  check.no_more(0, "events", ...)
   return function()
     local event, message, code = self:next()
     if not event and message and code ~= "EBADF" then error(message, 2) end
@@ -178,8 +180,9 @@ end
 ---Closes; a task that waits for it gets "EBADF". A second close does nothing.
 ---@async
 ---@return true? done, string? message, string? code
-function Watch:close()
+function Watch:close(...)
   check_self(self, "close")
+  check.no_more(0, "close", ...)
   local open = self.fd
   self.fd = false
   if not open then return true end
@@ -209,7 +212,8 @@ end
 ---then on every change is told; links are followed.
 ---@param path string
 ---@return kio.Watch? watch, string? message, string? code
-local function watch(path)
+local function watch(path, ...)
+  check.no_more(1, "watch", ...)
   check.path(path, 1, "watch")
   local self = { path = path, fd = false, held = false, list = {}, busy = false, ended = false }
   setmetatable(self, Watch)

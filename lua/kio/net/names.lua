@@ -93,11 +93,11 @@ end
 ---@return kio.Address[]|nil addresses at least one
 ---@return string? message
 ---@return string? code an errno's name, "ETIMEDOUT", or a code of getaddrinfo: "EAI_NONAME", ...
-function names.resolve(name, options)
+function names.resolve(name, options, ...)
   if type(name) ~= "string" then
     check.refuse(1, "resolve", "a name (string) expected, got " .. type(name))
   end
-  options = check.options(options, 2, "resolve", KNOWN)
+  options = check.options(options, 2, "resolve", KNOWN, ...)
   options = options or {}
   local wrong = wrong_options(options)
   if wrong then check.refuse(2, "resolve", wrong) end

@@ -35,12 +35,12 @@ end
 ---@return kio.Udp|nil self
 ---@return string? message
 ---@return string? code
-function Udp:connect(address, options)
+function Udp:connect(address, options, ...)
   check.self(self, "kio.Udp", "connect")
   if address ~= nil and type(address) ~= "string" then
     check.refuse(1, "connect", "string expected, got " .. type(address))
   end
-  options = check.options(options, 2, "connect", TIMEOUT)
+  options = check.options(options, 2, "connect", TIMEOUT, ...)
   if not is_name(address) then return connect(self, address) end
   return first_of("connect", address, options and options.timeout, function(each)
     return connect(self, each)
@@ -55,7 +55,8 @@ end
 ---@return kio.Udp|nil udp
 ---@return string? message
 ---@return string? code
-local function udp(address, options)
+local function udp(address, options, ...)
+  check.no_more(2, "udp", ...)
   options = check.copy(options)
   local peer = type(options) == "table" and options.peer
   if is_name(address) then

@@ -1,4 +1,5 @@
 ---Starting a program whose file was being written a moment ago.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 
 local PAUSES = 9 -- each twice as long as the one before: half a second together

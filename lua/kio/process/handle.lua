@@ -32,9 +32,9 @@ end
 ---@return {code: integer?, signal: string?}|nil status the exit code, or the signal that ended it
 ---@return string? message
 ---@return string? code
-function Process:wait(options)
+function Process:wait(options, ...)
   check_self(self, "wait")
-  options = check.options(options, 1, "wait", TIMEOUT)
+  options = check.options(options, 1, "wait", TIMEOUT, ...)
   local code, signal, errname = core.process_wait(self.child, options)
   if code then return { code = code } end
   if code == false then return { signal = signal } end
@@ -46,8 +46,9 @@ end
 ---@return true|nil
 ---@return string? message
 ---@return string? code "ESRCH" when its end has been seen
-function Process:kill(signal)
+function Process:kill(signal, ...)
   check_self(self, "kill")
+  check.no_more(1, "kill", ...)
   local done, message, code = check.told("kill", 1, core.process_kill, self.child, signal)
   return done, message, code
 end
@@ -59,8 +60,9 @@ end
 ---@return true|nil
 ---@return string? message
 ---@return string? code "EPERM"
-function Process:close()
+function Process:close(...)
   check_self(self, "close")
+  check.no_more(0, "close", ...)
   local done, message, code = core.process_close(self.child)
   self.runs_on = message
   for _, name in ipairs(NAMES) do

@@ -83,8 +83,9 @@ local SEND_NIL = "a channel cannot carry nil"
 ---@return true|nil sent nil when the time is over: nobody will receive the value
 ---@return string? message
 ---@return "ETIMEDOUT"? code
-function Channel:send(value, timeout)
+function Channel:send(value, timeout, ...)
   if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "send") end
+  if select("#", ...) > 0 then check.no_more(2, "send", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 2, "send") end
   if value == nil then check.refuse(SEND_NIL) end
   local _, spent = core.checkpoint()
@@ -104,8 +105,9 @@ end
 ---@return true|nil sent
 ---@return string? message
 ---@return "EAGAIN"? code
-function Channel:try_send(value)
+function Channel:try_send(value, ...)
   if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "try_send") end
+  if select("#", ...) > 0 then check.no_more(1, "try_send", ...) end
   if value == nil then check.refuse(SEND_NIL) end
   if self.closed then check.refuse(SEND_CLOSED) end
   if put(self, value) then return true end
@@ -120,8 +122,9 @@ end
 ---@return any value nil and nothing else when the channel is closed and empty
 ---@return string? message
 ---@return "ETIMEDOUT"? code
-function Channel:receive(timeout)
+function Channel:receive(timeout, ...)
   if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "receive") end
+  if select("#", ...) > 0 then check.no_more(1, "receive", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "receive") end
   local _, spent = core.checkpoint()
   if can_take(self) then
@@ -138,16 +141,18 @@ end
 ---@return any value nil and nothing else when the channel is closed and empty
 ---@return string? message
 ---@return "EAGAIN"? code
-function Channel:try_receive()
+function Channel:try_receive(...)
   if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "try_receive") end
+  if select("#", ...) > 0 then check.no_more(0, "try_receive", ...) end
   if can_take(self) then return take(self) end
   return check.busy("try_receive channel", "it is empty")
 end
 
 ---Iterates over the values until the channel is closed and empty.
 ---@return async fun(): any
-function Channel:iter()
+function Channel:iter(...)
   if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "iter") end
+  if select("#", ...) > 0 then check.no_more(0, "iter", ...) end
   return function() return (self:receive()) end
 end
 
@@ -155,8 +160,9 @@ end
 
 ---Ends the channel: what it holds can still be received. Raises in tasks that wait to send. Closing
 ---it again does nothing.
-function Channel:close()
+function Channel:close(...)
   if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "close") end
+  if select("#", ...) > 0 then check.no_more(0, "close", ...) end
   self.closed = true
   while self.senders:wake(CLOSED) or self.receivers:wake(CLOSED) do end
 end
@@ -174,7 +180,8 @@ local channel = { Channel = Channel, SEND_NIL = SEND_NIL }
 
 ---@param capacity? integer (0)
 ---@return kio.Channel
-function channel.new(capacity)
+function channel.new(capacity, ...)
+  if select("#", ...) > 0 then check.no_more(1, "channel", ...) end
   return setmetatable({
     capacity = check.count(capacity or 0, 1, "channel", "a capacity"),
     items = {}, first = 1, count = 0, closed = false,

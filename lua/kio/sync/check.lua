@@ -21,6 +21,13 @@ function check.refuse(text)
   refuse(text)
 end
 
+---That nothing but nils was given behind the last argument a function takes, its `count`-th.
+function check.no_more(count, name, ...)
+  for i = 1, select("#", ...) do
+    if (select(i, ...)) ~= nil then refuse_argument(count + i, name, "too many arguments") end
+  end
+end
+
 ---A method called on something that is none of its class.
 function check.bad_self(value, class, name)
   refuse(string.format("calling '%s' on bad self (%s expected, got %s)", 

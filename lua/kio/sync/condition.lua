@@ -28,8 +28,9 @@ end
 ---@return true|nil notified nil when the time is over
 ---@return string? message
 ---@return "ETIMEDOUT"? code
-function Condition:wait(mutex, timeout)
+function Condition:wait(mutex, timeout, ...)
   if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "wait") end
+  if select("#", ...) > 0 then check.no_more(2, "wait", ...) end
   if getmetatable(mutex) ~= Mutex then
     check.refuse(string.format("bad argument #1 to 'wait' (kio.Mutex expected, got %s)", 
       kind(mutex, "kio.Mutex")))
@@ -42,14 +43,16 @@ function Condition:wait(mutex, timeout)
 end
 
 ---Wakes the task that has waited longest, if any waits.
-function Condition:notify()
+function Condition:notify(...)
   if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "notify") end
+  if select("#", ...) > 0 then check.no_more(0, "notify", ...) end
   self.waiters:wake()
 end
 
 ---Wakes every task that waits now.
-function Condition:notify_all()
+function Condition:notify_all(...)
   if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "notify_all") end
+  if select("#", ...) > 0 then check.no_more(0, "notify_all", ...) end
   while self.waiters:wake() do end
 end
 
@@ -61,7 +64,8 @@ end
 local condition = {}
 
 ---@return kio.Condition
-function condition.new()
+function condition.new(...)
+  if select("#", ...) > 0 then check.no_more(0, "condition", ...) end
   return setmetatable({ waiters = core.queue "condition" }, Condition)
 end
 

@@ -12,21 +12,24 @@ local Event = { __name = "kio.Event" }
 Event.__index = Event
 
 ---Sets the flag and wakes every task that waits now, also when it is reset before they run.
-function Event:set()
+function Event:set(...)
   if getmetatable(self) ~= Event then check.bad_self(self, Event, "set") end
+  if select("#", ...) > 0 then check.no_more(0, "set", ...) end
   self.is_on = true
   while self.waiters:wake() do end
 end
 
 ---Clears the flag: from now on tasks wait again.
-function Event:reset()
+function Event:reset(...)
   if getmetatable(self) ~= Event then check.bad_self(self, Event, "reset") end
+  if select("#", ...) > 0 then check.no_more(0, "reset", ...) end
   self.is_on = false
 end
 
 ---@return boolean
-function Event:is_set()
+function Event:is_set(...)
   if getmetatable(self) ~= Event then check.bad_self(self, Event, "is_set") end
+  if select("#", ...) > 0 then check.no_more(0, "is_set", ...) end
   return self.is_on
 end
 
@@ -36,8 +39,9 @@ end
 ---@return true|nil set nil when the time is over
 ---@return string? message
 ---@return "ETIMEDOUT"? code
-function Event:wait(timeout)
+function Event:wait(timeout, ...)
   if getmetatable(self) ~= Event then check.bad_self(self, Event, "wait") end
+  if select("#", ...) > 0 then check.no_more(1, "wait", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "wait") end
   local _, spent = core.checkpoint()
   if self.is_on then
@@ -57,7 +61,8 @@ end
 local event = { Event = Event }
 
 ---@return kio.Event
-function event.new()
+function event.new(...)
+  if select("#", ...) > 0 then check.no_more(0, "event", ...) end
   return setmetatable({ is_on = false, waiters = core.queue "event" }, Event)
 end
 

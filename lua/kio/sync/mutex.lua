@@ -29,8 +29,9 @@ local LEFT_LOCKED = "the mutex was left locked by a task that has ended"
 ---@return kio.Mutex|nil self nil when the time is over
 ---@return string? message
 ---@return "ETIMEDOUT"? code
-function Mutex:lock(timeout)
+function Mutex:lock(timeout, ...)
   if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "lock") end
+  if select("#", ...) > 0 then check.no_more(1, "lock", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "lock") end
   local me, spent = core.checkpoint()
   if not self.owner then
@@ -50,8 +51,9 @@ end
 ---@return kio.Mutex|nil self
 ---@return string? message
 ---@return "EAGAIN"? code
-function Mutex:try_lock()
+function Mutex:try_lock(...)
   if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "try_lock") end
+  if select("#", ...) > 0 then check.no_more(0, "try_lock", ...) end
   local me = core.current()
   if not me then check.refuse "try_lock: only a task can hold a mutex" end
   if self.owner then return check.busy("try_lock mutex", "another task holds it") end
@@ -60,8 +62,9 @@ function Mutex:try_lock()
 end
 
 ---Hands the mutex to the task that has waited longest. Never waits, and works in cancelled tasks.
-function Mutex:unlock()
+function Mutex:unlock(...)
   if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "unlock") end
+  if select("#", ...) > 0 then check.no_more(0, "unlock", ...) end
   if not self.owner then check.refuse "unlock: the mutex is not locked" end
   if self.owner ~= core.current() then check.refuse "unlock: another task holds the mutex" end
   self.owner = self.waiters:wake()
@@ -101,7 +104,8 @@ end
 local mutex = { Mutex = Mutex }
 
 ---@return kio.Mutex
-function mutex.new()
+function mutex.new(...)
+  if select("#", ...) > 0 then check.no_more(0, "mutex", ...) end
   return setmetatable({ owner = nil, waiters = core.queue "mutex" }, Mutex)
 end
 

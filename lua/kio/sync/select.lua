@@ -166,12 +166,13 @@ end
 ---@return integer|nil index which one; nil when the time is over
 ---@return any ... the value received (nil: closed and empty), true, or the task's results; raises
 ---the error of a task that failed. Else message, "ETIMEDOUT".
-local function select(list)
+local function select(list, ...)
   local meta = getmetatable(list)
   if type(list) ~= "table" or meta then -- the most likely one: select(channel, event)
     error(string.format("bad argument #1 to 'select' (a list of alternatives expected, got %s)",
       meta and meta.__name or type(list)), 2)
   end
+  check.no_more(1, "select", ...)
   local timeout = check.seconds(list.timeout, 1, "select")
   local me, spent = core.checkpoint()
   local alternatives, wrong = read(list, me)

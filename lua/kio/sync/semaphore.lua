@@ -19,8 +19,9 @@ Semaphore.__index = Semaphore
 ---@return kio.Semaphore|nil self nil when the time is over
 ---@return string? message
 ---@return "ETIMEDOUT"? code
-function Semaphore:acquire(timeout)
+function Semaphore:acquire(timeout, ...)
   if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "acquire") end
+  if select("#", ...) > 0 then check.no_more(1, "acquire", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "acquire") end
   local _, spent = core.checkpoint()
   if self.free > 0 then
@@ -36,16 +37,18 @@ end
 ---@return kio.Semaphore|nil self
 ---@return string? message
 ---@return "EAGAIN"? code
-function Semaphore:try_acquire()
+function Semaphore:try_acquire(...)
   if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "try_acquire") end
+  if select("#", ...) > 0 then check.no_more(0, "try_acquire", ...) end
   if self.free == 0 then return check.busy("try_acquire semaphore", "no permit is free") end
   self.free = self.free - 1
   return self
 end
 
 ---Gives a permit back, or a new one: whoever calls it need not have acquired one.
-function Semaphore:release()
+function Semaphore:release(...)
   if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "release") end
+  if select("#", ...) > 0 then check.no_more(0, "release", ...) end
   if not self.waiters:wake() then self.free = self.free + 1 end
 end
 
@@ -63,7 +66,8 @@ local semaphore = {}
 
 ---@param permits integer how many there are at the start
 ---@return kio.Semaphore
-function semaphore.new(permits)
+function semaphore.new(permits, ...)
+  if select("#", ...) > 0 then check.no_more(1, "semaphore", ...) end
   permits = check.count(permits, 1, "semaphore", "a number of permits")
   return setmetatable({ free = permits, waiters = core.queue "semaphore" }, Semaphore)
 end

@@ -12,14 +12,16 @@ local Waitgroup = { __name = "kio.Waitgroup" }
 Waitgroup.__index = Waitgroup
 
 ---@param n? integer how many more are under way (1)
-function Waitgroup:add(n)
+function Waitgroup:add(n, ...)
   if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "add") end
+  if select("#", ...) > 0 then check.no_more(1, "add", ...) end
   self.count = self.count + check.count(n or 1, 1, "add", "a number to add")
 end
 
 ---One less; the last one wakes every task that waits.
-function Waitgroup:done()
+function Waitgroup:done(...)
   if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "done") end
+  if select("#", ...) > 0 then check.no_more(0, "done", ...) end
   if self.count == 0 then check.refuse "done: called more often than was added" end
   self.count = self.count - 1
   while self.count == 0 and self.waiters:wake() do end
@@ -31,8 +33,9 @@ end
 ---@return true|nil idle nil when the time is over
 ---@return string? message
 ---@return "ETIMEDOUT"? code
-function Waitgroup:wait(timeout)
+function Waitgroup:wait(timeout, ...)
   if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "wait") end
+  if select("#", ...) > 0 then check.no_more(1, "wait", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "wait") end
   local _, spent = core.checkpoint()
   if self.count == 0 then
@@ -51,7 +54,8 @@ end
 local waitgroup = {}
 
 ---@return kio.Waitgroup
-function waitgroup.new()
+function waitgroup.new(...)
+  if select("#", ...) > 0 then check.no_more(0, "waitgroup", ...) end
   return setmetatable({ count = 0, waiters = core.queue "waitgroup" }, Waitgroup)
 end
 

@@ -179,6 +179,7 @@ build = {
     ["kio.net.eyeballs"] = "lua/kio/net/eyeballs.lua",
     ["kio.net.names"] = "lua/kio/net/names.lua",
     ["kio.net.udp"] = "lua/kio/net/udp.lua",
+    ["kio.once"] = "lua/kio/once.lua",
     ["kio.process"] = "lua/kio/process.lua",
     ["kio.process.attempt"] = "lua/kio/process/attempt.lua",
     ["kio.process.handle"] = "lua/kio/process/handle.lua",

@@ -6,8 +6,7 @@ local core = require "kio.core"
 local deadline = require "kio.deadline"
 local rest_of = require "kio.fs.rest"
 
-local concat = table.concat
-local min = math.min
+local concat, min = table.concat, math.min
 local left, late = deadline.left, deadline.late
 
 local io = {}

@@ -8,7 +8,7 @@ local support = require "spec.support"
 local function handles()
   local mutex = kio.sync.mutex()
   local list = {
-    mutex, kio.sync.semaphore(1), kio.sync.condition(mutex), kio.sync.event(),
+    mutex, kio.sync.semaphore(1), kio.sync.condition(), kio.sync.event(),
     kio.sync.waitgroup(), kio.sync.channel(1), assert(kio.fs.watch(support.tmpdir())),
     assert(kio.fs.open(support.tmpdir() .. "/file", "w")),
   }

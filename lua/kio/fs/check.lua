@@ -2,8 +2,9 @@
 ---and points at its caller, so every check is called directly by that function.
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
+local once = require "kio.once"
 
-local check = {}
+local check = { copy = once.copy, copy_list = once.copy_list }
 
 local CALLER = 4 -- of the public function, seen from `refuse`
 local MOVED_MAX = 0x7ffff000 -- what the kernel moves in one call at most
@@ -212,20 +213,6 @@ function check.permissions(value, index, name)
     refuse(index, name, "permissions are an integer or octal digits, such as \"644\"")
   end
   return bits
-end
-
----The table's own fields as another table, which nobody else can change; metamethods do not run.
----What is no table stays as it is.
-function check.copy(fields)
-  if type(fields) ~= "table" then return fields end
-  local copy = {}
-  for key, value in next, fields do copy[key] = value end
-  return copy
-end
-
----The list as another one: it is read now, and not looked at again. What is no table stays so.
-function check.copy_list(list)
-  return type(list) == "table" and table.move(list, 1, #list, 1, {}) or list
 end
 
 ---An options table that knows only these keys: `known` maps each to the type of its value. Returns

@@ -167,7 +167,10 @@ function Channel:close(...)
   while self.senders:wake(CLOSED) or self.receivers:wake(CLOSED) do end
 end
 
-function Channel:__close() self:close() end
+function Channel:__close()
+  if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "__close") end
+  Channel.close(self)
+end
 
 function Channel:__tostring()
   if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "__tostring") end

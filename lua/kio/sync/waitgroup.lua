@@ -48,7 +48,8 @@ end
 
 function Waitgroup:__tostring()
   if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "__tostring") end
-  return string.format("kio.Waitgroup (%d under way, %d waiting)", self.count, self.waiters:length())
+  return string.format("kio.Waitgroup (%d under way, %d waiting)", self.count,
+    self.waiters:length())
 end
 
 local waitgroup = {}

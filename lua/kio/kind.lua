@@ -1,3 +1,5 @@
+local _ENV = require "kio.core".globals
+
 ---What a value is, for people: "kio.Task", not "userdata"; its type alone for who has `expected` a
 ---class of that name. When package.loaded is cleared and kio loaded again there are two copies of
 ---each class that is written in Lua, and an object of one is none of the other: that is told then.

@@ -52,7 +52,8 @@ end
 
 local function print_error(err, peer, trace)
   local text = core.text_of(err)
-  io.stderr:write(string.format("kio: the connection of %s failed: %s\n%s\n", peer, text, trace or ""))
+  local stderr = io.stderr or STDERR
+  stderr:write(string.format("kio: the connection of %s failed: %s\n%s\n", peer, text, trace or ""))
 end
 
 local function tell(server, peer, err, trace)

@@ -30,7 +30,7 @@ end
 
 ---A method called on something that is none of its class.
 function check.bad_self(value, class, name)
-  refuse(string.format("calling '%s' on bad self (%s expected, got %s)", 
+  refuse(string.format("calling '%s' on bad self (%s expected, got %s)",
     name, class.__name, kind(value, class.__name)))
 end
 

@@ -32,7 +32,7 @@ function Condition:wait(mutex, timeout, ...)
   if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "wait") end
   if select("#", ...) > 0 then check.no_more(2, "wait", ...) end
   if getmetatable(mutex) ~= Mutex then
-    check.refuse(string.format("bad argument #1 to 'wait' (kio.Mutex expected, got %s)", 
+    check.refuse(string.format("bad argument #1 to 'wait' (kio.Mutex expected, got %s)",
       kind(mutex, "kio.Mutex")))
   end
   if timeout ~= nil then timeout = check.timeout(timeout, 2, "wait") end

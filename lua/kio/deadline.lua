@@ -1,4 +1,5 @@
 ---A deadline over several operations, for the helpers on descriptors.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 
 local deadline = {}

@@ -3,6 +3,7 @@
    working directory (AT_FDCWD of openat(2)). Called in a task, but for symlink. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -108,8 +109,21 @@ static void set_count(lua_State *L, const char *name, uint64_t value) {
   kio_set_integer(L, name, (lua_Integer)value);
 }
 
-static void set_time(lua_State *L, const char *name, struct statx_timestamp time) {
-  kio_set_number(L, name, (lua_Number)time.tv_sec + (lua_Number)time.tv_nsec / 1e9);
+/* Rounded down where a double would round to the next second. */
+static lua_Number seconds_of(struct statx_timestamp time) {
+  lua_Number second = (lua_Number)time.tv_sec, next = second + 1;
+  lua_Number seconds = second + (lua_Number)time.tv_nsec / 1e9;
+  return seconds < next ? seconds : nextafter(next, second);
+}
+
+/* Seconds as `name`, and exactly, in nanoseconds, as `exact`: none when they do not fit. */
+static void set_time(lua_State *L, const char *name, const char *exact,
+                     struct statx_timestamp time) {
+  int64_t ns;
+  bool fits = !__builtin_mul_overflow(time.tv_sec, KIO_NS_PER_SEC, &ns) &&
+              !__builtin_add_overflow(ns, (int64_t)time.tv_nsec, &ns);
+  kio_set_number(L, name, seconds_of(time));
+  if (fits) kio_set_integer(L, exact, ns);
 }
 
 const char *kio_file_type_name(unsigned mode) {
@@ -142,7 +156,7 @@ static int l_statxk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   if (request->result < 0) return kio_op_failed(L, request);
   const struct statx *st = request->arg.path.out;
-  lua_createtable(L, 0, 14);
+  lua_createtable(L, 0, 18);
   kio_set_text(L, "type", kio_file_type_name(st->stx_mode));
   set_count(L, "mode", st->stx_mode & 07777);
   set_count(L, "size", st->stx_size);
@@ -153,10 +167,10 @@ static int l_statxk(lua_State *L, int status, lua_KContext ctx) {
   set_count(L, "gid", st->stx_gid);
   set_count(L, "ino", st->stx_ino);
   set_count(L, "dev", (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor);
-  set_time(L, "atime", st->stx_atime);
-  set_time(L, "mtime", st->stx_mtime);
-  set_time(L, "ctime", st->stx_ctime);
-  if (st->stx_mask & STATX_BTIME) set_time(L, "btime", st->stx_btime);
+  set_time(L, "atime", "atime_ns", st->stx_atime);
+  set_time(L, "mtime", "mtime_ns", st->stx_mtime);
+  set_time(L, "ctime", "ctime_ns", st->stx_ctime);
+  if (st->stx_mask & STATX_BTIME) set_time(L, "btime", "btime_ns", st->stx_btime);
   set_direct(L, st);
   kio_op_release(request);
   return 1;

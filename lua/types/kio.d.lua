@@ -483,6 +483,10 @@ function kio.renameat(dirfd, path, dirfd2, path2, flags, options) end
 ---@field mtime number last written
 ---@field ctime number last changed in any way
 ---@field btime? number made, where the filesystem knows
+---@field atime_ns? integer the same four exactly, in nanoseconds: times of 1677 to 2262
+---@field mtime_ns? integer
+---@field ctime_ns? integer
+---@field btime_ns? integer
 ---@field direct_memory? integer with O_DIRECT, a buffer begins at a multiple of this in memory
 ---@field direct_offset? integer the same of offsets and sizes; both 0: there is no O_DIRECT
 

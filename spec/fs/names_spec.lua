@@ -36,6 +36,60 @@ describe("stat, lstat and exists", function()
   end)
 end)
 
+describe("times", function()
+  local DAY = 24 * 60 * 60 * 1000000000
+
+  local function touched(when)
+    local path = common.file("")
+    assert(os.execute(("TZ=UTC touch -d '%s' %s"):format(when, path)))
+    return path
+  end
+
+  it("are exact to the nanosecond, and their seconds never those of the next one", function()
+    support.run(function()
+      for _, seconds in ipairs { 0, 1700000000, 8000000000, -1, -1700000000 } do
+        for _, rest in ipairs { 0, 1, 500000001, 999999999 } do
+          local stat = fs.stat(touched(("@%d.%09d"):format(seconds, rest)))
+          local exact = seconds * 1000000000 + (seconds < 0 and -rest or rest)
+          for _, name in ipairs { "mtime", "atime" } do
+            assert.equal(exact, stat[name .. "_ns"])
+            assert.equal("integer", math.type(stat[name .. "_ns"]))
+            assert.equal(exact // 1000000000, math.floor(stat[name]))
+          end
+        end
+      end
+    end)
+  end)
+
+  it("of names, links and open files have all four, where the filesystem knows them", function()
+    support.run(function()
+      local path = touched("2000-01-01 00:00:00.999999999")
+      local link <const> = path .. ".link"
+      assert(fs.symlink(path, link))
+      local file <close> = assert(fs.open(path))
+      for _, stat in ipairs { fs.stat(path), fs.lstat(link), file:stat() } do
+        for _, name in ipairs { "mtime", "atime", "ctime", "btime" } do
+          assert.equal(stat[name] == nil, stat[name .. "_ns"] == nil)
+          assert.equal(stat[name] and math.floor(stat[name]),
+            stat[name .. "_ns"] and stat[name .. "_ns"] // 1000000000)
+        end
+      end
+      assert.equal(946684800999999999, file:stat().mtime_ns)
+      assert.is_true(file:stat().ctime_ns > file:stat().mtime_ns + DAY)
+    end)
+  end)
+
+  it("too far away for 64 bits of nanoseconds have none", function()
+    support.run(function()
+      local path = touched "@15000000000" -- the year 2445, the last one of ext4
+      local stat = fs.stat(path)
+      if stat.mtime ~= 15000000000 then return pending "this filesystem has no such time" end
+      assert.is_nil(stat.mtime_ns)
+      assert.is_true(stat.ctime_ns > 0)
+    end)
+  end)
+end)
+
 describe("readdir", function()
   it("lists names and types, without the two dots", function()
     support.run(function()

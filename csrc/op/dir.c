@@ -1,6 +1,8 @@
-/* Calls on names that io_uring has no operation for. In a task each runs on a thread of the pool;
-   outside it is the plain system call. Both do the same work on the same struct: it owns the names
-   and what has been found, and whoever holds it frees it. For users: lua/types/kio.d.lua. */
+/* Calls on names, and on what is open, that io_uring has no operation for. In a task each runs on a
+   thread of the pool; outside it is the plain system call. Both do the same work on the same
+   struct: it owns the names, descriptors of its own (whoever asked may close his before a thread
+   comes to it) and what has been found, and whoever holds it frees it. For users:
+   lua/types/kio.d.lua. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +16,7 @@
 #include "op/finalizer.h"
 #include "op/offload.h"
 #include "op/registry.h"
+#include "system/access.h"
 #include "task/collect.h"
 #include "task/task.h"
 
@@ -28,10 +31,20 @@ typedef struct text {
 typedef struct errand {
   const struct errand_kind *kind;
   int err;    /* 0, or why it failed; set by the work */
-  int mode;   /* of chmod */
+  int mode;   /* of chmod and access_set */
+  int fd;     /* -1: it is about `path`; else about this, and that is its name */
+  int like;   /* of access_set; -1: none */
   text found; /* by the work, on whichever thread */
   const char *path;
 } errand;
+
+static void free_errand(errand *e) {
+  if (e->fd >= 0) kio_number_close(e->fd);
+  if (e->like >= 0) kio_number_close(e->like);
+  e->fd = e->like = -1;
+  kio_memory_free(e->found.bytes);
+  e->found.bytes = NULL;
+}
 
 typedef struct errand_kind {
   const char *name; /* of the operation */
@@ -73,9 +86,18 @@ static bool append_entry(text *t, DIR *dir, const struct dirent *entry) {
          append(t, entry->d_name, strlen(entry->d_name) + 1);
 }
 
+/* A descriptor's own place in the directory is nobody's but its owner's. */
+static DIR *open_directory(const errand *e) {
+  if (e->fd < 0) return opendir(e->path);
+  int fd = openat(e->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+  if (fd >= 0 && !dir) close(fd);
+  return dir;
+}
+
 static void work_readdir(errand *e) {
   const struct dirent *entry;
-  DIR *dir = opendir(e->path);
+  DIR *dir = open_directory(e);
   if (!dir) {
     e->err = errno;
     return;
@@ -93,7 +115,8 @@ static void work_readdir(errand *e) {
 
 static void work_readlink(errand *e) {
   char target[PATH_MAX];
-  ssize_t size = readlink(e->path, target, sizeof target);
+  bool open = e->fd >= 0;
+  ssize_t size = readlinkat(open ? e->fd : AT_FDCWD, open ? "" : e->path, target, sizeof target);
   if (size < 0) e->err = errno;
   else if (!append(&e->found, target, (size_t)size)) e->err = ENOMEM;
 }
@@ -106,6 +129,10 @@ static void work_realpath(errand *e) {
 
 static void work_chmod(errand *e) {
   if (chmod(e->path, (mode_t)e->mode) != 0) e->err = errno;
+}
+
+static void work_access_set(errand *e) {
+  e->err = -kio_access_set(e->fd, e->like, e->mode);
 }
 
 /* ---- results ---- */
@@ -163,7 +190,7 @@ static void call_work(kio_job *job, kio_local *local) {
 
 static void call_free(kio_job *job) {
   dir_call *c = (dir_call *)(void *)job;
-  kio_memory_free(c->errand.found.bytes);
+  free_errand(&c->errand);
   kio_memory_free(c);
 }
 
@@ -188,9 +215,17 @@ static int call_donek(lua_State *L, int status, lua_KContext ctx) {
   return count;
 }
 
-static int call(lua_State *L, const errand_kind *kind, const char *path, int mode,
-                int64_t timeout_ns) {
+/* Its own copies of the descriptors in `e`; 0, or why there are none. */
+static int own_descriptors(errand *e, int fd, int like) {
+  e->fd = fd < 0 ? -1 : kio_number_own(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  e->like = like < 0 ? -1 : kio_number_own(fcntl(like, F_DUPFD_CLOEXEC, 3));
+  return e->fd < 0 && fd >= 0 ? errno : e->like < 0 && like >= 0 ? errno : 0;
+}
+
+static int call(lua_State *L, const errand *what, int64_t timeout_ns) {
   kio_task *task = kio_op_begin(L);
+  const errand_kind *kind = what->kind;
+  const char *path = what->path;
   size_t size = strlen(path) + 1;
   dir_call *c = kio_call_new(L, task,
                              &(kio_call_kind){.name = kind->name,
@@ -200,8 +235,14 @@ static int call(lua_State *L, const errand_kind *kind, const char *path, int mod
                                               .free = call_free,
                                               .lane = KIO_LANE_INTERNAL});
   if (!c) return 3;
-  c->errand = (errand){.kind = kind, .mode = mode, .path = memcpy(c + 1, path, size)};
+  c->errand = *what;
+  c->errand.path = memcpy(c + 1, path, size);
   c->due_ns = kio_sched_due(task->sched, timeout_ns);
+  int err = own_descriptors(&c->errand, what->fd, what->like);
+  if (err) {
+    kio_call_end(&c->call);
+    return kio_fail(L, err, kind->name, path);
+  }
   return kio_call_submit(L, task, &c->call, timeout_ns, call_donek);
 }
 
@@ -209,25 +250,23 @@ static int call(lua_State *L, const errand_kind *kind, const char *path, int mod
 
 static int l_plain_gc(lua_State *L) {
   errand *e = kio_finalized(L, PLAIN_TYPE);
-  if (!e) return 0;
-  kio_memory_free(e->found.bytes);
-  e->found.bytes = NULL;
+  if (e) free_errand(e);
   return 0;
 }
 
 /* It lies in a userdata, so that an error in between does not lose what was found. */
-static int call_plainly(lua_State *L, const errand_kind *kind, const char *path, int mode) {
+static int call_plainly(lua_State *L, const errand *what) {
   errand *e = lua_newuserdatauv(L, sizeof *e, 0);
-  *e = (errand){.kind = kind, .mode = mode, .path = path};
+  *e = *what;
   if (luaL_newmetatable(L, PLAIN_TYPE)) {
     lua_pushcfunction(L, l_plain_gc);
     lua_setfield(L, -2, "__gc");
   }
   lua_setmetatable(L, -2);
-  kind->work(e);
+  e->kind->work(e);
   if (kio_collect(L, -e->err, 1)) {
     e->err = 0;
-    kind->work(e);
+    e->kind->work(e);
   }
   return push_outcome(L, e, e->err);
 }
@@ -235,8 +274,8 @@ static int call_plainly(lua_State *L, const errand_kind *kind, const char *path,
 static int run(lua_State *L, const errand_kind *kind, int mode, int options) {
   const char *path = kio_check_path(L, 1);
   int64_t timeout = kio_op_timeout(L, options);
-  if (kio_op_in_task()) return call(L, kind, path, mode, timeout);
-  return call_plainly(L, kind, path, mode);
+  errand e = {.kind = kind, .mode = mode, .fd = -1, .like = -1, .path = path};
+  return kio_op_in_task() ? call(L, &e, timeout) : call_plainly(L, &e);
 }
 
 /* ---- the functions ---- */
@@ -265,7 +304,39 @@ static int l_chmod(lua_State *L) {
   return run(L, &kind, kio_check_int(L, 2), 3);
 }
 
+/* The same about a descriptor that a task has; the name at index 2 is for messages. */
+static int run_open(lua_State *L, const errand_kind *kind, int like, int mode) {
+  int fd = kio_check_fd(L, 1);
+  errand e = {.kind = kind, .mode = mode, .fd = fd, .like = like, .path = kio_check_path(L, 2)};
+  return call(L, &e, KIO_NEVER);
+}
+
+/* readdir_open(fd, path) -> as readdir */
+static int l_readdir_open(lua_State *L) {
+  static const errand_kind kind = {"readdir", work_readdir, push_entries};
+  return run_open(L, &kind, -1, 0);
+}
+
+/* readlink_open(fd, path) -> where the link leads that fd itself is (O_PATH | O_NOFOLLOW) */
+static int l_readlink_open(lua_State *L) {
+  static const errand_kind kind = {"readlink", work_readlink, push_text};
+  return run_open(L, &kind, -1, 0);
+}
+
+/* access_set(fd, path, like | nil, mode | "like" | "keep") -> true; see access.h */
+static int l_access_set(lua_State *L) {
+  static const char *const words[] = {"like", "keep", NULL};
+  static const int modes[] = {KIO_ACCESS_LIKE, KIO_ACCESS_KEEP};
+  static const errand_kind kind = {"chmod", work_access_set, push_done};
+  int like = lua_isnil(L, 3) ? -1 : kio_check_fd(L, 3);
+  int mode = lua_isinteger(L, 4) ? kio_check_int(L, 4) : modes[luaL_checkoption(L, 4, NULL, words)];
+  luaL_argcheck(L, like >= 0 || mode != KIO_ACCESS_LIKE, 4, "like what?");
+  return run_open(L, &kind, like, mode);
+}
+
 const luaL_Reg kio_dir_ops[] = {
-    {"readdir", l_readdir}, {"readlink", l_readlink}, {"realpath", l_realpath}, {"chmod", l_chmod},
-    {NULL, NULL},
+    {"readdir", l_readdir},           {"readlink", l_readlink},
+    {"realpath", l_realpath},         {"chmod", l_chmod},
+    {"readdir_open", l_readdir_open}, {"readlink_open", l_readlink_open},
+    {"access_set", l_access_set},     {NULL, NULL},
 };

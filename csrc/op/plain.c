@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -138,6 +139,26 @@ static int l_close_now(lua_State *L) {
   return 1;
 }
 
+/* unlink_now(dirfd, name) -> true: the plain unlinkat(2), likewise */
+static int l_unlink_now(lua_State *L) {
+  int dirfd = kio_check_fd(L, 1);
+  const char *name = kio_check_path(L, 2);
+  if (unlinkat(dirfd, name, 0) != 0) return kio_fail(L, errno, "unlink", name);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* random() -> 64 bits from the kernel, whatever the program's own generator is seeded with */
+static int l_random(lua_State *L) {
+  lua_Integer bits;
+  ssize_t size;
+  do size = getrandom(&bits, sizeof bits, 0);
+  while (size < 0 && errno == EINTR);
+  if (size != (ssize_t)sizeof bits) return luaL_error(L, "getrandom: %s", strerror(errno));
+  lua_pushinteger(L, bits);
+  return 1;
+}
+
 /* inotify(path, mask) -> fd that tells of changes, see inotify(7) */
 static int l_inotify(lua_State *L) {
   const char *path = kio_check_path(L, 1);
@@ -236,5 +257,6 @@ const luaL_Reg kio_plain_ops[] = {
     {"getpeername", l_getpeername}, {"lseek", l_lseek},
     {"close_now", l_close_now},     {"finalizes", l_finalizes},
     {"inotify", l_inotify},         {"name_fd", l_name_fd},
-    {"plain_fd", l_plain_fd},       {NULL, NULL},
+    {"plain_fd", l_plain_fd},       {"unlink_now", l_unlink_now},
+    {"random", l_random},           {NULL, NULL},
 };

@@ -951,5 +951,41 @@ function kio.name_fd(fd, ...) end
 ---@param name integer
 ---@return kio.Fd|nil
 function kio.plain_fd(name) end
+---@param dirfd kio.Fd
+---@param name string
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.unlink_now(dirfd, name) end
+
+---For names nobody can guess: 64 bits from the kernel.
+---@return integer
+function kio.random() end
+
+---@async
+---@param fd kio.Fd of a directory
+---@param path string for messages
+---@return { name: string, type: string }[]|nil list
+---@return string? message
+---@return string? code
+function kio.readdir_open(fd, path) end
+
+---@async
+---@param fd kio.Fd of a link itself
+---@param path string for messages
+---@return string|nil target
+---@return string? message
+---@return string? code
+function kio.readlink_open(fd, path) end
+
+---@async
+---@param fd kio.Fd
+---@param path string for messages
+---@param like kio.Fd|nil whose owner and group it gets
+---@param mode integer|"like"|"keep" its permissions
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.access_set(fd, path, like, mode) end
 
 return kio

@@ -36,6 +36,23 @@ describe("stat, lstat and exists", function()
   end)
 end)
 
+describe("file:chmod", function()
+  it("changes the file that is open, and not what has its name by now", function()
+    support.run(function()
+      local path = common.file("x")
+      local file <close> = assert(fs.open(path))
+      assert(fs.rename(path, path .. "2") and fs.write_file(path, "other", { mode = "600" }))
+      assert.is_true(file:chmod "640")
+      assert.same({ 416, 416, 384 }, { file:stat().mode, fs.stat(path .. "2").mode,
+        fs.stat(path).mode })
+      support.expect_error("#1 to 'chmod' %(permissions are", file.chmod, file, "rw")
+      support.expect_error("#1 to 'chmod' %(permissions expected", file.chmod, file)
+      file:close()
+      failed("EBADF", ("chmod %s: the file is closed"):format(path), file:chmod(384))
+    end)
+  end)
+end)
+
 describe("times", function()
   local DAY = 24 * 60 * 60 * 1000000000
 

@@ -103,6 +103,18 @@ function File.stat(self, options, ...)
   return result(self, "stat", core.statx(window.fd, "", const.AT_EMPTY_PATH, options))
 end
 
+---Sets its permissions, whatever names it has by now: an integer, or octal digits.
+---@async
+---@param permissions integer|string
+---@return true? done, string? message, string? code
+function File.chmod(self, permissions)
+  local window = self_of(self, "chmod")
+  permissions = check.permissions(permissions, 1, "chmod")
+  if not permissions then check.refuse(1, "chmod", "permissions expected") end
+  if not window.fd then return closed(self, "chmod") end
+  return result(self, "chmod", core.access_set(window.fd, self.path, nil, permissions))
+end
+
 ---Returns when what was written is on the device; data_only leaves out times and the like.
 ---@async
 ---@param data_only? boolean
@@ -189,11 +201,13 @@ end
 
 -- ---- opening ----
 
----A file object for what openat(2) opens; see kio.fs.open.
-function File.open(path, flags, permissions, read_ahead, timeout)
+---A file object for what openat(2) opens; see kio.fs.open. With `dirfd` it is `name` in that
+---directory, and `path` is for messages.
+function File.open(path, flags, permissions, read_ahead, timeout, dirfd, name)
   local window = Window.new(read_ahead)
   local self = setmetatable({ path = path, window = window }, File)
-  local fd, message, code = core.name_fd(core.openat(nil, path, flags, permissions, timeout))
+  local fd, message, code =
+    core.name_fd(core.openat(dirfd, name or path, flags, permissions, timeout))
   if not fd then return nil, message, code end
   window:attach(fd, flags)
   if flags & const.O_DIRECT ~= 0 then window.direct = direct.rules(fd) end

@@ -1,9 +1,10 @@
----Making and removing several directories at once. Removing never follows a symbolic link: every
----name is looked up in a directory that is held open, one step at a time, so that who moves things
----about meanwhile can make it fail but cannot lead it out of the tree.
+---Making and removing several directories at once. Every name is looked up in a directory that is
+---held open, one step at a time, so that who moves things about meanwhile can make it fail but
+---cannot lead it elsewhere. Removing never follows a symbolic link.
 local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
+local Held = require "kio.fs.held"
 
 local const = core.const
 
@@ -16,19 +17,46 @@ local function is_directory(path)
   return stat ~= nil and stat.type == "directory"
 end
 
+local MADE = Held.FLAGS | const.O_NOFOLLOW -- what has just been made here is no link
+local RACES = 10 -- with others who remove what has just been there
+
+-- Goes into the directory `name`, which is made when it is missing.
+local function enter(held, name, permissions, options)
+  local there, message, code = held:move(name)
+  for _ = 1, RACES do
+    if there or code ~= "ENOENT" then return there, message, code end
+    local made, why, kind = core.mkdirat(held.fd, name, permissions, options)
+    if not made and kind ~= "EEXIST" then return nil, why, kind end
+    there, message, code = held:move(name, made and MADE or nil)
+  end
+  return nil, ("mkdir %s: file exists"):format(name), "EEXIST" -- a link that leads to nothing
+end
+
+-- The same for each part of a path.
+local function make_each(path, permissions, options)
+  local held <close> = Held.new()
+  if path:sub(1, 1) == "/" then
+    local done, message, code = held:move "/"
+    if not done then return nil, message, code end
+  end
+  for name, stop in path:gmatch "([^/]+)()" do
+    local last = not path:find("[^/]", stop)
+    local done, message, code = enter(held, name, last and permissions or nil, options)
+    if not done then
+      local text = message:match("^.*: (.-)$")
+      return nil, ("mkdir %s: %s"):format(path:sub(1, stop - 1), text), code
+    end
+  end
+  return true
+end
+
 ---mkdir for a path of which several parts may be missing. A directory that is there already is
 ---well; others may be making the same ones.
 local function make(path, permissions, options)
   local made, message, code = core.mkdirat(nil, path, permissions, options)
-  if made then return true end
-  if code == "EEXIST" and is_directory(path) then return true end
-  local parent = string.match(path, "^(.*[^/])/+[^/]+/*$")
-  if code ~= "ENOENT" or not parent then return nil, message, code end
-  local done, why, kind = make(parent, nil, options)
-  if not done then return nil, why, kind end
-  made, message, code = core.mkdirat(nil, path, permissions, options)
   if made or code == "EEXIST" and is_directory(path) then return true end
-  return nil, message, code
+  if code ~= "ENOENT" or path == "" then return nil, message, code end
+  return make_each(path, permissions, options)
 end
 
 local MKDIR = { timeout = "number", parents = "boolean" }
@@ -53,13 +81,12 @@ end
 
 -- ---- removing ----
 
--- Closes where nothing can wait: in a task that is cancelled too.
-local Held = { __close = function(held) if held.fd then core.close_now(held.fd) end end }
-
 local function hold(dirfd, name, flags)
-  local fd, message, code = core.name_fd(core.openat(dirfd, name, flags))
-  if not fd then return nil, message, code end
-  return setmetatable({ fd = fd }, Held)
+  local held = Held.new()
+  local message, code
+  held.fd, message, code = core.name_fd(core.openat(dirfd, name, flags))
+  if not held.fd then return nil, message, code end
+  return held
 end
 
 local TRIES = 50 -- of one entry that others keep changing
@@ -77,9 +104,8 @@ end
 local remove_entry
 
 local function remove_all_in(fd, path)
-  local held = "/proc/self/fd/" .. (core.plain_fd(fd) or "closed")
-  local list, message, code = require("kio.fs").readdir(held)
-  if not list then return failed(path, held, "readdir", message, code) end
+  local list, message, code = core.readdir_open(fd, path)
+  if not list then return failed(path, path, "readdir", message, code) end
   for _, entry in ipairs(list) do
     local done, why, kind = remove_entry(fd, entry.name, path .. "/" .. entry.name, true)
     if not done then return nil, why, kind end
@@ -141,8 +167,7 @@ function tree.remove(path, options, ...)
   if not name or name == "." or name == ".." then
     return nil, string.format("remove %s: invalid argument", path), "EINVAL"
   end
-  local flags = const.O_PATH | const.O_DIRECTORY
-  local held <close>, message, code = hold(nil, parent == "" and "." or parent, flags)
+  local held <close>, message, code = hold(nil, parent == "" and "." or parent, Held.FLAGS)
   if not held then return failed(path, parent == "" and "." or parent, "open", message, code) end
   local must_be_one = slash ~= ""
   if not (options and options.recursive) then

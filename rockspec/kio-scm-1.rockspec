@@ -24,6 +24,7 @@ build = {
     ["kio.core"] = {
       sources = {
         "csrc/base/errname.c",
+        "csrc/base/escape.c",
         "csrc/base/log.c",
         "csrc/base/memory.c",
         "csrc/base/number.c",

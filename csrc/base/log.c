@@ -5,17 +5,34 @@
 #include <string.h>
 #include <unistd.h>
 
-void kio_log(const char *format, ...) {
-  char line[512] = "kio: ";
-  const char *level = getenv("KIO_LOG");
-  if (!level || strcmp(level, "debug") != 0) return;
-  size_t used = strlen(line), room = sizeof line - used - 1;
-  va_list args;
-  va_start(args, format);
-  int size = vsnprintf(line + used, room, format, args);
-  va_end(args);
+#include "base/escape.h"
+
+enum { TEXT_MAX = 2048, ROOM = 3 * TEXT_MAX }; /* bytes, before and behind escaping */
+
+/* Writes "kio: ", what it says, and the end of a line. */
+static void say(kio_escape_kind kind, const char *format, va_list args) {
+  static const char head[] = "kio: ";
+  char text[TEXT_MAX], line[ROOM];
+  int size = vsnprintf(text, sizeof text, format, args);
   if (size < 0) return;
-  used += kio_min_size((size_t)size, room - 1);
+  size_t used = strlen(strcpy(line, head)), count = kio_min_size((size_t)size, sizeof text - 1);
+  used += kio_escape(line + used, sizeof line - used - 1, text, count, kind);
   line[used++] = '\n';
   if (write(STDERR_FILENO, line, used) < 0) return; /* there is nobody to tell */
+}
+
+void kio_log(const char *format, ...) {
+  const char *level = getenv("KIO_LOG");
+  if (!level || strcmp(level, "debug") != 0) return;
+  va_list args;
+  va_start(args, format);
+  say(KIO_ESCAPE_NAME, format, args);
+  va_end(args);
+}
+
+void kio_log_always(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  say(KIO_ESCAPE_TEXT, format, args);
+  va_end(args);
 }

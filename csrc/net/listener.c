@@ -22,6 +22,7 @@
 #include "task/io.h"
 #include "task/result.h"
 #include "task/task.h"
+#include "task/traceback.h"
 #include "task/wait.h"
 
 #define LISTENER_TYPE "kio.Listener"
@@ -224,6 +225,7 @@ static int l_tostring(lua_State *L) {
   const char *state = l->moved ? "handed over" : l->fd < 0 ? "closed" : "open";
   lua_pushfstring(L, LISTENER_TYPE " (fd %d, %s, %s)", l->fd, state,
                   kio_address_text(&l->address, text));
+  kio_trace_escape(L, KIO_ESCAPE_NAME);
   return 1;
 }
 

@@ -22,6 +22,7 @@
 #include "task/io.h"
 #include "task/result.h"
 #include "task/task.h"
+#include "task/traceback.h"
 #include "task/wait.h"
 
 #define STREAM_TYPE "kio.Stream"
@@ -403,6 +404,7 @@ static int l_tostring(lua_State *L) {
   lua_pushfstring(L, STREAM_TYPE " (fd %d, %s, %s%s)", h->stream->fd, states[h->stream->state],
                   h->stream->kind == KIO_STREAM_SOCKET ? "peer " : "",
                   kio_stream_peer_text(h->stream, text));
+  kio_trace_escape(L, KIO_ESCAPE_NAME);
   return 1;
 }
 

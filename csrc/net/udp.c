@@ -16,6 +16,7 @@
 #include "task/collect.h"
 #include "task/io.h"
 #include "task/member.h"
+#include "task/traceback.h"
 
 /* ---- the userdata ---- */
 
@@ -300,6 +301,7 @@ static int l_tostring(lua_State *L) {
   if (udp->connected) lua_pushfstring(L, ", peer %s)", kio_address_text(&udp->peer, peer));
   else lua_pushliteral(L, ")");
   lua_concat(L, 2);
+  kio_trace_escape(L, KIO_ESCAPE_NAME);
   return 1;
 }
 

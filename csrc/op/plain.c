@@ -19,6 +19,7 @@
 #include "task/collect.h"
 #include "task/here.h"
 #include "task/io.h"
+#include "task/traceback.h"
 
 /* socket("tcp4" | "tcp6" | "udp4" | "udp6" | "unix" | "unixgram" | "seqpacket") -> fd */
 static int l_socket(lua_State *L) {
@@ -159,6 +160,16 @@ static int l_random(lua_State *L) {
   return 1;
 }
 
+/* escape(text [, "name" | "text"]) -> what can be printed, on one line or several: see escape.h */
+static int l_escape(lua_State *L) {
+  static const char *const kinds[] = {"name", "text", NULL};
+  int kind = luaL_checkoption(L, 2, "name", kinds);
+  luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  kio_trace_escape(L, (kio_escape_kind)kind);
+  return 1;
+}
+
 /* inotify(path, mask) -> fd that tells of changes, see inotify(7) */
 static int l_inotify(lua_State *L) {
   const char *path = kio_check_path(L, 1);
@@ -251,12 +262,21 @@ static int l_finalizes(lua_State *L) {
 }
 
 const luaL_Reg kio_plain_ops[] = {
-    {"socket", l_socket},           {"pipe", l_pipe},
-    {"socketpair", l_socketpair},   {"bind", l_bind},
-    {"listen", l_listen},           {"getsockname", l_getsockname},
-    {"getpeername", l_getpeername}, {"lseek", l_lseek},
-    {"close_now", l_close_now},     {"finalizes", l_finalizes},
-    {"inotify", l_inotify},         {"name_fd", l_name_fd},
-    {"plain_fd", l_plain_fd},       {"unlink_now", l_unlink_now},
-    {"random", l_random},           {NULL, NULL},
+    {"socket", l_socket},
+    {"pipe", l_pipe},
+    {"socketpair", l_socketpair},
+    {"bind", l_bind},
+    {"listen", l_listen},
+    {"getsockname", l_getsockname},
+    {"getpeername", l_getpeername},
+    {"lseek", l_lseek},
+    {"close_now", l_close_now},
+    {"finalizes", l_finalizes},
+    {"inotify", l_inotify},
+    {"name_fd", l_name_fd},
+    {"plain_fd", l_plain_fd},
+    {"unlink_now", l_unlink_now},
+    {"random", l_random},
+    {"escape", l_escape},
+    {NULL, NULL},
 };

@@ -20,8 +20,9 @@ enum { HANDLER = 1, ERR, SELF, TRACE, ERR_OF_IT }; /* the frame once the functio
 static int l_print(lua_State *L) {
   lua_settop(L, 3);
   lua_getiuservalue(L, 3, KIO_TASK_UV_NAME);
-  const char *name = lua_tostring(L, -1);
-  const char *text = kio_trace_push_text(L, 1);
+  const char *name = lua_isstring(L, -1) ? kio_trace_escape(L, KIO_ESCAPE_NAME) : NULL;
+  kio_trace_push_text(L, 1);
+  const char *text = kio_trace_escape(L, KIO_ESCAPE_TEXT);
   const char *trace = lua_isstring(L, 2) ? lua_tostring(L, 2) : "";
   fprintf(stderr, "kio: task%s%s failed: %s\n%s\n", name ? " " : "", name ? name : "", text, trace);
   return 0;

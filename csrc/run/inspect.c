@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/config.h"
+#include "base/log.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/coroutine.h"
@@ -17,10 +18,12 @@
 #include "task/task.h"
 #include "task/traceback.h"
 
+enum { PEER_MAX = 4 * KIO_ADDRESS_TEXT_MAX + 1 }; /* bytes of an address, escaped */
+
 /* ---- one task ---- */
 
 /* What its spawner called it, or else where its function begins. */
-static void push_name(lua_State *L, kio_task *task) {
+static void push_raw_name(lua_State *L, kio_task *task) {
   lua_Debug about;
   int type = LUA_TNIL;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, task) == LUA_TUSERDATA) {
@@ -42,8 +45,15 @@ static void push_name(lua_State *L, kio_task *task) {
   }
 }
 
-/* The other end of what it works on, as text; false when there is none, or none with a name. */
-static bool peer_of(const kio_task *task, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
+/* The same, on one line: a server calls the task of a connection by the name its peer has chosen. */
+static void push_name(lua_State *L, kio_task *task) {
+  push_raw_name(L, task);
+  kio_trace_escape(L, KIO_ESCAPE_NAME);
+}
+
+/* The other end of what it works on, likewise; false when there is none, or none with a name. */
+static bool peer_of(const kio_task *task, char text[PEER_MAX]) {
+  char raw[KIO_ADDRESS_TEXT_MAX + 1];
   kio_sockaddr peer;
   const kio_request *request = task->request;
   if (task->doing_fd < 0) return false;
@@ -51,7 +61,8 @@ static bool peer_of(const kio_task *task, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
   if (request && request->op == KIO_OP_CONNECT) peer = *request->arg.address;
   else if (getpeername(task->doing_fd, &peer.as.any, &peer.size) != 0) return false;
   if (peer.as.any.sa_family == AF_UNIX && peer.size <= sizeof peer.as.any.sa_family) return false;
-  kio_address_text(&peer, text);
+  kio_address_text(&peer, raw);
+  kio_escape(text, PEER_MAX, raw, strlen(raw), KIO_ESCAPE_NAME);
   return true;
 }
 
@@ -73,10 +84,11 @@ static void push_traceback(lua_State *L, kio_task *task, int level) {
     if (count == DEEPEST) count--; /* the innermost tells most */
     chain[count++] = co;
   }
-  luaL_traceback(L, chain[count - 1], NULL, chain[count - 1] == L ? level : 0);
+  kio_trace_push(L, chain[count - 1], chain[count - 1] == L ? level : 0);
   for (int i = count - 2; i >= 0; i--) {
-    luaL_traceback(L, chain[i], "\nwhich is a coroutine in", 0);
-    lua_concat(L, 2);
+    lua_pushliteral(L, "\nwhich is a coroutine in\n");
+    kio_trace_push(L, chain[i], 0);
+    lua_concat(L, 3);
   }
 }
 
@@ -97,7 +109,7 @@ static void set_task(lua_State *L, const char *name, const kio_task *task) {
 }
 
 static void push_waiting(lua_State *L, const kio_task *task) {
-  char peer[KIO_ADDRESS_TEXT_MAX + 1];
+  char peer[PEER_MAX];
   lua_createtable(L, 0, 4);
   kio_set_text(L, "op", task->doing);
   kio_set_number(L, "seconds", waited_s(task));
@@ -172,7 +184,7 @@ static void push_label(lua_State *L, kio_task *task) {
 
 /* waits for 1.500 s in recv on fd 7 (127.0.0.1:80) */
 static void push_wait(lua_State *L, const kio_task *task) {
-  char seconds[32], peer[KIO_ADDRESS_TEXT_MAX + 1];
+  char seconds[32], peer[PEER_MAX];
   int base = lua_gettop(L);
   snprintf(seconds, sizeof seconds, "%.3f", waited_s(task));
   lua_pushfstring(L, "waits for %s s in %s", seconds, task->doing);
@@ -307,7 +319,7 @@ void kio_inspect_hog(lua_State *L, kio_task *task, int64_t held_ns) {
   lua_pushlightuserdata(L, task);
   lua_pushinteger(L, (lua_Integer)held_ns);
   if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
-  fprintf(stderr, "kio: on_watchdog failed: %s\n", kio_trace_push_text(L, -1));
+  kio_log_always("on_watchdog failed: %s", kio_trace_push_text(L, -1));
   lua_pop(L, 2);
 }
 

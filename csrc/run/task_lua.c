@@ -160,7 +160,8 @@ static int l_tostring(lua_State *L) {
   kio_task *task = kio_task_check(L, 1);
   const char *status = kio_task_status_name(task);
   if (lua_getiuservalue(L, 1, KIO_TASK_UV_NAME) == LUA_TSTRING) {
-    lua_pushfstring(L, "kio.Task \"%s\" (%s): %p", lua_tostring(L, -1), status, task);
+    const char *name = kio_trace_escape(L, KIO_ESCAPE_NAME);
+    lua_pushfstring(L, "kio.Task \"%s\" (%s): %p", name, status, task);
   } else {
     lua_pushfstring(L, "kio.Task (%s): %p", status, task);
   }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "run/sched_lua.h"
 #include "task/here.h"
 #include "task/result.h"
@@ -56,7 +57,7 @@ static const char *failure(lua_State *L, kio_sched *sched) {
 /* A task has forked, and the child has come to that task's end. This is its only thread: there is
    nobody to tell, and nothing to return to. */
 static _Noreturn void end_child(lua_State *L, kio_sched *sched) {
-  fprintf(stderr, "kio: %s\n", failure(L, sched));
+  kio_log_always("%s", failure(L, sched));
   _exit(EXIT_FAILURE);
 }
 

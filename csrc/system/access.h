@@ -1,7 +1,7 @@
 /* Who may read and write a file that is to take another one's place. All by descriptor: a name may
    lead elsewhere by the time it is used. No Lua here; any thread may call. */
-#ifndef KIO_ACCESS_H
-#define KIO_ACCESS_H
+#ifndef KIO_SYSTEM_ACCESS_H
+#define KIO_SYSTEM_ACCESS_H
 
 #include "base/base.h"
 

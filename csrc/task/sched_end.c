@@ -112,7 +112,7 @@ bool kio_sched_take_failures(kio_sched *sched) {
   bool any = false;
   while (kio_runtime_failed(sched->runtime, failure)) {
     any = true;
-    if (sched->keep) fprintf(stderr, "kio: %s\n", failure);
+    if (sched->keep) kio_log_always("%s", failure);
     else add_trouble(sched, failure, "");
   }
   return any && !sched->keep;

@@ -11,6 +11,22 @@ enum { ERR = 1, TASK, TRACE, CAUSE }; /* the handler's stack */
 enum { TOLD_MAX = 8 };                /* errors that gave way: so many are told with tracebacks, */
 enum { LISTED_MAX = 100 };            /* and so many are listed in the one that did not */
 
+const char *kio_trace_escape(lua_State *L, kio_escape_kind kind) {
+  luaL_Buffer out;
+  size_t size;
+  const char *text = lua_tolstring(L, -1, &size);
+  char *at = luaL_buffinitsize(L, &out, kio_escape_room(size));
+  size_t used = kio_escape(at, kio_escape_room(size), text, size, kind);
+  luaL_pushresultsize(&out, used);
+  lua_remove(L, -2);
+  return lua_tostring(L, -1);
+}
+
+void kio_trace_push(lua_State *L, lua_State *co, int level) {
+  luaL_traceback(L, co, NULL, level);
+  kio_trace_escape(L, KIO_ESCAPE_TEXT);
+}
+
 static bool same_as_user_value(lua_State *L, int value) {
   lua_getiuservalue(L, TASK, value);
   bool same = lua_rawequal(L, -1, ERR);
@@ -52,7 +68,7 @@ int kio_trace_on_error(lua_State *L) {
   sched->current->reraised = false;
   lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
   if (!kept || !same_as_user_value(L, KIO_TASK_UV_ERROR)) {
-    luaL_traceback(L, L, NULL, 1);
+    kio_trace_push(L, L, 1);
     append_cause(L);
     lua_settop(L, TRACE);
     lua_setiuservalue(L, TASK, KIO_TASK_UV_TRACE);
@@ -90,7 +106,7 @@ int kio_trace_raise_sent(lua_State *L, int trace, const char *where) {
   trace = lua_absindex(L, trace);
   if (!sched || !sched->current) return raise_outside(L, trace);
   lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
-  luaL_traceback(L, L, NULL, 0);
+  kio_trace_push(L, L, 0);
   if (lua_type(L, trace) == LUA_TSTRING) {
     lua_pushfstring(L, "%s\nof a function run by %s, %s", lua_tostring(L, -1), where,
                     lua_tostring(L, trace));
@@ -126,7 +142,7 @@ void kio_trace_push_running(lua_State *L, int err) {
   bool same = lua_rawequal(L, -1, err);
   lua_pop(L, 1);
   if (same) return;
-  luaL_traceback(L, L, NULL, 0); /* another error was caught since */
+  kio_trace_push(L, L, 0); /* another error was caught since */
   lua_setiuservalue(L, -2, KIO_TASK_UV_TRACE);
   lua_pushvalue(L, err);
   lua_setiuservalue(L, -2, KIO_TASK_UV_ERROR);
@@ -173,7 +189,9 @@ static const char *trace_text(lua_State *L, int index) {
 
 static void add_text(lua_State *L, int task, const char *who, int err, int trace) {
   lua_getiuservalue(L, task, KIO_TASK_UV_TRACE);
-  const char *own = trace_text(L, -1), *text = kio_trace_push_text(L, err);
+  const char *own = trace_text(L, -1);
+  kio_trace_push_text(L, err);
+  const char *text = kio_trace_escape(L, KIO_ESCAPE_TEXT);
   lua_pushfstring(L, "%s\nand %s failed: %s\n%s", own, who, text, trace_text(L, trace));
   lua_setiuservalue(L, task, KIO_TASK_UV_TRACE);
   lua_pop(L, 2);

@@ -6,6 +6,7 @@
 
 #include <lua.h>
 
+#include "base/escape.h"
 #include "base/list.h"
 #include "task/task.h"
 
@@ -20,6 +21,11 @@ int kio_trace_raise_of(lua_State *L, int index);
 /* Raises, in the running task if there is one, the error on top of L, which another worker has sent
    with its traceback at `trace` (a string, or nil) and `where` it came from. */
 int kio_trace_raise_sent(lua_State *L, int trace, const char *where);
+/* Replaces the string on top by what can be printed of it: see escape.h. Returns it. */
+const char *kio_trace_escape(lua_State *L, kio_escape_kind kind);
+/* Pushes the traceback of `co` from `level` on, fit to be printed: names in it may come from
+   anywhere. */
+void kio_trace_push(lua_State *L, lua_State *co, int level);
 /* Pushes the text of the value at `index`, whatever its __tostring does. */
 const char *kio_trace_push_text(lua_State *L, int index);
 

@@ -181,7 +181,7 @@ static bool forked(const kio_pool *pool) {
 /* A job has forked, and the child has come to the job's end. This is its only thread: nobody waits
    for the job there, and there is nothing to return to. */
 static _Noreturn void end_child(const kio_job *job) {
-  fprintf(stderr, "kio: %s: a blocking job has returned in a child it has forked\n", job->name);
+  kio_log_always("%s: a blocking job has returned in a child it has forked", job->name);
   _exit(EXIT_FAILURE);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "thread/runtime_parts.h"
@@ -267,9 +268,11 @@ static void order_stop(kio_runtime *rt) {
 
 /* Adds a name to a list of them, as far as it fits. */
 static void add_name(char *list, size_t size, const char *name) {
+  char plain[KIO_FAILURE_MAX];
   size_t used = strlen(list);
   kio_log("left alone at the end: %s", name);
-  snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", name);
+  kio_escape(plain, sizeof plain, name, strlen(name), KIO_ESCAPE_NAME);
+  snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", plain);
 }
 
 /* Joins the workers that are over, leaves the others alone; adds those to `late`. */

@@ -48,7 +48,7 @@ static void blocking_free(kio_job *job) {
 /* ---- on a thread of the pool ---- */
 
 static int on_error(lua_State *L) {
-  luaL_traceback(L, L, NULL, 1);
+  kio_trace_push(L, L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, "kio.traceback");
   return 1;
 }

@@ -8,6 +8,7 @@
 
 #include "base/config.h"
 #include "base/errname.h"
+#include "base/log.h"
 #include "codec/pack.h"
 #include "op/finalizer.h"
 #include "op/op.h"
@@ -62,7 +63,7 @@ static int start(lua_State *L, handle *h, kio_options *options) {
 static bool take_failures(handle *h, char failure[KIO_FAILURE_MAX]) {
   while (kio_runtime_failed(h->runtime, failure)) {
     if (!h->keep) return true;
-    fprintf(stderr, "kio: %s\n", failure);
+    kio_log_always("%s", failure);
   }
   return false;
 }

@@ -962,6 +962,12 @@ function kio.unlink_now(dirfd, name) end
 ---@return integer
 function kio.random() end
 
+---A text of any origin, so that it can be printed.
+---@param text string
+---@param kind? "name"|"text" on one line, which is usual, or on several, each behind a tab
+---@return string
+function kio.escape(text, kind) end
+
 ---@async
 ---@param fd kio.Fd of a directory
 ---@param path string for messages

@@ -196,7 +196,7 @@ function File.__tostring(self)
   self_of(self, "__tostring")
   local fd = File.fd(self)
   local state = fd and string.format("fd %d, open", fd) or "closed"
-  return string.format("kio.File (%s, path %s)", state, self.path)
+  return string.format("kio.File (%s, path %s)", state, core.escape(self.path))
 end
 
 -- ---- opening ----

@@ -205,7 +205,7 @@ end
 function Watch:__tostring()
   check_self(self, "__tostring")
   local state = self.fd and string.format("fd %d, open", self.fd) or "closed"
-  return string.format("kio.Watch (%s, path %s)", state, self.path)
+  return string.format("kio.Watch (%s, path %s)", state, core.escape(self.path))
 end
 
 ---Watches a file, or a directory and the names in it, but not what is in directories below. From

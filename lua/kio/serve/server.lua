@@ -51,9 +51,10 @@ end
 -- ---- errors ----
 
 local function print_error(err, peer, trace)
-  local text = core.text_of(err)
+  local text = core.escape(core.text_of(err), "text")
   local stderr = io.stderr or STDERR
-  stderr:write(string.format("kio: the connection of %s failed: %s\n%s\n", peer, text, trace or ""))
+  peer, trace = core.escape(peer), core.escape(trace or "", "text")
+  stderr:write(string.format("kio: the connection of %s failed: %s\n%s\n", peer, text, trace))
 end
 
 local function tell(server, peer, err, trace)

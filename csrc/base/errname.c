@@ -1,6 +1,7 @@
 /* Owns a constant table. glibc's strerrorname_np would do, but other libcs lack it. */
 #include "base/errname.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -100,4 +101,11 @@ int kio_errname_find(const char *name) {
     if (names[i] && strcmp(names[i], name) == 0) return (int)i;
   }
   return 0;
+}
+
+void kio_errname_text(int err, char *text, size_t size) {
+  /* Mostly a deadline of the program's own, and often no connection is about. */
+  snprintf(text, size, "%s", err == ETIMEDOUT ? "timed out" : strerror(err));
+  /* Abbreviations keep their capitals. */
+  if (text[0] && !isupper((unsigned char)text[1])) text[0] = (char)tolower((unsigned char)text[0]);
 }

@@ -4,7 +4,6 @@
    task's end, gives it back. */
 #include "op/op.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -258,10 +257,7 @@ int kio_fail_fd(lua_State *L, int err, const char *what, int fd) {
 
 int kio_fail(lua_State *L, int err, const char *what, const char *subject) {
   char text[128];
-  /* Mostly a deadline of the program's own, and often no connection is about. */
-  snprintf(text, sizeof text, "%s", err == ETIMEDOUT ? "timed out" : strerror(err));
-  /* Messages go on in the middle of a sentence; abbreviations keep their capitals. */
-  if (text[0] && !isupper((unsigned char)text[1])) text[0] = (char)tolower((unsigned char)text[0]);
+  kio_errname_text(err, text, sizeof text);
   return kio_fail_text(L, kio_errname(err), what, subject, text);
 }
 

@@ -1,80 +1,48 @@
-/* Owns nothing: a started child is its caller's to reap. By posix_spawn(3): the C library runs the
-   child in our memory until its exec (CLONE_VM and CLONE_VFORK), so that a large process starts one
-   as fast as a small one, and an exec that fails is told by its errno. */
+/* Owns nothing: a started child is its caller's to reap, a detached one that of whoever adopts
+   orphans. The child runs in our memory until its exec (CLONE_VM and CLONE_VFORK), so that a large
+   process starts one as fast as a small one, and what fails is told where it failed. Its pidfd is
+   made with it (CLONE_PIDFD): there is no moment in which its number could be another process's. */
 #include "system/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/number.h"
+#include "system/child_exec.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
 
-/* What kio.run ignores (SIGPIPE) and what kio.signal blocks must not be inherited. HUP is: who is
-   started by nohup(1) wants that for its children. */
-static int set_signals(posix_spawnattr_t *attr) {
-  sigset_t none, all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  sigdelset(&all, SIGHUP);
-  int err = posix_spawnattr_setsigmask(attr, &none);
-  if (!err) err = posix_spawnattr_setsigdefault(attr, &all);
-  if (!err) err = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  return err;
+enum { STACK = 65536 }; /* of either process */
+
+/* ---- its end ---- */
+
+/* Whether it runs, whoever its parent is. */
+static bool runs(int pidfd) {
+  struct pollfd wait = {.fd = pidfd, .events = POLLIN};
+  return poll(&wait, 1, 0) == 0;
 }
 
-static int set_descriptors(posix_spawn_file_actions_t *actions, const kio_child_plan *plan) {
-  int err = 0;
-  for (int i = 0; i < 3 && !err; i++) {
-    int from = i == 2 && plan->merge ? 1 : plan->fds[i];
-    if (from >= 0) err = posix_spawn_file_actions_adddup2(actions, from, i);
-  }
-  if (!err && plan->cwd >= 0) err = posix_spawn_file_actions_addfchdir_np(actions, plan->cwd);
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
-  if (!err) err = posix_spawn_file_actions_addclosefrom_np(actions, 3);
-#endif
-  return err;
-}
-
-static int spawn(const kio_child_plan *plan, pid_t *pid) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attr;
-  int err = posix_spawn_file_actions_init(&actions);
-  if (err) return err;
-  err = posix_spawnattr_init(&attr);
-  if (!err) {
-    err = set_signals(&attr);
-    if (!err) err = set_descriptors(&actions, plan);
-    if (!err) err = posix_spawnp(pid, plan->file, &actions, &attr, plan->argv, plan->envp);
-    posix_spawnattr_destroy(&attr);
-  }
-  posix_spawn_file_actions_destroy(&actions);
-  return err;
-}
-
-int kio_child_start(const kio_child_plan *plan, pid_t *pid, int *pidfd) {
-  int err = spawn(plan, pid);
-  if (err) return -err;
-  *pidfd = kio_number_own((int)syscall(SYS_pidfd_open, *pid, 0)); /* nobody else reaps our child */
-  if (*pidfd >= 0 || errno == ESRCH) return 0; /* but the system, where SIGCHLD is ignored */
-  err = errno;
-  /* One that has become another user's already cannot be ended, nor is it waited for. */
-  if (kill(*pid, SIGKILL) == 0) waitpid(*pid, NULL, 0); /* ours: it is there to be reaped */
-  return -err;
+static int wait_for(int pidfd, siginfo_t *info, int flags) {
+  int result;
+  info->si_pid = 0;
+  do result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, info, WEXITED | flags);
+  while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : -errno;
 }
 
 static int reap(int pidfd, kio_child_end *end, int flags) {
-  siginfo_t info = {.si_pid = 0};
-  int result;
-  do result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | flags);
-  while (result != 0 && errno == EINTR);
-  if (result != 0) return -errno;
+  siginfo_t info;
+  int err = wait_for(pidfd, &info, flags);
+  if (err) return err == -ECHILD && runs(pidfd) ? 0 : err;
   if (info.si_pid == 0) return 0;
   bool exited = info.si_code == CLD_EXITED;
   *end = (kio_child_end){exited ? info.si_status : -1, exited ? 0 : info.si_status};
@@ -89,6 +57,70 @@ int kio_child_reap_now(int pidfd, kio_child_end *end) {
   return reap(pidfd, end, 0);
 }
 
+bool kio_child_is_ours(int pidfd) {
+  siginfo_t info;
+  return wait_for(pidfd, &info, WNOHANG | WNOWAIT) != -ECHILD;
+}
+
 int kio_child_signal(int pidfd, int number) {
   return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) == 0 ? 0 : -errno;
+}
+
+/* ---- its start ---- */
+
+static void start_plain(kio_child_launch *launch) {
+  int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+  launch->pid = clone(kio_child_main, launch->stack, flags, launch, &launch->pidfd);
+  if (launch->pid < 0) launch->err = errno;
+}
+
+/* By a process that shares our descriptors, for the pidfd to be ours, and that tells nobody of its
+   end. When it has ended the child is an orphan. */
+static void start_detached(kio_child_launch *launch) {
+  int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES, result;
+  pid_t between = clone(kio_child_between, launch->stack + STACK, flags, launch);
+  if (between < 0) {
+    launch->err = errno;
+    return;
+  }
+  do result = waitpid(between, NULL, __WALL);
+  while (result < 0 && errno == EINTR);
+}
+
+/* Nothing of ours may run in the child but what is meant to: not a handler either. */
+static void start_blocked(kio_child_launch *launch) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  if (launch->plan->detached) start_detached(launch);
+  else start_plain(launch);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* The child has ended without its exec. */
+static void forget(const kio_child_launch *launch) {
+  kio_child_end end;
+  if (launch->pidfd < 0) return;
+  kio_child_reap_now(launch->pidfd, &end);
+  close(launch->pidfd);
+}
+
+int kio_child_start(const kio_child_plan *plan, pid_t *pid, int *pidfd, kio_child_step *step) {
+  kio_child_launch launch = {.plan = plan, .pid = -1, .pidfd = -1, .step = KIO_CHILD_MAKE};
+  size_t size = plan->detached ? 2 * STACK : STACK;
+  char *stacks =
+      mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  *step = KIO_CHILD_MAKE;
+  if (stacks == MAP_FAILED) return -errno;
+  launch.stack = stacks + STACK;
+  start_blocked(&launch);
+  munmap(stacks, size);
+  *step = launch.step;
+  if (launch.err) {
+    forget(&launch);
+    return -launch.err;
+  }
+  *pid = launch.pid;
+  *pidfd = kio_number_own(launch.pidfd);
+  return 0;
 }

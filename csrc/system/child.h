@@ -1,5 +1,6 @@
 /* Child processes: started with nothing of ours but what they were given, told of and signalled
-   through a pidfd, which never means another process. No Lua here; any thread may call. */
+   through a pidfd, which is there from their first moment and never means another process. No Lua
+   here; any thread may call. */
 #ifndef KIO_SYSTEM_CHILD_H
 #define KIO_SYSTEM_CHILD_H
 
@@ -8,12 +9,15 @@
 #include "base/base.h"
 
 typedef struct kio_child_plan {
-  const char *file;  /* looked for along this process's PATH unless it has a slash */
-  char *const *argv; /* NULL-ended */
-  char *const *envp; /* likewise */
-  int cwd;           /* a descriptor of the folder to start in; -1: the same as ours */
-  int fds[3];        /* what becomes 0, 1 and 2: beyond 2, or the number itself; -1: nothing */
-  bool merge;        /* 2 is what 1 is */
+  const char *file;   /* looked for along `path` unless it has a slash */
+  const char *path;   /* of folders, with colons between them */
+  char *const *argv;  /* NULL-ended */
+  char *const *envp;  /* likewise */
+  const char *folder; /* to start in, its name; NULL: the same as ours */
+  int cwd;            /* a descriptor of it, or -1 */
+  int fds[3];         /* what becomes 0, 1 and 2: beyond 2, or the number itself; -1: nothing */
+  bool merge;         /* 2 is what 1 is */
+  bool detached;      /* a session of its own, and whoever adopts orphans is its parent */
 } kio_child_plan;
 
 typedef struct kio_child_end {
@@ -21,15 +25,29 @@ typedef struct kio_child_end {
   int signal; /* that signal, or 0 */
 } kio_child_end;
 
+/* What could not be done, for kio_child_why. */
+typedef enum kio_child_step {
+  KIO_CHILD_MAKE,    /* the process */
+  KIO_CHILD_SESSION, /* its session */
+  KIO_CHILD_GIVE,    /* descriptor 0; 1 and 2 follow */
+  KIO_CHILD_FOLDER = KIO_CHILD_GIVE + 3,
+  KIO_CHILD_EXEC,
+} kio_child_step;
+
 /* Starts it; the caller waits for its exec. Signal mask and dispositions are reset, every other
-   descriptor is closed. 0 or -errno; nothing is left behind then. *pidfd is readable once it has
-   ended; -1: it has, and how nobody knows (SIGCHLD is ignored). */
-int kio_child_start(const kio_child_plan *plan, pid_t *pid, int *pidfd);
-/* Whether it has ended, and how: 1, and it is no zombie any more; 0: it runs; -errno (-ECHILD: the
-   system, or somebody else, has taken the end away). */
+   descriptor is closed. 0 or -errno, and *step tells at what; nothing is left behind then. *pidfd
+   is readable once it has ended. */
+int kio_child_start(const kio_child_plan *plan, pid_t *pid, int *pidfd, kio_child_step *step);
+/* Why that has failed, in words, into `text`; never empty. `err` is positive. */
+void kio_child_why(const kio_child_plan *plan, kio_child_step step, int err, char *text,
+                   size_t size);
+/* Whether it has ended, and how: 1, and it is no zombie any more; 0: it runs; -errno (-ECHILD: it
+   has, and the system, or somebody else, has taken the end away). */
 int kio_child_reap(int pidfd, kio_child_end *end);
 /* The same, waiting; after a KILL that takes no time worth mentioning. */
 int kio_child_reap_now(int pidfd, kio_child_end *end);
+/* Whether it is for this process to reap. */
+bool kio_child_is_ours(int pidfd);
 /* Sends a signal. 0 or -errno. */
 int kio_child_signal(int pidfd, int number);
 

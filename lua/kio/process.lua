@@ -15,16 +15,17 @@ local process = {}
 ---@field stdin? kio.Stdio what becomes its input; default "inherit"
 ---@field stdout? kio.Stdio likewise
 ---@field stderr? kio.Stdio|"stdout" likewise
+---@field detached? boolean a session of its own, in which it outlives the handle and this program
 
 ---A pipe whose other end is a stream of the process, this program's own, /dev/null; or a
----descriptor, a stream or a file.
----@alias kio.Stdio "pipe"|"inherit"|"null"|kio.Fd|kio.Stream|kio.File
+---descriptor, a stream or a file. A list of one word is that word, also where a text is meant.
+---@alias kio.Stdio "pipe"|"inherit"|"null"|{ [1]: "inherit"|"null" }|kio.Fd|kio.Stream|kio.File
 
 local SPAWN = {
   env = true, clear_env = true, cwd = true, stdin = true, stdout = true, stderr = true,
+  detached = true,
 }
 local RUN = { max = true, timeout = true, linger = true }
-local WORDS = stdio.WORDS
 
 -- ---- checks ----
 
@@ -92,8 +93,8 @@ end
 local function descriptors(options)
   local all, wrong = stdio.of(options)
   if all then return all.stdin, all.stdout, all.stderr end
-  refuse("option '%s' must be \"pipe\", \"inherit\", \"null\", a descriptor, an open stream or an "
-    .. "open file", wrong)
+  refuse("option '%s' must be \"pipe\", \"inherit\", \"null\", a list of one of the latter, "
+    .. "a descriptor, an open stream or an open file", wrong)
 end
 
 -- ---- starting ----
@@ -103,8 +104,11 @@ local of_stream = setmetatable({}, { __mode = "k" })
 
 local function start(options, argv)
   if options.cwd ~= nil then check_word(options.cwd, "option 'cwd'") end
-  local child, pid, stdin, stdout, stderr = attempt(argv, environment(options),
-    options.cwd, descriptors(options))
+  local detached = options.detached or false
+  if type(detached) ~= "boolean" then refuse "option 'detached' must be a boolean" end
+  local stdin_of, stdout_of, stderr_of = descriptors(options)
+  local child, pid, stdin, stdout, stderr = attempt(argv, environment(options), options.cwd,
+    stdin_of, stdout_of, stderr_of, detached)
   if not child then return nil, pid, stdin end
   for _, stream in ipairs { stdin or false, stdout or false, stderr or false } do
     if stream then of_stream[stream] = child end
@@ -210,11 +214,12 @@ local function check_limits(options)
       refuse("option '%s' must be a number of 0 or more", name)
     end
   end
-  if options.stdin == "pipe" then refuse "nobody writes to a stdin that is \"pipe\": use spawn" end
+  if options.detached then refuse "who runs a program waits for its end: use spawn for 'detached'" end
 end
 
 ---@class kio.ProcessRunOptions: kio.ProcessOptions
----@field stdin? string|kio.Stdio a text that it reads, but for the words; default "null"
+---@field stdin? string|{ [1]: "inherit"|"null" }|kio.Fd|kio.Stream|kio.File any string is
+---a text that it reads; default { "null" }
 ---@field max? integer most bytes of each output (64 MiB); more of them end it: "EMSGSIZE"
 ---@field timeout? number seconds after which it is killed: "ETIMEDOUT"
 ---@field linger? number seconds after its end in which outputs are still read that its own children
@@ -233,7 +238,7 @@ function process.run(options, ...)
   local argv = arguments(options)
   check_keys(options, RUN)
   local input, timeout = options.stdin, options.timeout
-  if type(input) ~= "string" or WORDS[input] then input = nil end
+  if type(input) ~= "string" then input = nil end
   check_limits(options)
   local child, message, code = start(for_spawn(options, input), argv)
   if not child then return nil, message, code end

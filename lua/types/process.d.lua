@@ -21,7 +21,8 @@ function kio.stream_standard(name) end
 
 -- ---- for kio.process ----
 
----A process that was started. Collected, it is killed and its end taken from the system.
+---A process that was started. Collected, it is killed and its end taken from the system, unless it
+---is detached.
 ---@class kio.Child: userdata
 
 ---For kio.process.spawn, which checks the arguments.
@@ -31,13 +32,14 @@ function kio.stream_standard(name) end
 ---@param stdin string|integer
 ---@param stdout string|integer
 ---@param stderr string|integer
+---@param detached boolean?
 ---@return kio.Child|nil
 ---@return integer|string pid
 ---@return kio.Stream|string|false
 ---@return kio.Stream|false|nil
 ---@return kio.Stream|false|nil
----@see posix_spawn(3)
-function kio.process_spawn(argv, env, cwd, stdin, stdout, stderr) end
+---@see execve(2), clone(2)
+function kio.process_spawn(argv, env, cwd, stdin, stdout, stderr, detached) end
 
 ---For Process:wait.
 ---@async
@@ -65,8 +67,8 @@ function kio.process_close(child) end
 
 ---For Process:__tostring.
 ---@param child kio.Child
----@return boolean
-function kio.process_ended(child) end
+---@return "running"|"ended"|"detached" the last: it runs, and its handle is closed
+function kio.process_state(child) end
 
 ---This program's variables, as "NAME=value".
 ---@return string[]

@@ -25,7 +25,8 @@ local function check_self(self, name)
   end
 end
 
----Waits until it has ended; any number of tasks may. Its pipes are another matter: what it has
+---Waits until it has ended; any number of tasks may. How a detached one has ended is not told: its
+---parent is another process then ("ECHILD"). Its pipes are another matter: what it has
 ---written can still be read, and who writes without being read never ends.
 ---@async
 ---@param options? kio.Options
@@ -45,7 +46,7 @@ end
 ---@param signal? string|integer "TERM" when none is named
 ---@return true|nil
 ---@return string? message
----@return string? code "ESRCH" when its end has been seen
+---@return string? code "ESRCH" when its end has been seen; "EBADF" when it is detached, and closed
 function Process:kill(signal, ...)
   check_self(self, "kill")
   check.no_more(1, "kill", ...)
@@ -54,8 +55,9 @@ function Process:kill(signal, ...)
 end
 
 ---Ends it with KILL if it runs, takes its end from the system, and closes its streams without
----waiting for output to leave. So does `<close>`, and the collector. One that has become another
----user's (sudo, say) cannot be killed: it runs on, is not waited for, and that is the failure.
+---waiting for output to leave. So does `<close>`, and the collector. A detached one runs on, and
+---only its streams are closed. One that has become another user's (sudo, say) cannot be killed: it
+---runs on, is not waited for, and that is the failure.
 ---@async
 ---@return true|nil
 ---@return string? message
@@ -79,8 +81,9 @@ end
 
 function Process:__tostring()
   check_self(self, "__tostring")
-  local state = core.process_ended(self.child) and "ended" or "running"
-  return string.format("kio.Process (pid %d, %s, %s)", self.pid, state, self.command)
+  local command = core.escape(self.command)
+  local state = core.process_state(self.child)
+  return string.format("kio.Process (pid %d, %s, %s)", self.pid, state, command)
 end
 
 return Process

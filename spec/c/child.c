@@ -1,0 +1,97 @@
+/* Starting processes while another thread takes the end of every child, as a library may that calls
+   waitpid(-1): each has its pidfd from its first moment, and its end is told, or that it is lost;
+   no signal goes to another process. Likewise where SIGCHLD is ignored. */
+#include "system/child.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+enum { ROUNDS = 300 };
+
+static volatile bool over;
+static int stolen;
+
+static void *steal(void *arg) {
+  (void)arg;
+  while (!over) {
+    if (waitpid(-1, NULL, WNOHANG) > 0) stolen++;
+  }
+  return NULL;
+}
+
+static int start(const char *file, int *pidfd, bool detached, int in) {
+  pid_t pid = 0;
+  kio_child_step step;
+  char *argv[] = {(char *)(uintptr_t)file, NULL}, *envp[] = {NULL};
+  kio_child_plan plan = {.file = file,
+                         .argv = argv,
+                         .envp = envp,
+                         .cwd = -1,
+                         .fds = {in, 1, 2},
+                         .detached = detached};
+  int err = kio_child_start(&plan, &pid, pidfd, &step);
+  CHECK(err == 0 ? pid > 0 && *pidfd >= 0 : step == KIO_CHILD_EXEC);
+  return err;
+}
+
+static void await(int pidfd) {
+  struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+  CHECK(poll(&ended, 1, 30000) == 1);
+}
+
+static void rounds(bool may_be_lost) {
+  kio_child_end end = {.code = -2};
+  int pidfd, told = 0;
+  for (int i = 0; i < ROUNDS; i++) {
+    CHECK(start("/bin/true", &pidfd, i % 10 == 9, 0) == 0);
+    await(pidfd);
+    int result = kio_child_reap(pidfd, &end);
+    CHECK(result == -ECHILD || (result == 1 && end.code == 0));
+    CHECK(i % 10 == 9 || may_be_lost || result == 1);
+    CHECK(kio_child_reap(pidfd, &end) == -ECHILD);
+    told += result == 1;
+    if (i % 10 != 9) CHECK(kio_child_signal(pidfd, SIGKILL) == -ESRCH);
+    close(pidfd);
+    CHECK(start("/no/such/program", &pidfd, i % 10 == 9, 0) == -ENOENT);
+  }
+  printf("%d of %d told\n", told, ROUNDS);
+  CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+}
+
+/* One that runs is neither ours nor at its end when it is detached. */
+static void running(void) {
+  int pidfd, ends[2];
+  kio_child_end end;
+  for (int detached = 0; detached < 2; detached++) {
+    CHECK(pipe(ends) == 0);
+    CHECK(start("/bin/cat", &pidfd, detached, ends[0]) == 0);
+    CHECK(kio_child_reap(pidfd, &end) == 0);
+    CHECK(kio_child_is_ours(pidfd) == !detached);
+    CHECK(kio_child_signal(pidfd, SIGKILL) == 0);
+    await(pidfd);
+    CHECK(detached || (kio_child_reap(pidfd, &end) == 1 && end.signal == SIGKILL));
+    close(pidfd);
+    close(ends[0]);
+    close(ends[1]);
+  }
+}
+
+int main(void) {
+  pthread_t thief;
+  running();
+  rounds(false);
+  CHECK(pthread_create(&thief, NULL, steal, NULL) == 0);
+  rounds(true);
+  over = true;
+  pthread_join(thief, NULL);
+  signal(SIGCHLD, SIG_IGN);
+  rounds(true);
+  return 0;
+}

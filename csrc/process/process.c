@@ -57,7 +57,7 @@ static int push_end(lua_State *L, kio_process *c) {
   let_go(c);
   if (c->err && c->detached) {
     return kio_fail_text(L, kio_errname(-c->err), "wait", push_subject(L),
-                         "it has ended; how is told to its parent, who this is not: it is detached");
+                         "it has ended; how is told to its parent alone: it is detached");
   }
   if (c->err) return kio_fail(L, -c->err, "wait", push_subject(L));
   if (c->end.signal == 0) return (lua_pushinteger(L, c->end.code), 1);
@@ -82,7 +82,8 @@ static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
   return kio_fail(L, err ? err : EAGAIN, "wait", push_subject(L));
 }
 
-static int wait_for(lua_State *L, kio_process *c, kio_task *task, int64_t timeout, lua_KFunction k) {
+static int wait_for(lua_State *L, kio_process *c, kio_task *task, int64_t timeout,
+                    lua_KFunction k) {
   kio_request *request;
   lua_settop(L, 1);
   int err =

@@ -185,9 +185,10 @@ static void resolve_handles(lua_State *L) {
   }
 }
 
-/* process_spawn(argv, env, cwd | nil, stdin, stdout, stderr, detached) -> child, pid, three streams,
-   false where there is none; argv and env are lists of strings. What becomes each descriptor: "pipe",
-   "inherit", "null", "stdout", a number, or a handle. The arguments have been checked. */
+/* process_spawn(argv, env, cwd | nil, stdin, stdout, stderr, detached) -> child, pid, three
+   streams, false where there is none; argv and env are lists of strings. What becomes each
+   descriptor: "pipe", "inherit", "null", "stdout", a number, or a handle. The arguments have been
+   checked. */
 int kio_process_spawn(lua_State *L) {
   stdio all[3];
   char why[WHY_MAX];
@@ -227,4 +228,3 @@ int kio_process_spawn(lua_State *L) {
   lua_insert(L, CHILD + 1);
   return 5;
 }
-

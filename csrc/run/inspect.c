@@ -45,7 +45,7 @@ static void push_raw_name(lua_State *L, kio_task *task) {
   }
 }
 
-/* The same, on one line: a server calls the task of a connection by the name its peer has chosen. */
+/* The same, on one line: a server calls the task of a connection by what its peer has chosen. */
 static void push_name(lua_State *L, kio_task *task) {
   push_raw_name(L, task);
   kio_trace_escape(L, KIO_ESCAPE_NAME);

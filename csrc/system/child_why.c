@@ -69,8 +69,7 @@ static void say_denied(const kio_child_plan *plan, const char *plain, char *text
   bool seen = name && fstatat(at_of(plan), name, &st, 0) == 0;
   if (seen && S_ISDIR(st.st_mode)) {
     snprintf(text, size, "%s: it is a directory", plain);
-  } else if (seen && S_ISREG(st.st_mode) &&
-             faccessat(at_of(plan), name, X_OK, AT_EACCESS) != 0) {
+  } else if (seen && S_ISREG(st.st_mode) && faccessat(at_of(plan), name, X_OK, AT_EACCESS) != 0) {
     snprintf(text, size, "%s: it is not executable", plain);
   } else if (seen && S_ISREG(st.st_mode) &&
              read_interpreter(at_of(plan), name, interpreter, sizeof interpreter)) {
@@ -120,9 +119,12 @@ static void say_exec(const kio_child_plan *plan, int err, char *text, size_t siz
 void kio_child_why(const kio_child_plan *plan, kio_child_step step, int err, char *text,
                    size_t size) {
   static const char *const whats[] = {
-      [KIO_CHILD_MAKE] = "a new process",  [KIO_CHILD_SESSION] = "a new session",
-      [KIO_CHILD_GIVE] = "stdin",          [KIO_CHILD_GIVE + 1] = "stdout",
-      [KIO_CHILD_GIVE + 2] = "stderr",     [KIO_CHILD_FOLDER] = "cwd",
+      [KIO_CHILD_MAKE] = "a new process",
+      [KIO_CHILD_SESSION] = "a new session",
+      [KIO_CHILD_GIVE] = "stdin",
+      [KIO_CHILD_GIVE + 1] = "stdout",
+      [KIO_CHILD_GIVE + 2] = "stderr",
+      [KIO_CHILD_FOLDER] = "cwd",
       [KIO_CHILD_EXEC] = NULL,
   };
   char plain[64];

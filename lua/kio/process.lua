@@ -106,9 +106,10 @@ local function start(options, argv)
   if options.cwd ~= nil then check_word(options.cwd, "option 'cwd'") end
   local detached = options.detached or false
   if type(detached) ~= "boolean" then refuse "option 'detached' must be a boolean" end
-  local stdin_of, stdout_of, stderr_of = descriptors(options)
-  local child, pid, stdin, stdout, stderr = attempt(argv, environment(options), options.cwd,
-    stdin_of, stdout_of, stderr_of, detached)
+  local stdin, stdout, stderr = descriptors(options)
+  local child, pid
+  child, pid, stdin, stdout, stderr = attempt(argv, environment(options), options.cwd,
+    stdin, stdout, stderr, detached)
   if not child then return nil, pid, stdin end
   for _, stream in ipairs { stdin or false, stdout or false, stderr or false } do
     if stream then of_stream[stream] = child end
@@ -214,12 +215,12 @@ local function check_limits(options)
       refuse("option '%s' must be a number of 0 or more", name)
     end
   end
-  if options.detached then refuse "who runs a program waits for its end: use spawn for 'detached'" end
+  if options.detached then refuse "run waits for the end: use spawn for 'detached'" end
 end
 
 ---@class kio.ProcessRunOptions: kio.ProcessOptions
----@field stdin? string|{ [1]: "inherit"|"null" }|kio.Fd|kio.Stream|kio.File any string is
----a text that it reads; default { "null" }
+---@field stdin? string|{ [1]: "inherit"|"null" }|kio.Fd|kio.Stream|kio.File a string is a text that
+---it reads, whatever it says; default { "null" }
 ---@field max? integer most bytes of each output (64 MiB); more of them end it: "EMSGSIZE"
 ---@field timeout? number seconds after which it is killed: "ETIMEDOUT"
 ---@field linger? number seconds after its end in which outputs are still read that its own children

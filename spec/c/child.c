@@ -30,12 +30,8 @@ static int start(const char *file, int *pidfd, bool detached, int in) {
   pid_t pid = 0;
   kio_child_step step;
   char *argv[] = {(char *)(uintptr_t)file, NULL}, *envp[] = {NULL};
-  kio_child_plan plan = {.file = file,
-                         .argv = argv,
-                         .envp = envp,
-                         .cwd = -1,
-                         .fds = {in, 1, 2},
-                         .detached = detached};
+  kio_child_plan plan = {
+      .file = file, .argv = argv, .envp = envp, .cwd = -1, .fds = {in, 1, 2}, .detached = detached};
   int err = kio_child_start(&plan, &pid, pidfd, &step);
   CHECK(err == 0 ? pid > 0 && *pidfd >= 0 : step == KIO_CHILD_EXEC);
   return err;

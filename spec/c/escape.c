@@ -32,7 +32,9 @@ static void names(void) {
   CHECK(is(NAME("\a\b\v\f"), "\\a\\b\\v\\f"));
   CHECK(is(NAME("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8c\x8d"),
            "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8c\x8d"));
-  CHECK(is(NAME("\xc2\x9b" "31m"), "\\xc2\\x9b31m")); /* CSI in one character */
+  CHECK(is(NAME("\xc2\x9b"
+                "31m"),
+           "\\xc2\\x9b31m")); /* CSI in one character */
   CHECK(is(NAME("\xe2\x80\xa8\xe2\x80\xae\xe2\x81\xa6"),
            "\\xe2\\x80\\xa8\\xe2\\x80\\xae\\xe2\\x81\\xa6"));
   CHECK(is(NAME("\xd8\x9c"), "\\xd8\\x9c"));
@@ -62,7 +64,8 @@ static void bytes(void) {
 }
 
 static void cuts(void) {
-  static const char from[] = "a\n\xc3\xbc\xc2\x9b" "b";
+  static const char from[] = "a\n\xc3\xbc\xc2\x9b"
+                             "b";
   size_t whole = strlen(name(from, sizeof from - 1));
   CHECK(whole < kio_escape_room(sizeof from - 1));
   for (size_t room = 1; room <= whole + 2; room++) {

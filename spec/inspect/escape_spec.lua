@@ -18,7 +18,8 @@ end
 
 -- What a program prints, which finds EVIL as a global.
 local function printed(source, prefix)
-  local output = child.run(("EVIL = %q\nlocal kio = require 'kio'\n"):format(EVIL) .. source, prefix)
+  local head = ("EVIL = %q\nlocal kio = require 'kio'\n"):format(EVIL)
+  local output = child.run(head .. source, prefix)
   harmless(output)
   return output
 end
@@ -128,7 +129,8 @@ describe("what comes from outside is escaped", function()
       assert.is_truthy(tostring(file):find(SHOWN, 1, true))
       assert.is_truthy(tostring(watch):find(SHOWN, 1, true))
       assert(kio.fs.symlink("/bin/true", path .. "2"))
-      local process <close> = assert(kio.process.spawn { path .. "2", env = { LD_PRELOAD = false } })
+      local process <close> =
+        assert(kio.process.spawn { path .. "2", env = { LD_PRELOAD = false } })
       assert.is_truthy(tostring(process):find(SHOWN, 1, true))
     end)
   end)

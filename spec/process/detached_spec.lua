@@ -57,10 +57,11 @@ describe("a detached process", function()
     local r, w = assert(kio.pipe())
     support.run(function()
       for _, way in ipairs { "close", "collect" } do
-        local child, said = start { stdin = r, stdout = "null" }
-        local pid = child.pid
-        if way == "close" then child:close() end
-        child = way == "close" and child
+        local pid, said = (function()
+          local child, path = start { stdin = r, stdout = "null" }
+          if way == "close" then child:close() end
+          return child.pid, path
+        end)()
         collectgarbage()
         collectgarbage()
         assert.is_truthy(stat(pid))

@@ -85,7 +85,7 @@ describe("a program that cannot be started", function()
       for i = 2, 100 do many[i] = ("x"):rep(100000) end
       local _, message, code = common.spawn(many)
       assert.equal("E2BIG", code)
-      assert.matches("^spawn true: argument list too long: arguments and variables are 99%d+ bytes$",
+      assert.matches("^spawn true: argument list too long: arguments and variables are 99%d+ bytes",
         message)
       local path = support.tmpdir() .. "/loop"
       assert(kio.fs.symlink(path, path))
@@ -114,11 +114,11 @@ describe("a text for a program that is run", function()
   it("is told from those words by a list of one", function()
     support.run(function()
       assert.equal("", assert(common.run { "cat", stdin = { "null" } }).stdout)
-      local script = "readlink /proc/self/fd/0"
-      local own = assert(common.run { "sh", "-c", script, stdin = 0 }).stdout
-      assert.equal(own, assert(common.run { "sh", "-c", script, stdin = { "inherit" } }).stdout)
-      local child <close> = assert(common.spawn { "sh", "-c", script, stdin = { "null" },
-        stdout = "pipe", stderr = { "inherit" } })
+      local own = assert(common.run { "readlink", "/proc/self/fd/0", stdin = 0 }).stdout
+      assert.equal(own, assert(common.run { "readlink", "/proc/self/fd/0",
+        stdin = { "inherit" } }).stdout)
+      local child <close> = assert(common.spawn { "readlink", "/proc/self/fd/0",
+        stdin = { "null" }, stdout = "pipe", stderr = { "inherit" } })
       assert.equal("/dev/null\n", child.stdout:read "a")
       for _, wrong in ipairs { { "pipe" }, { "text" }, {}, { 1 } } do
         support.expect_error("option 'stdin' must be", kio.process.run, { "cat", stdin = wrong })

@@ -1,12 +1,13 @@
 ---What becomes of a program's three descriptors, as the options stdin, stdout and stderr say.
 local _ENV = require "kio.core".globals
 
-local stdio = { WORDS = { pipe = true, inherit = true, null = true } }
+local stdio = {}
 
+local WORDS = { pipe = true, inherit = true, null = true }
 local NAMES = { "stdin", "stdout", "stderr" }
 
----"inherit" or "null" for a list of that word; else false or nil.
-function stdio.word_in(value)
+-- "inherit" or "null" for a list of that word, which is no text where one may be meant.
+local function word_in(value)
   local word = type(value) == "table" and getmetatable(value) == nil and rawget(value, 1)
   return word == "inherit" and word or word == "null" and word
 end
@@ -14,8 +15,8 @@ end
 -- The word, the descriptor's number, or the userdata that the core asks for its own; nil: neither.
 local function one(value, name)
   if value == nil then return "inherit" end
-  if stdio.word_in(value) then return stdio.word_in(value) end
-  if stdio.WORDS[value] or name == "stderr" and value == "stdout" then return value end
+  if word_in(value) then return word_in(value) end
+  if WORDS[value] or name == "stderr" and value == "stdout" then return value end
   local fd = value
   if type(value) == "userdata" or type(value) == "table" then
     local ok, number = pcall(function() return value:fd() end)

@@ -17,7 +17,7 @@ end
 -- The new process: gets the listener, and serves until the old one hangs up (here: for the show).
 local function take_over(door)
   local old <close> = assert(kio.net.connect(door, { timeout = 10 }))
-  local _, fds = assert(old:recv_fds())
+  local _, fds = assert(old:recv_fds(100, { max_fds = 1 }))
   local listener = assert(kio.net.listener(fds[1]))
   kio.spawn(serve, listener, "new process")
   old:send("serving\n"):read("a")

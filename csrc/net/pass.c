@@ -23,6 +23,7 @@
 
 enum {
   FDS_MAX = 253,       /* the kernel's SCM_MAX_FD */
+  PIDFD = 4,           /* the kernel's SCM_PIDFD, of Linux 6.5 */
   MESSAGE_MAX = 65536, /* bytes, unless told otherwise */
   HANDLE = 1,          /* the frame of both operations */
   DATA = 2,            /* to send; receiving: how many bytes at most */
@@ -70,10 +71,13 @@ static int attach(lua_State *L, kio_sched *sched) {
   return 0;
 }
 
-static int64_t due_of(lua_State *L, int options, kio_sched *sched) {
+static int64_t usual_timeout(lua_State *L) {
   const kio_udp *udp = udp_at(L);
-  int64_t usual = udp ? udp->timeout_ns : kio_stream_check(L)->timeout_ns;
-  return kio_sched_due(sched, kio_op_timeout_or(L, options, usual));
+  return udp ? udp->timeout_ns : kio_stream_check(L)->timeout_ns;
+}
+
+static int64_t due_of(lua_State *L, int options, kio_sched *sched) {
+  return kio_sched_due(sched, kio_op_timeout_or(L, options, usual_timeout(L)));
 }
 
 /* ---- waiting ---- */
@@ -113,25 +117,27 @@ static bool too_late(lua_State *L, const kio_task *task) {
 /* ---- descriptors on their way ---- */
 
 typedef struct passed {
+  int max;   /* receiving: so many are wanted at most */
   int count; /* those in fds */
   int owned; /* so many of them, from the first, are closed with this */
   int fds[FDS_MAX];
 } passed;
 
-static void close_all(passed *p) {
-  while (p->owned > 0) kio_sched_close_fd(p->fds[--p->owned]);
-  p->count = 0;
+/* Closes what it owns behind the first few. */
+static void keep(passed *p, int max) {
+  while (p->owned > max) kio_sched_close_fd(p->fds[--p->owned]);
+  if (p->count > max) p->count = max;
 }
 
 static int l_close_passed(lua_State *L) {
   passed *p = kio_finalized(L, PASSED_TYPE);
-  if (p) close_all(p);
+  if (p) keep(p, 0);
   return 0;
 }
 
 static passed *push_passed(lua_State *L) {
   passed *p = lua_newuserdatauv(L, sizeof *p, 0);
-  p->count = p->owned = 0;
+  p->max = p->count = p->owned = 0;
   luaL_setmetatable(L, PASSED_TYPE);
   return p;
 }
@@ -181,7 +187,7 @@ static int l_sendk(lua_State *L, int status, lua_KContext ctx);
 
 /* With the count at the top, or an errno. */
 static int end_sending(lua_State *L, passed *p, int err) {
-  close_all(p);
+  keep(p, 0);
   return err ? fail(L, "send_fds", err) : 1;
 }
 
@@ -245,9 +251,19 @@ static int l_fds_send(lua_State *L) {
 
 /* ---- receiving ---- */
 
+/* What else may hold a descriptor: who the sender is, asked for by whoever made the socket. */
+static void drop_pidfd(const struct cmsghdr *c) {
+  int fd;
+  if (c->cmsg_type != PIDFD || c->cmsg_len < CMSG_LEN(sizeof fd)) return;
+  memcpy(&fd, CMSG_DATA(c), sizeof fd);
+  if (fd >= 0) kio_sched_close_fd(fd);
+}
+
 static void take_fds(struct msghdr *header, passed *p) {
   for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    if (c->cmsg_level != SOL_SOCKET) continue;
+    drop_pidfd(c);
+    if (c->cmsg_type != SCM_RIGHTS) continue;
     size_t size = c->cmsg_len - CMSG_LEN(0);
     kio_assert(size <= sizeof p->fds - (size_t)p->count * sizeof *p->fds);
     memcpy(p->fds + p->count, CMSG_DATA(c), size);
@@ -283,7 +299,9 @@ static int wait_for_input(lua_State *L, kio_task *task) {
 /* What recvmsg has brought: the data is at the top already. */
 static int deliver(lua_State *L, passed *p, const struct msghdr *header, size_t size) {
   const char *code = NULL, *text = "";
-  if (header->msg_flags & MSG_CTRUNC) {
+  bool all = p->count >= p->max || !(header->msg_flags & MSG_CTRUNC);
+  keep(p, p->max);
+  if (!all) {
     code = "EMFILE";
     text = "descriptors came for which this process has no room; all that came are closed";
   } else if (size > header->msg_iov->iov_len) {
@@ -291,7 +309,7 @@ static int deliver(lua_State *L, passed *p, const struct msghdr *header, size_t 
     text = "a message longer than was asked for; the descriptors that came are closed";
   }
   if (!code) return push_received(L, p);
-  close_all(p);
+  keep(p, 0);
   fail_saying(L, "recv_fds", code, text);
   lua_pushvalue(L, -4);
   return 4;
@@ -315,6 +333,7 @@ static int receive_now(lua_State *L, kio_task *task, unsigned events) {
   struct {
     control fds;
     char time[CMSG_SPACE(2 * sizeof(int64_t))]; /* of a packet: see kio_udp_fill */
+    char sender[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
   } room;
   luaL_Buffer data;
   int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (udp_at(L) ? MSG_TRUNC : 0);
@@ -355,6 +374,28 @@ static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
   return 2;
 }
 
+/* How many descriptors are wanted at most. */
+static int max_fds(lua_State *L, int options) {
+  lua_Integer max = FDS_MAX;
+  if (lua_isnoneornil(L, options)) return FDS_MAX;
+  if (lua_getfield(L, options, "max_fds") != LUA_TNIL) {
+    int is_integer;
+    max = lua_tointegerx(L, -1, &is_integer);
+    luaL_argcheck(L, is_integer && lua_type(L, -1) == LUA_TNUMBER && max >= 0, options,
+                  "option 'max_fds' must be an integer of 0 or more");
+  }
+  lua_pop(L, 1);
+  return max < FDS_MAX ? (int)max : FDS_MAX;
+}
+
+/* The moment until which the operation may wait; raises for options it has not. */
+static int64_t due_of_receive(lua_State *L, int options, kio_sched *sched) {
+  static const char *const known[] = {"timeout", "max_fds", NULL};
+  if (lua_isnoneornil(L, options)) return due_of(L, options, sched);
+  kio_check_options(L, options, known);
+  return kio_sched_due(sched, kio_option_timeout(L, options, usual_timeout(L)));
+}
+
 /* handle:recv_fds([max [, options]]) -> data, list of descriptors | nil at the end */
 static int l_recv_fds(lua_State *L) {
   kio_takes(L, 3);
@@ -364,7 +405,8 @@ static int l_recv_fds(lua_State *L) {
   size_t max = lua_isnil(L, 2) ? MESSAGE_MAX : kio_check_size(L, 2);
   luaL_argcheck(L, max > 0, 2, "must be at least 1 byte");
   kio_task *task = kio_op_begin(L);
-  int64_t due = due_of(L, 3, task->sched);
+  int64_t due = due_of_receive(L, 3, task->sched);
+  int wanted = max_fds(L, 3);
   if (fd_of(L) < 0) return fail(L, "recv_fds", EBADF);
   if (udp ? udp->receiving : stream->reader != NULL) {
     return kio_misuse(L, "another task is reading from this socket");
@@ -374,7 +416,7 @@ static int l_recv_fds(lua_State *L) {
   if (stream && kio_stream_unread(stream) > 0) return push_unread(L, stream, max);
   lua_settop(L, 1);
   lua_pushinteger(L, (lua_Integer)max);
-  push_passed(L);
+  push_passed(L)->max = wanted;
   lua_pushinteger(L, due);
   lua_pushinteger(L, 0); /* TRIES */
   return receive_now(L, task, 0);

@@ -141,10 +141,13 @@ function Stream:fd() end
 ---@return string? code
 function Stream:option(name, value) end
 
+---@class kio.ReceiveFdsOptions: kio.Options
+---@field max_fds? integer so many are taken at most (253), the others that come are closed
+
 ---The next bytes, and the descriptors that came with them: unix(7), SCM_RIGHTS.
 ---@async
 ---@param max? integer default 65536
----@param options? kio.Options
+---@param options? kio.ReceiveFdsOptions
 ---@return string|nil data nil without a message at the end
 ---@return kio.Fd[]|string|nil fds they are the caller's to close, and close-on-exec; or the message
 ---@return string? code "EMFILE": there was no room for all of them, and all are closed

@@ -100,7 +100,7 @@ function Udp:credentials() end
 ---The next message, and the descriptors that came with it: unix(7), SCM_RIGHTS.
 ---@async
 ---@param max? integer
----@param options? kio.Options
+---@param options? kio.ReceiveFdsOptions
 ---@return string|nil data
 ---@return kio.Fd[]|string|nil fds they are the caller's to close, and close-on-exec; or the message
 ---@return string? code "EMFILE": there was no room for all of them, and all are closed

@@ -111,6 +111,7 @@ describe("a detached process", function()
 
   it("outlives the run and the program", function()
     local said = support.tmpdir() .. "/said"
+    assert(os.execute("mkfifo " .. said .. ".fifo"))
     local output, how = net_child.with(([[
       local kio = require "kio"
       local common = require "spec.process.common"
@@ -119,7 +120,6 @@ describe("a detached process", function()
           detached = true, stdin = "null", stdout = "null", stderr = "null" })
         print(child.pid)
       end)]]):format(said, said), nil, function(pipe)
-      assert(os.execute("mkfifo " .. said .. ".fifo"))
       local pid = pipe:read "l"
       assert.equal("", pipe:read "a")
       assert.is_truthy(stat(pid))

@@ -69,16 +69,17 @@ int kio_child_signal(int pidfd, int number) {
 /* ---- its start ---- */
 
 static void start_plain(kio_child_launch *launch) {
-  int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
-  launch->pid = clone(kio_child_main, launch->stack, flags, launch, &launch->pidfd);
+  int flags = CLONE_PIDFD | SIGCHLD;
+  launch->pid = kio_child_clone(kio_child_main, launch->stack, flags, launch, &launch->pidfd);
   if (launch->pid < 0) launch->err = errno;
 }
 
 /* By a process that shares our descriptors, for the pidfd to be ours, and that tells nobody of its
    end. When it has ended the child is an orphan. */
 static void start_detached(kio_child_launch *launch) {
-  int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES, result;
-  pid_t between = clone(kio_child_between, launch->stack + STACK, flags, launch);
+  int result;
+  char *stack = launch->stack + STACK;
+  pid_t between = kio_child_clone(kio_child_between, stack, CLONE_FILES, launch, NULL);
   if (between < 0) {
     launch->err = errno;
     return;

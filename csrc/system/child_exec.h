@@ -15,6 +15,9 @@ typedef struct kio_child_launch {
   kio_child_step step; /* where it is */
 } kio_child_launch;
 
+/* clone(2), with the launch for its argument and the place of a pidfd, or NULL. */
+pid_t kio_child_clone(int (*run)(void *), char *stack, int flags, kio_child_launch *launch,
+                      int *pidfd);
 /* The child, a kio_child_launch. Returns only when its exec has failed. */
 int kio_child_main(void *launch);
 /* The process between us and a detached child, which starts that, and ends. */

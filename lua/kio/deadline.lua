@@ -17,7 +17,7 @@ end
 ---A message and a code when it has passed: what need not wait does not look at the clock.
 function deadline.late(due, what, fd)
   if not due.at or core.now() < due.at then return nil end
-  return ("%s fd %d: timed out"):format(what, fd), "ETIMEDOUT"
+  return string.format("%s fd %d: timed out", what, fd), "ETIMEDOUT"
 end
 
 return deadline

@@ -107,8 +107,9 @@ end
 ---@async
 ---@param permissions integer|string
 ---@return true? done, string? message, string? code
-function File.chmod(self, permissions)
+function File.chmod(self, permissions, ...)
   local window = self_of(self, "chmod")
+  check.no_more(1, "chmod", ...)
   permissions = check.permissions(permissions, 1, "chmod")
   if not permissions then check.refuse(1, "chmod", "permissions expected") end
   if not window.fd then return closed(self, "chmod") end

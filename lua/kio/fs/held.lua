@@ -1,5 +1,6 @@
 ---A directory that is held open: a name looked up in it is that directory's, whoever moves or swaps
 ---what leads there meanwhile. It is closed where nothing can wait: in a task that is cancelled too.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 
 local const = core.const

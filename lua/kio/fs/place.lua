@@ -1,6 +1,7 @@
 ---Where a file goes that is to be replaced or made: a name in a directory that is held open, with
 ---what has that name now held too. A path is looked up once, one link at a time; from then on
 ---nothing is done by path, so that who owns a directory on the way cannot swap what it leads to.
+local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local Held = require "kio.fs.held"
 
@@ -29,16 +30,16 @@ local LINKS = 40 -- that lead one to the next: as many as the kernel follows
 
 -- The words of an operation on a part of the path, told of opening the whole of it.
 local function failed(self, message, code)
-  return nil, ("open %s: %s"):format(self.path, message:match("^.*: (.-)$")), code
+  return nil, string.format("open %s: %s", self.path, string.match(message, "^.*: (.-)$")), code
 end
 
 local function is_directory(self)
-  return nil, ("replace %s: is a directory"):format(self.path), "EISDIR"
+  return nil, string.format("replace %s: is a directory", self.path), "EISDIR"
 end
 
 -- Goes to what `path` names, seen from the directory.
 local function step(self, path)
-  local parent, name = path:match("^(.-)([^/]+)$")
+  local parent, name = string.match(path, "^(.-)([^/]+)$")
   if not name then -- only a directory has such a name
     local there, message, code = core.statx(self.directory.fd, path)
     if there then return is_directory(self) end
@@ -70,7 +71,7 @@ end
 
 ---Looks the path up. Links are followed, also one that leads to nothing. A device or a fifo is
 ---refused: it is not to be lost to a rename.
-function Place:find()
+function Place:locate()
   local path = self.path
   for _ = 0, LINKS do
     local done, message, code = step(self, path)
@@ -79,13 +80,13 @@ function Place:find()
     local kind = self.old.fd and self.stat.type
     if kind == "directory" then return is_directory(self) end
     if kind and kind ~= "file" and kind ~= "link" then
-      return nil, ("replace %s: it is no regular file"):format(self.path), "EINVAL"
+      return nil, string.format("replace %s: it is no regular file", self.path), "EINVAL"
     end
     if kind ~= "link" then return true end
     path, message, code = core.readlink_open(self.old.fd, self.path)
     if not path then return failed(self, message, code) end
   end
-  return nil, ("open %s: too many levels of symbolic links"):format(self.path), "ELOOP"
+  return nil, string.format("open %s: too many levels of symbolic links", self.path), "ELOOP"
 end
 
 ---Returns when the name is on the device.
@@ -97,7 +98,7 @@ function Place:sync()
   if not readable.fd then return failed(self, message, code) end
   done, message, code = core.fsync(readable.fd)
   if done then return true end
-  return nil, ("sync %s: %s"):format(self.path, message:match("^.*: (.-)$")), code
+  return nil, string.format("sync %s: %s", self.path, string.match(message, "^.*: (.-)$")), code
 end
 
 return Place

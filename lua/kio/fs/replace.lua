@@ -89,7 +89,7 @@ end
 ---them), sync (false: not at all; true: the directory too), exclusive (there must be none).
 function replace.through(path, write, options)
   local place <close> = Place.new(path)
-  local done, message, code = place:find()
+  local done, message, code = place:locate()
   if not done then return nil, message, code end
   local leftover <close> = setmetatable({ directory = place.directory }, Leftover)
   local file <close>, why, kind = new_file(place, first_permissions(place, options), leftover)

@@ -29,22 +29,22 @@ local function enter(held, name, permissions, options)
     if not made and kind ~= "EEXIST" then return nil, why, kind end
     there, message, code = held:move(name, made and MADE or nil)
   end
-  return nil, ("mkdir %s: file exists"):format(name), "EEXIST" -- a link that leads to nothing
+  return nil, string.format("mkdir %s: file exists", name), "EEXIST" -- a link that leads to nothing
 end
 
 -- The same for each part of a path.
 local function make_each(path, permissions, options)
   local held <close> = Held.new()
-  if path:sub(1, 1) == "/" then
+  if string.sub(path, 1, 1) == "/" then
     local done, message, code = held:move "/"
     if not done then return nil, message, code end
   end
-  for name, stop in path:gmatch "([^/]+)()" do
-    local last = not path:find("[^/]", stop)
+  for name, stop in string.gmatch(path, "([^/]+)()") do
+    local last = not string.find(path, "[^/]", stop)
     local done, message, code = enter(held, name, last and permissions or nil, options)
     if not done then
-      local text = message:match("^.*: (.-)$")
-      return nil, ("mkdir %s: %s"):format(path:sub(1, stop - 1), text), code
+      local text = string.match(message, "^.*: (.-)$")
+      return nil, string.format("mkdir %s: %s", string.sub(path, 1, stop - 1), text), code
     end
   end
   return true

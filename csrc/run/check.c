@@ -11,16 +11,13 @@
 #include "run/diagnose.h"
 #include "task/here.h"
 
-int kio_diagnose_push(lua_State *L, int err, const kio_ring_config *config) {
+void kio_diagnose_push(lua_State *L, int err, const kio_ring_config *config) {
   kio_machine machine;
   kio_diagnosis diagnosis;
   kio_machine_look(&machine);
   kio_diagnose(&machine, err, config, &diagnosis);
-  lua_pushnil(L);
-  lua_pushfstring(L, "kio.run: no io_uring here (%s): %s; %s", kio_errname(err), diagnosis.cause,
+  lua_pushfstring(L, "no io_uring here (%s): %s; %s", kio_errname(err), diagnosis.cause,
                   diagnosis.cure);
-  lua_pushstring(L, kio_errname(err));
-  return 3;
 }
 
 /* ---- what a ring is granted ---- */
@@ -146,6 +143,22 @@ static void push_report(lua_State *L, const kio_machine *m, const trial *t,
   lua_pushfstring(L, "\nmachine   %d processors, container: %s", m->cpus,
                   m->container ? m->container : "none seen");
   lua_concat(L, lua_gettop(L) - top);
+}
+
+int kio_diagnose_push_report(lua_State *L, const char *who, int err,
+                             const kio_ring_config *config) {
+  kio_machine machine;
+  kio_diagnosis diagnosis;
+  const trial t = {.err = err};
+  luaL_checkstack(L, 24, who);
+  kio_machine_look(&machine);
+  kio_diagnose(&machine, err, config, &diagnosis);
+  luaL_where(L, 1);
+  lua_pushfstring(L, "%s: no io_uring here\n", who);
+  push_report(L, &machine, &t, &diagnosis);
+  lua_concat(L, 3);
+  lua_pushstring(L, kio_errname(err));
+  return 2;
 }
 
 int kio_diagnose_check(lua_State *L) {

@@ -165,7 +165,7 @@ static void worker_failed(kio_post *post, void *context) {
 static int start_workers(lua_State *L, kio_sched *sched, kio_worker_plan *plan,
                          char failure[KIO_FAILURE_MAX]) {
   int err = 0;
-  snprintf(failure, KIO_FAILURE_MAX, "not enough memory");
+  snprintf(failure, KIO_FAILURE_MAX, "worker 1: not enough memory for its inbox");
   bool alone = kio_runtime_count(sched->runtime) == 1; /* its inbox is made when it is needed */
   bool ready = (alone || kio_sched_inbox(sched, &err)) && kio_seed_init(&plan->seed, L);
   if (ready) err = kio_runtime_start(sched->runtime, failure);
@@ -174,7 +174,17 @@ static int start_workers(lua_State *L, kio_sched *sched, kio_worker_plan *plan,
   return err;
 }
 
-/* Opens the scheduler and the runtime it is worker 1 of. 0, or 3 pushed values. */
+static int push_failure(lua_State *L, int err, const char *failure) {
+  const char *code = kio_errname(-err);
+  luaL_where(L, 1);
+  lua_pushfstring(L, "kio.run start: %s (%s)", failure, code);
+  lua_concat(L, 2);
+  lua_pushstring(L, code);
+  return 2;
+}
+
+/* Opens the scheduler and the runtime it is worker 1 of. 0, or 2 pushed values: the error to raise
+   and its code; then nothing is left of the rest. */
 static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
   int err;
   char failure[KIO_FAILURE_MAX];
@@ -186,24 +196,23 @@ static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
   config->on_stop = asked_to_stop;
   config->on_deadlock = found_deadlock;
   config->on_failure = worker_failed;
-  kio_runtime *runtime = kio_runtime_new(config, &err);
-  if (!runtime) return kio_fail(L, -err, "kio.run", "workers");
+  kio_runtime *runtime = kio_runtime_new(config, &err, failure);
+  if (!runtime) return push_failure(L, err, failure);
   options->sched.worker = kio_runtime_worker(runtime, 1);
   err = kio_sched_init(sched, L, &options->sched);
   if (err) {
     kio_runtime_unref(runtime);
-    return kio_diagnose_push(L, -err, &options->sched.ring);
+    return kio_diagnose_push_report(L, "kio.run", -err, &options->sched.ring);
   }
   sched->runtime = runtime;
   sched->keep = options->keep;
   err = start_workers(L, sched, &plan, failure);
   if (err == 0) return 0;
-  kio_sched_fini(sched); /* before the failure is told: that may raise for want of memory */
-  return kio_fail_text(L, kio_errname(-err), "kio.run", "start", failure);
+  kio_sched_fini(sched);
+  return push_failure(L, err, failure);
 }
 
-/* run(main [, options]) -> main's results; raises its error. nil, message, code when this machine
-   gives no ring. */
+/* run(main [, options]) -> main's results; raises its error, and what kept the run from starting */
 static int l_run(lua_State *L) {
   kio_takes(L, 2);
   luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -223,7 +232,10 @@ static int l_run(lua_State *L) {
     lua_pop(L, failed);
     failed = open_run(L, sched, &options);
   }
-  if (failed) return failed;
+  if (failed) {
+    lua_pop(L, 1); /* the code */
+    return lua_error(L);
+  }
   ignore_sigpipe();
   if (options.interrupt) kio_interrupt_install(sched);
   sched->on_error = lua_isfunction(L, ON_ERROR);

@@ -33,7 +33,7 @@ static bool is_caller(const kio_worker *worker) {
   return worker->id == 1 && worker->runtime->config.caller_is_first;
 }
 
-static int make_workers(kio_runtime *rt) {
+static int make_workers(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
   int err = 0;
   for (unsigned i = 0; i < rt->config.threads && err == 0; i++) {
     kio_worker *worker = &rt->workers[i];
@@ -41,14 +41,17 @@ static int make_workers(kio_runtime *rt) {
     worker->state = is_caller(worker) ? KIO_WORKER_RUNNING : KIO_WORKER_STARTING;
     worker->stop.drop = ignore;
     if (!kio_runtime_is_single(rt)) worker->inbox = kio_inbox_new(&err);
+    if (err) snprintf(failure, KIO_FAILURE_MAX, "worker %u: no inbox: %s", i + 1, strerror(-err));
   }
   return err;
 }
 
-kio_runtime *kio_runtime_new(const kio_runtime_config *config, int *err) {
+kio_runtime *kio_runtime_new(const kio_runtime_config *config, int *err,
+                             char failure[KIO_FAILURE_MAX]) {
   kio_assert(config->threads > 0);
   kio_runtime *rt = kio_memory_new(sizeof *rt + config->threads * sizeof rt->workers[0]);
   *err = -ENOMEM;
+  snprintf(failure, KIO_FAILURE_MAX, "not enough memory for the workers");
   if (!rt) return NULL;
   rt->config = *config;
   rt->refs = 1;
@@ -58,7 +61,7 @@ kio_runtime *kio_runtime_new(const kio_runtime_config *config, int *err) {
   rt->deadlock = (kio_post){.arrive = config->on_deadlock, .drop = ignore};
   pthread_mutex_init(&rt->lock, NULL);
   kio_cond_init(&rt->moved);
-  *err = make_workers(rt);
+  *err = make_workers(rt, failure);
   if (*err == 0) return rt;
   free_runtime(rt);
   return NULL;
@@ -117,10 +120,13 @@ void kio_worker_started(kio_worker *worker) {
   pthread_mutex_unlock(&worker->runtime->lock);
 }
 
-void kio_worker_failed(kio_worker *worker, const char *why) {
+void kio_worker_failed(kio_worker *worker, const char *why, int err) {
   kio_runtime *rt = worker->runtime;
   pthread_mutex_lock(&rt->lock);
-  if (!worker->failure[0]) snprintf(worker->failure, sizeof worker->failure, "%s", why);
+  if (!worker->failure[0]) {
+    snprintf(worker->failure, sizeof worker->failure, "%s", why);
+    worker->failure_err = err;
+  }
   if (rt->alarm.arrive && !rt->alarmed) kio_inbox_post(rt->workers[0].inbox, &rt->alarm);
   rt->alarmed = true;
   pthread_mutex_unlock(&rt->lock);
@@ -204,8 +210,13 @@ static int start_worker(kio_worker *worker) {
 
 /* Under the lock. */
 static void not_started(kio_worker *worker, int err) {
-  if (err == -EINVAL && worker->runtime->config.cpus) {
+  bool pinned = worker->runtime->config.cpus != NULL;
+  worker->failure_err = err;
+  if (pinned && err == -EINVAL) {
     snprintf(worker->failure, sizeof worker->failure, "it cannot run on CPU %d", cpu_of(worker));
+  } else if (pinned && is_caller(worker)) {
+    snprintf(worker->failure, sizeof worker->failure, "it cannot be pinned to CPU %d: %s",
+             cpu_of(worker), strerror(-err));
   } else {
     snprintf(worker->failure, sizeof worker->failure, "it got no thread: %s", strerror(-err));
   }
@@ -222,21 +233,22 @@ static void await_state(kio_runtime *rt, kio_worker_state state, int64_t until_n
   }
 }
 
-static bool take_failure(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
+/* The errno of a failure, negative, after `failure` has been written; 0: there is none. */
+static int take_failure(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
   for (unsigned i = 0; i < rt->config.threads; i++) {
     kio_worker *worker = &rt->workers[i];
     if (!worker->failure[0]) continue;
     snprintf(failure, KIO_FAILURE_MAX, "worker %u: %.*s", worker->id, KIO_FAILURE_MAX - 32,
              worker->failure);
     worker->failure[0] = '\0';
-    return true;
+    return worker->failure_err;
   }
-  return false;
+  return 0;
 }
 
 bool kio_runtime_failed(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
   pthread_mutex_lock(&rt->lock);
-  bool found = take_failure(rt, failure);
+  bool found = take_failure(rt, failure) != 0;
   if (!found) rt->alarmed = false;
   pthread_mutex_unlock(&rt->lock);
   return found;
@@ -252,9 +264,9 @@ int kio_runtime_start(kio_runtime *rt, char failure[KIO_FAILURE_MAX]) {
   pthread_mutex_lock(&rt->lock);
   if (err) not_started(&rt->workers[started - 1], err);
   await_state(rt, KIO_WORKER_RUNNING, KIO_NEVER);
-  bool failed = take_failure(rt, failure);
+  err = take_failure(rt, failure);
   pthread_mutex_unlock(&rt->lock);
-  return failed ? (err ? err : -ECANCELED) : 0;
+  return err;
 }
 
 /* ---- the end ---- */

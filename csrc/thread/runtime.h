@@ -37,7 +37,7 @@ typedef enum kio_worker_state {
   KIO_WORKER_OVER /* its thread touches nothing of the runtime any more */
 } kio_worker_state;
 
-enum { KIO_FAILURE_MAX = 256 }; /* bytes of the text that tells why a worker failed */
+enum { KIO_FAILURE_MAX = 1024 }; /* bytes of the text that tells why a worker failed */
 
 struct kio_worker {
   kio_runtime *runtime;          /* it belongs to */
@@ -49,12 +49,15 @@ struct kio_worker {
   bool retired;                  /* it takes no jobs; under the lock */
   uint8_t state;                 /* kio_worker_state; under the lock */
   char failure[KIO_FAILURE_MAX]; /* why it could not start or broke down; under the lock */
+  int failure_err;               /* the negative errno behind that */
 };
 
-/* Makes the workers without starting any; one reference. NULL with *err set. */
-kio_runtime *kio_runtime_new(const kio_runtime_config *config, int *err);
-/* Starts the threads and waits until each has started or failed. 0, or a negative errno after
-   `failure` has been written: then those that had started have been stopped again. */
+/* Makes the workers without starting any; one reference. NULL with *err set, a negative errno, and
+   `failure` telling what could not be had. */
+kio_runtime *kio_runtime_new(const kio_runtime_config *config, int *err,
+                             char failure[KIO_FAILURE_MAX]);
+/* Starts the threads and waits until each has started or failed. 0, or the negative errno of the
+   step that failed after `failure` has been written: the others are for kio_runtime_end. */
 int kio_runtime_start(kio_runtime *runtime, char failure[KIO_FAILURE_MAX]);
 /* Orders the other workers to stop, refuses jobs, and waits until `until_ns` (CLOCK_MONOTONIC) for
    them, a little longer for those that give up then, and for the pool. Writes what was late into
@@ -81,8 +84,9 @@ bool kio_runtime_failed(kio_runtime *runtime, char failure[KIO_FAILURE_MAX]);
 
 /* A worker's main: it runs from now on. */
 void kio_worker_started(kio_worker *worker);
-/* A worker's main, before it returns: it could not start, or broke down. */
-void kio_worker_failed(kio_worker *worker, const char *why);
+/* A worker's main, before it returns: it could not start, or broke down. `err`: the negative errno
+   behind it; -ECANCELED for what is no system's failure. */
+void kio_worker_failed(kio_worker *worker, const char *why, int err);
 
 /* The calling worker, whose inbox is asleep, has nothing left that could wake it but what others
    post. When all have come to that, and nothing is offered or blocking, that is a deadlock, which

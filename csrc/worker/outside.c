@@ -47,13 +47,15 @@ static handle *check_running(lua_State *L) {
 
 static int start(lua_State *L, handle *h, kio_options *options) {
   int err;
-  char failure[KIO_FAILURE_MAX] = "not enough memory";
+  char failure[KIO_FAILURE_MAX];
   kio_worker_plan plan = {.config = options->sched};
   options->runtime.main = kio_worker_main;
   options->runtime.context = &plan;
   h->inbox = kio_inbox_new(&err);
-  if (h->inbox) h->runtime = kio_runtime_new(&options->runtime, &err);
-  if (!h->runtime) return kio_fail(L, -err, "kio.runtime", "workers");
+  if (!h->inbox) return kio_fail(L, -err, "kio.runtime start:", "no inbox");
+  h->runtime = kio_runtime_new(&options->runtime, &err, failure);
+  if (!h->runtime) return kio_fail_text(L, kio_errname(-err), "kio.runtime", "start", failure);
+  snprintf(failure, sizeof failure, "not enough memory for the workers");
   err = kio_seed_init(&plan.seed, L) ? kio_runtime_start(h->runtime, failure) : -ENOMEM;
   kio_seed_fini(&plan.seed);
   return err ? kio_fail_text(L, kio_errname(-err), "kio.runtime", "start", failure) : 0;

@@ -105,8 +105,8 @@ local Runtime = {}
 ---Starts workers. Options: those of kio.run that concern workers, rings and the pool.
 ---@param options? kio.RunOptions
 ---@return kio.Runtime|nil runtime
----@return string? message
----@return string? code
+---@return string? message names the worker that could not start, and the step
+---@return string? code the errno of that; "ECANCELED": none, Lua failed
 function kio.runtime(options) end
 
 ---Runs f in a task of whichever worker is idle first and waits for it; the calling thread sleeps

@@ -8,13 +8,16 @@ local child = {}
 local ASK = [[
 local kio = require "kio"
 PREPARE
-local n = select("#", kio.run(function() end))
-local inside, text, code = kio.run(function() return kio.check().granted end, OPTIONS)
+local ran, inside = pcall(kio.run, function() return kio.check().granted end, OPTIONS)
+local tested, text = pcall(kio.testing.run, function() end, { leaks = false })
+local runtime, message, its_code = kio.runtime()
+if runtime then runtime:stop() end
 local found = kio.check()
-print("return " .. ("{ results = %d, inside = %q, text = %q, code = %q, usable = %q, cause = %q, "
-  .. "cure = %q, check_code = %q, report = %q, granted = %q, charged = %q }"):format(n, inside,
-  text, code, found.usable, found.cause, found.cure, found.code, found.text, found.granted,
-  found.memlock_charged))
+print("return " .. ("{ ran = %q, inside = %q, tested = %q, test_text = %q, runtime = %q, "
+  .. "message = %q, runtime_code = %q, usable = %q, cause = %q, cure = %q, code = %q, "
+  .. "report = %q, granted = %q, charged = %q }"):format(ran, inside, tested, text,
+  runtime ~= nil, message, its_code, found.usable, found.cause, found.cure, found.code,
+  found.text, found.granted, found.memlock_charged))
 ]]
 
 local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end

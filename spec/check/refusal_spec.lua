@@ -1,5 +1,6 @@
--- Refusals of io_uring as they happen to people, each in a process of its own: kio.run returns nil,
--- the cause and the cure, and the errno's name, and kio.check agrees. Never a crash.
+-- Refusals of io_uring as they happen to people, each in a process of its own: kio.run raises what
+-- kio.check tells, the cause, the cure and the errno's name among it. Never a crash, nor a program
+-- that does nothing and says nothing.
 -- One thread only, and prlimit does not run under ThreadSanitizer:
 -- flavours: test asan hostile
 -- timeout: 120
@@ -15,15 +16,16 @@ local function ask(prefix, how)
 end
 
 local function assert_refused(found, code, cause, cure)
-  assert.equal(3, found.results)
-  assert.is_nil(found.inside)
-  assert.equal(code, found.code)
-  assert.matches("^kio%.run: ", found.text)
-  assert.truthy(found.text:find(code, 1, true), found.text)
-  assert.matches(cause, found.text)
-  assert.matches(cure, found.text)
+  assert.is_false(found.ran)
+  assert.equal("kio.run: no io_uring here\n" .. found.report, found.inside)
+  assert.is_false(found.tested)
+  assert.truthy(found.test_text:find(found.inside, 1, true), found.test_text)
+  assert.is_false(found.runtime)
+  assert.matches("^kio%.runtime start: ", found.message)
+  assert.equal(code, found.runtime_code)
+  assert.truthy(found.report:find(code, 1, true), found.report)
   assert.is_false(found.usable)
-  assert.equal(code, found.check_code)
+  assert.equal(code, found.code)
   assert.matches(cause, found.cause)
   assert.matches(cure, found.cure)
   assert.is_nil(found.granted)
@@ -42,6 +44,16 @@ describe("io_uring refused", function()
     if sysctl_value() ~= 0 then return pending("sysctl kernel.io_uring_disabled is not 0 here") end
     local found = ask(launcher("EPERM", "io_uring_setup"))
     assert_refused(found, "EPERM", "seccomp filter of this process answers EPERM", "profile")
+    assert.matches("worker 1: no io_uring here %(EPERM%): the seccomp filter", found.message)
+  end)
+
+  it("ends a program that does not look, with a failure and the line of its kio.run", function()
+    local output, how, status = child.run(launcher("EPERM", "io_uring_setup"),
+      'local kio = require "kio"\nkio.run(print)\nprint "went on"')
+    if status == 77 then return pending("not possible here: " .. output) end
+    assert.same({ "exit", 1 }, { how, status })
+    assert.matches("%(command line%):2: kio%.run: no io_uring here\nio_uring  refused: EPERM", output)
+    assert.not_matches("went on", output)
   end)
 
   it("by a seccomp filter that answers ENOSYS", function()
@@ -86,6 +98,7 @@ describe("locked memory", function()
 
   it("that suffices for a smaller ring gives that", function()
     local found = ask_as_user("65536", { options = "{ entries = 256, cq_entries = 4096 }" })
+    assert.is_true(found.ran)
     assert.matches("^sq=%d+", found.inside)
     assert.is_true(tonumber(found.inside:match("sq=(%d+)")) < 256, found.inside)
   end)
@@ -94,6 +107,7 @@ end)
 describe("io_uring_register refused", function()
   it("costs some speed and nothing else", function()
     local found = ask(launcher("EPERM", "io_uring_register"))
+    assert.is_true(found.ran)
     assert.matches("^sq=", found.inside)
     assert.is_true(found.usable)
   end)

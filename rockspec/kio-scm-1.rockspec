@@ -112,6 +112,7 @@ build = {
         "csrc/system/child_why.c",
         "csrc/system/socket.c",
         "csrc/system/sockopt.c",
+        "csrc/system/terminal.c",
         "csrc/task/collect.c",
         "csrc/task/here.c",
         "csrc/task/hook.c",

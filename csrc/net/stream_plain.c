@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "net/stream.h"
+#include "system/terminal.h"
 #include "task/here.h"
 #include "task/task.h"
 
@@ -78,6 +79,7 @@ void kio_stream_received_plain(kio_request *rx) {
   bool goes_on = polled ? rx->result >= 0 : rx->result == -EAGAIN;
   if (goes_on && !closed && step_on(stream, polled)) return;
   if (goes_on && rx->result != -ENOMEM) rx->result = -ECANCELED;
+  if (kio_terminal_ended(stream->fd, rx->result)) rx->result = 0;
   kio_stream_received(rx);
 }
 

@@ -8,14 +8,23 @@
 #include "op/buffer.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "system/terminal.h"
 #include "task/here.h"
 
 #define CURRENT_POSITION UINT64_MAX /* pread(2)'s way of saying "no offset" in io_uring */
 
+/* The completed request of something that reads. */
+static kio_request *read_result(lua_KContext ctx) {
+  kio_request *request = kio_op_result(ctx);
+  int from = request->op == KIO_OP_SPLICE ? request->arg.splice.in : request->fd;
+  if (kio_terminal_ended(from, request->result)) request->result = 0;
+  return request;
+}
+
 /* ---- one buffer ---- */
 
 static int l_readk(lua_State *L, int status, lua_KContext ctx) {
-  kio_request *request = kio_op_result(ctx);
+  kio_request *request = read_result(ctx);
   (void)status;
   if (request->result < 0) return kio_op_failed(L, request);
   if (request->result == 0 && request->arg.io.size > 0) lua_pushnil(L); /* the end of the file */
@@ -44,7 +53,7 @@ static int l_pread(lua_State *L) {
 }
 
 static int l_read_intok(lua_State *L, int status, lua_KContext ctx) {
-  kio_request *request = kio_op_result(ctx);
+  kio_request *request = read_result(ctx);
   (void)status;
   if (request->result == 0 && request->arg.io.size > 0) {
     lua_pushnil(L); /* the end of the file */
@@ -126,7 +135,7 @@ static void read_sizes(lua_State *L, int index, pieces *p) {
 }
 
 static int l_readvk(lua_State *L, int status, lua_KContext ctx) {
-  kio_request *request = kio_op_result(ctx);
+  kio_request *request = read_result(ctx);
   (void)status;
   if (request->result < 0) return kio_op_failed(L, request);
   size_t left = (size_t)request->result;
@@ -247,6 +256,11 @@ static int l_ftruncate(lua_State *L) {
   return kio_op_submit(L, task, request, timeout, kio_op_donek);
 }
 
+static int l_splicek(lua_State *L, int status, lua_KContext ctx) {
+  read_result(ctx);
+  return kio_op_countk(L, status, ctx);
+}
+
 /* splice(in, in_offset | nil, out, out_offset | nil, size [, options]) -> bytes moved */
 static int l_splice(lua_State *L) {
   int in = kio_check_fd(L, 1);
@@ -267,7 +281,7 @@ static int l_splice(lua_State *L) {
     request->result = err;
     return kio_op_failed(L, request);
   }
-  return kio_op_submit(L, task, request, timeout, kio_op_countk);
+  return kio_op_submit(L, task, request, timeout, l_splicek);
 }
 
 const luaL_Reg kio_file_ops[] = {

@@ -7,16 +7,20 @@ local signal = require "kio.signal"
 local spread = require "kio.serve.spread"
 
 local DRAIN_TIMEOUT = 10
+local SAME_SIGNAL = 0.75 -- seconds in which a repetition is the same order, sent along two ways
 
 -- ---- from the first connection to the last ----
 
 -- The first signal is for the acceptor; one that comes while the server stops is for all that is
--- left.
+-- left, unless it only repeats the first: npm, timeout(1) and others signal the process and its
+-- group.
 local function watch_signals(server, acceptor, names)
-  local list = table.move(names, 1, #names, 1, {})
-  list[#list + 1] = function()
+  local list, first, first_at = table.move(names, 1, #names, 1, {}), nil, nil
+  list[#list + 1] = function(name)
+    local repeated = name == first and core.now() - first_at < SAME_SIGNAL
+    if repeated then return end
     if server.told_to_stop then return server:force() end
-    server.told_to_stop = true
+    server.told_to_stop, first, first_at = true, name, core.now()
     acceptor:cancel()
   end
   signal.on(table.unpack(list))
@@ -83,7 +87,7 @@ end
 ---@field drain_idle? number idle_timeout for that time (idle_timeout)
 ---@field accept_budget? integer connections taken before other tasks have a turn (64)
 ---@field stop_signals? string[] names for kio.signal; the first that comes stops the server, the
----next one cuts off who is left (none)
+---next one cuts off who is left, but for a repetition within 0.75 s (none)
 ---@field spread? boolean connections go to the workers with the fewest, this one included (false)
 ---@field on_error? true|async fun(err: any, peer: kio.Address, traceback?: string) is told what a
 ---handler raised; true: stderr is (true)

@@ -303,6 +303,30 @@ describe("stop_signals", function()
     end
   end)
 
+  it("one that is sent twice is one", function()
+    for _, pause in ipairs { 0, 0.1, 0.5 } do
+      local cut, took = signalled({ stop_signals = BOTH, drain_timeout = 20 }, function()
+        for _ = 1, 3 do
+          kio.core.send_signal "USR1"
+          kio.sleep(pause / 2)
+        end
+      end)
+      assert.equal(1, cut)
+      assert.is_true(took >= 20, took)
+    end
+  end)
+
+  it("the same one ends the waiting when it comes later", function()
+    local cut, took = signalled({ stop_signals = BOTH, drain_timeout = 20 }, function()
+      for _, pause in ipairs { 0.3, 0.6, 0 } do
+        kio.core.send_signal "USR1"
+        kio.sleep(pause)
+      end
+    end)
+    assert.equal(1, cut)
+    assert.is_true(took < 3, took)
+  end)
+
   it("two at once end it at once", function()
     local cut, took = signalled({ stop_signals = BOTH, drain_timeout = 20 }, function()
       kio.core.send_signal("USR1", "USR2")

@@ -18,7 +18,7 @@ local SERVER = [[
   kio.run(function()
     local listener = assert(kio.net.listen "127.0.0.1:0")
     local serving = kio.spawn(function()
-      local options = { spread = true, stop_signals = { "TERM" }, drain_timeout = 60 }
+      local options = { spread = true, stop_signals = { "TERM", "USR1" }, drain_timeout = 60 }
       return listener:serve(handle, options)
     end)
     local clients, of = {}, { 0, 0, 0 }
@@ -52,7 +52,7 @@ describe("a signal for a server that spreads", function()
     assert.equal("exit 0", how)
   end)
 
-  it("that comes again cuts them off, on all workers", function()
+  it("after another one cuts them off, on all workers", function()
     local output, how = child.with(SERVER:format [[
       print "draining"
       io.stdout:flush()
@@ -60,7 +60,7 @@ describe("a signal for a server that spreads", function()
       assert.equal("up\t2 2 2", pipe:read "l")
       term(pid)
       assert.equal("draining", pipe:read "l")
-      term(pid)
+      assert(os.execute("kill -USR1 " .. pid))
     end)
     assert.equal(("cut off\n\n"):rep(6) .. "6\t0\t6\n", output)
     assert.equal("exit 0", how)

@@ -13,6 +13,7 @@ local tree = require "kio.fs.tree"
 
 local const = core.const
 
+---@class kio.fs: kio.fs.Links
 local fs = {
   copy = require "kio.fs.copy", mkdir = tree.mkdir, remove = tree.remove,
   watch = require "kio.fs.watch",

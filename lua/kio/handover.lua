@@ -3,6 +3,7 @@ local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
+---@class kio.Handover
 local handover = {}
 
 local TIMEOUT = { timeout = "number" }

@@ -16,7 +16,7 @@ local sync = require "kio.sync"
 local testing = require "kio.testing"
 local thread = require "kio.thread"
 
----@class kio: kio.core, kio.Group
+---@class kio: kio.Public, kio.Group, kio.Helpers, kio.Standard
 local kio = { core = core, fs = fs, io = helpers, net = net, sync = sync, select = select_ready }
 kio.process = process
 kio.signal = signal

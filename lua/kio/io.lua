@@ -9,6 +9,7 @@ local rest_of = require "kio.fs.rest"
 local concat, min = table.concat, math.min
 local left, late = deadline.left, deadline.late
 
+---@class kio.Helpers
 local io = {}
 
 local PIECE = 1 << 18 -- of one read: the largest buffer that kio keeps ready

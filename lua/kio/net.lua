@@ -8,6 +8,7 @@ local handover = require "kio.handover"
 local names = require "kio.net.names"
 local serve = require "kio.serve"
 
+---@class kio.net: kio.Handover
 local net = {}
 
 net.listen = core.net_listen

@@ -4,6 +4,7 @@ local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 
+---@class kio.Standard
 local standard = {}
 
 ---Takes over a descriptor: the stream closes it. A file is read and written where it stands.

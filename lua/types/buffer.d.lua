@@ -8,6 +8,9 @@
 ---@operator len: integer
 local Buffer = {}
 
+---@class kio.Public
+local kio = {}
+
 ---A buffer of this many zero bytes, or with the bytes of a string.
 ---@param size_or_text integer|string
 ---@return kio.Buffer

@@ -1,6 +1,7 @@
 ---@meta kio.core
 -- The half of kio that is written in C, for lua-language-server and for people. `require "kio"`
--- gives all of it under the same names, but for the few marked "for kio's own Lua half".
+-- gives what the class kio.Public has, under the same names; the rest of kio.core is for kio's own
+-- Lua half.
 --
 -- Conventions. What the world refuses is returned: nil, a message that names operation and subject,
 -- and the errno's name ("ECONNREFUSED"; "ETIMEDOUT" when a `timeout` has passed, "EBADF" for a
@@ -10,7 +11,7 @@
 -- or says "blocks". Times are seconds, fractions allowed; no timeout is nil, 0 is "try once". Sizes
 -- and offsets are bytes.
 
----@class kio.core
+---@class kio.Public
 ---@field Cancelled kio.Cancelled
 ---@field const kio.Const
 ---@field globals table the standard functions as they were when kio was loaded; for its own files
@@ -666,6 +667,13 @@ function kio.getpeername(fd) end
 -- coroutine's own yields go to its own resumer; coroutine.yield at a task's top level raises.
 
 -- ---- for kio's own Lua half ----
+
+---@class kio.core: kio.Public
+---@field stream_methods kio.Stream the methods of all streams, to which the Lua half adds
+---@field listener_methods kio.Listener
+---@field udp_methods kio.Udp
+---@field buffer_methods kio.Buffer
+local kio = {}
 
 ---What kio.testing asks of kio.run: a clock that jumps, an order, a limit.
 ---@class kio.Rig

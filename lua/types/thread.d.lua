@@ -78,6 +78,9 @@ function kio.thread_channel_watch(channel, sending) end
 ---@return userdata? watch
 function kio.thread_event_watch(event) end
 
+---@class kio.Public
+local kio = {}
+
 ---@class kio.BlockingJob
 ---@field [1] fun(...): ...
 ---@field [integer] any its arguments

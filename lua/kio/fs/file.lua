@@ -8,6 +8,7 @@ local core = require "kio.core"
 local direct = require "kio.fs.direct"
 local output = require "kio.fs.output"
 local Window = require "kio.fs.window"
+---@class kio.File
 local File = require "kio.fs.position"
 require "kio.fs.into"
 

@@ -5,6 +5,7 @@ local check = require "kio.fs.check"
 local core = require "kio.core"
 local direct = require "kio.fs.direct"
 
+---@class kio.File
 local File = base.File
 local result, closed = base.result, base.closed
 

@@ -6,6 +6,7 @@ local core = require "kio.core"
 local formats = require "kio.fs.formats"
 local output = require "kio.fs.output"
 
+---@class kio.File
 local File = base.File
 local fail, result, written, closed = base.fail, base.result, base.written, base.closed
 local self_of, refuse_second, no_position = base.self_of, base.refuse_second, base.no_position

@@ -20,7 +20,8 @@ static void register_all(lua_State *L) {
       kio_listener_ops, kio_net_ops,      kio_serve_ops,   kio_inspect_ops, kio_rig_ops,
       kio_signal_ops,   kio_standard_ops, kio_process_ops, kio_buffer_ops,  kio_udp_ops,
       kio_fds_ops,      kio_adopt_ops,    kio_thread_ops,  kio_runtime_ops, kio_blocking_ops,
-      kio_resolve_ops,  kio_channel_ops,  kio_event_ops,   kio_misuse_ops,
+      kio_resolve_ops,  kio_channel_ops,  kio_event_ops,   kio_misuse_ops,  kio_trace_ops,
+      kio_read_ops,
 #ifdef KIO_TEST
       kio_test_ops,     kio_test_job_ops,
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/errname.h"
 #include "net/stream_lua.h"
 #include "op/buffer.h"
 #include "op/misuse.h"
@@ -131,6 +132,9 @@ static const char *call_name(const kio_stream *stream) {
   return name_of((read_kind)stream->read_kind);
 }
 
+static const char too_long[] = "more bytes than the limit allows";
+static const char cut_short[] = "the peer ended before the delimiter";
+
 /* Nothing was taken: every byte stays. */
 static int give_up(lua_State *L, kio_stream *stream, int err) {
   return kio_stream_fail(L, stream, call_name(stream), err);
@@ -183,10 +187,10 @@ static int read_on(lua_State *L, kio_stream *stream, kio_task *task, bool late) 
     if (outcome == NEED_MORE && late) return give_up(L, stream, ETIMEDOUT);
     if (outcome == NEED_MORE) return receive_more(L, stream, task, l_readk);
     if (outcome == TOO_LONG) {
-      return give_up_saying(L, stream, "EMSGSIZE", "more bytes than the limit allows");
+      return give_up_saying(L, stream, "EMSGSIZE", too_long);
     }
     if (outcome == CUT_SHORT) {
-      return give_up_saying(L, stream, "ENODATA", "the peer ended before the delimiter");
+      return give_up_saying(L, stream, "ENODATA", cut_short);
     }
   }
   if (stream->read_kind != KIND_PEEK) kio_stream_taken(stream, stream->read_taken);
@@ -403,6 +407,22 @@ static int l_unread(lua_State *L) {
   lua_settop(L, 1);
   return 1;
 }
+
+/* error_words(code) -> the words with which operations on streams fail with it */
+static int l_error_words(lua_State *L) {
+  char text[128];
+  int err = kio_errname_find(luaL_checkstring(L, 1));
+  kio_errname_text(err, text, sizeof text);
+  if (err == EMSGSIZE) lua_pushstring(L, too_long);
+  else if (err == ENODATA) lua_pushstring(L, cut_short);
+  else lua_pushstring(L, text);
+  return 1;
+}
+
+const luaL_Reg kio_read_ops[] = {
+    {"error_words", l_error_words},
+    {NULL, NULL},
+};
 
 const luaL_Reg kio_read_methods[] = {
     {"recv", l_recv}, {"read", l_read},     {"read_until", l_read_until},

@@ -14,22 +14,38 @@ static bool is_own(const char *source, const char *own) {
   return own && strncmp(source, own, strlen(own)) == 0;
 }
 
-/* The innermost function that is none of kio's own; 1, as for luaL_error, when there is none. */
-static int level_of_caller(lua_State *L) {
-  lua_Debug ar;
-  int level = 1;
+/* Fills `at` ("Sl") for the innermost function that is none of kio's own, from level 1 on; with
+   `of_lua` none in C either. */
+static bool find_caller(lua_State *L, bool of_lua, lua_Debug *at) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &own_files);
   const char *own = lua_tostring(L, -1);
-  while (lua_getstack(L, level, &ar) && lua_getinfo(L, "S", &ar) && is_own(ar.source, own)) level++;
-  lua_pop(L, 1);
-  return lua_getstack(L, level, &ar) ? level : 1;
+  lua_pop(L, 1); /* it stays in the registry */
+  for (int level = 1; lua_getstack(L, level, at); level++) {
+    lua_getinfo(L, "Sl", at);
+    bool skipped = is_own(at->source, own) || (of_lua && at->currentline < 0);
+    if (!skipped) return true;
+  }
+  return false;
+}
+
+bool kio_misuse_caller(lua_State *L, lua_Debug *caller) {
+  return find_caller(L, true, caller);
 }
 
 int kio_misuse(lua_State *L, const char *text) {
-  luaL_where(L, level_of_caller(L));
-  lua_pushstring(L, text);
-  lua_concat(L, 2);
+  lua_Debug at;
+  bool named = find_caller(L, false, &at) && at.currentline > 0;
+  if (named) lua_pushfstring(L, "%s:%d: %s", at.short_src, at.currentline, text);
+  else lua_pushstring(L, text);
   return lua_error(L);
+}
+
+/* raise(message [, code]): an error where a function that is none of kio's own has called; what an
+   iterator cannot return. The code stands behind the message, for an error has no second value. */
+static int l_raise(lua_State *L) {
+  const char *message = luaL_checkstring(L, 1), *code = luaL_optstring(L, 2, NULL);
+  if (code) message = lua_pushfstring(L, "%s (%s)", message, code);
+  return kio_misuse(L, message);
 }
 
 /* own_files(beginning): how the sources of kio's own Lua files begin, "@" and their folder */
@@ -42,5 +58,6 @@ static int l_own_files(lua_State *L) {
 
 const luaL_Reg kio_misuse_ops[] = {
     {"own_files", l_own_files},
+    {"raise", l_raise},
     {NULL, NULL},
 };

@@ -4,9 +4,13 @@
 #define KIO_OP_MISUSE_H
 
 #include <lauxlib.h>
+#include <stdbool.h>
 
 /* Raises like luaL_error, but with the place in the innermost function that is not in kio's own
    files. Never returns. */
 int kio_misuse(lua_State *L, const char *text);
+/* The innermost function of Lua that is not in kio's own files: `caller` tells its file and its
+   line. False: there is none. */
+bool kio_misuse_caller(lua_State *L, lua_Debug *caller);
 
 #endif

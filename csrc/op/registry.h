@@ -11,7 +11,9 @@ extern const luaL_Reg kio_socket_ops[];   /* op/socket.c: sockets by descriptor 
 extern const luaL_Reg kio_wait_ops[];     /* op/wait.c: time, readiness, close, cancel */
 extern const luaL_Reg kio_dir_ops[];      /* op/dir.c: names, by way of the pool */
 extern const luaL_Reg kio_plain_ops[];    /* op/plain.c: calls that never wait */
-extern const luaL_Reg kio_misuse_ops[];   /* op/misuse.c: which files are kio's own */
+extern const luaL_Reg kio_misuse_ops[];   /* op/misuse.c: errors where the program has called */
+extern const luaL_Reg kio_trace_ops[];    /* run/traceback_lua.c: texts and tracebacks of errors */
+extern const luaL_Reg kio_read_ops[];     /* net/read.c: how reading fails */
 extern const luaL_Reg kio_task_ops[];     /* run/task_lua.c: tasks */
 extern const luaL_Reg kio_queue_ops[];    /* run/queue_lua.c: what kio.sync is made of */
 extern const luaL_Reg kio_scope_ops[];    /* run/scope_lua.c: scope, timeout, deadline, shield */

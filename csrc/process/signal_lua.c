@@ -166,7 +166,8 @@ static int l_nextk(lua_State *L, int status, lua_KContext ctx) {
   int number = outcome(L, watch, &err);
   if (number) return push_name(L, number);
   if (!watch->signals) return 0; /* closed meanwhile */
-  return luaL_error(L, "signal %s: %s", push_names(L, watch->set), strerror(err));
+  return luaL_error(L, "signal %s: %s (%s)", push_names(L, watch->set), strerror(err),
+                    kio_errname(err));
 }
 
 /* next(watch) -> the name of the next signal | nil: the watch was closed */
@@ -192,7 +193,10 @@ static int l_each(lua_State *L) {
   kio_watch_signals *watch = new_watch(L, set);
   int err = kio_signals_watch(task->sched, watch);
   if (kio_collect(L, err, 1)) err = kio_signals_watch(task->sched, watch);
-  if (err) return luaL_error(L, "signal %s: %s", push_names(L, set), strerror(-err));
+  if (err) {
+    return luaL_error(L, "signal %s: %s (%s)", push_names(L, set), strerror(-err),
+                      kio_errname(-err));
+  }
   lua_pushnil(L);
   lua_pushvalue(L, -2);
   return 4;

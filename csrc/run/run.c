@@ -12,6 +12,7 @@
 #include "run/inspect.h"
 #include "run/options.h"
 #include "run/sched_lua.h"
+#include "run/traceback_lua.h"
 #include "run/worker.h"
 #include "task/collect.h"
 #include "task/here.h"
@@ -63,7 +64,8 @@ static int raise_trouble(lua_State *L, kio_sched *sched, const char *trouble) {
 }
 
 /* The error of the task on top: one that is a string carries the traceback, others stay as they
-   are. With it go those of the other failed tasks, and what went wrong while all were ended. */
+   are, and theirs is kept beside them. With it go those of the other failed tasks, and what went
+   wrong while all were ended. */
 static int raise_error_of(lua_State *L, kio_sched *sched, const char *trouble) {
   int self = lua_gettop(L);
   kio_trace_attach_all(L, sched, self, &sched->root.failures);
@@ -74,7 +76,12 @@ static int raise_error_of(lua_State *L, kio_sched *sched, const char *trouble) {
     kio_trace_attach(L, self, "kio.run", -1, -2);
     lua_pop(L, 2);
   }
-  if (lua_type(L, -1) != LUA_TSTRING) return lua_error(L);
+  if (lua_type(L, -1) != LUA_TSTRING) {
+    lua_getiuservalue(L, self, KIO_TASK_UV_TRACE);
+    kio_trace_keep(L, -2, -1);
+    lua_pop(L, 1);
+    return lua_error(L);
+  }
   if (lua_getiuservalue(L, self, KIO_TASK_UV_TRACE) != LUA_TSTRING) lua_pop(L, 1);
   else lua_pushfstring(L, "%s\n%s", lua_tostring(L, -2), lua_tostring(L, -1));
   if (trouble) lua_pushfstring(L, "%s\nkio.run: then %s", lua_tostring(L, -1), trouble);
@@ -251,7 +258,9 @@ static int l_run(lua_State *L) {
   int base = lua_gettop(L) - (status != LUA_OK);
   if (status == LUA_OK) status = protected(L, l_results, sched, told);
   forget_all(sched);
-  return status == LUA_OK ? lua_gettop(L) - base : lua_error(L);
+  if (status == LUA_OK) return lua_gettop(L) - base;
+  kio_trace_tell(L);
+  return lua_error(L);
 }
 
 const luaL_Reg kio_run_ops[] = {

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
+#include "op/misuse.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/guard.h"
@@ -53,6 +55,14 @@ static void guard(lua_State *L, const kio_sched *sched, const kio_scope *scope, 
   }
 }
 
+/* For the traceback that its error may get. */
+static void remember_origin(lua_State *L, kio_task *task) {
+  lua_Debug caller;
+  if (!kio_misuse_caller(L, &caller)) return;
+  strcpy(task->origin, caller.short_src);
+  task->origin_line = caller.currentline;
+}
+
 kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first) {
   bool daemon = false;
   int table = 0, job = first;
@@ -66,6 +76,7 @@ kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first)
   luaL_checkstack(L, 8, "too many arguments to a task");
   guard(L, sched, scope, table, job);
   kio_task *task = kio_task_new(L, sched, scope, lua_gettop(L) - job);
+  remember_origin(L, task);
   if (daemon) kio_sched_make_daemon(task);
   if (table && lua_isstring(L, table + NAME)) {
     lua_pushvalue(L, table + NAME);

@@ -10,6 +10,7 @@
 enum { ERR = 1, TASK, TRACE, CAUSE }; /* the handler's stack */
 enum { TOLD_MAX = 8 };                /* errors that gave way: so many are told with tracebacks, */
 enum { LISTED_MAX = 100 };            /* and so many are listed in the one that did not */
+enum { FIELDS_MAX = 8 };              /* of a table without a message so many are shown */
 
 const char *kio_trace_escape(lua_State *L, kio_escape_kind kind) {
   luaL_Buffer out;
@@ -61,14 +62,30 @@ static void append_cause(lua_State *L) {
   lua_replace(L, TRACE);
 }
 
+/* Its own cancellation is no error; that of a task it has awaited is one. */
+static bool unwinds(lua_State *L, const kio_task *task) {
+  return luaL_testudata(L, ERR, KIO_CANCELLED_TYPE) && kio_task_is_cancelled(task);
+}
+
+/* Pushes the traceback of the running task, with where it comes from below where it is. */
+static void push_traceback(lua_State *L, const kio_task *task, int level) {
+  luaL_traceback(L, L, NULL, level);
+  if (task->origin_line > 0) {
+    lua_pushfstring(L, "%s\n\tin a task spawned at %s:%d", lua_tostring(L, -1), task->origin,
+                    task->origin_line);
+    lua_remove(L, -2);
+  }
+  kio_trace_escape(L, KIO_ESCAPE_TEXT);
+}
+
 int kio_trace_on_error(lua_State *L) {
   kio_sched *sched = kio_sched_current();
-  if (!sched || !sched->current || luaL_testudata(L, ERR, KIO_CANCELLED_TYPE)) return 1;
+  if (!sched || !sched->current || unwinds(L, sched->current)) return 1;
   bool kept = sched->current->reraised;
   sched->current->reraised = false;
   lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
   if (!kept || !same_as_user_value(L, KIO_TASK_UV_ERROR)) {
-    kio_trace_push(L, L, 1);
+    push_traceback(L, sched->current, 1);
     append_cause(L);
     lua_settop(L, TRACE);
     lua_setiuservalue(L, TASK, KIO_TASK_UV_TRACE);
@@ -106,7 +123,7 @@ int kio_trace_raise_sent(lua_State *L, int trace, const char *where) {
   trace = lua_absindex(L, trace);
   if (!sched || !sched->current) return raise_outside(L, trace);
   lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
-  kio_trace_push(L, L, 0);
+  push_traceback(L, sched->current, 0);
   if (lua_type(L, trace) == LUA_TSTRING) {
     lua_pushfstring(L, "%s\nof a function run by %s, %s", lua_tostring(L, -1), where,
                     lua_tostring(L, trace));
@@ -118,15 +135,51 @@ int kio_trace_raise_sent(lua_State *L, int trace, const char *where) {
   return kio_trace_raise_kept(L);
 }
 
-static int l_tostring(lua_State *L) {
-  luaL_tolstring(L, 1, NULL);
+/* Adds "name = value" to the text on top of the stack when the value is a scalar. */
+static bool add_field(lua_State *L, int value, const char *name) {
+  int type = lua_type(L, value);
+  if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN) return false;
+  luaL_tolstring(L, value, NULL);
+  lua_pushfstring(L, "%s, %s = %s", lua_tostring(L, -2), name, lua_tostring(L, -1));
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+  return true;
+}
+
+/* A table that does not say how it is to be shown: its message and its code, or else some of its
+   fields. Read raw: no code of the program's runs. */
+static void push_fields(lua_State *L, int table) {
+  lua_pushliteral(L, "message");
+  if (lua_rawget(L, table) == LUA_TSTRING) {
+    lua_pushliteral(L, "code");
+    int type = lua_rawget(L, table);
+    bool coded = type == LUA_TSTRING || type == LUA_TNUMBER;
+    if (coded) lua_pushfstring(L, "%s (%s)", lua_tostring(L, -2), lua_tostring(L, -1));
+    else lua_pop(L, 1);
+    return;
+  }
+  int count = 0, text = lua_gettop(L);
+  lua_pushliteral(L, "a table");
+  lua_replace(L, text);
+  for (lua_pushnil(L); lua_next(L, table) && count < FIELDS_MAX; lua_settop(L, text + 1)) {
+    if (lua_type(L, text + 1) != LUA_TSTRING) continue;
+    lua_pushvalue(L, text);
+    if (add_field(L, text + 2, lua_tostring(L, text + 1))) count++;
+    lua_replace(L, text);
+  }
+  lua_settop(L, text);
+}
+
+static int l_text(lua_State *L) {
+  if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL) push_fields(L, 1);
+  else luaL_tolstring(L, 1, NULL);
   return 1;
 }
 
 const char *kio_trace_push_text(lua_State *L, int index) {
   index = lua_absindex(L, index);
   luaL_checkstack(L, 3, NULL);
-  lua_pushcfunction(L, l_tostring);
+  lua_pushcfunction(L, l_text);
   lua_pushvalue(L, index);
   if (lua_pcall(L, 1, 1, 0) == LUA_OK) return lua_tostring(L, -1);
   lua_pop(L, 1);
@@ -142,7 +195,7 @@ void kio_trace_push_running(lua_State *L, int err) {
   bool same = lua_rawequal(L, -1, err);
   lua_pop(L, 1);
   if (same) return;
-  kio_trace_push(L, L, 0); /* another error was caught since */
+  push_traceback(L, kio_sched_current()->current, 0); /* another error was caught since */
   lua_setiuservalue(L, -2, KIO_TASK_UV_TRACE);
   lua_pushvalue(L, err);
   lua_setiuservalue(L, -2, KIO_TASK_UV_ERROR);

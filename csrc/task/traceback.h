@@ -26,7 +26,8 @@ const char *kio_trace_escape(lua_State *L, kio_escape_kind kind);
 /* Pushes the traceback of `co` from `level` on, fit to be printed: names in it may come from
    anywhere. */
 void kio_trace_push(lua_State *L, lua_State *co, int level);
-/* Pushes the text of the value at `index`, whatever its __tostring does. */
+/* Pushes the text of the value at `index`, whatever its __tostring does; of a table without one its
+   message and code, or some of its fields. */
 const char *kio_trace_push_text(lua_State *L, int index);
 
 /* Pushes the userdata of the running task, whose caught error is the one at `err` from now on. */

@@ -25,7 +25,7 @@ kio.thread = thread
 
 for _, name in ipairs {
   "run", "stop", "runtime", "spawn_blocking", "spawn", "scope", "timeout", "deadline", "shield",
-  "sleep", "yield", "now", "is_cancelled", "stats", "tasks", "check",
+  "sleep", "yield", "now", "is_cancelled", "stats", "tasks", "check", "traceback",
   "read", "write", "pread", "pwrite", "readv", "writev", "preadv", "pwritev",
   "buffer", "read_into", "pread_into",
   "fsync", "fdatasync", "fallocate", "ftruncate", "splice",

@@ -28,8 +28,8 @@ function Listener:accepts(...)
   check.no_more(0, "accepts", ...)
   local state = accept.state()
   return function()
-    local stream, peer = accept.next(self, state)
-    if not stream and peer then error(peer, 2) end
+    local stream, peer, code = accept.next(self, state)
+    if not stream and peer then core.raise(peer, code) end
     return stream, peer
   end
 end

@@ -7,8 +7,8 @@ local core = require "kio.core"
 local Stream = core.stream_methods
 
 -- What an iterator gives its loop: a value, nil at the end; an error is raised, as by io.lines.
-local function value_or_raise(value, message)
-  if value == nil and message then error(message, 3) end
+local function value_or_raise(value, message, code)
+  if value == nil and message then core.raise(message, code) end
   return value
 end
 
@@ -16,7 +16,8 @@ local FORMATS = { l = true, L = true, a = true, ["*l"] = true, ["*L"] = true, ["
 local LINES = { max = "number", timeout = "number" }
 local CHUNKS = { timeout = "number" }
 
----Iterates over what `read` gives for one format; raises on an error.
+---Iterates over what `read` gives for one format; raises on an error: its message names the line
+---of the loop, and ends in the code, "(ECONNRESET)".
 ---@param format? string|integer as for `read`; default "l"
 ---@param options? {max?: integer, timeout?: number}
 ---@return fun(): string?
@@ -31,7 +32,7 @@ function Stream:lines(format, options, ...)
   return function() return value_or_raise(self:read(format, options)) end
 end
 
----Iterates over what arrives, in pieces as it comes; raises on an error.
+---Iterates over what arrives, in pieces as it comes; raises on an error, as `lines` does.
 ---@param max? integer most bytes of a piece
 ---@param options? {timeout?: number}
 ---@return fun(): string?

@@ -184,13 +184,13 @@ local function on_watchdog(run)
   end
 end
 
----Strings carry the seed; other errors stay what they are, and it is printed.
+---Strings carry the seed; other errors stay what they are, and it is printed, with the traceback.
 local function fail(run, err)
   if run.seed == 0 then error(err, 0) end
   local note = string.format("kio.testing: the seed was %d; KIO_SEED=%d repeats it", run.seed,
     run.seed)
   if type(err) == "string" then error(err .. "\n" .. note, 0) end
-  local _ = io.stderr and io.stderr:write(note, "\n")
+  local _ = io.stderr and io.stderr:write(note, "\n", core.traceback(err) or "", "\n")
   error(err, 0)
 end
 

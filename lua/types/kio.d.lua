@@ -53,9 +53,9 @@ local kio = {}
 
 ---Runs `main` as the root task and returns its results when every task has ended and all output has
 ---left. Raises main's error, or that of a task nobody took the error of; one that is a string
----carries its traceback. Raises, too, when it cannot start: without a ring what kio.check tells, else
----the worker, the step and the errno. One run per thread at a time. Ignores SIGPIPE unless the program handles
----it.
+---carries its traceback. Raises, too, when it cannot start: without a ring what kio.check tells,
+---else the worker, the step and the errno. One run per thread at a time. Ignores SIGPIPE unless the
+---program handles it.
 ---@param main async fun(...): ...
 ---@param options? kio.RunOptions
 ---@return any ... main's results
@@ -624,6 +624,13 @@ function kio.getsockname(fd) end
 ---@return string? code
 function kio.getpeername(fd) end
 
+---The traceback of an error that has left a run, when it is a table or a userdata: such a value
+---goes its way unchanged, while a string carries its traceback itself. Of the last run that it has
+---left.
+---@param err any
+---@return string? traceback
+function kio.traceback(err) end
+
 ---The numbers the raw operations take: openat(2), unlinkat(2), statx(2), renameat2(2), recv(2),
 ---send(2), fallocate(2).
 ---@class kio.Const
@@ -931,6 +938,17 @@ function kio.lseek(fd, whence, offset) end
 ---Errors about misuse point at the innermost function that is not in files like these.
 ---@param beginning string of their sources, as debug.getinfo tells it
 function kio.own_files(beginning) end
+
+---Raises the message, and the code behind it, where a function that is none of kio's own has
+---called: for iterators, which cannot return them.
+---@param message string
+---@param code? string
+function kio.raise(message, code) end
+
+---The words with which operations on streams fail with this code: "connection reset by peer".
+---@param code string
+---@return string
+function kio.error_words(code) end
 
 ---A descriptor that tells of changes, see inotify(7).
 ---@param path string

@@ -52,7 +52,8 @@ describe("io_uring refused", function()
       'local kio = require "kio"\nkio.run(print)\nprint "went on"')
     if status == 77 then return pending("not possible here: " .. output) end
     assert.same({ "exit", 1 }, { how, status })
-    assert.matches("%(command line%):2: kio%.run: no io_uring here\nio_uring  refused: EPERM", output)
+    assert.matches("%(command line%):2: kio%.run: no io_uring here\nio_uring  refused: EPERM",
+      output)
     assert.not_matches("went on", output)
   end)
 

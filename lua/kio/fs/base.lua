@@ -32,7 +32,7 @@ function base.self_of(self, name)
 end
 
 function base.refuse_second()
-  error("another task is using the position of this file", 3)
+  core.raise "another task is using the position of this file"
 end
 
 -- What a result of the output room means to the user: the file, or a failure with its count.

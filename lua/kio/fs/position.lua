@@ -51,24 +51,25 @@ function File.read(self, ...)
   return result(self, "read", reader(window, argument))
 end
 
-local function value_or_error(value, message, ...)
-  if value == nil and message then error(message, 3) end
-  return value, message, ...
+local function value_or_error(value, message, code, ...)
+  if value == nil and message then core.raise(message, code) end
+  return value, message, code, ...
 end
 
 -- The usual loop, with one format: nothing but the reader in each round.
 local function each_value(self, window, format)
   local reader, argument = formats.reader(format)
   return function()
-    if not window.fd then error((select(2, closed(self, "read"))), 2) end
+    if not window.fd then core.raise(select(2, closed(self, "read"))) end
     if not window:begin() then refuse_second() end
     local value, message, code = reader(window, argument)
-    if message then error((select(2, fail(self, "read", message, code))), 2) end
+    if message then core.raise(select(2, fail(self, "read", message, code))) end
     return value
   end
 end
 
----Iterates over the values of the formats (default "l"); a failure is raised.
+---Iterates over the values of the formats (default "l"); a failure is raised, with
+---its code behind the message.
 ---@param ... string|integer
 ---@return async fun(): string|number|nil, ...
 function File.lines(self, ...)

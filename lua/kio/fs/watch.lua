@@ -158,7 +158,7 @@ function Watch:next(options, ...)
   check_self(self, "next")
   options = check.options(options, 1, "next", TIMEOUT, ...)
   if not self.fd then return fail(self) end
-  if self.busy then error("another task is waiting for this watch", 2) end
+  if self.busy then core.raise "another task is waiting for this watch" end
   self.busy = true
   local _ <close> = setmetatable({ watch = self }, Busy)
   return take(self, options and options.timeout)
@@ -172,7 +172,7 @@ function Watch:events(...)
   check.no_more(0, "events", ...)
   return function()
     local event, message, code = self:next()
-    if not event and message and code ~= "EBADF" then error(message, 2) end
+    if not event and message and code ~= "EBADF" then core.raise(message, code) end
     return event
   end
 end

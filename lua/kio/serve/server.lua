@@ -5,6 +5,7 @@ local _ENV = require "kio.core".globals
 local accept = require "kio.accept"
 local core = require "kio.core"
 local event = require "kio.sync.event"
+local print_error = require "kio.serve.tell"
 local spread = require "kio.serve.spread"
 local watch_idle = require "kio.serve.idle"
 
@@ -49,13 +50,6 @@ local function handle(connection)
 end
 
 -- ---- errors ----
-
-local function print_error(err, peer, trace)
-  local text = core.escape(core.text_of(err), "text")
-  local stderr = io.stderr or STDERR
-  peer, trace = core.escape(peer), core.escape(trace or "", "text")
-  stderr:write(string.format("kio: the connection of %s failed: %s\n%s\n", peer, text, trace))
-end
 
 local function tell(server, peer, err, trace)
   server.report.failed = server.report.failed + 1

@@ -1,0 +1,14 @@
+/* Errors as those outside of a run see them. */
+#ifndef KIO_RUN_TRACEBACK_LUA_H
+#define KIO_RUN_TRACEBACK_LUA_H
+
+#include <lua.h>
+
+/* An error value that can carry no text, at `err`, leaves a run: its traceback, a string at `trace`
+   or nil, can be asked for as long as the value is alive. */
+void kio_trace_keep(lua_State *L, int err, int trace);
+/* The error on top is about to leave kio.run. When nothing in Lua catches it, and it carries no
+   traceback itself, it is told on stderr: the interpreter would say no more than its type. */
+void kio_trace_tell(lua_State *L);
+
+#endif

@@ -1,0 +1,39 @@
+---What a server says on stderr about the error of a handler: with the traceback what may be a fault
+---of the program, in one line what the peer did, for that is no fault and happens all the time.
+local _ENV = require "kio.core".globals
+local core = require "kio.core"
+
+local STDERR = io.stderr -- kept: a program may have no `io` any more
+
+-- How reads and writes of a connection fail through the peer, or the way to it.
+local OF_PEER = {
+  "ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNABORTED", "ENOTCONN", "EHOSTUNREACH", "ENETUNREACH",
+  "EHOSTDOWN", "ENETDOWN", "EMSGSIZE", "ENODATA",
+}
+
+-- Whether the text of an error is, with whatever in front, the message of an operation on that
+-- peer's stream that failed with one of these codes.
+local function by_peer(text, peer)
+  text = string.match(text, "^(.*) %(E%u+%)$") or text -- an iterator adds the code
+  for _, code in ipairs(OF_PEER) do
+    local ending = string.format(" %s: %s", peer, core.error_words(code))
+    if string.sub(text, -#ending) == ending then return true end
+  end
+  return false
+end
+
+---@param err any
+---@param peer kio.Address
+---@param trace? string
+return function(err, peer, trace)
+  local text = core.text_of(err)
+  local ended = by_peer(text, peer)
+  local stderr = io.stderr or STDERR
+  text, peer = core.escape(text, "text"), core.escape(peer)
+  if ended then
+    stderr:write(string.format("kio: the connection of %s ended: %s\n", peer, text))
+  else
+    trace = core.escape(trace or "", "text")
+    stderr:write(string.format("kio: the connection of %s failed: %s\n%s\n", peer, text, trace))
+  end
+end

@@ -127,6 +127,7 @@ build = {
         "csrc/task/sched_inbox.c",
         "csrc/task/sched_tree.c",
         "csrc/task/scope.c",
+        "csrc/task/sigpipe.c",
         "csrc/task/task.c",
         "csrc/task/traceback.c",
         "csrc/task/wait.c",

@@ -66,6 +66,7 @@
 #define KIO_POOL_GRACE_NS 200000000       /* how long the end waits for a job nobody misses */
 #define KIO_STOP_GRACE_NS 200000000 /* what the other threads get when the run has had its time */
 #define KIO_LATE_GRACE_NS 100000000 /* and then, to close what they have: all less than 0.5 s */
+#define KIO_EXIT_STALL_NS 500000000 /* how long os.exit waits for output of which nothing leaves */
 #define KIO_SHUTDOWN_TIMEOUT_S 30.0 /* how long a run may take to unwind its tasks */
 
 #endif

@@ -18,6 +18,7 @@
 
 static void flush_output(kio_member *member);
 static void detach(kio_member *member);
+static bool unsent(const kio_member *member);
 static void settle(kio_stream *stream);
 
 static void leave_soon(kio_stream *stream) {
@@ -42,6 +43,7 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer) {
   stream->out_mark = KIO_HIGH_WATER;
   stream->member.flush = flush_output;
   stream->member.detach = detach;
+  stream->member.unsent = unsent;
   return stream;
 }
 
@@ -294,6 +296,10 @@ void kio_stream_abandon_read(kio_task *reader) {
 
 bool kio_stream_drained(const kio_stream *stream) {
   return stream->out_size == 0 && !stream->sending;
+}
+
+static bool unsent(const kio_member *member) {
+  return !kio_stream_drained(KIO_CONTAINER(member, const kio_stream, member));
 }
 
 static void wake_writer(kio_stream *stream) {

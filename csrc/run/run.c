@@ -1,7 +1,6 @@
 /* kio.run and what tells about it. Owns the life of a scheduler: its userdata lies on the stack of
    kio.run, and its finalizer ends it even when lua_close or os.exit comes from within a task. */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/errname.h"
@@ -22,19 +21,13 @@
 #include "task/sched_end.h"
 #include "task/sched_inbox.h"
 #include "task/sched_tree.h"
+#include "task/sigpipe.h"
 #include "task/task.h"
 #include "task/traceback.h"
 
 enum { OPTIONS = 2, ON_ERROR, ON_WATCHDOG }; /* where they are on kio.run's stack */
 
 /* ---- running ---- */
-
-/* A write to a pipe nobody reads must be an error, not the end of the process; a program that has
-   set its own handler keeps it. */
-static void ignore_sigpipe(void) {
-  struct sigaction now;
-  if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
-}
 
 /* Called with the scheduler, main and on_watchdog. */
 static int l_start(lua_State *L) {
@@ -243,7 +236,7 @@ static int l_run(lua_State *L) {
     lua_pop(L, 1); /* the code */
     return lua_error(L);
   }
-  ignore_sigpipe();
+  sched->sigpipe = kio_sigpipe_hold();
   if (options.interrupt) kio_interrupt_install(sched);
   sched->on_error = lua_isfunction(L, ON_ERROR);
   lua_pushvalue(L, ON_ERROR);

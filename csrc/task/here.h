@@ -13,6 +13,7 @@
 #include "task/interrupt.h"
 #include "task/queue.h"
 #include "task/scope.h"
+#include "task/sigpipe.h"
 #include "task/task.h"
 #include "thread/inbox.h"
 #include "thread/runtime.h"
@@ -90,9 +91,11 @@ struct kio_sched {
   bool idle;            /* only they can wake it, as its runtime knows */
   bool asked;           /* the run ends because somebody asked it to */
   bool keep;            /* a worker that fails does not end the run */
+  bool over;            /* the loop has ended: not closed from within a task */
   char late[2 * KIO_FAILURE_MAX]; /* of `trouble`: workers that failed, threads that were late */
   kio_watch watch;                /* how long the running task has held the loop */
   kio_interrupt interrupt;
+  kio_sigpipe sigpipe;          /* what the end has to undo */
   volatile sig_atomic_t hooked; /* what runs is under the watchdog's hook */
   kio_sched_config config;
   kio_sched_stats stats;

@@ -24,3 +24,22 @@ void kio_sched_flush_members(kio_sched *sched) {
     member->flush(member);
   }
 }
+
+bool kio_sched_let_go(kio_sched *sched) {
+  bool any = false;
+  KIO_LIST_EACH(&sched->members, link) {
+    kio_member *member = KIO_CONTAINER(link, kio_member, link);
+    if (!member->held) continue;
+    kio_sched_dirty(sched, member);
+    any = true;
+  }
+  return any;
+}
+
+bool kio_sched_unsent(const kio_sched *sched) {
+  KIO_LIST_EACH(&sched->members, link) {
+    const kio_member *member = KIO_CONTAINER(link, kio_member, link);
+    if (member->unsent && member->unsent(member)) return true;
+  }
+  return false;
+}

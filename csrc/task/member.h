@@ -14,6 +14,8 @@ typedef struct kio_member {
   bool held; /* it has gathered output that waits for more; the end of the run lets it go */
   void (*flush)(struct kio_member *member);  /* queue what has been gathered in this turn */
   void (*detach)(struct kio_member *member); /* the scheduler ends: forget it */
+  /* Whether output of it has not left yet; NULL: it has none. */
+  bool (*unsent)(const struct kio_member *member);
 } kio_member;
 
 /* The member, its functions set, is told of the turns and the end of this scheduler. */
@@ -24,5 +26,10 @@ void kio_sched_leave(kio_member *member);
 void kio_sched_dirty(kio_sched *sched, kio_member *member);
 /* Once a turn: those with gathered output queue it. */
 void kio_sched_flush_members(kio_sched *sched);
+/* Nobody is left who would let held output go: it leaves with the next flush. Whether there is
+   any. */
+bool kio_sched_let_go(kio_sched *sched);
+/* Whether output of any member has not left yet. */
+bool kio_sched_unsent(const kio_sched *sched);
 
 #endif

@@ -141,22 +141,10 @@ static bool turn(kio_sched *sched) {
   return true;
 }
 
-/* Nobody is left who would let held output go: it leaves now. Whether there is any. */
-static bool let_go_of_held(kio_sched *sched) {
-  bool any = false;
-  KIO_LIST_EACH(&sched->members, link) {
-    kio_member *member = KIO_CONTAINER(link, kio_member, link);
-    if (!member->held) continue;
-    kio_sched_dirty(sched, member);
-    any = true;
-  }
-  return any;
-}
-
 static bool finished(kio_sched *sched) {
   bool idle = !sched->serving && kio_list_empty(&sched->tasks) && kio_list_empty(&sched->dirty) &&
               sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
-  return idle && !let_go_of_held(sched);
+  return idle && !kio_sched_let_go(sched);
 }
 
 /* Tasks are left, and neither the ready queue, nor a timer, nor the kernel, nor another thread can
@@ -216,6 +204,7 @@ static void run(kio_sched *sched) {
 
 void kio_sched_run(kio_sched *sched) {
   run(sched);
+  sched->over = true;
   kio_sched_close_inbox(sched);
   kio_sched_end_runtime(sched);
 }

@@ -13,6 +13,7 @@
 #include "task/member.h"
 #include "task/queue.h"
 #include "task/sched_tree.h"
+#include "task/sigpipe.h"
 #include "task/task.h"
 
 void kio_sched_trouble(kio_sched *sched, const char *what) {
@@ -131,8 +132,26 @@ void kio_sched_end_runtime(kio_sched *sched) {
   if (any) add_trouble(sched, "threads did not end within shutdown_timeout: ", late);
 }
 
+/* The state is being closed from within a task: what has been gathered still leaves, as long as
+   anything moves. No task runs any more. */
+static void let_output_leave(kio_sched *sched) {
+  int64_t now = kio_ring_now_ns(&sched->ring);
+  int64_t end = kio_after_ns(now, sched->config.shutdown_ns);
+  int64_t stall = kio_after_ns(now, KIO_EXIT_STALL_NS);
+  while (kio_sched_let_go(sched), kio_sched_flush_members(sched), kio_sched_unsent(sched)) {
+    int64_t left = kio_min_ns(end, stall) - now;
+    if (left <= 0) break;
+    kio_ring_enter(&sched->ring, left);
+    now = kio_ring_now_ns(&sched->ring);
+    if (kio_ring_has_news(&sched->ring)) stall = kio_after_ns(now, KIO_EXIT_STALL_NS);
+    kio_sched_tell_owners(sched);
+  }
+}
+
 void kio_sched_fini(kio_sched *sched) {
+  bool cut_off = sched->ring.backend && !sched->over && kio_ring_alive(&sched->ring);
   kio_interrupt_restore(sched);
+  if (cut_off) let_output_leave(sched);
   if (kio_sched_of_thread == sched) kio_sched_of_thread = NULL;
   if (!sched->ring.backend) return;
   abandon_tasks(sched);
@@ -149,4 +168,6 @@ void kio_sched_fini(kio_sched *sched) {
   kio_timers_fini(&sched->timers);
   kio_descs_fini(&sched->descs);
   kio_buffers_fini(&sched->buffers);
+  kio_sigpipe_restore(sched->sigpipe); /* nothing of ours writes any more */
+  sched->sigpipe = KIO_SIGPIPE_LEFT;
 }

@@ -54,8 +54,8 @@ local kio = {}
 ---Runs `main` as the root task and returns its results when every task has ended and all output has
 ---left. Raises main's error, or that of a task nobody took the error of; one that is a string
 ---carries its traceback. Raises, too, when it cannot start: without a ring what kio.check tells,
----else the worker, the step and the errno. One run per thread at a time. Ignores SIGPIPE unless the
----program handles it.
+---else the worker, the step and the errno. One run per thread at a time. Meanwhile SIGPIPE is held
+---off, unless the program handles it.
 ---@param main async fun(...): ...
 ---@param options? kio.RunOptions
 ---@return any ... main's results

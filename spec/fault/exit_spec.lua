@@ -182,6 +182,59 @@ describe("a process with operations in flight", function()
     end)
   ]]))
 
+  -- What is said as a stream's output, and how the program ends then.
+  local SAYS = {
+    ["in the main task"] = "kio.run(function() %s os.exit(7, true) end)",
+    ["in a child that others wait for"] = [[
+      kio.run(function()
+        kio.spawn(kio.sleep, 1000)
+        kio.spawn(function() %s os.exit(7, true) end):await()
+      end)]],
+    ["in a coroutine, with operations in flight"] = [[
+      kio.run(function()
+        busy()
+        coroutine.wrap(function() %s os.exit(7, true) end)()
+      end)]],
+    ["in a second run"] = "kio.run(kio.yield) kio.run(function() %s os.exit(7, true) end)",
+    ["in a finalizer"] = [[
+      kio.run(function()
+        %s
+        setmetatable({}, { __gc = function() os.exit(7, true) end })
+        collectgarbage()
+      end)]],
+  }
+  for where, program in pairs(SAYS) do
+    it("lets its gathered output leave when os.exit closes the state " .. where, function()
+      local path = support.tmpdir() .. "/words"
+      for _, say in ipairs {
+        "kio.stdout():write 'last words'",
+        "kio.stdout():buffer(1000):write 'last words'",
+        ([[
+          local flags = kio.const.O_CREAT | kio.const.O_WRONLY
+          local fd = assert(kio.openat(nil, %q, flags, 384))
+          kio.stream(fd):buffer(1000):write 'last words']]):format(path),
+      } do
+        local status, output = run("uring", program:format(say))
+        local file = io.open(path)
+        if file then
+          output = output .. file:read "a"
+          file:close()
+        end
+        assert.same({ 7, "last words" }, { status, output }, say)
+      end
+    end)
+  end
+
+  it("lets more output leave than a pipe holds, as long as somebody reads", function()
+    local status, output = run("uring", [[
+      kio.run(function()
+        kio.stdout():buffer(1 << 20):write(("x"):rep(300000))
+        os.exit(7, true)
+      end)
+    ]])
+    assert.same({ 7, 300000 }, { status, #output })
+  end)
+
   it("ends although the ring does not let go of a request in time, on sim", function()
     -- What the kernel may still write to is left to it, on purpose: not a leak to report.
     local options = "ASAN_OPTIONS=detect_leaks=0"

@@ -13,7 +13,6 @@ local ACCEPTS = 16 -- under way at a time: more gain nothing, one is 8 times slo
 local ACCEPT_BUDGET = 64
 local REST_MAX = 1024 -- connections that are still taken from the queue when the server stops
 local ONE_TRY = { timeout = 0 }
-local STDERR = io.stderr -- where a program has removed it
 
 -- ---- one connection ----
 

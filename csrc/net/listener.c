@@ -203,6 +203,7 @@ static int l_close_value(lua_State *L) {
 static int l_gc(lua_State *L) {
   listener *l = kio_finalized(L, LISTENER_TYPE);
   if (!l) return 0;
+  look(l);
   drop_acceptor(l);
   return kio_close_socket(L, &l->fd, false);
 }

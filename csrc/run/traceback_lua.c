@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "op/op.h"
 #include "op/registry.h"
 #include "task/traceback.h"
 
@@ -42,6 +43,7 @@ void kio_trace_keep(lua_State *L, int err, int trace) {
 /* traceback(err) -> that of the run it has left | nil */
 static int l_traceback(lua_State *L) {
   luaL_checkany(L, 1);
+  kio_takes(L, 1);
   lua_settop(L, 1);
   if (!is_object(L, 1)) return 0;
   push_kept(L);

@@ -159,7 +159,7 @@ static void push_fields(lua_State *L, int table) {
     return;
   }
   int count = 0, text = lua_gettop(L);
-  lua_pushliteral(L, "a table");
+  lua_pushfstring(L, "table: %p", lua_topointer(L, table));
   lua_replace(L, text);
   for (lua_pushnil(L); lua_next(L, table) && count < FIELDS_MAX; lua_settop(L, text + 1)) {
     if (lua_type(L, text + 1) != LUA_TSTRING) continue;

@@ -5,7 +5,9 @@ local _ENV = require "kio.core".globals
 local check = require "kio.fs.check"
 local core = require "kio.core"
 local pack, unpack = table.pack, table.unpack
-local group = {} ---@class kio.Group
+
+---@class kio.Group
+local group = {}
 
 -- What is wrong with a list of functions, or of what is_good says; nil: nothing.
 local function wrong_list(list, is_good, wanted)

@@ -213,6 +213,9 @@ end
 function testing.run(f, options, ...)
   check.no_more(2, "run", ...)
   if type(f) ~= "function" then error("kio.testing.run needs a function", 2) end
+  if options ~= nil and type(options) ~= "table" then
+    check.refuse(2, "run", "a table of options expected, got " .. type(options))
+  end
   local run_options, run = read(check.copy(options or {}))
   if run.watchdog > 0 then
     run_options.watchdog, run_options.on_watchdog = run.watchdog, on_watchdog(run)

@@ -14,7 +14,6 @@
 ---@class kio.Public
 ---@field Cancelled kio.Cancelled
 ---@field const kio.Const
----@field globals table the standard functions as they were when kio was loaded; for its own files
 local kio = {}
 
 ---What a cancellation raises, and a cancelled task ends with. One value; see kio.is_cancelled.
@@ -680,6 +679,7 @@ function kio.traceback(err) end
 ---@field listener_methods kio.Listener
 ---@field udp_methods kio.Udp
 ---@field buffer_methods kio.Buffer
+---@field globals table the standard functions as they were when kio was loaded; for its own files
 local kio = {}
 
 ---What kio.testing asks of kio.run: a clock that jumps, an order, a limit.

@@ -161,8 +161,8 @@ describe("a closed buffer", function()
   it("is told from what is no buffer", function()
     local methods = kio.core.buffer_methods
     for _, method in pairs(methods) do
-      raises("kio.Buffer expected", method, io.stdout, 1, "b", 1)
-      raises("kio.Buffer expected", method, "text", 1, "b", 1)
+      raises("kio.Buffer expected", method, io.stdout)
+      raises("kio.Buffer expected", method, "text")
     end
   end)
 end)

@@ -59,13 +59,13 @@ end)
 
 describe("the types of a handle", function()
   local function of_userdata(name) return debug.getregistry()[name].__index end
-  local function of_sync(name) return getmetatable(kio.sync[name](0)) end
+  local function of_sync(name, ...) return getmetatable(kio.sync[name](...)) end
 
   -- Methods by class. Those of userdata are found by the names of their metatables.
   local CLASSES = {
     ["kio.File"] = require("kio.fs.base").File,
     ["kio.Process"] = require "kio.process.handle",
-    ["kio.Mutex"] = of_sync "mutex", ["kio.Semaphore"] = of_sync "semaphore",
+    ["kio.Mutex"] = of_sync "mutex", ["kio.Semaphore"] = of_sync("semaphore", 0),
     ["kio.Condition"] = of_sync "condition", ["kio.Event"] = of_sync "event",
     ["kio.Waitgroup"] = of_sync "waitgroup", ["kio.Channel"] = of_sync "channel",
   }

@@ -110,7 +110,7 @@ describe("a fault of the program", function()
     assert.matches("failed: oh dear %(ENOPE%)\nstack traceback",
       text_of { message = "oh dear", code = "ENOPE" })
     assert.matches("failed: just this\n", text_of { message = "just this" })
-    assert.matches("failed: a table, reason = 42\n", text_of { reason = 42, {} })
+    assert.matches("failed: table: 0x%x+, reason = 42\n", text_of { reason = 42, {} })
     assert.matches("failed: in its own words\n", text_of(setmetatable({ message = "no" },
       { __tostring = function() return "in its own words" end })))
   end)

@@ -123,7 +123,7 @@ describe("an echo server", function()
     -- Lua's tables do not shrink: the one that anchors the tasks gets its size now.
     support.run(function()
       load(10, bytes)
-      together(3 * SCALE.connections, kio.yield)
+      together(3 * SCALE.connections, function() kio.yield() end)
     end)
     local fds, memory = descriptors(), lua_memory()
     local open, sizes, took = support.run(function() return load(SCALE.connections, bytes) end)

@@ -32,7 +32,7 @@ local steps = {
     return kio.spawn_blocking { function(n) return ("x"):rep(n) end, math.random(1000),
       wait = math.random(2) == 1 }
   end,
-  kio.yield,
+  function() kio.yield() end,
   function() collectgarbage "step" end,
   function(p) if #p.tasks > 0 then p.tasks[math.random(#p.tasks)]:cancel() end end,
   function(p)

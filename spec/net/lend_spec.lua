@@ -35,6 +35,9 @@ local function message(i)
   return string.pack("<I4", i) .. ("%05d"):format(i):rep(i % 7)
 end
 
+-- Calls f where Lua cannot yield, so that the loop does not turn however long it takes.
+local function in_one_turn(f) ("x"):gsub("x", function() f() end) end
+
 for name, options in pairs(ways) do
   describe("on " .. name, function()
     local function run(f)
@@ -70,7 +73,9 @@ for name, options in pairs(ways) do
           end)
         end
         for _ = 1, 3 do kio.yield() end
-        for i, stream in ipairs(far) do stream:write(message(i)) end
+        in_one_turn(function()
+          for i, stream in ipairs(far) do stream:write(message(i)) end
+        end)
         for i, reader in ipairs(readers) do assert.equal(message(i), reader:await()) end
         if options.lend_buffers and options.lend_buffers > 0 and not HOSTILE then
           assert.is_true(kio.stats().starved > 0, "nobody had to wait")

@@ -76,6 +76,7 @@ describe("closing one copy of a socket", function()
   end)
 
   it("leaves a worker that has the other one", function()
+    if support.chunk then pending "KIO_CHUNK knows one thread" end
     support.run(function()
       local peer, stream = connection.pair()
       local copy = passed_on(stream)

@@ -8,42 +8,37 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "base/config.h"
-
-enum { OWN = 1, FILLED = 2, COUNT_ONE = 4, COUNT_BITS = 28, STANDARD_LAST = 2 };
+enum { OWN = 1, FILLED = 2, COUNT_ONE = 1 << KIO_NUMBER_BITS, STANDARD_LAST = 2 };
 
 _Static_assert(KIO_NUMBER_MASK == KIO_FD_MAX - 1, "a stand-in has room for every descriptor");
 
 /* By number: whether it is kio's own, whether /dev/null is there in place of what was closed, and
    above these bits how often it was given back. Pages of numbers that are never used cost
    nothing. */
-static _Atomic uint32_t number_words[KIO_FD_MAX];
+kio_numbers kio_number_table;
 
 static bool has_word(int fd) {
   return fd >= 0 && fd < KIO_FD_MAX;
 }
 
-uint32_t kio_number_tenant(int fd) {
-  return has_word(fd) ? number_words[fd] / COUNT_ONE % (1U << COUNT_BITS) : 0;
-}
-
 static bool is_own(int fd) {
-  return has_word(fd) && number_words[fd] & OWN;
+  return has_word(fd) && kio_number_table.words[fd] & OWN;
 }
 
 int kio_number_own(int fd) {
-  if (has_word(fd)) number_words[fd] |= (uint32_t)OWN;
+  if (has_word(fd)) kio_number_table.words[fd] |= (uint32_t)OWN;
   return fd;
 }
 
 int kio_number_share(int fd) {
-  if (has_word(fd)) number_words[fd] &= ~(uint32_t)OWN;
+  if (has_word(fd)) kio_number_table.words[fd] &= ~(uint32_t)OWN;
   return fd;
 }
 
 void kio_number_vacate(int fd) {
   kio_number_share(fd);
-  if (has_word(fd)) number_words[fd] += (uint32_t)COUNT_ONE;
+  if (has_word(fd)) kio_number_table.words[fd] += (uint32_t)COUNT_ONE;
+  kio_number_table.changes++;
 }
 
 /* ---- closing ---- */
@@ -59,7 +54,7 @@ static int close_standard(int fd) {
   int null = open_null();
   if (null > STANDARD_LAST) {
     int result = dup2(null, fd) < 0 ? -1 : 0;
-    number_words[fd] |= (uint32_t)FILLED;
+    kio_number_table.words[fd] |= (uint32_t)FILLED;
     close(null);
     return result;
   }
@@ -74,7 +69,7 @@ int kio_number_close(int fd) {
 }
 
 bool kio_number_is_filled(int fd) {
-  return has_word(fd) && number_words[fd] & FILLED;
+  return has_word(fd) && kio_number_table.words[fd] & FILLED;
 }
 
 static bool standard_complete(void) {
@@ -88,7 +83,8 @@ static bool standard_complete(void) {
 int kio_number_fill_standard(void) {
   int fd = -1;
   if (standard_complete()) return 0;
-  while ((fd = open_null()) >= 0 && fd <= STANDARD_LAST) number_words[fd] |= (uint32_t)FILLED;
+  while ((fd = open_null()) >= 0 && fd <= STANDARD_LAST)
+    kio_number_table.words[fd] |= (uint32_t)FILLED;
   if (fd >= 0) close(fd);
   return fd >= 0 || standard_complete() ? 0 : -errno;
 }

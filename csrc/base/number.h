@@ -5,6 +5,7 @@
 #define KIO_BASE_NUMBER_H
 
 #include "base/base.h"
+#include "base/config.h"
 
 /* What stands for a number that a script may not use: beyond every descriptor, so that whatever is
    done with it fails with EBADF; the number itself is in the lower bits. */
@@ -17,8 +18,25 @@ enum {
 /* No name is below that, and no number beyond. */
 #define KIO_NUMBER_NAMED ((int64_t)1 << 62)
 
+/* What number.c keeps of each number; the functions below read it. */
+typedef struct kio_numbers {
+  _Atomic uint32_t changes;           /* how often any of them has changed hands */
+  _Atomic uint32_t words[KIO_FD_MAX]; /* the count of its tenants above KIO_NUMBER_BITS others */
+} kio_numbers;
+
+enum { KIO_NUMBER_BITS = 2, KIO_NUMBER_COUNT = (1 << 28) - 1 };
+
+extern kio_numbers kio_number_table __attribute__((visibility("hidden")));
+
 /* Who has the number now: another one whenever kio has closed it. */
-uint32_t kio_number_tenant(int fd);
+static inline uint32_t kio_number_tenant(int fd) {
+  if (fd < 0 || fd >= KIO_FD_MAX) return 0;
+  return kio_number_table.words[fd] >> KIO_NUMBER_BITS & KIO_NUMBER_COUNT;
+}
+/* Another value than before when any number has changed hands since. */
+static inline uint32_t kio_number_changes(void) {
+  return kio_number_table.changes;
+}
 /* Whether that is still so; a negative number has no tenants, and is always the same. */
 static inline bool kio_number_same(int fd, uint32_t tenant) {
   return fd < 0 || kio_number_tenant(fd) == tenant;

@@ -60,10 +60,9 @@ static void release(kio_sched *sched, kio_request **slot, bool under_way) {
 }
 
 /* A stream keeps its two slots: taking them anew for every message would double the cost. */
-int kio_stream_attach(kio_stream *stream, kio_sched *sched) {
+int kio_stream_attach_anew(kio_stream *stream, kio_sched *sched) {
   kio_stream_look(stream);
   if (stream->state == KIO_STREAM_LOST) return -EBADF;
-  if (stream->sched == sched) return 0;
   kio_assert(!stream->sched);
   bool plain = stream->kind != KIO_STREAM_SOCKET;
   int err = kio_sched_request(sched, plain ? KIO_OP_READ : KIO_OP_RECV, stream->fd, stream,
@@ -164,8 +163,7 @@ void kio_stream_close_later(kio_stream *stream) {
 
 /* Who has closed the number has cut off what was under way; what is still gathered is refused below
    the seam. */
-void kio_stream_look(kio_stream *stream) {
-  if (kio_number_same(stream->fd, stream->tenant)) return;
+void kio_stream_lose(kio_stream *stream) {
   stream->fd = -1;
   stream->state = KIO_STREAM_LOST;
   if (stream->out_size > 0 || stream->sending) stream->out_err = EBADF;

@@ -8,6 +8,7 @@
 #ifndef KIO_NET_STREAM_H
 #define KIO_NET_STREAM_H
 
+#include "base/number.h"
 #include "ring/buffer.h"
 #include "ring/request.h"
 #include "task/member.h"
@@ -83,11 +84,21 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer);
 kio_sockaddr kio_stream_peer(const kio_stream *stream);
 /* The Lua side lets go: close_later, then free. */
 void kio_stream_drop(kio_stream *stream);
+/* Its number was closed by somebody else: it has no descriptor any more. */
+void kio_stream_lose(kio_stream *stream);
 /* Looks whether it still has its descriptor. One whose number was closed (kio.close, close_now, on
    whatever thread) is LOST from then on, and does not touch it again. */
-void kio_stream_look(kio_stream *stream);
-/* Makes the stream work on this scheduler, if it does not yet. 0, -EBADF or -ENOMEM. */
-int kio_stream_attach(kio_stream *stream, kio_sched *sched);
+static inline void kio_stream_look(kio_stream *stream) {
+  if (!kio_number_same(stream->fd, stream->tenant)) kio_stream_lose(stream);
+}
+/* Makes the stream, which works on no scheduler, work on this one. 0, -EBADF or -ENOMEM. */
+int kio_stream_attach_anew(kio_stream *stream, kio_sched *sched);
+/* kio_stream_attach_anew, unless it works on this scheduler already. A number that is closed from
+   now on is refused below the seam. */
+static inline int kio_stream_attach(kio_stream *stream, kio_sched *sched) {
+  bool attached = stream->sched == sched && stream->state != KIO_STREAM_LOST;
+  return attached ? 0 : kio_stream_attach_anew(stream, sched);
+}
 /* Takes it off its scheduler, with what is unread and what has not left. Nothing may be in
    flight. */
 void kio_stream_leave(kio_stream *stream);

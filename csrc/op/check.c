@@ -8,7 +8,19 @@
 #include "op/op.h"
 #include "task/traceback.h"
 
+/* A loop gives its control variable to whatever function it is over:
+   `for value in channel.receive, channel do`. */
+static bool is_iterator(lua_State *L) {
+  lua_Debug frame;
+  bool known = lua_getstack(L, 0, &frame) && lua_getinfo(L, "n", &frame) && frame.name;
+  return known && strcmp(frame.namewhat, "for iterator") == 0;
+}
+
 void kio_check_excess(lua_State *L, int most) {
+  if (is_iterator(L)) {
+    lua_settop(L, most);
+    return;
+  }
   for (int i = lua_gettop(L); i > most; i--) {
     if (!lua_isnil(L, i)) luaL_argerror(L, i, "too many arguments");
   }

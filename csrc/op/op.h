@@ -131,7 +131,7 @@ void kio_set_integer(lua_State *L, const char *name, lua_Integer value);
 void kio_set_number(lua_State *L, const char *name, lua_Number value);
 void kio_set_text(lua_State *L, const char *name, const char *text);
 
-/* kio_takes when there are more: raises unless all of those are nil. */
+/* kio_takes when there are more: raises unless all of those are nil, or a loop gives them. */
 void kio_check_excess(lua_State *L, int most);
 /* The first line of a function that Lua calls with up to so many arguments: others are refused, and
    not left out of account. What takes a `timeout` as its last argument says so by that. */

@@ -168,7 +168,7 @@ static inline bool kio_request_goes_on(const kio_request *request) {
 }
 /* Whether its result is a new descriptor. */
 static inline bool kio_request_brings(const kio_request *request) {
-  return kio_op_look(request->op)->brings_fd;
+  return kio_op_facts_of[request->op].brings_fd;
 }
 /* Whether it has none because there was no room for one. */
 static inline bool kio_request_lacks_fd(const kio_request *request) {

@@ -117,6 +117,9 @@ static bool is_stray(const kio_request *request) {
 /* What was queued before its number was closed, by whatever thread, must not reach the next one who
    has it. */
 static void refuse_strays(kio_ring *ring) {
+  uint32_t changes = kio_number_changes();
+  if (ring->numbers == changes) return; /* nobody has closed anything since the last time */
+  ring->numbers = changes;
   KIO_LIST_EACH(&ring->queued, link) {
     kio_request *request = KIO_CONTAINER(link, kio_request, link);
     if (!is_stray(request)) continue;
@@ -157,9 +160,10 @@ void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
   kio_assert(kio_request_under_way(request));
   request->state = KIO_REQUEST_COMPLETE;
   request->result = result;
-  /* Until its task has it, nobody is to close it by its number. */
-  if (kio_request_brings(request)) kio_number_own(result);
-  if (kio_request_lacks_fd(request)) ring->lacks_fd = true;
+  if (kio_request_brings(request)) {
+    kio_number_own(result); /* until its task has it, nobody is to close it by its number */
+    if (kio_request_lacks_fd(request)) ring->lacks_fd = true;
+  }
   if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);
   kio_list_push(&ring->completed, &request->link);
   if (!(request->flags & KIO_REQUEST_SILENT)) ring->pending--;

@@ -67,6 +67,7 @@ struct kio_ring {
   bool lacks_fd;                   /* something completed for want of a descriptor; the owner's */
   bool told;                       /* the present entry has brought a result on the way */
   int refused;                     /* why the kernel takes nothing any more: -errno; else 0 */
+  uint32_t numbers;                /* kio_number_changes when strays were last looked for */
   kio_list queued;                 /* requests the kernel has not seen, in order */
   kio_list cancels;                /* requests whose cancel has not been sent, by cancel_link */
   kio_list completed;              /* requests with a result nobody has popped */

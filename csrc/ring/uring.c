@@ -281,7 +281,8 @@ static bool begin_step(kio_ring *ring, uring *u, kio_request *request) {
 }
 
 static void end_step(kio_ring *ring, uring *u, kio_request *request, int result) {
-  switch (kio_step_end(request, &result)) {
+  bool on = kio_op_facts_of[request->op].in_steps;
+  switch (on ? kio_step_end(request, &result) : KIO_STEP_DONE) {
   case KIO_STEP_LATER: kio_pause_begin(&u->pauses, ring, request); break;
   case KIO_STEP_NEXT: kio_ring_retry(ring, request); break;
   default: kio_ring_complete(ring, request, result);
@@ -332,8 +333,7 @@ static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe
     }
     if (cqe->flags) note_arrival(ring, u, request, cqe);
     if (!request) return;
-    bool rare = !u->group || cqe->res == -ENOBUFS;
-    if (rare && goes_on(ring, u, request, cqe->res)) return;
+    if ((!u->group || cqe->res == -ENOBUFS) && goes_on(ring, u, request, cqe->res)) return;
     end_step(ring, u, request, result_of(cqe));
     return;
   }

@@ -139,6 +139,19 @@ describe("a public function", function()
     end)
   end)
 
+  it("may be what a loop is over, which gives it the control variable", function()
+    support.run(function()
+      for _, channel in ipairs { kio.thread.channel(3), kio.sync.channel(3) } do
+        for i = 1, 3 do channel:try_send(i) end
+        channel:close()
+        local sum = 0
+        for value in channel.try_receive, channel do sum = sum + value end
+        assert.equal(6, sum)
+        support.expect_error("too many arguments", channel.try_receive, channel, 1)
+      end
+    end)
+  end)
+
   it("of a runtime, too", function()
     local runtime <close> = assert(kio.runtime { threads = 1 })
     for _, name in ipairs { "running", "size" } do

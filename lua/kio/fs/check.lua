@@ -22,10 +22,13 @@ local function excess(...)
   for i = 1, select("#", ...) do if (select(i, ...)) ~= nil then return i end end
 end
 
+-- Whether the public function is what a loop is over: it is given the control variable then.
+local function is_iterator() return debug.getinfo(3, "n").namewhat == "for iterator" end
+
 ---That nothing but nils was given behind the last argument a function takes, its `count`-th.
 function check.no_more(count, name, ...)
   local more = excess(...)
-  if more then refuse(count + more, name, "too many arguments") end
+  if more and not is_iterator() then refuse(count + more, name, "too many arguments") end
 end
 
 ---Wrong in a way that no check below covers.
@@ -236,7 +239,7 @@ function check.options(options, index, name, known, ...)
     end
   end
   local more = excess(...)
-  if more then refuse(index + more, name, "too many arguments") end
+  if more and not is_iterator() then refuse(index + more, name, "too many arguments") end
   return own
 end
 

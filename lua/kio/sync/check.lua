@@ -21,10 +21,15 @@ function check.refuse(text)
   refuse(text)
 end
 
+-- Whether the public function is what a loop is over: it is given the control variable then.
+local function is_iterator() return debug.getinfo(3, "n").namewhat == "for iterator" end
+
 ---That nothing but nils was given behind the last argument a function takes, its `count`-th.
 function check.no_more(count, name, ...)
   for i = 1, select("#", ...) do
-    if (select(i, ...)) ~= nil then refuse_argument(count + i, name, "too many arguments") end
+    if (select(i, ...)) ~= nil and not is_iterator() then
+      refuse_argument(count + i, name, "too many arguments")
+    end
   end
 end
 

@@ -99,9 +99,9 @@ kio_task *kio_op_begin_slowly(lua_State *L) {
   return task;
 }
 
-kio_task *kio_op_begin_lightly(lua_State *L) {
+kio_task *kio_op_begin_lightly_slowly(lua_State *L) {
   kio_task *task = kio_op_task(L);
-  bool on = kio_sched_spend(task->sched) || !lua_isyieldable(L) || task->sched->stuck;
+  bool on = !lua_isyieldable(L) || task->sched->stuck;
   return on && !kio_task_is_cancelled(task) ? task : kio_op_begin_slowly(L);
 }
 

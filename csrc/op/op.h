@@ -50,8 +50,14 @@ static inline int kio_op_at_once(lua_State *L, int count) {
   bool on = kio_sched_spend(sched) || !kio_sched_is_spent(sched);
   return on ? count : kio_op_let_turn(L, count);
 }
+/* kio_op_begin_lightly when something is in the way, or the loop may have to turn. */
+kio_task *kio_op_begin_lightly_slowly(lua_State *L);
 /* The same for what seldom waits: where Lua cannot yield it is not refused, and goes on. */
-kio_task *kio_op_begin_lightly(lua_State *L);
+static inline kio_task *kio_op_begin_lightly(lua_State *L) {
+  kio_task *task = kio_op_running(L);
+  bool on = task && !kio_task_is_cancelled(task) && kio_sched_spend(task->sched);
+  return on ? task : kio_op_begin_lightly_slowly(L);
+}
 /* The same for what parks in any case, and must not miss what happens before: only a cancelled task
    lets the loop turn. */
 kio_task *kio_op_begin_waiting(lua_State *L);

@@ -60,7 +60,7 @@ typedef struct kio_op_facts {
   bool in_steps;    /* io_uring might wait where it must not: it may be served in steps */
 } kio_op_facts;
 
-extern const kio_op_facts kio_op_facts_of[KIO_OP_COUNT];
+extern const kio_op_facts kio_op_facts_of[KIO_OP_COUNT] __attribute__((visibility("hidden")));
 
 /* What is true of an operation. */
 static inline const kio_op_facts *kio_op_look(unsigned op) {

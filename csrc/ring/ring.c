@@ -156,18 +156,20 @@ kio_request *kio_ring_next_cancel(kio_ring *ring) {
   return NULL;
 }
 
+static void note_brought(kio_ring *ring, const kio_request *request) {
+  kio_number_own(request->result); /* until its task has it, nobody is to close it by its number */
+  if (kio_request_lacks_fd(request)) ring->lacks_fd = true;
+}
+
 void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
   kio_assert(kio_request_under_way(request));
   request->state = KIO_REQUEST_COMPLETE;
   request->result = result;
-  if (kio_request_brings(request)) {
-    kio_number_own(result); /* until its task has it, nobody is to close it by its number */
-    if (kio_request_lacks_fd(request)) ring->lacks_fd = true;
-  }
   if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);
   kio_list_push(&ring->completed, &request->link);
   if (!(request->flags & KIO_REQUEST_SILENT)) ring->pending--;
   ring->stats.completions++;
+  if (kio_request_brings(request)) note_brought(ring, request);
 }
 
 void kio_ring_more(kio_ring *ring, kio_request *request, int result) {

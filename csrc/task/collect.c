@@ -24,6 +24,13 @@ static bool has_room(int wanted) {
   return all;
 }
 
+/* What a collection costs: not what other programs take of the processor meanwhile. */
+static int64_t spent_ns(void) {
+  struct timespec spent;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+  return spent.tv_sec * KIO_NS_PER_SEC + spent.tv_nsec;
+}
+
 /* Spends nothing that has not been earned, but for a little ahead. */
 static bool affordable(kio_sched *sched, int64_t now_ns) {
   int64_t earned = (now_ns - sched->collect_seen_ns) / KIO_COLLECT_SHARE;
@@ -35,11 +42,11 @@ static bool affordable(kio_sched *sched, int64_t now_ns) {
 bool kio_collect(lua_State *L, int err, int wanted) {
   kio_sched *sched = kio_sched_here();
   if (!may_help(err) || (wanted > 0 && has_room(wanted))) return false;
-  int64_t began_ns = kio_real_now_ns();
-  if (sched && !affordable(sched, began_ns)) return false;
+  if (sched && !affordable(sched, kio_real_now_ns())) return false;
+  int64_t before_ns = spent_ns();
   lua_gc(L, LUA_GCCOLLECT, 0);
   bool helped = has_room(wanted);
-  if (sched && (!helped || wanted == 0)) sched->collect_ns -= kio_real_now_ns() - began_ns;
+  if (sched && (!helped || wanted == 0)) sched->collect_ns -= spent_ns() - before_ns;
   kio_log("no descriptor was left: garbage was collected, %s",
           helped ? "which had some" : "in vain");
   return helped;

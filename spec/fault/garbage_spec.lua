@@ -108,17 +108,17 @@ describe("with all descriptors held by garbage", function()
       print "done"]])
   end)
 
+  -- In a namespace with a limit of its own: that of the user is everybody's.
   it("and all of a user's watches", function()
+    local inside = "unshare -U -r sh -c 'echo 20 > /proc/sys/user/max_inotify_instances"
+    if not os.execute(inside .. "' 2>/dev/null") then pending "no user namespace may be made here" end
     local output, how, status = child.run([[
       collectgarbage "stop"
       local kio = require "kio"
       kio.run(function()
-        local limit <close> = io.open "/proc/sys/fs/inotify/max_user_instances"
-        for _ = 1, math.min(limit and limit:read "n" or 128, 2000) + 50 do
-          assert(kio.fs.watch "/")
-        end
+        for _ = 1, 70 do assert(kio.fs.watch "/") end
         print "done"
-      end)]], "prlimit --nofile=4096")
+      end)]], inside .. [[ && exec "$@"' sh]])
     assert.equal("done\nexit 0", output .. how .. " " .. status)
   end)
 

@@ -153,6 +153,7 @@ static int l_connect(lua_State *L) {
 /* net_listen(address [, options]) -> listener */
 static int l_listen(lua_State *L) {
   kio_takes(L, 2);
+  kio_op_begin_plainly(L);
   static const char *const others[] = {"backlog", "type", NULL};
   kio_sockaddr address;
   kio_socket_options options = kio_socket_defaults;

@@ -143,6 +143,7 @@ static int carry_out(const plan *p) {
 
 /* net_udp([address [, options]]) -> udp */
 static int l_udp(lua_State *L) {
+  kio_op_begin_plainly(L);
   plan p = {.options = {.type = SOCK_DGRAM}};
   if (!read_plan(L, &p)) return 3;
   kio_udp_push_empty(L);

@@ -105,6 +105,12 @@ kio_task *kio_op_begin_lightly_slowly(lua_State *L) {
   return on && !kio_task_is_cancelled(task) ? task : kio_op_begin_slowly(L);
 }
 
+void kio_op_begin_plainly(lua_State *L) {
+  kio_task *task = kio_op_running(L);
+  if (!task || kio_sched_spend(task->sched)) return;
+  if (lua_isyieldable(L) && !task->sched->stuck) kio_op_begin_slowly(L);
+}
+
 kio_task *kio_op_begin_waiting(lua_State *L) {
   kio_task *task = kio_op_running(L);
   if (kio_op_is_plain(L, task)) return task;

@@ -24,6 +24,7 @@
 /* socket("tcp4" | "tcp6" | "udp4" | "udp6" | "unix" | "unixgram" | "seqpacket") -> fd */
 static int l_socket(lua_State *L) {
   kio_takes(L, 1);
+  kio_op_begin_plainly(L);
   static const char *const names[] = {"tcp4", "tcp6",     "udp4",      "udp6",
                                       "unix", "unixgram", "seqpacket", NULL};
   static const int kinds[][2] = {
@@ -48,6 +49,7 @@ static int push_pair(lua_State *L, const int fds[2]) {
 /* pipe() -> reading fd, writing fd */
 static int l_pipe(lua_State *L) {
   kio_takes(L, 0);
+  kio_op_begin_plainly(L);
   int fds[2];
   int failed = pipe2(fds, O_CLOEXEC);
   if (failed && kio_collect(L, -errno, 2)) failed = pipe2(fds, O_CLOEXEC);
@@ -57,6 +59,7 @@ static int l_pipe(lua_State *L) {
 
 /* socketpair(["stream" | "datagram" | "seqpacket"]) -> fd, fd: two Unix sockets, connected */
 static int l_socketpair(lua_State *L) {
+  kio_op_begin_plainly(L);
   static const char *const names[] = {"stream", "datagram", "seqpacket", NULL};
   static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
   int fds[2], type = types[luaL_checkoption(L, 1, "stream", names)] | SOCK_CLOEXEC;
@@ -70,6 +73,7 @@ static int l_socketpair(lua_State *L) {
 /* bind(fd, address) -> true */
 static int l_bind(lua_State *L) {
   kio_takes(L, 2);
+  kio_op_begin_plainly(L);
   size_t size;
   kio_sockaddr address;
   int fd = kio_check_fd(L, 1);
@@ -172,6 +176,7 @@ static int l_escape(lua_State *L) {
 
 /* inotify(path, mask) -> fd that tells of changes, see inotify(7) */
 static int l_inotify(lua_State *L) {
+  kio_op_begin_plainly(L);
   const char *path = kio_check_path(L, 1);
   uint32_t mask = (uint32_t)luaL_checkinteger(L, 2);
   int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);

@@ -9,6 +9,7 @@
 #include "base/number.h"
 #include "net/sockopt.h"
 #include "net/stream_lua.h"
+#include "op/op.h"
 #include "process/process.h"
 #include "task/collect.h"
 
@@ -193,6 +194,7 @@ int kio_process_spawn(lua_State *L) {
   stdio all[3];
   char why[WHY_MAX];
   bool in_folder;
+  kio_op_begin_plainly(L);
   luaL_checktype(L, ARGV, LUA_TTABLE);
   luaL_argcheck(L, lua_rawlen(L, ARGV) > 0, ARGV, "a command expected");
   luaL_checktype(L, ENV, LUA_TTABLE);

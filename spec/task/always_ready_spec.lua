@@ -246,6 +246,45 @@ local ready = {
   ["kio.net.connect, malformed"] = function()
     return function() assert(select(3, kio.net.connect "127.0.0.1:x") == "EINVAL") end
   end,
+  ["kio.net.listen, refused"] = function()
+    local listener = kio.net.listen "127.0.0.1:0"
+    local taken = listener:address()
+    return function() assert(select(3, kio.net.listen(taken)) == "EADDRINUSE") end, listener
+  end,
+  ["kio.net.listen, closed at once"] = function()
+    return function() kio.net.listen("127.0.0.1:0"):close() end
+  end,
+  ["kio.net.udp, refused"] = function()
+    local udp = kio.net.udp "127.0.0.1:0"
+    local taken = udp:address()
+    return function() assert(select(3, kio.net.udp(taken)) == "EADDRINUSE") end, udp
+  end,
+  ["kio.net.udp, closed at once"] = function()
+    return function() kio.net.udp("127.0.0.1:0"):close() end
+  end,
+  ["kio.socketpair, closed at once"] = function()
+    return function()
+      local a, b = kio.socketpair()
+      kio.stream(a):close()
+      kio.stream(b):close()
+    end
+  end,
+  ["kio.bind, refused"] = function()
+    local listener, fd = kio.net.listen "127.0.0.1:0", kio.socket "tcp4"
+    local taken, both = listener:address(), {}
+    function both.close() listener:close() kio.close(fd) end
+    return function() assert(select(3, kio.bind(fd, taken)) == "EADDRINUSE") end, both
+  end,
+  ["kio.fs.watch, refused"] = function()
+    return function() assert(select(3, kio.fs.watch "/no-such-file") == "ENOENT") end
+  end,
+  ["kio.process.spawn, refused"] = function()
+    return function() assert(select(3, kio.process.spawn { "/no-such-file" }) == "ENOENT") end
+  end,
+  ["kio.sendfile of nothing"] = function()
+    local client, server = connected()
+    return function() assert(kio.sendfile(client:fd(), server:fd(), nil, 0) == 0) end
+  end,
   ["kio.scope"] = function() return function() kio.scope(noop) end end,
   ["kio.timeout"] = function() return function() kio.timeout(1, noop) end end,
   ["kio.all of nothing"] = function() return function() kio.all {} end end,

@@ -215,11 +215,17 @@ static int call_donek(lua_State *L, int status, lua_KContext ctx) {
   return count;
 }
 
-/* Its own copies of the descriptors in `e`; 0, or why there are none. */
-static int own_descriptors(errand *e, int fd, int like) {
-  e->fd = fd < 0 ? -1 : kio_number_own(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-  e->like = like < 0 ? -1 : kio_number_own(fcntl(like, F_DUPFD_CLOEXEC, 3));
-  return e->fd < 0 && fd >= 0 ? errno : e->like < 0 && like >= 0 ? errno : 0;
+static int copy_of(int fd) {
+  int copy = kio_number_own(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  return copy >= 0 ? copy : -errno;
+}
+
+/* A copy of its own of fd in *own, when there is one; 0 or -errno. */
+static int own_descriptor(lua_State *L, int fd, int *own) {
+  if (fd < 0) return 0;
+  *own = copy_of(fd);
+  if (*own < 0 && kio_collect(L, *own, 1)) *own = copy_of(fd);
+  return *own < 0 ? *own : 0;
 }
 
 static int call(lua_State *L, const errand *what, int64_t timeout_ns) {
@@ -238,10 +244,12 @@ static int call(lua_State *L, const errand *what, int64_t timeout_ns) {
   c->errand = *what;
   c->errand.path = memcpy(c + 1, path, size);
   c->due_ns = kio_sched_due(task->sched, timeout_ns);
-  int err = own_descriptors(&c->errand, what->fd, what->like);
+  c->errand.fd = c->errand.like = -1;
+  int err = own_descriptor(L, what->fd, &c->errand.fd);
+  if (!err) err = own_descriptor(L, what->like, &c->errand.like);
   if (err) {
     kio_call_end(&c->call);
-    return kio_fail(L, err, kind->name, path);
+    return kio_fail(L, -err, kind->name, path);
   }
   return kio_call_submit(L, task, &c->call, timeout_ns, call_donek);
 }

@@ -58,9 +58,9 @@ static inline kio_task *kio_op_begin_lightly(lua_State *L) {
   bool on = task && !kio_task_is_cancelled(task) && kio_sched_spend(task->sched);
   return on ? task : kio_op_begin_lightly_slowly(L);
 }
-/* The same for what never parks, is also called outside of tasks, and may be tried over and over until
-   the system grants it: only a task that has spent its budget lets the loop turn, and is refused
-   when it is cancelled. */
+/* The same for what never parks, is also called outside of tasks, and may be tried over and over
+   until the system grants it: only a task that has spent its budget lets the loop turn, and is
+   refused when it is cancelled. */
 void kio_op_begin_plainly(lua_State *L);
 /* The same for what parks in any case, and must not miss what happens before: only a cancelled task
    lets the loop turn. */

@@ -170,10 +170,11 @@ static inline bool kio_request_goes_on(const kio_request *request) {
 static inline bool kio_request_brings(const kio_request *request) {
   return kio_op_facts_of[request->op].brings_fd;
 }
-/* Whether it has none because there was no room for one. */
-static inline bool kio_request_lacks_fd(const kio_request *request) {
-  bool no_room = request->result == -EMFILE || request->result == -ENFILE;
-  return no_room && kio_request_brings(request);
+/* How many descriptors it had no room for: the one that it brings, or the two that a splice needs
+   meanwhile. 0: none, or it has not failed for that. */
+static inline int kio_request_lacks_fds(const kio_request *request) {
+  if (request->result != -EMFILE && request->result != -ENFILE) return 0;
+  return request->op == KIO_OP_SPLICE ? 2 : kio_request_brings(request);
 }
 /* Whether it comes without a buffer: what it receives is in request->buffer when it has completed,
    at most arg.io.size bytes, which are no more than KIO_BUFFER_MIN. */

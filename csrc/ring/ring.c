@@ -156,9 +156,10 @@ kio_request *kio_ring_next_cancel(kio_ring *ring) {
   return NULL;
 }
 
-static void note_brought(kio_ring *ring, const kio_request *request) {
-  kio_number_own(request->result); /* until its task has it, nobody is to close it by its number */
-  if (kio_request_lacks_fd(request)) ring->lacks_fd = true;
+/* A negative result. */
+static void note_failed(kio_ring *ring, const kio_request *request) {
+  int lacks = kio_request_lacks_fds(request);
+  if (lacks > ring->lacks_fds) ring->lacks_fds = lacks;
 }
 
 void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
@@ -169,7 +170,9 @@ void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
   kio_list_push(&ring->completed, &request->link);
   if (!(request->flags & KIO_REQUEST_SILENT)) ring->pending--;
   ring->stats.completions++;
-  if (kio_request_brings(request)) note_brought(ring, request);
+  if (result < 0) note_failed(ring, request);
+  /* Until its task has it, nobody is to close it by its number. */
+  else if (kio_request_brings(request)) kio_number_own(result);
 }
 
 void kio_ring_more(kio_ring *ring, kio_request *request, int result) {

@@ -64,7 +64,7 @@ struct kio_ring {
   kio_slab slab;                   /* every request of this ring */
   kio_buffers *buffers;            /* of the configuration */
   bool multishot;                  /* accepts may go on; set by the backend */
-  bool lacks_fd;                   /* something completed for want of a descriptor; the owner's */
+  int lacks_fds;                   /* for want of so many something came to nothing; the owner's */
   bool told;                       /* the present entry has brought a result on the way */
   int refused;                     /* why the kernel takes nothing any more: -errno; else 0 */
   uint32_t numbers;                /* kio_number_changes when strays were last looked for */

@@ -8,12 +8,14 @@
    lost with a request that is cancelled. Called by the ring's thread only. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "ring/uring_step.h"
 
 enum {
@@ -64,12 +66,13 @@ static bool must_not_wait(const kio_request *r) {
 
 /* Non-blocking in itself; what is left in it goes with it. 0 or -errno. */
 static int open_private(int ends[2]) {
-  return pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : -errno;
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return -errno;
+  for (int i = 0; i < 2; i++) kio_number_own(ends[i]);
+  return 0;
 }
 
 static void close_private(const int ends[2]) {
-  close(ends[0]); /* a pipe nobody else has: nothing that could fail */
-  close(ends[1]);
+  for (int i = 0; i < 2; i++) kio_number_close(ends[i]); /* nobody else has it: cannot fail */
 }
 
 static int outcome(ssize_t count) {
@@ -102,10 +105,24 @@ static void consume(int fd, char *over, size_t size) {
   }
 }
 
+/* Whether a pipe can be written to now: 0, -EAGAIN, or -EPIPE. */
+static int may_put(int fd) {
+  struct pollfd look = {fd, POLLOUT, 0};
+  if (poll(&look, 1, 0) <= 0) return -EAGAIN;
+  return look.revents & POLLERR ? -EPIPE : 0;
+}
+
+/* The same without a pipe of ours, for the bytes have been taken and cannot be put back: what fits
+   into a pipe that is ready, unless another process fills it at this moment. */
+static int put_plainly(int fd, const char *from, size_t size) {
+  int err = may_put(fd);
+  return err ? err : outcome(write(fd, from, kio_min_size(size, PIPE_BUF)));
+}
+
 /* How many bytes it has taken, or -errno. */
 static int put(int fd, const char *from, size_t size) {
-  int ends[2], err = open_private(ends);
-  if (err) return err;
+  int ends[2];
+  if (open_private(ends) != 0) return put_plainly(fd, from, size);
   int count = outcome(write(ends[1], from, size));
   if (count > 0) count = move(ends[0], fd, (size_t)count);
   close_private(ends);
@@ -161,13 +178,6 @@ static kio_step_verdict have_read(kio_request *r, int *result, int count) {
   if (count <= 0) return done(result, count);
   r->step = KIO_SPLICE_PUSH;
   return KIO_STEP_NEXT;
-}
-
-/* Whether a pipe can be written to now: 0, -EAGAIN, or -EPIPE. */
-static int may_put(int fd) {
-  struct pollfd look = {fd, POLLOUT, 0};
-  if (poll(&look, 1, 0) <= 0) return -EAGAIN;
-  return look.revents & POLLERR ? -EPIPE : 0;
 }
 
 /* Into a pipe: no more than it has room for, for what has been read cannot be put back. */

@@ -69,7 +69,7 @@ static void wake_closer(const kio_fd_ref *ref) {
 /* One that found no descriptor for what it was to bring, and there may be one now. */
 static bool tries_again(kio_sched *sched, kio_request *request) {
   bool alone = request->flags & (KIO_REQUEST_ORPHAN | KIO_REQUEST_CLOSED | KIO_REQUEST_CANCELLING);
-  bool tries = sched->collected && kio_request_lacks_fd(request) && !request->again && !alone;
+  bool tries = sched->collected && kio_request_lacks_fds(request) > 0 && !request->again && !alone;
   if (!tries) return false;
   kio_request_renew(request);
   request->again = true;

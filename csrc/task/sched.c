@@ -134,10 +134,12 @@ static bool turn(kio_sched *sched) {
   bound_draining(sched);
   enter(sched);
   if (sched->inbox) kio_sched_take_posts(sched); /* first: who posts later need not wake us */
-  if (sched->ring.lacks_fd) sched->collected = kio_collect(sched->L, -EMFILE, 1);
+  int lacks = sched->ring.lacks_fds;
+  if (lacks > 0) sched->collected = kio_collect(sched->L, -EMFILE, lacks);
   read_clock(sched);
   kio_sched_tell_owners(sched);
-  sched->collected = sched->ring.lacks_fd = false;
+  sched->collected = false;
+  sched->ring.lacks_fds = 0;
   return true;
 }
 

@@ -78,8 +78,12 @@ end
 
 -- ---- reading ----
 
+-- Whether somebody has closed its descriptor by the number.
+local function is_lost(self) return self.fd and not core.plain_fd(self.held) end
+
 local function fail(self, message, code)
   if not self.fd then message, code = "the watch is closed", "EBADF"
+  elseif is_lost(self) then message, code = "it was closed by its number", "EBADF"
   else message = string.match(message, "^[^:]*: (.*)$") or message end
   return nil, string.format("watch %s: %s", self.path, message), code
 end
@@ -172,7 +176,7 @@ function Watch:events(...)
   check.no_more(0, "events", ...)
   return function()
     local event, message, code = self:next()
-    if not event and message and code ~= "EBADF" then core.raise(message, code) end
+    if message and self.fd then core.raise(message, code) end
     return event
   end
 end
@@ -204,7 +208,8 @@ end
 
 function Watch:__tostring()
   check_self(self, "__tostring")
-  local state = self.fd and string.format("fd %d, open", self.fd) or "closed"
+  local open = self.fd and string.format("fd %d, open", self.fd) or "closed"
+  local state = is_lost(self) and "closed by number" or open
   return string.format("kio.Watch (%s, path %s)", state, core.escape(self.path))
 end
 

@@ -2,7 +2,7 @@
 ---its own: none outlives the call, and the first error cancels the others and is raised when they
 ---have ended. Deadlines and cancellations from outside hold for all of them. See docs/scopes.md.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 local pack, unpack = table.pack, table.unpack
 

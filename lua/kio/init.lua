@@ -1,16 +1,15 @@
 ---kio: straight-line asynchronous Lua on io_uring. See docs/guide.md.
 local _ENV = require "kio.core".globals
-require "kio.buffer"
 local core = require "kio.core"
 core.own_files((string.gsub(debug.getinfo(1, "S").source, "init%.lua$", "")))
+local buffer = require "kio.bytes.buffer"
 local fs = require "kio.fs"
 local group = require "kio.group"
-local helpers = require "kio.io"
+local helpers = require "kio.bytes.exact"
 local net = require "kio.net"
 local process = require "kio.process"
 local signal = require "kio.signal"
-local standard = require "kio.standard"
-require "kio.stream"
+local standard = require "kio.process.standard"
 local select_ready = require "kio.sync.select"
 local sync = require "kio.sync"
 local testing = require "kio.testing"
@@ -37,6 +36,7 @@ for _, name in ipairs {
   kio[name] = core[name]
 end
 
+for name, f in pairs(buffer) do core.buffer_methods[name] = f end
 for name, f in pairs(standard) do kio[name] = f end
 for name, helper in pairs(helpers) do kio[name] = helper end
 for name, f in pairs(group) do kio[name] = f end

@@ -1,7 +1,7 @@
 ---Signals that come to tasks. While somebody waits for one, or loops over it, it is blocked in this
 ---thread and kept for them; see docs/signal.md.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 
 local signal = {}

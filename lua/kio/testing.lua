@@ -1,7 +1,7 @@
 ---Tests of programs that use kio: a clock that jumps, an order that a seed decides, faults, and a
 ---look at what was left behind. Works in every build. See docs/testing.md.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 
 local testing = {}

@@ -1,6 +1,6 @@
 ---Copying a file: into a new one beside the destination, which gets its name when it is whole.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 local File = require "kio.fs.file"
 local replace = require "kio.fs.replace"

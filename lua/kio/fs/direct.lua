@@ -1,7 +1,7 @@
 ---What O_DIRECT asks of offsets, sizes and memory; checked here because the kernel's EINVAL does
 ---not say which of them was wrong.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 
 local direct = {}

@@ -1,23 +1,197 @@
 ---The file object: what kio.fs.open returns. World failures are nil, message, code, and the message
----names the path. Methods at the position (kio.fs.position) are for one task at a time; those at an
----offset may run in any number of tasks at once.
+---names the path. Methods at the position are for one task at a time: a second one raises. Those at
+---an offset may run in any number of tasks at once.
 local _ENV = require "kio.core".globals
-local base = require "kio.fs.base"
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 local direct = require "kio.fs.direct"
+local formats = require "kio.fs.formats"
 local output = require "kio.fs.output"
 local Window = require "kio.fs.window"
----@class kio.File
-local File = require "kio.fs.position"
-require "kio.fs.into"
 
 local const = core.const
-local result, written, closed = base.result, base.written, base.closed
-local fail = base.fail
-local self_of, no_position = base.self_of, base.no_position
+local pack, unpack = table.pack, table.unpack
 
 local TIMEOUT = { timeout = "number" }
+
+---@class kio.File
+---@field path string what it was opened as
+local File = { __name = "kio.File" }
+File.__index = File
+
+-- ---- how failures are told ----
+
+-- The operation and the path in place of the core's words for the descriptor.
+local function fail(self, what, message, code, ...)
+  if code == "EBADF" and not self.window.fd then message = "the file is closed"
+  else message = string.match(message, "^[^:]*: (.*)$") or message end
+  return nil, string.format("%s %s: %s", what, self.path, message), code, ...
+end
+
+-- Passes a result on; nil without a message is the end of the file.
+local function result(self, what, value, message, ...)
+  if value == nil and message then return fail(self, what, message, ...) end
+  return value
+end
+
+-- What a result of the output room means to the user: the file, or a failure with its count.
+local function written(self, what, count, ...)
+  if count then return self end
+  return fail(self, what, ...)
+end
+
+local function closed(self, what)
+  core.at_once()
+  return fail(self, what, "", "EBADF")
+end
+
+-- Why there is nothing to be done at an offset.
+local function no_offset(self, what)
+  if not self.window.fd then return closed(self, what) end
+  return fail(self, what, "illegal seek", "ESPIPE")
+end
+
+local function self_of(self, name)
+  if getmetatable(self) == File then return self.window end
+  error(string.format("calling '%s' on bad self (a kio.File expected, got %s)", name,
+    check.kind(self, "kio.File")), 3)
+end
+
+-- ---- reading ----
+
+local function read_several(self, window, list)
+  local values, n, message, code = formats.read_list(window, list)
+  if not message then return unpack(values, 1, n) end
+  values[n + 1], values[n + 2] = select(2, fail(self, "read", message, code))
+  return unpack(values, 1, n + 2)
+end
+
+---The value of each format; nil at the first that finds none. On failure nil, message, code stand
+---in the place of the first value that could not be read: those before it are not lost.
+---@async
+---@param ... string|integer "l", "L", "n", "a", or a number of bytes; default "l"
+---@return string|number|nil value, ...
+function File.read(self, ...)
+  local window = self_of(self, "read")
+  local n = select("#", ...)
+  local list = n > 1 and { n = n }
+  local reader, argument = formats.read_line, nil
+  for i = 1, n do
+    reader, argument = formats.reader((select(i, ...)))
+    if not reader then check.refuse(i, "read", "invalid format") end
+    if list then list[i] = { reader, argument } end
+  end
+  if not window.fd then return closed(self, "read") end
+  window:begin()
+  if list then return read_several(self, window, list) end
+  return result(self, "read", reader(window, argument))
+end
+
+local function value_or_error(value, message, code, ...)
+  if value == nil and message then core.raise(message, code) end
+  return value, message, code, ...
+end
+
+-- The usual loop, with one format: nothing but the reader in each round.
+local function each_value(self, window, format)
+  local reader, argument = formats.reader(format)
+  return function()
+    if not window.fd then core.raise(select(2, closed(self, "read"))) end
+    window:begin()
+    local value, message, code = reader(window, argument)
+    if message then core.raise(select(2, fail(self, "read", message, code))) end
+    return value
+  end
+end
+
+---Iterates over the values of the formats (default "l"); a failure is raised, with
+---its code behind the message.
+---@param ... string|integer
+---@return async fun(): string|number|nil, ...
+function File.lines(self, ...)
+  local window, list = self_of(self, "lines"), pack(...)
+  for i = 1, list.n do
+    if not formats.reader(list[i]) then check.refuse(i, "lines", "invalid format") end
+  end
+  if list.n <= 1 then return each_value(self, window, list.n == 0 and "l" or list[1]) end
+  return function() return value_or_error(self:read(unpack(list, 1, list.n))) end
+end
+
+---The next bytes as a list of strings of these sizes, fewer or shorter only at the end; nil there.
+---@async
+---@param sizes integer[]
+---@return string[]? list, string? message, string? code
+function File.readv(self, sizes, ...)
+  local window = self_of(self, "readv")
+  local own, total = check.sizes(sizes, 1, "readv")
+  check.no_more(1, "readv", ...)
+  if not window.fd then return closed(self, "readv") end
+  window:begin()
+  return result(self, "readv", formats.readv(window, own, total))
+end
+
+---Reads at most `max` bytes at the position into a buffer: how many; nil at the end.
+---@async
+---@param buffer kio.Buffer
+---@param at? integer where in the buffer they begin (1)
+---@param max? integer default: all the room behind that
+---@return integer? count, string? message, string? code
+function File.read_into(self, buffer, at, max, ...)
+  local window = self_of(self, "read_into")
+  check.no_more(3, "read_into", ...)
+  at, max = check.room(buffer, at, max, "read_into")
+  if not window.fd then return closed(self, "read_into") end
+  window:begin()
+  return result(self, "read_into", window:read_into(buffer, at, max))
+end
+
+-- ---- writing ----
+
+---Writes strings, numbers and buffers, all of them, and returns the file; on failure the fourth
+---result is how many bytes were written.
+---@async
+---@param ... string|number|kio.Buffer
+---@return kio.File? file, string? message, string? code, integer? written
+function File.write(self, ...)
+  local window, data = self_of(self, "write"), ...
+  if type(data) == "string" and select("#", ...) == 1 then check.data(data, 1, "write")
+  else data = check.join("write", ...) end
+  if not window.fd then return closed(self, "write") end
+  window:begin_write()
+  return written(self, "write", output.write(window, data))
+end
+
+---The same for a list of strings and numbers, without joining them.
+---@async
+---@param list (string|number)[]
+---@return kio.File? file, string? message, string? code, integer? written
+function File.writev(self, list, ...)
+  local window = self_of(self, "writev")
+  check.no_more(1, "writev", ...)
+  local pieces, size = check.pieces(list, 1, "writev")
+  if not window.fd then return closed(self, "writev") end
+  window:begin_write()
+  return written(self, "writev", output.writev(window, pieces, size))
+end
+
+-- ---- the position ----
+
+local whences = { set = true, cur = true, ["end"] = true }
+
+---Moves the position, as in Lua's io; returns it.
+---@param whence? "set"|"cur"|"end"
+---@param offset? integer
+---@return integer? position, string? message, string? code
+function File.seek(self, whence, offset, ...)
+  local window = self_of(self, "seek")
+  check.no_more(2, "seek", ...)
+  whence, offset = whence or "cur", math.tointeger(offset or 0)
+  if not whences[whence] then check.refuse(1, "seek", "invalid whence: set, cur or end") end
+  if not offset then check.refuse(2, "seek", "an integer expected") end
+  if not window:seeks() then return no_offset(self, "seek") end
+  window:begin()
+  return result(self, "seek", window:seek(whence, offset))
+end
 
 -- ---- at an offset ----
 
@@ -31,8 +205,7 @@ function File.pread(self, n, offset, options, ...)
   local window = self_of(self, "pread")
   n, offset = check.moved(n, 1, "pread"), check.count(offset, 2, "pread")
   options = check.options(options, 3, "pread", TIMEOUT, ...)
-  if not window.fd then return closed(self, "pread") end
-  if not window.seekable then return no_position(self, "pread") end
+  if not window:seeks() then return no_offset(self, "pread") end
   if window.direct then return fail(self, "pread", direct.NO_STRINGS, "EINVAL") end
   return result(self, "pread", core.pread(window.fd, n, offset, options))
 end
@@ -50,15 +223,29 @@ function File.preadv(self, sizes, offset, options, ...)
   check.moved(total, 1, "preadv")
   offset = check.count(offset, 2, "preadv")
   options = check.options(options, 3, "preadv", TIMEOUT, ...)
-  if not window.fd then return closed(self, "preadv") end
-  if not window.seekable then return no_position(self, "preadv") end
+  if not window:seeks() then return no_offset(self, "preadv") end
   if window.direct then return fail(self, "preadv", direct.NO_STRINGS, "EINVAL") end
-  if #sizes <= output.PIECES_MAX then
-    return result(self, "preadv", core.preadv(window.fd, sizes, offset, options))
-  end
-  local data, message, code = core.pread(window.fd, total, offset, options)
-  if not data then return result(self, "preadv", nil, message, code) end
-  return base.split(data, sizes)
+  return result(self, "preadv", formats.preadv(window, sizes, total, offset, options))
+end
+
+---Reads at most `max` bytes at the offset into a buffer: how many; nil at the end. The position
+---stays.
+---@async
+---@param buffer kio.Buffer
+---@param at? integer where in the buffer they begin (1)
+---@param max? integer default: all the room behind that
+---@param offset integer
+---@param options? kio.Options
+---@return integer? count, string? message, string? code
+function File.pread_into(self, buffer, at, max, offset, options, ...)
+  local window = self_of(self, "pread_into")
+  at, max = check.room(buffer, at, max, "pread_into")
+  offset = check.count(offset, 4, "pread_into")
+  options = check.options(options, 5, "pread_into", TIMEOUT, ...)
+  if not window:seeks() then return no_offset(self, "pread_into") end
+  local wrong = direct.wrong(window.direct, buffer, at, max, offset)
+  if wrong then return fail(self, "pread_into", wrong, "EINVAL") end
+  return result(self, "pread_into", core.pread_into(window.fd, buffer, at, max, offset, options))
 end
 
 ---Writes the whole string or buffer at the offset and returns the file; the position stays.
@@ -71,8 +258,7 @@ function File.pwrite(self, data, offset, ...)
   check.no_more(2, "pwrite", ...)
   data = check.data(data, 1, "pwrite")
   offset = check.count(offset, 2, "pwrite")
-  if not window.fd then return closed(self, "pwrite") end
-  if not window.seekable then return no_position(self, "pwrite") end
+  if not window:seeks() then return no_offset(self, "pwrite") end
   return written(self, "pwrite", output.pwrite(window, data, offset))
 end
 
@@ -86,8 +272,7 @@ function File.pwritev(self, list, offset, ...)
   check.no_more(2, "pwritev", ...)
   local pieces, size = check.pieces(list, 1, "pwritev")
   offset = check.count(offset, 2, "pwritev")
-  if not window.fd then return closed(self, "pwritev") end
-  if not window.seekable then return no_position(self, "pwritev") end
+  if not window:seeks() then return no_offset(self, "pwritev") end
   return written(self, "pwritev", output.pwritev(window, pieces, size, offset))
 end
 
@@ -169,14 +354,9 @@ File.fileno = File.fd
 function File.close(self, ...)
   local window = self_of(self, "close")
   check.no_more(0, "close", ...)
-  local fd = window.fd
-  if not fd then return true end
-  window.fd = false
-  if not core.plain_fd(fd) then return true end -- its number was closed
-  local ran, done, message, code = pcall(core.close, fd)
-  if not ran then done, message, code = core.close_now(fd) end
+  if not window.fd then return true end
+  local done, message, code = window:close()
   if done then return true end
-  if code == "ENOMEM" then window.fd = fd end -- it never got to the kernel
   local text = string.match(message, "^[^:]*: (.*)$") or message
   return nil, string.format("close %s: %s", self.path, text), code
 end
@@ -188,10 +368,7 @@ end
 
 function File.__gc(self)
   if not core.finalizes() then return end -- by hand: it may be in use
-  local window = self.window
-  local fd = window.fd
-  window.fd = false
-  if fd then core.close_now(fd) end
+  self.window:close_now()
 end
 
 function File.__tostring(self)

@@ -2,12 +2,13 @@
 ---bytes. Each reader works on a window that is ready (Window.begin) and returns its value; nil at
 ---the end, or nil, message, code on failure, having taken nothing.
 local _ENV = require "kio.core".globals
+local core = require "kio.core"
 local Window = require "kio.fs.window"
 
 local byte, find, sub = string.byte, string.find, string.sub
 local fetch, take, take_all, unread = Window.fetch, Window.take, Window.take_all, Window.unread
 
-local formats = {}
+local formats = { PIECES_MAX = 1024 } -- of one vectored operation
 
 local function read_line(window, keep)
   local buf, from = window.buf, window.at
@@ -152,7 +153,46 @@ function formats.reader(format)
   end
 end
 
+-- The bytes as a list of strings of these sizes, as far as they go.
+local function split(data, sizes)
+  local pieces, at = {}, 1
+  for i = 1, #sizes do
+    if at > #data then break end
+    pieces[i] = string.sub(data, at, at + sizes[i] - 1)
+    at = at + sizes[i]
+  end
+  return pieces
+end
+
+---A list of strings of these sizes, `total` bytes together, fewer or shorter only at the end.
+function formats.readv(window, sizes, total)
+  local data, message, code = read_bytes(window, total)
+  if not data then return nil, message, code end
+  return split(data, sizes)
+end
+
+---The same from an offset, for which the window need not be ready.
+function formats.preadv(window, sizes, total, offset, options)
+  if #sizes <= formats.PIECES_MAX then
+    return core.preadv(window.fd, sizes, offset, options)
+  end
+  local data, message, code = core.pread(window.fd, total, offset, options)
+  if not data then return nil, message, code end
+  return split(data, sizes)
+end
+
+---The values of several readers, each with its argument, up to the first that finds none: the list,
+---how long it is with that one, and why when it has failed.
+function formats.read_list(window, list)
+  local values = {}
+  for i = 1, list.n do
+    local value, message, code = list[i][1](window, list[i][2])
+    if value == nil then return values, i, message, code end
+    values[i] = value
+  end
+  return values, list.n
+end
+
 formats.read_line = read_line
-formats.read_bytes = read_bytes
 
 return formats

@@ -3,11 +3,14 @@
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local direct = require "kio.fs.direct"
-local rest_of = require "kio.fs.rest"
+local formats = require "kio.fs.formats"
+local rest_of = require "kio.bytes.rest"
 
 local concat = table.concat
 
-local output = { PIECES_MAX = 1024 } -- of one vectored operation
+local PIECES_MAX = formats.PIECES_MAX
+
+local output = {}
 
 -- One write at the position, held against others; the position follows it.
 local function put(window, write, pwrite, data)
@@ -55,7 +58,7 @@ end
 ---if the kernel takes it so.
 function output.writev(window, list, size)
   if window.direct then return nil, direct.NO_STRINGS, "EINVAL", 0 end
-  if #list > output.PIECES_MAX then return output.write(window, concat(list)) end
+  if #list > PIECES_MAX then return output.write(window, concat(list)) end
   window:drop()
   local n, message, code = put(window, core.writev, core.pwritev, list)
   if not n then return nil, message, code, 0 end
@@ -79,7 +82,7 @@ end
 ---The same for a list of strings.
 function output.pwritev(window, list, size, offset)
   if window.direct then return nil, direct.NO_STRINGS, "EINVAL", 0 end
-  if #list > output.PIECES_MAX then return output.pwrite(window, concat(list), offset) end
+  if #list > PIECES_MAX then return output.pwrite(window, concat(list), offset) end
   local _ <close> = window.doubt
   local n, message, code = core.pwritev(window.fd, list, offset)
   if not n then return nil, message, code, 0 end

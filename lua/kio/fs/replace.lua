@@ -1,7 +1,6 @@
 ---Replacing what is in a file: in place, or by renaming a new file over it. The new one is nobody
 ---else's to read until it has its name, and gets owner and permissions by its descriptor.
 local _ENV = require "kio.core".globals
-local base = require "kio.fs.base"
 local core = require "kio.core"
 local File = require "kio.fs.file"
 local Place = require "kio.fs.place"
@@ -9,6 +8,13 @@ local Place = require "kio.fs.place"
 local const = core.const
 
 local replace = {}
+
+---A message that names another subject.
+function replace.rename_subject(message, old, new)
+  local first, last = string.find(message, old, 1, true)
+  if not first then return message end
+  return string.sub(message, 1, first - 1) .. new .. string.sub(message, last + 1)
+end
 
 -- Writes, syncs if asked, and closes; close may be the one to tell that the disk is full.
 local function fill(file, data, sync)
@@ -50,7 +56,7 @@ local function new_file(place, permissions, leftover)
     if file then return file end
     leftover.name = nil
     if code ~= "EEXIST" or try == TRIES then
-      return nil, base.rename_subject(message, name, place.path), code
+      return nil, replace.rename_subject(message, name, place.path), code
     end
   end
 end
@@ -95,7 +101,7 @@ function replace.through(path, write, options)
   local file <close>, why, kind = new_file(place, first_permissions(place, options), leftover)
   if not file then return nil, why, kind end
   done, message, code = complete(file, write, leftover.name, place, options)
-  if not done then return nil, base.rename_subject(message, leftover.name, path), code end
+  if not done then return nil, replace.rename_subject(message, leftover.name, path), code end
   leftover.name = nil
   if options.sync then return place:sync() end
   return true

@@ -2,7 +2,7 @@
 ---held open, one step at a time, so that who moves things about meanwhile can make it fail but
 ---cannot lead it elsewhere. Removing never follows a symbolic link.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 local Held = require "kio.fs.held"
 

@@ -1,6 +1,6 @@
 ---Being told of changes to a file or a directory: inotify(7), as events with names.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 
 local unpack = string.unpack

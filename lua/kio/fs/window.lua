@@ -56,6 +56,27 @@ function Window.attach(self, fd, flags)
   if self.append and self.waited then self.top = core.lseek(fd, "end") or 0 end
 end
 
+---Whether it is open, and has a position that can be set.
+function Window.seeks(self) return self.fd and self.seekable end
+
+---Closes, whatever has become of the task that does. Nil, message, code when that failed.
+function Window.close(self)
+  local fd = self.fd
+  self.fd = false
+  if not core.plain_fd(fd) then return true end -- its number was closed
+  local ran, done, message, code = pcall(core.close, fd)
+  if not ran then done, message, code = core.close_now(fd) end
+  if code == "ENOMEM" then self.fd = fd end -- it never got to the kernel
+  return done, message, code
+end
+
+---The same where nothing can wait, and nobody is told.
+function Window.close_now(self)
+  local fd = self.fd
+  self.fd = false
+  if fd then core.close_now(fd) end
+end
+
 ---How many bytes are held beyond the position, between two operations.
 function Window.unread(self) return #self.buf - self.at + 1 end
 
@@ -72,30 +93,44 @@ function Window.drop(self)
   self.buf, self.at = "", 1
 end
 
----Prepares for an operation at the position; false when another task is in the middle of one.
+-- One task at a time is in the middle of an operation at the position.
+local function check_free(hold)
+  if hold.busy then core.raise "another task is using the position of this file" end
+end
+
+---Prepares for an operation at the position.
 function Window.begin(self)
-  if self.busy then return false end
+  check_free(self)
   if self.more[1] then self:settle() end
   if self.doubtful then
     self:drop()
     self.doubtful = false
   end
-  return true
 end
 
 ---The same for one that only writes.
 function Window.begin_write(self)
-  if self.out ~= self then return not self.out.busy end
-  return self:begin()
+  if self.out == self then self:begin() else check_free(self.out) end
 end
 
-function Window.position(self) return self.top - self:unread() end
+local function position(self) return self.top - self:unread() end
 
----Moves the position of a seekable file.
-function Window.move(self, target)
-  if target == self:position() then return end
+-- Moves the position of a seekable file.
+local function move(self, target)
+  if target == position(self) then return end
   self:drop()
   self.top, self.ahead = target, self.smallest
+end
+
+---Moves the position of a seekable file by `offset` bytes from there; returns it.
+---@param whence "set"|"cur"|"end"
+function Window.seek(self, whence, offset)
+  local origin, message, code = whence == "cur" and position(self) or 0, nil, nil
+  if whence == "end" then origin, message, code = core.lseek(self.fd, "end") end
+  if not origin then return nil, message, code end
+  if origin + offset < 0 then return nil, "invalid argument", "EINVAL" end
+  move(self, origin + offset)
+  return origin + offset
 end
 
 -- ---- reading ----
@@ -156,6 +191,39 @@ function Window.take_all(self)
   local rest = sub(self.buf, self.at)
   self.buf, self.at = "", 1
   return rest
+end
+
+-- ---- into buffers ----
+
+local function take_held(self, buffer, at, size)
+  local n = min(size, self:unread())
+  buffer:set(at, string.sub(self.buf, self.at, self.at + n - 1))
+  self.at = self.at + n
+  return n
+end
+
+local function fill(self, buffer, at, size)
+  self.busy = true
+  local _ <close> = self
+  if not self.seekable then
+    local ready, message, code = self:await_writer()
+    if not ready then return nil, message, code end
+    return core.read_into(self.fd, buffer, at, size)
+  end
+  if self.direct and self.top == self.short then return nil end
+  local wrong = direct.wrong(self.direct, buffer, at, size, self.top)
+  if wrong then return nil, wrong, "EINVAL" end
+  local n, message, code = core.pread_into(self.fd, buffer, at, size, self.top)
+  self.top = self.top + (n or 0)
+  self.short = n and n < size and self.top
+  return n, message, code
+end
+
+---Moves at most `size` bytes into a buffer, first of what has been read ahead: how many; nil at the
+---end; nil, message, code on failure.
+function Window.read_into(self, buffer, at, size)
+  if self:unread() > 0 and size > 0 then return take_held(self, buffer, at, size) end
+  return fill(self, buffer, at, size)
 end
 
 return Window

@@ -1,6 +1,6 @@
----What kio.net.connect and kio.net.listen do when the host is a name; the core calls it.
+---What kio.net.connect and kio.net.listen do when the host is a name.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 local eyeballs = require "kio.net.eyeballs"
 local names = require "kio.net.names"
@@ -31,4 +31,4 @@ local function listen_by_name(address, options)
   return nil, message, code
 end
 
-core.net_by_name(connect_by_name, listen_by_name)
+return { connect = connect_by_name, listen = listen_by_name }

@@ -1,7 +1,7 @@
 ---Looking names up. Numeric addresses, Unix names and localhost are answered here; everything else
 ---goes to the C library's resolver, on a thread.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 
 local names = {}

@@ -1,13 +1,14 @@
 ---Datagram sockets whose addresses are names: they are looked up, and the first of their addresses
 ---that can be had is taken. Where no name is, this is the core's call.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 local names = require "kio.net.names"
 
 ---@class kio.Udp
-local Udp = core.udp_methods
-local connect = Udp.connect
+local Udp = {}
+
+local connect = core.udp_methods.connect -- of this name until there is the one below
 
 local TIMEOUT = { timeout = "number" }
 
@@ -71,4 +72,4 @@ local function udp(address, options, ...)
   return socket, message, code
 end
 
-return udp
+return { open = udp, methods = Udp }

@@ -1,8 +1,8 @@
 ---A process that was started: what kio.process.spawn gives.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
-local kind = require "kio.kind"
+local kind = require "kio.check".kind
 
 ---@class kio.Process
 ---@field pid integer

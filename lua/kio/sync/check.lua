@@ -2,7 +2,7 @@
 ---of the public function that has called it, so every check is called directly by that function.
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
-local kind = require "kio.kind"
+local kind = require "kio.check".kind
 
 local check = {}
 

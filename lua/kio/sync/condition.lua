@@ -2,7 +2,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.sync.check"
 local core = require "kio.core"
-local kind = require "kio.kind"
+local kind = require "kio.check".kind
 local Mutex = require "kio.sync.mutex".Mutex
 
 local getmetatable = getmetatable -- asked in every method

@@ -5,7 +5,7 @@ local channel = require "kio.sync.channel"
 local check = require "kio.sync.check"
 local core = require "kio.core"
 local event = require "kio.sync.event"
-local kind_of = require "kio.kind"
+local kind_of = require "kio.check".kind
 local shared = require "kio.sync.shared"
 
 local getmetatable, type = getmetatable, type -- asked for each alternative

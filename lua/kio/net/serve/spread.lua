@@ -4,7 +4,7 @@
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local event = require "kio.sync.event"
-local guest = require "kio.serve.guest"
+local guest = require "kio.net.serve.guest"
 
 ---@class kio.ServePlace a worker
 ---@field worker integer its number

@@ -1,12 +1,11 @@
----Methods of buffers that are written in Lua.
+---The methods of buffers that are written in Lua.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
-local core = require "kio.core"
+local check = require "kio.check"
 
 local pack, unpack, packsize = string.pack, string.unpack, string.packsize
 
 ---@class kio.Buffer
-local Buffer = core.buffer_methods
+local Buffer = {}
 
 -- A position in the buffer; negative ones count from its end.
 local function place(self, at, name)

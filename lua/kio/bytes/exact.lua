@@ -1,19 +1,35 @@
 ---Helpers on plain descriptors: exactly n bytes, all of a string, a whole transfer. Results are as
 ---those of the raw operations; a failure's fourth result is how many bytes were moved before it.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
-local deadline = require "kio.deadline"
-local rest_of = require "kio.fs.rest"
+local rest_of = require "kio.bytes.rest"
 
 local concat, min = table.concat, math.min
-local left, late = deadline.left, deadline.late
 
 ---@class kio.Helpers
 local io = {}
 
 local PIECE = 1 << 18 -- of one read: the largest buffer that kio keeps ready
 local TIMEOUT = { timeout = "number" }
+
+-- ---- a deadline over several operations ----
+
+-- Of options that have been checked.
+local function deadline_of(options)
+  return { at = options and options.timeout and core.now() + options.timeout }
+end
+
+-- What is left of it, as the options of one operation.
+local function left(due)
+  return due.at and { timeout = math.max(0, due.at - core.now()) }
+end
+
+-- A message and a code when it has passed: what need not wait does not look at the clock.
+local function late(due, what, fd)
+  if not due.at or core.now() < due.at then return nil end
+  return string.format("%s fd %d: timed out", what, fd), "ETIMEDOUT"
+end
 
 -- ---- reading exactly ----
 
@@ -25,7 +41,7 @@ end
 
 -- Calls once(size, due, got) until it has given n bytes.
 local function read_until(fd, n, options, once)
-  local parts, got, due = {}, 0, deadline.of(options)
+  local parts, got, due = {}, 0, deadline_of(options)
   repeat
     local data, message, code = once(min(n - got, PIECE), left(due), got)
     if message then return nil, message, code, got, concat(parts) end
@@ -77,7 +93,7 @@ end
 
 -- Calls once(data, due, done) until all of data is written.
 local function write_until(fd, data, options, once)
-  local done, due = 0, deadline.of(options)
+  local done, due = 0, deadline_of(options)
   repeat
     local n, message, code = once(rest_of(data, done), left(due), done)
     if not n then return nil, message, code, done end
@@ -242,7 +258,7 @@ function io.sendfile(out_fd, in_fd, offset, count, options, ...)
   if count == 0 then core.at_once() end
   local transfer <close>, message, code = new_transfer(in_fd, out_fd, offset, count)
   if not transfer then return nil, message, code, 0 end
-  return transfer:run(out_fd, count, deadline.of(options))
+  return transfer:run(out_fd, count, deadline_of(options))
 end
 
 return io

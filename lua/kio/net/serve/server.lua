@@ -2,12 +2,12 @@
 ---own, and who may come in. Invariant: `connections` holds those that were accepted and whose
 ---streams are not closed yet, `live` of them.
 local _ENV = require "kio.core".globals
-local accept = require "kio.accept"
+local listener = require "kio.net.listener"
 local core = require "kio.core"
 local event = require "kio.sync.event"
-local print_error = require "kio.serve.tell"
-local spread = require "kio.serve.spread"
-local watch_idle = require "kio.serve.idle"
+local print_error = require "kio.net.serve.tell"
+local spread = require "kio.net.serve.spread"
+local watch_idle = require "kio.net.serve.idle"
 
 local ACCEPTS = 16 -- under way at a time: more gain nothing, one is 8 times slower beside a load
 local ACCEPT_BUDGET = 64
@@ -146,7 +146,7 @@ end
 local function accept_on(server, state)
   while has_room(server) do
     server.accepting = server.accepting + 1
-    local stream, peer, code = accept.next(server.listener, state)
+    local stream, peer, code = listener.next(server.listener, state)
     server.accepting = server.accepting - 1
     if not stream then return peer, code end
     count(server)
@@ -161,7 +161,7 @@ function Server:accept_all()
     self.forced = true
     error(failure, 0)
   end
-  local state, message, code = accept.state(), nil, nil
+  local state, message, code = listener.state(), nil, nil
   core.scope(function(scope)
     local loops = core.accepts_many() and 1 or math.min(ACCEPTS, self.budget, self.max)
     for _ = 1, loops do
@@ -180,7 +180,7 @@ function Server:accept_rest()
     if self.live >= self.max or self.forced then return end
     local stream, peer, code = self.listener:accept(ONE_TRY)
     if stream then self:admit(stream, peer)
-    elseif not accept.of_connection[code] then return end
+    elseif not listener.of_connection[code] then return end
   end
 end
 
@@ -207,9 +207,9 @@ function Server:close_unseen()
 end
 
 ---@return kio.Server
-return function(listener, handler, options)
+return function(served, handler, options)
   return setmetatable({
-    listener = listener, handler = handler,
+    listener = served, handler = handler,
     max = options.max_connections or math.huge,
     budget = options.accept_budget or ACCEPT_BUDGET,
     on_error = type(options.on_error) == "function" and options.on_error or print_error,

@@ -1,10 +1,10 @@
 ---Serving the connections of a listener: limits, and an orderly end. See docs/serve.md.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
-local new_server = require "kio.serve.server"
+local new_server = require "kio.net.serve.server"
 local signal = require "kio.signal"
-local spread = require "kio.serve.spread"
+local spread = require "kio.net.serve.spread"
 
 local DRAIN_TIMEOUT = 10
 local SAME_SIGNAL = 0.75 -- seconds in which a repetition is the same order, sent along two ways

@@ -2,9 +2,8 @@
 ---and points at its caller, so every check is called directly by that function.
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
-local once = require "kio.once"
 
-local check = { copy = once.copy, copy_list = once.copy_list }
+local check = {}
 
 local CALLER = 4 -- of the public function, seen from `refuse`
 local MOVED_MAX = 0x7ffff000 -- what the kernel moves in one call at most
@@ -15,7 +14,38 @@ local function refuse(index, name, text)
   error(string.format("bad argument #%d to '%s' (%s)", index, name, text), CALLER)
 end
 
-check.kind = require "kio.kind"
+---What a value is, for people: "kio.Task", not "userdata"; its type alone for who has `expected` a
+---class of that name. When package.loaded is cleared and kio loaded again there are two copies of
+---each class that is written in Lua, and an object of one is none of the other: that is told then.
+---@param value any
+---@param expected? string
+---@return string
+function check.kind(value, expected)
+  local meta = getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  if type(name) ~= "string" then return type(value) end
+  if name == expected then return "one of another copy of kio, loaded apart" end
+  return expected and type(value) or name
+end
+
+-- ---- tables that are read once ----
+-- What a program changes in them later, or in the middle of the call, changes nothing.
+
+---The table's own fields as another table, which nobody else can change; metamethods do not run.
+---What is no table stays as it is.
+function check.copy(fields)
+  if type(fields) ~= "table" then return fields end
+  local copy = {}
+  for key, value in next, fields do copy[key] = value end
+  return copy
+end
+
+---The list as another one. What is no table stays so.
+function check.copy_list(list)
+  return type(list) == "table" and table.move(list, 1, #list, 1, {}) or list
+end
+
+-- ---- arguments ----
 
 -- The number of the first of these that is not nil; nil: all are.
 local function excess(...)

@@ -5,7 +5,7 @@
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local event = require "kio.sync.event"
-local watch_idle = require "kio.serve.idle"
+local watch_idle = require "kio.net.serve.idle"
 
 local guest = {}
 

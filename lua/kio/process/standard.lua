@@ -1,7 +1,7 @@
 ---Streams over descriptors that are there already: a pipe's, a terminal's, a file's, and the three
 ---that every program has. See docs/process.md.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 
 ---@class kio.Standard

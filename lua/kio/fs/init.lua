@@ -2,18 +2,16 @@
 ---realpath and chmod may also be called outside of one, where they block. See docs/files.md.
 ---Every failure is nil, message, code, and the message names the path.
 local _ENV = require "kio.core".globals
-local base = require "kio.fs.base"
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 local File = require "kio.fs.file"
-local links = require "kio.fs.links"
 local mode = require "kio.fs.mode"
 local replace = require "kio.fs.replace"
 local tree = require "kio.fs.tree"
 
 local const = core.const
 
----@class kio.fs: kio.fs.Links
+---@class kio.fs
 local fs = {
   copy = require "kio.fs.copy", mkdir = tree.mkdir, remove = tree.remove,
   watch = require "kio.fs.watch",
@@ -133,7 +131,7 @@ function fs.rename(from, to, options, ...)
   options = check.options(options, 3, "rename", TIMEOUT, ...)
   local done, message, code = core.renameat(nil, from, nil, to, 0, options)
   if done then return true end
-  return nil, base.rename_subject(message, from, from .. " to " .. to), code
+  return nil, replace.rename_subject(message, from, from .. " to " .. to), code
 end
 
 ---Removes an empty directory.
@@ -161,6 +159,43 @@ function fs.chmod(path, permissions, options, ...)
   if not permissions then check.refuse(2, "chmod", "permissions expected") end
   options = check.options(options, 3, "chmod", TIMEOUT, ...)
   return core.chmod(path, permissions, options)
+end
+
+-- ---- names that lead elsewhere ----
+
+---Makes a symbolic link at `path` that leads to `target`.
+---@async
+---@param target string
+---@param path string
+---@param options? kio.Options
+---@return true? done, string? message, string? code
+function fs.symlink(target, path, options, ...)
+  check.path(target, 1, "symlink")
+  check.path(path, 2, "symlink")
+  options = check.options(options, 3, "symlink", TIMEOUT, ...)
+  return core.symlink(target, path, options)
+end
+
+---Where a symbolic link leads.
+---@async
+---@param path string
+---@param options? kio.Options
+---@return string? target, string? message, string? code
+function fs.readlink(path, options, ...)
+  check.path(path, 1, "readlink")
+  options = check.options(options, 2, "readlink", TIMEOUT, ...)
+  return core.readlink(path, options)
+end
+
+---The absolute path, with every link followed.
+---@async
+---@param path string
+---@param options? kio.Options
+---@return string? path, string? message, string? code
+function fs.realpath(path, options, ...)
+  check.path(path, 1, "realpath")
+  options = check.options(options, 2, "realpath", TIMEOUT, ...)
+  return core.realpath(path, options)
 end
 
 -- ---- whole files ----
@@ -202,7 +237,5 @@ function fs.write_file(path, data, options, ...)
   if options.append then check.refuse(3, "write_file", "either 'atomic' or 'append'") end
   return replace.atomically(path, data, permissions, options.sync)
 end
-
-for name, f in pairs(links) do fs[name] = f end
 
 return fs

@@ -1,15 +1,20 @@
----Taking connections from a listener: which errors of accept(2) pass, and how to wait for that.
+---Taking connections from a listener, in loops: which errors of accept(2) pass, and how to wait for
+---that; and the methods of listeners that are written in Lua.
 local _ENV = require "kio.core".globals
+local check = require "kio.check"
 local core = require "kio.core"
 
-local accept = {}
+---@class kio.Listener
+local Listener = {}
+
+local listener = { methods = Listener }
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.005, 1
 
 ---Errors that pass when somebody lets go of something.
 local exhausted = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true }
 ---Errors of one connection that died before it was accepted (accept(2), "Error handling").
-accept.of_connection = {
+listener.of_connection = {
   ECONNABORTED = true, EPROTO = true, ENETDOWN = true, ENOPROTOOPT = true, EHOSTDOWN = true,
   ENONET = true, EHOSTUNREACH = true, EOPNOTSUPP = true, ENETUNREACH = true, EPERM = true,
   EINTR = true, EAGAIN = true,
@@ -17,7 +22,7 @@ accept.of_connection = {
 
 ---What loops over one listener share, and keep from call to call: the next pause, whether one of
 ---them tries whether there are descriptors again, and the others, who wait for that.
-function accept.state()
+function listener.state()
   return { pause = FIRST_PAUSE, trying = false, waiting = core.queue "event" }
 end
 
@@ -39,12 +44,12 @@ end
 ---@return kio.Stream? stream nil and nothing else when the listener is closed
 ---@return kio.Address|string? peer or the message of an error that does not pass
 ---@return string? code
-function accept.next(listener, state)
+function listener.next(self, state)
   while true do
-    local stream, peer, code = core.listener_next(listener)
+    local stream, peer, code = core.listener_next(self)
     if exhausted[code] then
       wait_out(state)
-    elseif not accept.of_connection[code] then
+    elseif not listener.of_connection[code] then
       if stream then state.pause = FIRST_PAUSE end
       state.waiting:wake() -- one more can try; it wakes the next
       if code == "EBADF" then return nil end
@@ -53,4 +58,18 @@ function accept.next(listener, state)
   end
 end
 
-return accept
+---Iterates over connections until the listener is closed. Waits out a lack of descriptors or
+---memory, passes over connections that died in the queue, and raises any other error.
+---@return async fun(): kio.Stream?, kio.Address?
+function Listener:accepts(...)
+  check.self(self, "kio.Listener", "accepts")
+  check.no_more(0, "accepts", ...)
+  local state = listener.state()
+  return function()
+    local stream, peer, code = listener.next(self, state)
+    if not stream and peer then core.raise(peer, code) end
+    return stream, peer
+  end
+end
+
+return listener

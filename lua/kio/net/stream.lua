@@ -1,10 +1,10 @@
----Methods of streams that are written in Lua.
+---The methods of streams that are written in Lua.
 local _ENV = require "kio.core".globals
-local check = require "kio.fs.check"
+local check = require "kio.check"
 local core = require "kio.core"
 
 ---@class kio.Stream
-local Stream = core.stream_methods
+local Stream = {}
 
 -- What an iterator gives its loop: a value, nil at the end; an error is raised, as by io.lines.
 local function value_or_raise(value, message, code)

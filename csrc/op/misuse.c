@@ -32,20 +32,33 @@ bool kio_misuse_caller(lua_State *L, lua_Debug *caller) {
   return find_caller(L, true, caller);
 }
 
-int kio_misuse(lua_State *L, const char *text) {
+/* With the message on top, which may have zero bytes. */
+static int raise_at_caller(lua_State *L) {
   lua_Debug at;
-  bool named = find_caller(L, false, &at) && at.currentline > 0;
-  if (named) lua_pushfstring(L, "%s:%d: %s", at.short_src, at.currentline, text);
-  else lua_pushstring(L, text);
+  if (find_caller(L, false, &at) && at.currentline > 0) {
+    lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
   return lua_error(L);
+}
+
+int kio_misuse(lua_State *L, const char *text) {
+  lua_pushstring(L, text);
+  return raise_at_caller(L);
 }
 
 /* raise(message [, code]): an error where a function that is none of kio's own has called; what an
    iterator cannot return. The code stands behind the message, for an error has no second value. */
 static int l_raise(lua_State *L) {
-  const char *message = luaL_checkstring(L, 1), *code = luaL_optstring(L, 2, NULL);
-  if (code) message = lua_pushfstring(L, "%s (%s)", message, code);
-  return kio_misuse(L, message);
+  const char *code = luaL_optstring(L, 2, NULL);
+  luaL_checktype(L, 1, LUA_TSTRING);
+  lua_pushvalue(L, 1);
+  if (code) {
+    lua_pushfstring(L, " (%s)", code);
+    lua_concat(L, 2);
+  }
+  return raise_at_caller(L);
 }
 
 /* own_files(beginning): how the sources of kio's own Lua files begin, "@" and their folder */

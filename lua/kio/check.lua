@@ -1,17 +1,32 @@
----Argument checks of the file rooms. Each raises an argument error that names the public function
----and points at its caller, so every check is called directly by that function.
+---Argument checks of every room. Each raises an error that names the public function and points at
+---whoever has called it: at the innermost function that is not in one of kio's own files.
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
 
 local check = {}
 
-local CALLER = 4 -- of the public function, seen from `refuse`
 local MOVED_MAX = 0x7ffff000 -- what the kernel moves in one call at most
 local TOO_LONG = "a string of 2 GiB or more: write it in pieces"
 local PASSED_MAX = 253 -- descriptors in one message
 
+-- All of them lie in this file's folder, and below.
+core.own_files((string.gsub(debug.getinfo(1, "S").source, "check%.lua$", "")))
+
+-- ---- raising ----
+
+---Misuse that is no matter of one argument.
+function check.misuse(text) core.raise(text) end
+
+---Wrong in a way that no check below covers.
 local function refuse(index, name, text)
-  error(string.format("bad argument #%d to '%s' (%s)", index, name, text), CALLER)
+  core.raise(string.format("bad argument #%d to '%s' (%s)", index, name, text))
+end
+check.refuse = refuse
+
+---A method called on something that is none of its class.
+function check.bad_self(value, class, name)
+  core.raise(string.format("calling '%s' on bad self (%s expected, got %s)", name, class,
+    check.kind(value, class)))
 end
 
 ---What a value is, for people: "kio.Task", not "userdata"; its type alone for who has `expected` a
@@ -61,41 +76,69 @@ function check.no_more(count, name, ...)
   if more and not is_iterator() then refuse(count + more, name, "too many arguments") end
 end
 
----Wrong in a way that no check below covers.
-function check.refuse(index, name, text)
-  refuse(index, name, text)
-end
-
 function check.path(value, index, name)
-  if type(value) ~= "string" then
-    refuse(index, name, "a path (string) expected, got " .. type(value))
-  elseif string.find(value, "\0", 1, true) then
+  check.type(value, "string", index, name, "a path (string)")
+  if string.find(value, "\0", 1, true) then
     refuse(index, name, "a path cannot contain a zero byte")
   end
 end
 
----A count of bytes or an offset. Returns it as an integer.
-function check.count(value, index, name)
+---A count or an offset, `what` says of what. Returns it as an integer.
+function check.count(value, index, name, what)
   local n = type(value) == "number" and math.tointeger(value)
   if not n then
-    refuse(index, name, "an integer expected, got " .. core.text_of(value))
+    refuse(index, name, string.format("%s expected, got %s",
+      what and what .. " (an integer)" or "an integer", core.text_of(value)))
   elseif n < 0 then
-    refuse(index, name, "it cannot be negative")
+    refuse(index, name, (what or "it") .. " cannot be negative")
   end
   return n
 end
 
 ---A count of bytes that one operation can move. Returns it as an integer.
 function check.moved(value, index, name)
-  local n = type(value) == "number" and math.tointeger(value)
-  if not n then
-    refuse(index, name, "an integer expected, got " .. core.text_of(value))
-  elseif n < 0 then
-    refuse(index, name, "it cannot be negative")
-  elseif n > MOVED_MAX then
+  local n = check.count(value, index, name)
+  if n > MOVED_MAX then
     refuse(index, name, "more bytes than one operation can move (2 GiB)")
   end
   return n
+end
+
+---A value of this type; `what` in its place in the message.
+function check.type(value, expected, index, name, what)
+  if type(value) ~= expected then
+    refuse(index, name, string.format("%s expected, got %s", what or "a " .. expected, type(value)))
+  end
+end
+
+-- What is wrong with a number of seconds; nil: nothing.
+local function wrong_seconds(value)
+  if type(value) ~= "number" then return "a timeout in seconds expected, got " .. type(value) end
+  if value < 0 or value ~= value then return "a timeout cannot be negative or NaN" end
+end
+
+---A number of seconds of 0 or more, or nil. Returns it.
+function check.seconds(value, index, name)
+  local wrong = value ~= nil and wrong_seconds(value)
+  if wrong then refuse(index, name, wrong) end
+  return value
+end
+
+-- The field `timeout` of a table of options that has no other.
+local function only_timeout(options)
+  for key in next, options do
+    if key ~= "timeout" then return nil, string.format("unknown option '%s'", core.text_of(key)) end
+  end
+  return rawget(options, "timeout")
+end
+
+---The same as it stands, or as the field `timeout` of a table of options.
+function check.timeout(value, index, name)
+  local wrong
+  if type(value) == "table" then value, wrong = only_timeout(value) end
+  wrong = wrong or value ~= nil and wrong_seconds(value)
+  if wrong then refuse(index, name, wrong) end
+  return value
 end
 
 ---A descriptor by its number.
@@ -106,13 +149,10 @@ function check.fd(value, index, name)
   end
 end
 
----That a method was called on an object of its class.
+---That a method was called on an object of its class, which is written in C.
 function check.self(value, class, name)
   local meta = debug.getmetatable(value)
-  if not meta or rawget(meta, "__name") ~= class then
-    error(string.format("calling '%s' on bad self (%s expected, got %s)", name, class, type(value)),
-      CALLER - 1)
-  end
+  if not meta or rawget(meta, "__name") ~= class then check.bad_self(value, class, name) end
 end
 
 ---What f(...) gives, a function of the core that checks its arguments itself: an error about one of
@@ -125,7 +165,7 @@ function check.told(name, fewer, f, ...)
     index, text = string.match(err, "bad argument #(%d+) to '[^']*' (%(.*%))$")
   end
   if not index then error(err, 0) end
-  error(string.format("bad argument #%d to '%s' %s", index - fewer, name, text), CALLER - 1)
+  core.raise(string.format("bad argument #%d to '%s' %s", index - fewer, name, text))
 end
 
 local buffers = core.buffer_methods
@@ -207,14 +247,14 @@ end
 ---What is to be passed to another process: a string, and descriptors with it. Returns a copy of
 ---their list.
 function check.passed(data, list, name)
-  if type(data) ~= "string" then refuse(1, name, "string expected, got " .. type(data)) end
-  if type(list) ~= "table" then refuse(2, name, "table expected, got " .. type(list)) end
+  check.type(data, "string", 1, name)
+  check.type(list, "table", 2, name)
   local copy = check.copy_list(list)
   if #copy > PASSED_MAX then refuse(2, name, "more than 253 descriptors") end
   for _, each in ipairs(copy) do
     local kind = type(each)
     if math.type(each) ~= "integer" and kind ~= "userdata" and kind ~= "table" then
-      refuse(2, name, "descriptor or handle expected, got " .. kind)
+      refuse(2, name, "a descriptor or handle expected, got " .. kind)
     end
   end
   return copy
@@ -252,9 +292,7 @@ end
 ---a copy of it, and of tables in it, as `copy` does; nil for nil. They are the last argument: what
 ---was given behind it must be nil.
 function check.options(options, index, name, known, ...)
-  if options ~= nil and type(options) ~= "table" then
-    refuse(index, name, "a table of options expected, got " .. type(options))
-  end
+  if options ~= nil then check.type(options, "table", index, name, "a table of options") end
   local own = check.copy(options)
   for key, value in next, own or {} do
     local expected = known[key]

@@ -96,8 +96,8 @@ end
 ---@return table<integer, kio.Failure>? failed those that returned nil and a message; nil: none did
 function group.map(list, f, options, ...)
   list = check.copy_list(list)
-  if type(list) ~= "table" then check.refuse(1, "map", "a list expected, got " .. type(list)) end
-  if type(f) ~= "function" then check.refuse(2, "map", "a function expected, got " .. type(f)) end
+  check.type(list, "table", 1, "map", "a list")
+  check.type(f, "function", 2, "map")
   options = check.options(options, 3, "map", LIMIT, ...)
   local wrong = wrong_limit(options)
   if wrong then check.refuse(3, "map", wrong) end

@@ -1,7 +1,6 @@
 ---kio: straight-line asynchronous Lua on io_uring. See docs/guide.md.
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
-core.own_files((string.gsub(debug.getinfo(1, "S").source, "init%.lua$", "")))
 local buffer = require "kio.bytes.buffer"
 local fs = require "kio.fs"
 local group = require "kio.group"

@@ -21,8 +21,7 @@ function signal.on(...)
   local arguments = table.pack(...)
   local handler = arguments[arguments.n]
   if type(handler) ~= "function" then
-    error(string.format("bad argument #%d to 'on' (function expected, got %s)",
-      math.max(arguments.n, 1), type(handler)), 2)
+    check.refuse(math.max(arguments.n, 1), "on", "function expected, got " .. type(handler))
   end
   local next_signal, watch = check.told("on", 0, core.signal_each,
     table.unpack(arguments, 1, arguments.n - 1))

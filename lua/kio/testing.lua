@@ -45,7 +45,7 @@ local function number_option(options, name, otherwise)
   local value = options[name]
   if value == nil then return otherwise end
   if type(value) ~= "number" or value ~= value or value < 0 then
-    error(string.format("option '%s' must be a number of 0 or more", name), 4)
+    check.misuse(string.format("option '%s' must be a number of 0 or more", name))
   end
   return value
 end
@@ -62,7 +62,7 @@ local function seed_option(options)
   local seed = options.seed
   if seed == nil and (not text or text == "") then return chance() end
   local number = math.tointeger(tonumber(seed or text))
-  if not number then error("the seed must be an integer, not " .. tostring(seed or text), 4) end
+  if not number then check.misuse("the seed must be an integer, not " .. tostring(seed or text)) end
   return number
 end
 
@@ -212,10 +212,8 @@ end
 ---@return any ... f's results
 function testing.run(f, options, ...)
   check.no_more(2, "run", ...)
-  if type(f) ~= "function" then error("kio.testing.run needs a function", 2) end
-  if options ~= nil and type(options) ~= "table" then
-    check.refuse(2, "run", "a table of options expected, got " .. type(options))
-  end
+  if type(f) ~= "function" then check.misuse "kio.testing.run needs a function" end
+  if options ~= nil then check.type(options, "table", 2, "run", "a table of options") end
   local run_options, run = read(check.copy(options or {}))
   if run.watchdog > 0 then
     run_options.watchdog, run_options.on_watchdog = run.watchdog, on_watchdog(run)
@@ -242,7 +240,7 @@ end
 ---@return integer
 function testing.seed(...)
   check.no_more(0, "seed", ...)
-  if not current then error("kio.testing.seed outside kio.testing.run", 2) end
+  if not current then check.misuse "kio.testing.seed outside kio.testing.run" end
   return current.seed
 end
 

@@ -163,6 +163,20 @@ describe("misuse", function()
   end)
 end)
 
+describe("an argument error", function()
+  it("keeps all of a name, also behind a zero byte", function()
+    local _, err = pcall(fs.stat, "/", { ["a\0b"] = 1 })
+    assert.equal("bad argument #2 to 'stat' (unknown option 'a\0b')", err)
+  end)
+
+  it("cites the caller of a function that ends in a call of kio's", function()
+    local line = debug.getinfo(1, "l").currentline + 1
+    local function outer() local _ = (function() return fs.open(NUMBER) end)() end
+    local _, err = pcall(outer)
+    assert.matches(("misuse_spec.lua:%d: bad argument #1"):format(line), err, 1, true)
+  end)
+end)
+
 -- Calls that wait, and what they need to get as far.
 local waits = {
   function() local _ = fs.stat "/" return _ end,

@@ -29,6 +29,16 @@ describe("kio works in a program that has", function()
   end)
 end)
 
+describe("an argument error", function()
+  it("cites the caller when one room alone was loaded", function()
+    local output = common.child [[
+      local fs = require "kio.fs"
+      print(pcall(function() local _ = fs.open(5) end))
+    ]]
+    assert.matches("^false\t[^:]*:2: bad argument #1 to 'open'", output)
+  end)
+end)
+
 -- Names that only strings have a method of.
 local METHODS = { "byte", "find", "format", "gmatch", "gsub", "lower", "match", "rep", "upper" }
 

@@ -93,6 +93,21 @@ describe("the modules of the Lua half", function()
   end)
 end)
 
+describe("misuse", function()
+  -- An error that is passed on is raised with level 0, as it is.
+  it("is raised by kio.check and the core, which find whom to blame by where kio's files lie",
+    function()
+      local found = {}
+      for _, path in ipairs(source.files("^lua/kio/.*%.lua$")) do
+        for number, line in ipairs(source.lines(source.read(path))) do
+          local raises = line:gsub("%-%-.*$", ""):find "%f[%w_.]error%s*[%(\"']"
+          if raises and not line:find ", 0%)" then found[#found + 1] = path .. ":" .. number end
+        end
+      end
+      assert.same({}, found)
+    end)
+end)
+
 describe("what looks at them", function()
   it("sees a circle", function()
     local texts = {

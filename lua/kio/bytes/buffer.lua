@@ -10,14 +10,12 @@ local Buffer = {}
 -- A position in the buffer; negative ones count from its end.
 local function place(self, at, name)
   local size, wrong = check.length(self)
-  if not size then error(string.format("calling '%s' on bad self (%s)", name, wrong), 3) end
+  if not size then check.misuse(string.format("calling '%s' on bad self (%s)", name, wrong)) end
   local position = math.tointeger(at)
-  if not position then
-    error(string.format("bad argument #1 to '%s' (an integer expected)", name), 3)
-  end
+  if not position then check.refuse(1, name, "an integer expected") end
   if position < 0 then position = size + 1 + position end
   if position < 1 or position > size + 1 then
-    error(string.format("bad argument #1 to '%s' (position outside of the buffer)", name), 3)
+    check.refuse(1, name, "position outside of the buffer")
   end
   return position
 end
@@ -26,8 +24,8 @@ end
 -- second.
 local function refuse(err, name)
   local index, text = string.match(tostring(err), "bad argument #(%d+) to '[^']*' (%(.*%))$")
-  if index then err = string.format("bad argument #%d to '%s' %s", index + 1, name, text) end
-  error(err, 3)
+  if not index then error(err, 0) end
+  check.misuse(string.format("bad argument #%d to '%s' %s", index + 1, name, text))
 end
 
 ---Puts values at a position, as string.pack does ("!" aligns from there). The position behind them.
@@ -40,7 +38,7 @@ function Buffer:pack(at, format, ...)
   local packed, data = pcall(pack, format, ...)
   if not packed then refuse(data, "pack") end
   if #data > #self - at + 1 then
-    error("bad argument #2 to 'pack' (more bytes than fit behind this position)", 2)
+    check.refuse(2, "pack", "more bytes than fit behind this position")
   end
   self:set(at, data)
   return at + #data

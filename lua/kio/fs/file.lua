@@ -52,9 +52,8 @@ local function no_offset(self, what)
 end
 
 local function self_of(self, name)
-  if getmetatable(self) == File then return self.window end
-  error(string.format("calling '%s' on bad self (a kio.File expected, got %s)", name,
-    check.kind(self, "kio.File")), 3)
+  if getmetatable(self) ~= File then check.bad_self(self, "kio.File", name) end
+  return self.window
 end
 
 -- ---- reading ----

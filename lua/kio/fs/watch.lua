@@ -147,10 +147,7 @@ end
 local TIMEOUT = { timeout = "number" }
 
 local function check_self(self, name)
-  if getmetatable(self) ~= Watch then
-    error(string.format("calling '%s' on bad self (kio.Watch expected, got %s)", name,
-      type(self)), 3)
-  end
+  if getmetatable(self) ~= Watch then check.bad_self(self, "kio.Watch", name) end
 end
 
 ---The next change, in the order they happened; nil without a message when what was watched is gone

@@ -94,9 +94,7 @@ end
 ---@return string? message
 ---@return string? code an errno's name, "ETIMEDOUT", or a code of getaddrinfo: "EAI_NONAME", ...
 function names.resolve(name, options, ...)
-  if type(name) ~= "string" then
-    check.refuse(1, "resolve", "a name (string) expected, got " .. type(name))
-  end
+  check.type(name, "string", 1, "resolve", "a name (string)")
   options = check.options(options, 2, "resolve", KNOWN, ...)
   options = options or {}
   local wrong = wrong_options(options)

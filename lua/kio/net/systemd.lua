@@ -34,9 +34,7 @@ end
 ---@async
 function systemd.notify(state, list, ...)
   check.no_more(2, "notify", ...)
-  if type(state) ~= "string" then
-    check.refuse(1, "notify", "a string expected, got " .. type(state))
-  end
+  check.type(state, "string", 1, "notify")
   local path = os.getenv("NOTIFY_SOCKET")
   if not path or path == "" then return false end
   local socket <close>, message, code = core.net_udp(nil, { peer = "unix:" .. path })

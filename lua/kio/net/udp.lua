@@ -38,9 +38,7 @@ end
 ---@return string? code
 function Udp:connect(address, options, ...)
   check.self(self, "kio.Udp", "connect")
-  if address ~= nil and type(address) ~= "string" then
-    check.refuse(1, "connect", "string expected, got " .. type(address))
-  end
+  if address ~= nil then check.type(address, "string", 1, "connect") end
   options = check.options(options, 2, "connect", TIMEOUT, ...)
   if not is_name(address) then return connect(self, address) end
   return first_of("connect", address, options and options.timeout, function(each)

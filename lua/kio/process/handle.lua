@@ -2,7 +2,6 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
-local kind = require "kio.check".kind
 
 ---@class kio.Process
 ---@field pid integer
@@ -19,10 +18,7 @@ local NAMES = { "stdin", "stdout", "stderr" }
 local TIMEOUT = { timeout = "number" }
 
 local function check_self(self, name)
-  if getmetatable(self) ~= Process then
-    error(string.format("calling '%s' on bad self (kio.Process expected, got %s)", name,
-      kind(self, "kio.Process")), 3)
-  end
+  if getmetatable(self) ~= Process then check.bad_self(self, "kio.Process", name) end
 end
 
 ---Waits until it has ended; any number of tasks may. How a detached one has ended is not told: its

@@ -28,14 +28,7 @@ local RUN = { max = true, timeout = true, linger = true }
 
 -- ---- checks ----
 
-local HERE = debug.getinfo(1, "S").source
-
--- Raises at whoever has called spawn or run.
-local function refuse(text, ...)
-  local level = 2
-  while debug.getinfo(level, "S").source == HERE do level = level + 1 end
-  error(string.format("kio.process: " .. text, ...), level)
-end
+local function refuse(text, ...) check.misuse(string.format("kio.process: " .. text, ...)) end
 
 local function check_word(value, what)
   if type(value) ~= "string" then refuse("%s must be a string, got %s", what, type(value)) end

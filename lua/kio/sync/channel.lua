@@ -4,8 +4,9 @@
 ---Invariants: senders wait only while the channel is full, receivers only while it is empty and no
 ---sender waits; nobody waits on a closed one.
 local _ENV = require "kio.core".globals
-local check = require "kio.sync.check"
+local check = require "kio.check"
 local core = require "kio.core"
+local outcome = require "kio.sync.outcome"
 
 local getmetatable = getmetatable -- asked in every method
 
@@ -84,20 +85,20 @@ local SEND_NIL = "a channel cannot carry nil"
 ---@return string? message
 ---@return "ETIMEDOUT"? code
 function Channel:send(value, timeout, ...)
-  if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "send") end
+  if getmetatable(self) ~= Channel then check.bad_self(self, "kio.Channel", "send") end
   if select("#", ...) > 0 then check.no_more(2, "send", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 2, "send") end
-  if value == nil then check.refuse(SEND_NIL) end
+  if value == nil then check.misuse(SEND_NIL) end
   local _, spent = core.checkpoint()
-  if self.closed then check.refuse(SEND_CLOSED) end
+  if self.closed then check.misuse(SEND_CLOSED) end
   if put(self, value) then
     if spent then core.let_turn() end
     return true
   end
   local woken, given = self.senders:wait(timeout, value)
-  if given == CLOSED then check.refuse(CLOSED_IN_SEND) end
+  if given == CLOSED then check.misuse(CLOSED_IN_SEND) end
   if woken then return true end
-  return check.late "send channel"
+  return outcome.late "send channel"
 end
 
 ---The same without waiting.
@@ -106,12 +107,12 @@ end
 ---@return string? message
 ---@return "EAGAIN"? code
 function Channel:try_send(value, ...)
-  if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "try_send") end
+  if getmetatable(self) ~= Channel then check.bad_self(self, "kio.Channel", "try_send") end
   if select("#", ...) > 0 then check.no_more(1, "try_send", ...) end
-  if value == nil then check.refuse(SEND_NIL) end
-  if self.closed then check.refuse(SEND_CLOSED) end
+  if value == nil then check.misuse(SEND_NIL) end
+  if self.closed then check.misuse(SEND_CLOSED) end
   if put(self, value) then return true end
-  return check.busy("try_send channel", "no room, and nobody waits to receive")
+  return outcome.busy("try_send channel", "no room, and nobody waits to receive")
 end
 
 -- ---- receiving ----
@@ -123,7 +124,7 @@ end
 ---@return string? message
 ---@return "ETIMEDOUT"? code
 function Channel:receive(timeout, ...)
-  if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "receive") end
+  if getmetatable(self) ~= Channel then check.bad_self(self, "kio.Channel", "receive") end
   if select("#", ...) > 0 then check.no_more(1, "receive", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "receive") end
   local _, spent = core.checkpoint()
@@ -134,7 +135,7 @@ function Channel:receive(timeout, ...)
   end
   local woken, given = self.receivers:wait(timeout)
   if woken then return received(given) end
-  return check.late "receive channel"
+  return outcome.late "receive channel"
 end
 
 ---The same without waiting.
@@ -142,16 +143,16 @@ end
 ---@return string? message
 ---@return "EAGAIN"? code
 function Channel:try_receive(...)
-  if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "try_receive") end
+  if getmetatable(self) ~= Channel then check.bad_self(self, "kio.Channel", "try_receive") end
   if select("#", ...) > 0 then check.no_more(0, "try_receive", ...) end
   if can_take(self) then return take(self) end
-  return check.busy("try_receive channel", "it is empty")
+  return outcome.busy("try_receive channel", "it is empty")
 end
 
 ---Iterates over the values until the channel is closed and empty.
 ---@return async fun(): any
 function Channel:iter(...)
-  if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "iter") end
+  if getmetatable(self) ~= Channel then check.bad_self(self, "kio.Channel", "iter") end
   if select("#", ...) > 0 then check.no_more(0, "iter", ...) end
   return function() return (self:receive()) end
 end
@@ -161,19 +162,19 @@ end
 ---Ends the channel: what it holds can still be received. Raises in tasks that wait to send. Closing
 ---it again does nothing.
 function Channel:close(...)
-  if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "close") end
+  if getmetatable(self) ~= Channel then check.bad_self(self, "kio.Channel", "close") end
   if select("#", ...) > 0 then check.no_more(0, "close", ...) end
   self.closed = true
   while self.senders:wake(CLOSED) or self.receivers:wake(CLOSED) do end
 end
 
 function Channel:__close()
-  if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "__close") end
+  if getmetatable(self) ~= Channel then check.bad_self(self, "kio.Channel", "__close") end
   Channel.close(self)
 end
 
 function Channel:__tostring()
-  if getmetatable(self) ~= Channel then check.bad_self(self, Channel, "__tostring") end
+  if getmetatable(self) ~= Channel then check.bad_self(self, "kio.Channel", "__tostring") end
   local state = self.closed and "closed, " or ""
   return string.format("kio.Channel (%s%d of %d, %d sending, %d receiving)", state, self.count,
     self.capacity, self.senders:length(), self.receivers:length())
@@ -206,7 +207,7 @@ channel.sending = {
   ready = can_put,
   take = put,
   given = function(_, given)
-    if given == CLOSED then error(CLOSED_IN_SEND, 3) end
+    if given == CLOSED then check.misuse(CLOSED_IN_SEND) end
     return true
   end,
   wrong = function(self, value)

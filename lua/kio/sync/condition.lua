@@ -1,9 +1,9 @@
 ---A place to wait until something that a mutex protects has changed.
 local _ENV = require "kio.core".globals
-local check = require "kio.sync.check"
+local check = require "kio.check"
 local core = require "kio.core"
-local kind = require "kio.check".kind
 local Mutex = require "kio.sync.mutex".Mutex
+local outcome = require "kio.sync.outcome"
 
 local getmetatable = getmetatable -- asked in every method
 
@@ -17,7 +17,7 @@ local function relocked(mutex, ok, woken)
   mutex:relock()
   if not ok then error(woken, 0) end
   if woken then return true end
-  return check.late "wait condition"
+  return outcome.late "wait condition"
 end
 
 ---Unlocks the mutex, waits for a notification, and locks the mutex again. The calling task holds it
@@ -29,35 +29,34 @@ end
 ---@return string? message
 ---@return "ETIMEDOUT"? code
 function Condition:wait(mutex, timeout, ...)
-  if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "wait") end
+  if getmetatable(self) ~= Condition then check.bad_self(self, "kio.Condition", "wait") end
   if select("#", ...) > 0 then check.no_more(2, "wait", ...) end
   if getmetatable(mutex) ~= Mutex then
-    check.refuse(string.format("bad argument #1 to 'wait' (kio.Mutex expected, got %s)",
-      kind(mutex, "kio.Mutex")))
+    check.refuse(1, "wait", "kio.Mutex expected, got " .. check.kind(mutex, "kio.Mutex"))
   end
   if timeout ~= nil then timeout = check.timeout(timeout, 2, "wait") end
   core.checkpoint()
-  if not mutex:is_mine() then check.refuse "wait: the calling task does not hold the mutex" end
+  if not mutex:is_mine() then check.misuse "wait: the calling task does not hold the mutex" end
   mutex:unlock()
   return relocked(mutex, pcall(self.waiters.wait, self.waiters, timeout))
 end
 
 ---Wakes the task that has waited longest, if any waits.
 function Condition:notify(...)
-  if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "notify") end
+  if getmetatable(self) ~= Condition then check.bad_self(self, "kio.Condition", "notify") end
   if select("#", ...) > 0 then check.no_more(0, "notify", ...) end
   self.waiters:wake()
 end
 
 ---Wakes every task that waits now.
 function Condition:notify_all(...)
-  if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "notify_all") end
+  if getmetatable(self) ~= Condition then check.bad_self(self, "kio.Condition", "notify_all") end
   if select("#", ...) > 0 then check.no_more(0, "notify_all", ...) end
   while self.waiters:wake() do end
 end
 
 function Condition:__tostring()
-  if getmetatable(self) ~= Condition then check.bad_self(self, Condition, "__tostring") end
+  if getmetatable(self) ~= Condition then check.bad_self(self, "kio.Condition", "__tostring") end
   return string.format("kio.Condition (%d waiting)", self.waiters:length())
 end
 

@@ -1,7 +1,8 @@
 ---A flag to wait for.
 local _ENV = require "kio.core".globals
-local check = require "kio.sync.check"
+local check = require "kio.check"
 local core = require "kio.core"
+local outcome = require "kio.sync.outcome"
 
 local getmetatable = getmetatable -- asked in every method
 
@@ -13,7 +14,7 @@ Event.__index = Event
 
 ---Sets the flag and wakes every task that waits now, also when it is reset before they run.
 function Event:set(...)
-  if getmetatable(self) ~= Event then check.bad_self(self, Event, "set") end
+  if getmetatable(self) ~= Event then check.bad_self(self, "kio.Event", "set") end
   if select("#", ...) > 0 then check.no_more(0, "set", ...) end
   self.is_on = true
   while self.waiters:wake() do end
@@ -21,14 +22,14 @@ end
 
 ---Clears the flag: from now on tasks wait again.
 function Event:reset(...)
-  if getmetatable(self) ~= Event then check.bad_self(self, Event, "reset") end
+  if getmetatable(self) ~= Event then check.bad_self(self, "kio.Event", "reset") end
   if select("#", ...) > 0 then check.no_more(0, "reset", ...) end
   self.is_on = false
 end
 
 ---@return boolean
 function Event:is_set(...)
-  if getmetatable(self) ~= Event then check.bad_self(self, Event, "is_set") end
+  if getmetatable(self) ~= Event then check.bad_self(self, "kio.Event", "is_set") end
   if select("#", ...) > 0 then check.no_more(0, "is_set", ...) end
   return self.is_on
 end
@@ -40,7 +41,7 @@ end
 ---@return string? message
 ---@return "ETIMEDOUT"? code
 function Event:wait(timeout, ...)
-  if getmetatable(self) ~= Event then check.bad_self(self, Event, "wait") end
+  if getmetatable(self) ~= Event then check.bad_self(self, "kio.Event", "wait") end
   if select("#", ...) > 0 then check.no_more(1, "wait", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "wait") end
   local _, spent = core.checkpoint()
@@ -49,11 +50,11 @@ function Event:wait(timeout, ...)
     return true
   end
   if self.waiters:wait(timeout) then return true end
-  return check.late "wait event"
+  return outcome.late "wait event"
 end
 
 function Event:__tostring()
-  if getmetatable(self) ~= Event then check.bad_self(self, Event, "__tostring") end
+  if getmetatable(self) ~= Event then check.bad_self(self, "kio.Event", "__tostring") end
   local state = self.is_on and "set" or "not set"
   return string.format("kio.Event (%s, %d waiting)", state, self.waiters:length())
 end

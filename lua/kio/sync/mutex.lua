@@ -3,8 +3,9 @@
 ---Invariant: while tasks wait the mutex has an owner; unlocking makes the first of them the owner
 ---before anybody else can run.
 local _ENV = require "kio.core".globals
-local check = require "kio.sync.check"
+local check = require "kio.check"
 local core = require "kio.core"
+local outcome = require "kio.sync.outcome"
 
 local getmetatable = getmetatable -- asked in every method
 
@@ -30,7 +31,7 @@ local LEFT_LOCKED = "the mutex was left locked by a task that has ended"
 ---@return string? message
 ---@return "ETIMEDOUT"? code
 function Mutex:lock(timeout, ...)
-  if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "lock") end
+  if getmetatable(self) ~= Mutex then check.bad_self(self, "kio.Mutex", "lock") end
   if select("#", ...) > 0 then check.no_more(1, "lock", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "lock") end
   local me, spent = core.checkpoint()
@@ -39,12 +40,12 @@ function Mutex:lock(timeout, ...)
     if spent then core.let_turn() end
     return self
   elseif self.owner == me then
-    check.refuse "lock: the calling task holds the mutex already"
+    check.misuse "lock: the calling task holds the mutex already"
   elseif left_locked(self) then
-    check.refuse("lock: " .. LEFT_LOCKED)
+    check.misuse("lock: " .. LEFT_LOCKED)
   end
   if self.waiters:wait(timeout) then return self end
-  return check.late "lock mutex"
+  return outcome.late "lock mutex"
 end
 
 ---Holds the mutex if that needs no waiting.
@@ -52,21 +53,21 @@ end
 ---@return string? message
 ---@return "EAGAIN"? code
 function Mutex:try_lock(...)
-  if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "try_lock") end
+  if getmetatable(self) ~= Mutex then check.bad_self(self, "kio.Mutex", "try_lock") end
   if select("#", ...) > 0 then check.no_more(0, "try_lock", ...) end
   local me = core.current()
-  if not me then check.refuse "try_lock: only a task can hold a mutex" end
-  if self.owner then return check.busy("try_lock mutex", "another task holds it") end
+  if not me then check.misuse "try_lock: only a task can hold a mutex" end
+  if self.owner then return outcome.busy("try_lock mutex", "another task holds it") end
   self.owner = me
   return self
 end
 
 ---Hands the mutex to the task that has waited longest. Never waits, and works in cancelled tasks.
 function Mutex:unlock(...)
-  if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "unlock") end
+  if getmetatable(self) ~= Mutex then check.bad_self(self, "kio.Mutex", "unlock") end
   if select("#", ...) > 0 then check.no_more(0, "unlock", ...) end
-  if not self.owner then check.refuse "unlock: the mutex is not locked" end
-  if self.owner ~= core.current() then check.refuse "unlock: another task holds the mutex" end
+  if not self.owner then check.misuse "unlock: the mutex is not locked" end
+  if self.owner ~= core.current() then check.misuse "unlock: another task holds the mutex" end
   self.owner = self.waiters:wake()
 end
 
@@ -83,7 +84,7 @@ function Mutex:relock()
   if not self.owner then
     self.owner = core.current()
   elseif left_locked(self) then
-    error("wait: " .. LEFT_LOCKED, 3)
+    check.misuse("wait: " .. LEFT_LOCKED)
   else
     self.waiters:wait_shielded()
   end
@@ -91,12 +92,12 @@ end
 
 -- A block may have unlocked it before its end.
 function Mutex:__close()
-  if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "__close") end
+  if getmetatable(self) ~= Mutex then check.bad_self(self, "kio.Mutex", "__close") end
   if Mutex.is_mine(self) then self:unlock() end
 end
 
 function Mutex:__tostring()
-  if getmetatable(self) ~= Mutex then check.bad_self(self, Mutex, "__tostring") end
+  if getmetatable(self) ~= Mutex then check.bad_self(self, "kio.Mutex", "__tostring") end
   local state = not self.owner and "free" or "locked, %d waiting"
   return string.format("kio.Mutex (" .. state .. ")", self.waiters:length())
 end

@@ -2,12 +2,13 @@
 ---the same chance, so none is starved by a busy neighbour.
 local _ENV = require "kio.core".globals
 local channel = require "kio.sync.channel"
-local check = require "kio.sync.check"
+local check = require "kio.check"
 local core = require "kio.core"
 local event = require "kio.sync.event"
-local kind_of = require "kio.check".kind
+local outcome = require "kio.sync.outcome"
 local shared = require "kio.sync.shared"
 
+local kind_of = check.kind
 local getmetatable, type = getmetatable, type -- asked for each alternative
 
 local over = { done = true, failed = true, cancelled = true }
@@ -154,7 +155,7 @@ function attempt(alternatives, timeout)
   if alternatives.shared then woken, given = wait_shared(alternatives)
   else woken, given = wait(alternatives, timeout) end
   if woken == false then return again(alternatives, timeout) end
-  if not woken then return check.late "select" end
+  if not woken then return outcome.late "select" end
   return take(alternatives, timeout, woken, all_kinds[woken].given(objects[woken], given))
 end
 
@@ -169,14 +170,13 @@ end
 local function select(list, ...)
   local meta = getmetatable(list)
   if type(list) ~= "table" or meta then -- the most likely one: select(channel, event)
-    error(string.format("bad argument #1 to 'select' (a list of alternatives expected, got %s)",
-      meta and meta.__name or type(list)), 2)
+    check.refuse(1, "select", "a list of alternatives expected, got " .. kind_of(list))
   end
   check.no_more(1, "select", ...)
   local timeout = check.seconds(list.timeout, 1, "select")
   local me, spent = core.checkpoint()
   local alternatives, wrong = read(list, me)
-  if not alternatives then error("select: " .. wrong, 2) end
+  if not alternatives then check.misuse("select: " .. wrong) end
   alternatives.spent = spent
   if alternatives.shared then alternatives.due = timeout and core.now() + timeout end
   return attempt(alternatives, timeout)

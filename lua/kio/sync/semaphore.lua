@@ -2,8 +2,9 @@
 ---`local _ <close> = semaphore:acquire()` holds it to the end of the block.
 ---Invariant: while tasks wait no permit is free; a released one belongs to the first of them.
 local _ENV = require "kio.core".globals
-local check = require "kio.sync.check"
+local check = require "kio.check"
 local core = require "kio.core"
+local outcome = require "kio.sync.outcome"
 
 local getmetatable = getmetatable -- asked in every method
 
@@ -20,7 +21,7 @@ Semaphore.__index = Semaphore
 ---@return string? message
 ---@return "ETIMEDOUT"? code
 function Semaphore:acquire(timeout, ...)
-  if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "acquire") end
+  if getmetatable(self) ~= Semaphore then check.bad_self(self, "kio.Semaphore", "acquire") end
   if select("#", ...) > 0 then check.no_more(1, "acquire", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "acquire") end
   local _, spent = core.checkpoint()
@@ -30,7 +31,7 @@ function Semaphore:acquire(timeout, ...)
     return self
   end
   if self.waiters:wait(timeout) then return self end
-  return check.late "acquire semaphore"
+  return outcome.late "acquire semaphore"
 end
 
 ---Takes a permit if one is free.
@@ -38,27 +39,27 @@ end
 ---@return string? message
 ---@return "EAGAIN"? code
 function Semaphore:try_acquire(...)
-  if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "try_acquire") end
+  if getmetatable(self) ~= Semaphore then check.bad_self(self, "kio.Semaphore", "try_acquire") end
   if select("#", ...) > 0 then check.no_more(0, "try_acquire", ...) end
-  if self.free == 0 then return check.busy("try_acquire semaphore", "no permit is free") end
+  if self.free == 0 then return outcome.busy("try_acquire semaphore", "no permit is free") end
   self.free = self.free - 1
   return self
 end
 
 ---Gives a permit back, or a new one: whoever calls it need not have acquired one.
 function Semaphore:release(...)
-  if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "release") end
+  if getmetatable(self) ~= Semaphore then check.bad_self(self, "kio.Semaphore", "release") end
   if select("#", ...) > 0 then check.no_more(0, "release", ...) end
   if not self.waiters:wake() then self.free = self.free + 1 end
 end
 
 function Semaphore:__close()
-  if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "__close") end
+  if getmetatable(self) ~= Semaphore then check.bad_self(self, "kio.Semaphore", "__close") end
   self:release()
 end
 
 function Semaphore:__tostring()
-  if getmetatable(self) ~= Semaphore then check.bad_self(self, Semaphore, "__tostring") end
+  if getmetatable(self) ~= Semaphore then check.bad_self(self, "kio.Semaphore", "__tostring") end
   return string.format("kio.Semaphore (%d free, %d waiting)", self.free, self.waiters:length())
 end
 

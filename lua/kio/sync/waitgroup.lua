@@ -1,7 +1,8 @@
 ---Counts what is under way, and lets tasks wait until that is nothing.
 local _ENV = require "kio.core".globals
-local check = require "kio.sync.check"
+local check = require "kio.check"
 local core = require "kio.core"
+local outcome = require "kio.sync.outcome"
 
 local getmetatable = getmetatable -- asked in every method
 
@@ -13,16 +14,16 @@ Waitgroup.__index = Waitgroup
 
 ---@param n? integer how many more are under way (1)
 function Waitgroup:add(n, ...)
-  if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "add") end
+  if getmetatable(self) ~= Waitgroup then check.bad_self(self, "kio.Waitgroup", "add") end
   if select("#", ...) > 0 then check.no_more(1, "add", ...) end
   self.count = self.count + check.count(n or 1, 1, "add", "a number to add")
 end
 
 ---One less; the last one wakes every task that waits.
 function Waitgroup:done(...)
-  if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "done") end
+  if getmetatable(self) ~= Waitgroup then check.bad_self(self, "kio.Waitgroup", "done") end
   if select("#", ...) > 0 then check.no_more(0, "done", ...) end
-  if self.count == 0 then check.refuse "done: called more often than was added" end
+  if self.count == 0 then check.misuse "done: called more often than was added" end
   self.count = self.count - 1
   while self.count == 0 and self.waiters:wake() do end
 end
@@ -34,7 +35,7 @@ end
 ---@return string? message
 ---@return "ETIMEDOUT"? code
 function Waitgroup:wait(timeout, ...)
-  if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "wait") end
+  if getmetatable(self) ~= Waitgroup then check.bad_self(self, "kio.Waitgroup", "wait") end
   if select("#", ...) > 0 then check.no_more(1, "wait", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "wait") end
   local _, spent = core.checkpoint()
@@ -43,11 +44,11 @@ function Waitgroup:wait(timeout, ...)
     return true
   end
   if self.waiters:wait(timeout) then return true end
-  return check.late "wait waitgroup"
+  return outcome.late "wait waitgroup"
 end
 
 function Waitgroup:__tostring()
-  if getmetatable(self) ~= Waitgroup then check.bad_self(self, Waitgroup, "__tostring") end
+  if getmetatable(self) ~= Waitgroup then check.bad_self(self, "kio.Waitgroup", "__tostring") end
   return string.format("kio.Waitgroup (%d under way, %d waiting)", self.count,
     self.waiters:length())
 end

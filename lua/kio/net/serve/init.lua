@@ -147,9 +147,7 @@ end
 ---@return kio.ServeReport? report of a server that failed
 return function(listener, handler, options, ...)
   check.self(listener, "kio.Listener", "serve")
-  if type(handler) ~= "function" then
-    check.refuse(1, "serve", "a function expected, got " .. type(handler))
-  end
+  check.type(handler, "function", 1, "serve")
   options = check.options(options, 2, "serve", KNOWN, ...)
   options = options or {}
   local wrong = wrong_options(options)

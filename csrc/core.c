@@ -10,24 +10,30 @@
 #include "run/state.h"
 #include "task/result.h"
 #include "test/codec.h"
-#ifdef KIO_TEST
-#endif
 
-static void register_all(lua_State *L) {
-  static const luaL_Reg *const rooms[] = {
-      kio_file_ops,     kio_path_ops,     kio_socket_ops,  kio_wait_ops,    kio_plain_ops,
-      kio_dir_ops,      kio_task_ops,     kio_queue_ops,   kio_scope_ops,   kio_run_ops,
-      kio_listener_ops, kio_net_ops,      kio_serve_ops,   kio_inspect_ops, kio_rig_ops,
-      kio_signal_ops,   kio_standard_ops, kio_process_ops, kio_buffer_ops,  kio_udp_ops,
-      kio_fds_ops,      kio_adopt_ops,    kio_thread_ops,  kio_runtime_ops, kio_blocking_ops,
-      kio_resolve_ops,  kio_channel_ops,  kio_event_ops,   kio_misuse_ops,  kio_trace_ops,
-      kio_read_ops,
-#ifdef KIO_TEST
-      kio_test_ops,     kio_test_job_ops,
-#endif
-  };
-  for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) luaL_setfuncs(L, rooms[i], 0);
+/* Room after room; NULL ends the list. */
+static void register_all(lua_State *L, const luaL_Reg *const rooms[]) {
+  for (; *rooms; rooms++) luaL_setfuncs(L, *rooms, 0);
 }
+
+static const luaL_Reg *const public_rooms[] = {
+    kio_file_ops,   kio_path_ops,     kio_socket_ops,   kio_wait_ops,   kio_plain_ops,
+    kio_trace_ops,  kio_task_ops,     kio_scope_ops,    kio_run_ops,    kio_inspect_ops,
+    kio_buffer_ops, kio_runtime_ops,  kio_blocking_ops, kio_thread_ops,
+#ifdef KIO_TEST
+    kio_test_ops,   kio_test_job_ops,
+#endif
+    NULL,
+};
+
+static const luaL_Reg *const own_rooms[] = {
+    kio_path_own,    kio_plain_own,    kio_dir_own,      kio_misuse_own,
+    kio_task_own,    kio_queue_own,    kio_scope_own,    kio_rig_own,
+    kio_inspect_own, kio_read_own,     kio_listener_own, kio_net_own,
+    kio_serve_own,   kio_standard_own, kio_fds_own,      kio_adopt_own,
+    kio_udp_own,     kio_resolve_own,  kio_process_own,  kio_signal_own,
+    kio_channel_own, kio_event_own,    kio_thread_own,   NULL,
+};
 
 /* Two files of this library in one state would share metatables, but neither the functions in them
    nor the scheduler. */
@@ -42,15 +48,18 @@ static void check_only_file(lua_State *L) {
   lua_pop(L, 1);
 }
 
-int luaopen_kio_core(lua_State *L) {
-  luaL_checkversion(L);
-  check_only_file(L);
-  kio_number_fill_standard(); /* a failure is told by the first run */
-  lua_createtable(L, 0, 64);
-  register_all(L);
-  kio_state_set_door(L, luaopen_kio_core);
-  kio_task_open(L);
-  lua_setfield(L, -2, "Cancelled");
+/* Pops a table into the field of the one below, and into package.loaded: what is in it is known by
+   its name there to other Lua states (codec/known.h). */
+static void keep(lua_State *L, const char *field, const char *module) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, module);
+  lua_pop(L, 1);
+  lua_setfield(L, -2, field);
+}
+
+/* Makes the metatables whose methods Lua adds nothing to. */
+static void open_types(lua_State *L) {
   kio_task_open_methods(L);
   kio_queue_open(L);
   kio_scope_open_type(L);
@@ -58,8 +67,6 @@ int luaopen_kio_core(lua_State *L) {
   kio_signal_open(L);
   kio_process_open(L);
   kio_rig_open(L);
-  kio_buffer_open(L);
-  lua_setfield(L, -2, "buffer_methods");
   kio_call_open(L);
   kio_fds_open(L);
   kio_errand_open(L);
@@ -67,12 +74,34 @@ int luaopen_kio_core(lua_State *L) {
   kio_await_open(L);
   kio_channel_open(L);
   kio_event_open(L);
+}
+
+/* Pushes the table for kio's own Lua half. */
+static void push_own(lua_State *L) {
+  lua_createtable(L, 0, 80);
+  register_all(L, own_rooms);
+  kio_buffer_open(L);
+  keep(L, "buffer_methods", "kio.core.buffer");
   kio_stream_open(L);
-  lua_setfield(L, -2, "stream_methods");
+  keep(L, "stream_methods", "kio.core.stream");
   kio_listener_open(L);
-  lua_setfield(L, -2, "listener_methods");
+  keep(L, "listener_methods", "kio.core.listener");
   kio_udp_open(L);
-  lua_setfield(L, -2, "udp_methods");
+  keep(L, "udp_methods", "kio.core.udp");
+}
+
+int luaopen_kio_core(lua_State *L) {
+  luaL_checkversion(L);
+  check_only_file(L);
+  kio_number_fill_standard(); /* a failure is told by the first run */
+  lua_createtable(L, 0, 80);
+  register_all(L, public_rooms);
+  kio_state_set_door(L, luaopen_kio_core);
+  kio_task_open(L);
+  lua_setfield(L, -2, "Cancelled");
+  open_types(L);
+  push_own(L);
+  keep(L, "own", "kio.core.own");
   kio_constants_open(L);
   kio_coroutine_open(L);
   kio_globals_open(L);

@@ -120,7 +120,7 @@ static int l_activation(lua_State *L) {
   return 2;
 }
 
-const luaL_Reg kio_adopt_ops[] = {
+const luaL_Reg kio_adopt_own[] = {
     {"net_adopt", l_adopt},
     {"net_activation", l_activation},
     {NULL, NULL},

@@ -329,7 +329,7 @@ static int l_listener_served(lua_State *L) {
   return 0;
 }
 
-const luaL_Reg kio_listener_ops[] = {
+const luaL_Reg kio_listener_own[] = {
     {"listener_packets", l_listener_packets},
     {"listener_served", l_listener_served},
     {"listener_next", l_next},

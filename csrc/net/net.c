@@ -171,7 +171,7 @@ static int l_listen(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg kio_net_ops[] = {
+const luaL_Reg kio_net_own[] = {
     {"net_listen", l_listen},
     {"net_by_name", l_by_name},
     {"net_connect", l_connect},

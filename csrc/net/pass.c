@@ -426,7 +426,7 @@ void kio_fds_open(lua_State *L) {
   kio_new_hidden_type(L, PASSED_TYPE, l_close_passed);
 }
 
-const luaL_Reg kio_fds_ops[] = {
+const luaL_Reg kio_fds_own[] = {
     {"fds_send", l_fds_send},
     {NULL, NULL},
 };

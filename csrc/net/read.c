@@ -419,7 +419,7 @@ static int l_error_words(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg kio_read_ops[] = {
+const luaL_Reg kio_read_own[] = {
     {"error_words", l_error_words},
     {NULL, NULL},
 };

@@ -187,7 +187,7 @@ static int l_parse(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg kio_resolve_ops[] = {
+const luaL_Reg kio_resolve_own[] = {
     {"net_lookup", l_lookup},
     {"net_parse", l_parse},
     {NULL, NULL},

@@ -67,7 +67,7 @@ static int l_accepts_many(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg kio_serve_ops[] = {
+const luaL_Reg kio_serve_own[] = {
     {"accepts_many", l_accepts_many},
     {"descriptor_wait", l_wait},
     {"descriptor_freed", l_freed},

@@ -51,7 +51,7 @@ static int l_standard(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg kio_standard_ops[] = {
+const luaL_Reg kio_standard_own[] = {
     {"stream_take", l_take},
     {"stream_standard", l_standard},
     {NULL, NULL},

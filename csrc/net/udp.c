@@ -332,7 +332,7 @@ void kio_udp_open(lua_State *L) {
   lua_remove(L, -2);
 }
 
-const luaL_Reg kio_udp_ops[] = {
+const luaL_Reg kio_udp_own[] = {
     {"net_udp", l_udp},
     {NULL, NULL},
 };

@@ -342,7 +342,7 @@ static int l_access_set(lua_State *L) {
   return run_open(L, &kind, like, mode);
 }
 
-const luaL_Reg kio_dir_ops[] = {
+const luaL_Reg kio_dir_own[] = {
     {"readdir", l_readdir},           {"readlink", l_readlink},
     {"realpath", l_realpath},         {"chmod", l_chmod},
     {"readdir_open", l_readdir_open}, {"readlink_open", l_readlink_open},

@@ -69,7 +69,7 @@ static int l_own_files(lua_State *L) {
   return 0;
 }
 
-const luaL_Reg kio_misuse_ops[] = {
+const luaL_Reg kio_misuse_own[] = {
     {"own_files", l_own_files},
     {"raise", l_raise},
     {NULL, NULL},

@@ -191,8 +191,11 @@ static int l_statx(lua_State *L) {
 }
 
 const luaL_Reg kio_path_ops[] = {
-    {"openat", l_openat},   {"unlinkat", l_unlinkat},
-    {"mkdirat", l_mkdirat}, {"renameat", l_renameat},
-    {"symlink", l_symlink}, {"statx", l_statx},
+    {"openat", l_openat},     {"unlinkat", l_unlinkat}, {"mkdirat", l_mkdirat},
+    {"renameat", l_renameat}, {"statx", l_statx},       {NULL, NULL},
+};
+
+const luaL_Reg kio_path_own[] = {
+    {"symlink", l_symlink},
     {NULL, NULL},
 };

@@ -267,21 +267,16 @@ static int l_finalizes(lua_State *L) {
 }
 
 const luaL_Reg kio_plain_ops[] = {
-    {"socket", l_socket},
-    {"pipe", l_pipe},
-    {"socketpair", l_socketpair},
-    {"bind", l_bind},
-    {"listen", l_listen},
-    {"getsockname", l_getsockname},
-    {"getpeername", l_getpeername},
-    {"lseek", l_lseek},
-    {"close_now", l_close_now},
-    {"finalizes", l_finalizes},
-    {"inotify", l_inotify},
-    {"name_fd", l_name_fd},
-    {"plain_fd", l_plain_fd},
-    {"unlink_now", l_unlink_now},
-    {"random", l_random},
-    {"escape", l_escape},
-    {NULL, NULL},
+    {"socket", l_socket},           {"pipe", l_pipe},
+    {"socketpair", l_socketpair},   {"bind", l_bind},
+    {"listen", l_listen},           {"getsockname", l_getsockname},
+    {"getpeername", l_getpeername}, {NULL, NULL},
+};
+
+const luaL_Reg kio_plain_own[] = {
+    {"lseek", l_lseek},           {"close_now", l_close_now},
+    {"finalizes", l_finalizes},   {"inotify", l_inotify},
+    {"name_fd", l_name_fd},       {"plain_fd", l_plain_fd},
+    {"unlink_now", l_unlink_now}, {"random", l_random},
+    {"escape", l_escape},         {NULL, NULL},
 };

@@ -1,41 +1,50 @@
-/* What each room brings to the module: its table of Lua functions, and what must be made once in
+/* What each room brings to the module: its tables of Lua functions, and what must be made once in
    each Lua state. core.c puts them together. */
 #ifndef KIO_OP_REGISTRY_H
 #define KIO_OP_REGISTRY_H
 
 #include <lauxlib.h>
 
+/* What kio.core has: the public functions. */
 extern const luaL_Reg kio_file_ops[];     /* op/file.c: open descriptors */
 extern const luaL_Reg kio_path_ops[];     /* op/path.c: names in directories */
 extern const luaL_Reg kio_socket_ops[];   /* op/socket.c: sockets by descriptor */
 extern const luaL_Reg kio_wait_ops[];     /* op/wait.c: time, readiness, close, cancel */
-extern const luaL_Reg kio_dir_ops[];      /* op/dir.c: names, by way of the pool */
 extern const luaL_Reg kio_plain_ops[];    /* op/plain.c: calls that never wait */
-extern const luaL_Reg kio_misuse_ops[];   /* op/misuse.c: errors where the program has called */
 extern const luaL_Reg kio_trace_ops[];    /* run/traceback_lua.c: texts and tracebacks of errors */
-extern const luaL_Reg kio_read_ops[];     /* net/read.c: how reading fails */
 extern const luaL_Reg kio_task_ops[];     /* run/task_lua.c: tasks */
-extern const luaL_Reg kio_queue_ops[];    /* run/queue_lua.c: what kio.sync is made of */
 extern const luaL_Reg kio_scope_ops[];    /* run/scope_lua.c: scope, timeout, deadline, shield */
 extern const luaL_Reg kio_run_ops[];      /* run/run.c: run, check */
 extern const luaL_Reg kio_inspect_ops[];  /* run/inspect.c: what goes on */
-extern const luaL_Reg kio_rig_ops[];      /* run/rig_lua.c: what kio.testing needs */
 extern const luaL_Reg kio_buffer_ops[];   /* op/buffer.c: buffer */
-extern const luaL_Reg kio_listener_ops[]; /* net/listener.c */
-extern const luaL_Reg kio_net_ops[];      /* net/net.c: connect and listen */
-extern const luaL_Reg kio_process_ops[];  /* process/process.c: starting and ending programs */
-extern const luaL_Reg kio_standard_ops[]; /* net/standard.c: streams on what is open already */
-extern const luaL_Reg kio_signal_ops[];   /* process/signal_lua.c: waiting for signals */
-extern const luaL_Reg kio_serve_ops[];    /* net/serve.c: what serving needs */
-extern const luaL_Reg kio_fds_ops[];      /* net/pass.c: descriptors over Unix sockets */
-extern const luaL_Reg kio_adopt_ops[];    /* net/adopt.c: sockets of unknown origin */
-extern const luaL_Reg kio_udp_ops[];      /* net/udp.c: sockets that keep messages apart */
 extern const luaL_Reg kio_runtime_ops[];  /* worker/outside.c: workers of one's own */
-extern const luaL_Reg kio_resolve_ops[];  /* net/resolve.c: looking names up */
 extern const luaL_Reg kio_blocking_ops[]; /* worker/blocking.c: functions that block */
-extern const luaL_Reg kio_channel_ops[];  /* worker/channel_lua.c: channels between workers */
-extern const luaL_Reg kio_event_ops[];    /* worker/event_lua.c: events between workers */
-extern const luaL_Reg kio_thread_ops[];   /* worker/thread_lua.c: functions of other workers */
+extern const luaL_Reg kio_thread_ops[];   /* worker/thread_lua.c: ending a run from any worker */
+
+/* What kio.core.own has: the functions for kio's own Lua half. */
+extern const luaL_Reg kio_path_own[];     /* op/path.c: symbolic links */
+extern const luaL_Reg kio_plain_own[];    /* op/plain.c: more of them */
+extern const luaL_Reg kio_dir_own[];      /* op/dir.c: names, by way of the pool */
+extern const luaL_Reg kio_misuse_own[];   /* op/misuse.c: errors where the program has called */
+extern const luaL_Reg kio_task_own[];     /* run/task_lua.c: any value as a text */
+extern const luaL_Reg kio_queue_own[];    /* run/queue_lua.c: what kio.sync is made of */
+extern const luaL_Reg kio_scope_own[];    /* run/scope_lua.c: failures that go with others */
+extern const luaL_Reg kio_inspect_own[];  /* run/inspect.c: the report */
+extern const luaL_Reg kio_rig_own[];      /* run/rig_lua.c: what kio.testing needs */
+extern const luaL_Reg kio_read_own[];     /* net/read.c: how reading fails */
+extern const luaL_Reg kio_listener_own[]; /* net/listener.c */
+extern const luaL_Reg kio_net_own[];      /* net/net.c: connect and listen */
+extern const luaL_Reg kio_serve_own[];    /* net/serve.c: what serving needs */
+extern const luaL_Reg kio_standard_own[]; /* net/standard.c: streams on what is open already */
+extern const luaL_Reg kio_fds_own[];      /* net/pass.c: descriptors over Unix sockets */
+extern const luaL_Reg kio_adopt_own[];    /* net/adopt.c: sockets of unknown origin */
+extern const luaL_Reg kio_udp_own[];      /* net/udp.c: sockets that keep messages apart */
+extern const luaL_Reg kio_resolve_own[];  /* net/resolve.c: looking names up */
+extern const luaL_Reg kio_process_own[];  /* process/process.c: starting and ending programs */
+extern const luaL_Reg kio_signal_own[];   /* process/signal_lua.c: waiting for signals */
+extern const luaL_Reg kio_channel_own[];  /* worker/channel_lua.c: channels between workers */
+extern const luaL_Reg kio_event_own[];    /* worker/event_lua.c: events between workers */
+extern const luaL_Reg kio_thread_own[];   /* worker/thread_lua.c: functions of other workers */
 #ifdef KIO_TEST
 extern const luaL_Reg kio_test_ops[];     /* test/hooks.c: for specs */
 extern const luaL_Reg kio_test_job_ops[]; /* test/job.c: jobs that wait as told */

@@ -256,7 +256,7 @@ void kio_process_open(lua_State *L) {
   kio_new_hidden_type(L, KIO_PROCESS_TYPE, l_gc);
 }
 
-const luaL_Reg kio_process_ops[] = {
+const luaL_Reg kio_process_own[] = {
     {"process_spawn", kio_process_spawn},
     {"process_wait", l_wait},
     {"process_kill", l_kill},

@@ -215,7 +215,7 @@ void kio_signal_open(lua_State *L) {
   lua_pop(L, 1);
 }
 
-const luaL_Reg kio_signal_ops[] = {
+const luaL_Reg kio_signal_own[] = {
     {"signal_wait", l_wait},
     {"signal_each", l_each},
     {NULL, NULL},

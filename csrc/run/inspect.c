@@ -389,6 +389,10 @@ static int l_stats(lua_State *L) {
 const luaL_Reg kio_inspect_ops[] = {
     {"tasks", l_tasks},
     {"stats", l_stats},
+    {NULL, NULL},
+};
+
+const luaL_Reg kio_inspect_own[] = {
     {"report", l_report},
     {NULL, NULL},
 };

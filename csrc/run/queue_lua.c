@@ -278,7 +278,7 @@ void kio_queue_open(lua_State *L) {
   lua_pop(L, 1);
 }
 
-const luaL_Reg kio_queue_ops[] = {
+const luaL_Reg kio_queue_own[] = {
     {"queue", l_queue},
     {"wait_any", l_wait_any},
     {"checkpoint", l_checkpoint},

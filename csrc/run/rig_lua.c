@@ -254,7 +254,7 @@ static int l_requests(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg kio_rig_ops[] = {
+const luaL_Reg kio_rig_own[] = {
     {"rig_faults", l_rig_faults},
     {"descriptors", l_descriptors},
     {"requests", l_requests},

@@ -275,10 +275,11 @@ static int l_attach_failure(lua_State *L) {
 }
 
 const luaL_Reg kio_scope_ops[] = {
-    {"scope", l_scope},
-    {"timeout", l_timeout},
-    {"deadline", l_deadline},
-    {"shield", l_shield},
+    {"scope", l_scope},   {"timeout", l_timeout}, {"deadline", l_deadline},
+    {"shield", l_shield}, {NULL, NULL},
+};
+
+const luaL_Reg kio_scope_own[] = {
     {"attach_failure", l_attach_failure},
     {NULL, NULL},
 };

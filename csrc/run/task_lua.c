@@ -211,6 +211,10 @@ void kio_task_open_methods(lua_State *L) {
 const luaL_Reg kio_task_ops[] = {
     {"spawn", l_spawn},
     {"is_cancelled", l_is_cancelled},
+    {NULL, NULL},
+};
+
+const luaL_Reg kio_task_own[] = {
     {"text_of", l_text_of},
     {NULL, NULL},
 };

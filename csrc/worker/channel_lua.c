@@ -336,7 +336,7 @@ void kio_channel_open(lua_State *L) {
   lua_pop(L, 1);
 }
 
-const luaL_Reg kio_channel_ops[] = {
+const luaL_Reg kio_channel_own[] = {
     {"thread_channel", l_thread_channel},
     {"thread_channel_ready", l_ready},
     {"thread_channel_watch", l_watch},

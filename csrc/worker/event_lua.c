@@ -170,7 +170,7 @@ void kio_event_open(lua_State *L) {
   lua_pop(L, 1);
 }
 
-const luaL_Reg kio_event_ops[] = {
+const luaL_Reg kio_event_own[] = {
     {"thread_event", l_thread_event},
     {"thread_event_watch", l_watch},
     {NULL, NULL},

@@ -206,13 +206,13 @@ static int l_stop(lua_State *L) {
 }
 
 const luaL_Reg kio_thread_ops[] = {
-    {"thread_spawn", l_thread_spawn},
-    {"thread_spawn_on", l_thread_spawn_on},
-    {"thread_each", l_thread_each},
-    {"thread_call", l_thread_call},
-    {"thread_copies", l_thread_copies},
-    {"thread_count", l_thread_count},
-    {"thread_id", l_thread_id},
     {"stop", l_stop},
     {NULL, NULL},
+};
+
+const luaL_Reg kio_thread_own[] = {
+    {"thread_spawn", l_thread_spawn},   {"thread_spawn_on", l_thread_spawn_on},
+    {"thread_each", l_thread_each},     {"thread_call", l_thread_call},
+    {"thread_copies", l_thread_copies}, {"thread_count", l_thread_count},
+    {"thread_id", l_thread_id},         {NULL, NULL},
 };

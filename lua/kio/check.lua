@@ -1,7 +1,7 @@
 ---Argument checks of every room. Each raises an error that names the public function and points at
 ---whoever has called it: at the innermost function that is not in one of kio's own files.
 local _ENV = require "kio.core".globals
-local core = require "kio.core"
+local own = require "kio.core".own
 
 local check = {}
 
@@ -10,22 +10,22 @@ local TOO_LONG = "a string of 2 GiB or more: write it in pieces"
 local PASSED_MAX = 253 -- descriptors in one message
 
 -- All of them lie in this file's folder, and below.
-core.own_files((string.gsub(debug.getinfo(1, "S").source, "check%.lua$", "")))
+own.own_files((string.gsub(debug.getinfo(1, "S").source, "check%.lua$", "")))
 
 -- ---- raising ----
 
 ---Misuse that is no matter of one argument.
-function check.misuse(text) core.raise(text) end
+function check.misuse(text) own.raise(text) end
 
 ---Wrong in a way that no check below covers.
 local function refuse(index, name, text)
-  core.raise(string.format("bad argument #%d to '%s' (%s)", index, name, text))
+  own.raise(string.format("bad argument #%d to '%s' (%s)", index, name, text))
 end
 check.refuse = refuse
 
 ---A method called on something that is none of its class.
 function check.bad_self(value, class, name)
-  core.raise(string.format("calling '%s' on bad self (%s expected, got %s)", name, class,
+  own.raise(string.format("calling '%s' on bad self (%s expected, got %s)", name, class,
     check.kind(value, class)))
 end
 
@@ -88,7 +88,7 @@ function check.count(value, index, name, what)
   local n = type(value) == "number" and math.tointeger(value)
   if not n then
     refuse(index, name, string.format("%s expected, got %s",
-      what and what .. " (an integer)" or "an integer", core.text_of(value)))
+      what and what .. " (an integer)" or "an integer", own.text_of(value)))
   elseif n < 0 then
     refuse(index, name, (what or "it") .. " cannot be negative")
   end
@@ -127,7 +127,7 @@ end
 -- The field `timeout` of a table of options that has no other.
 local function only_timeout(options)
   for key in next, options do
-    if key ~= "timeout" then return nil, string.format("unknown option '%s'", core.text_of(key)) end
+    if key ~= "timeout" then return nil, string.format("unknown option '%s'", own.text_of(key)) end
   end
   return rawget(options, "timeout")
 end
@@ -145,7 +145,7 @@ end
 function check.fd(value, index, name)
   local fd = type(value) == "number" and math.tointeger(value)
   if not fd or fd < 0 or fd > 0x7fffffff then
-    refuse(index, name, "a descriptor expected, got " .. core.text_of(value))
+    refuse(index, name, "a descriptor expected, got " .. own.text_of(value))
   end
 end
 
@@ -165,10 +165,10 @@ function check.told(name, fewer, f, ...)
     index, text = string.match(err, "bad argument #(%d+) to '[^']*' (%(.*%))$")
   end
   if not index then error(err, 0) end
-  core.raise(string.format("bad argument #%d to '%s' %s", index - fewer, name, text))
+  own.raise(string.format("bad argument #%d to '%s' %s", index - fewer, name, text))
 end
 
-local buffers = core.buffer_methods
+local buffers = own.buffer_methods
 
 ---Whether it is a kio.buffer.
 function check.is_buffer(value)
@@ -293,22 +293,22 @@ end
 ---was given behind it must be nil.
 function check.options(options, index, name, known, ...)
   if options ~= nil then check.type(options, "table", index, name, "a table of options") end
-  local own = check.copy(options)
-  for key, value in next, own or {} do
+  local copy = check.copy(options)
+  for key, value in next, copy or {} do
     local expected = known[key]
     if not expected then
-      refuse(index, name, string.format("unknown option '%s'", core.text_of(key)))
+      refuse(index, name, string.format("unknown option '%s'", own.text_of(key)))
     elseif expected ~= "any" and type(value) ~= expected then
       refuse(index, name, string.format("option '%s' must be a %s", key, expected))
     elseif expected == "number" and (value < 0 or value ~= value) then
       refuse(index, name, string.format("option '%s' cannot be negative or NaN", key))
     elseif expected == "table" then
-      own[key] = check.copy(value)
+      copy[key] = check.copy(value)
     end
   end
   local more = excess(...)
   if more and not is_iterator() then refuse(index + more, name, "too many arguments") end
-  return own
+  return copy
 end
 
 return check

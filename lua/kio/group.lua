@@ -4,6 +4,8 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
+
+local own = core.own
 local pack, unpack = table.pack, table.unpack
 
 ---@class kio.Group
@@ -195,7 +197,7 @@ local function next_item(loop)
       loop.holder:await()
       return nil
     end
-    core.wait_any { loop.arrived, loop.holder }
+    own.wait_any { loop.arrived, loop.holder }
   end
   local item = loop.items[loop.first]
   loop.items[loop.first] = nil
@@ -210,8 +212,8 @@ local function close_loop(loop, err)
   core.shield(holder.join, holder)
   give_away(table.move(loop.items, loop.first, loop.last, 1, {}), loop.on_loser)
   if holder:status() ~= "failed" then return end
-  if err == nil or core.is_cancelled(err) then core.task_result(holder) end -- raises
-  core.attach_failure(err, holder)
+  if err == nil or core.is_cancelled(err) then own.task_result(holder) end -- raises
+  own.attach_failure(err, holder)
 end
 
 local Loop = { __close = close_loop }
@@ -233,7 +235,7 @@ local AS_COMPLETED = { limit = "number", on_loser = "function" }
 ---@return nil
 ---@return table closing
 function group.as_completed(list, options, ...)
-  local Task = getmetatable(core.checkpoint())
+  local Task = getmetatable(own.checkpoint())
   local function is_task(entry) return type(entry) == "userdata" and getmetatable(entry) == Task end
   list = check.copy_list(list)
   local wrong = wrong_list(list, is_task, "function or task")
@@ -244,7 +246,7 @@ function group.as_completed(list, options, ...)
   options = options or {}
   local loop = setmetatable({
     list = list, limit = options.limit, on_loser = options.on_loser,
-    items = {}, first = 1, last = 0, arrived = core.queue "event",
+    items = {}, first = 1, last = 0, arrived = own.queue "event",
   }, Loop)
   return next_item, loop, nil, loop
 end

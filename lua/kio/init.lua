@@ -14,6 +14,8 @@ local sync = require "kio.sync"
 local testing = require "kio.testing"
 local thread = require "kio.thread"
 
+local own = core.own
+
 ---@class kio: kio.Public, kio.Group, kio.Helpers, kio.Standard
 local kio = { core = core, fs = fs, io = helpers, net = net, sync = sync, select = select_ready }
 kio.process = process
@@ -35,7 +37,7 @@ for _, name in ipairs {
   kio[name] = core[name]
 end
 
-for name, f in pairs(buffer) do core.buffer_methods[name] = f end
+for name, f in pairs(buffer) do own.buffer_methods[name] = f end
 for name, f in pairs(standard) do kio[name] = f end
 for name, helper in pairs(helpers) do kio[name] = helper end
 for name, f in pairs(group) do kio[name] = f end

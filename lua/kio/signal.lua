@@ -4,10 +4,12 @@ local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
 
+local own = core.own
+
 local signal = {}
 
-signal.wait = core.signal_wait
-signal.each = core.signal_each
+signal.wait = own.signal_wait
+signal.each = own.signal_each
 
 local function run(handler, next_signal, watch)
   for name in next_signal, watch, nil, watch do handler(name) end
@@ -23,7 +25,7 @@ function signal.on(...)
   if type(handler) ~= "function" then
     check.refuse(math.max(arguments.n, 1), "on", "function expected, got " .. type(handler))
   end
-  local next_signal, watch = check.told("on", 0, core.signal_each,
+  local next_signal, watch = check.told("on", 0, own.signal_each,
     table.unpack(arguments, 1, arguments.n - 1))
   local name = "signal " .. table.concat(arguments, " ", 1, arguments.n - 1)
   return core.spawn { run, handler, next_signal, watch, name = name, daemon = true }

@@ -4,6 +4,8 @@ local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
 
+local own = core.own
+
 local testing = {}
 
 local TIMEOUT, GRACE = 60, 1 -- on the clock of the run
@@ -128,12 +130,12 @@ end
 
 local function leaked_tasks()
   return string.format("%s left behind when the test had returned\n%s",
-    plural(#left_behind(), "task"), core.report())
+    plural(#left_behind(), "task"), own.report())
 end
 
 local function leaked_requests()
   local list = {}
-  for i, request in ipairs(core.requests()) do
+  for i, request in ipairs(own.requests()) do
     list[i] = request.op .. (request.fd and " on fd " .. request.fd or "")
   end
   return plural(#list, "operation") .. " left under way: " .. table.concat(list, ", ")
@@ -146,7 +148,7 @@ end
 
 local function leaked_descriptors(before)
   local list = {}
-  for fd, what in pairs(core.descriptors()) do
+  for fd, what in pairs(own.descriptors()) do
     if before[fd] ~= what then list[#list + 1] = string.format("fd %d (%s)", fd, what) end
   end
   table.sort(list)
@@ -218,7 +220,7 @@ function testing.run(f, options, ...)
   if run.watchdog > 0 then
     run_options.watchdog, run_options.on_watchdog = run.watchdog, on_watchdog(run)
   end
-  local before, outer = run.leaks and core.descriptors(), current
+  local before, outer = run.leaks and own.descriptors(), current
   current = run
   local results = table.pack(pcall(core.run, function() return supervised(run, f) end, run_options))
   current = outer
@@ -231,7 +233,7 @@ end
 ---@return kio.testing.Faults
 function testing.faults(list, ...)
   check.no_more(1, "faults", ...)
-  local faults = check.told("faults", 0, core.rig_faults, list)
+  local faults = check.told("faults", 0, own.rig_faults, list)
   table.insert(current.anchors, faults)
   return faults
 end

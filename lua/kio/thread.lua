@@ -1,15 +1,15 @@
 ---Several workers: each is a thread with a Lua state and a loop of its own. Values are copied from
 ---one to the other, buffers, streams and listeners move; see docs/thread.md.
 local _ENV = require "kio.core".globals
-local core = require "kio.core"
+local own = require "kio.core".own
 
 ---@class kio.thread
 return {
-  spawn = core.thread_spawn,
-  spawn_on = core.thread_spawn_on,
-  each = core.thread_each,
-  count = core.thread_count,
-  id = core.thread_id,
-  channel = core.thread_channel,
-  event = core.thread_event,
+  spawn = own.thread_spawn,
+  spawn_on = own.thread_spawn_on,
+  each = own.thread_each,
+  count = own.thread_count,
+  id = own.thread_id,
+  channel = own.thread_channel,
+  event = own.thread_event,
 }

@@ -1,7 +1,7 @@
 ---@meta kio.core
 -- The half of kio that is written in C, for lua-language-server and for people. `require "kio"`
--- gives what the class kio.Public has, under the same names; the rest of kio.core is for kio's own
--- Lua half.
+-- gives what the class kio.Public has, under the same names; the class kio.Own, kio.core.own, is for
+-- kio's own Lua half.
 --
 -- Conventions. What the world refuses is returned: nil, a message that names operation and subject,
 -- and the errno's name ("ECONNREFUSED"; "ETIMEDOUT" when a `timeout` has passed, "EBADF" for a
@@ -674,12 +674,12 @@ function kio.traceback(err) end
 
 -- ---- for kio's own Lua half ----
 
----@class kio.core: kio.Public
+---What kio's own Lua half needs of the C half. No part of the interface: it may change at any time.
+---@class kio.Own
 ---@field stream_methods kio.Stream the methods of all streams, to which the Lua half adds
 ---@field listener_methods kio.Listener
 ---@field udp_methods kio.Udp
 ---@field buffer_methods kio.Buffer
----@field globals table the standard functions as they were when kio was loaded; for its own files
 local kio = {}
 
 ---What kio.testing asks of kio.run: a clock that jumps, an order, a limit.
@@ -1021,4 +1021,9 @@ function kio.readlink_open(fd, path) end
 ---@return string? code
 function kio.access_set(fd, path, like, mode) end
 
-return kio
+---@class kio.core: kio.Public
+---@field own kio.Own
+---@field globals table the standard functions as they were when kio was loaded; for kio's own files
+local core = {}
+
+return core

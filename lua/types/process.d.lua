@@ -1,7 +1,7 @@
 ---@meta kio.core.process
 -- The C half of kio.process, and of the streams over what is open already.
 
----@class kio.core
+---@class kio.Own
 local kio = {}
 
 ---A stream that owns the descriptor of a pipe, a terminal, a device or a file. For kio's own Lua

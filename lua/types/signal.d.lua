@@ -2,7 +2,7 @@
 -- The C half of kio.signal. Names of signals are written without SIG: "TERM", "HUP",
 -- "RTMIN+3". KILL and STOP raise, for nobody can wait for them, and so do SEGV, BUS, FPE and ILL.
 
----@class kio.core
+---@class kio.Own
 local kio = {}
 
 ---What kio.signal.each gives the loop to close.

@@ -2,7 +2,7 @@
 -- Workers: the part of the C half behind kio.thread. The conventions are those at the head of
 -- kio.d.lua. What crosses from one worker to another is copied; see docs/thread.md.
 
----@class kio.core
+---@class kio.Own
 local kio = {}
 
 ---kio.thread.spawn: runs f on whichever worker is idle first. Raises at once when f or an argument

@@ -128,7 +128,7 @@ function Udp:close(options) end
 ---@field ttl? integer IP_TTL, IPV6_UNICAST_HOPS
 ---@field priority? integer SO_PRIORITY
 
----@class kio.core
+---@class kio.Own
 local kio = {}
 
 ---A datagram socket, in kio.net: `udp`. Never waits, and needs no task.

@@ -159,7 +159,7 @@ describe("a closed buffer", function()
   end)
 
   it("is told from what is no buffer", function()
-    local methods = kio.core.buffer_methods
+    local methods = kio.core.own.buffer_methods
     for _, method in pairs(methods) do
       raises("kio.Buffer expected", method, io.stdout)
       raises("kio.Buffer expected", method, "text")

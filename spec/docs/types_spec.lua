@@ -54,6 +54,20 @@ describe("the types", function()
     end)
   end
 
+  it("of the core's own functions name what there is", function()
+    assert.same({}, differences(types.of_class "kio.Own", kio.core.own))
+  end)
+
+  it("of kio.core have nothing that kio has not, but for kio's own files", function()
+    local found = {}
+    for name, value in pairs(without_hooks(kio.core)) do
+      if name ~= "own" and name ~= "globals" and kio[name] ~= value then
+        found[#found + 1] = name
+      end
+    end
+    assert.same({}, found)
+  end)
+
   it("of the constants name what there is", function()
     assert.same({}, differences(types.of_class "kio.Const", kio.const))
   end)

@@ -126,7 +126,7 @@ function programs.jobs(options)
     local list, message = listing:await()
     if not list then error(message, 0) end
     assert(#list > 0)
-    assert(assert(kio.core.net_lookup("127.0.0.1", "80"))[1] == "127.0.0.1:80")
+    assert(assert(kio.core.own.net_lookup("127.0.0.1", "80"))[1] == "127.0.0.1:80")
     local _, _, code = kio.fs.chmod("/proc/self/no such name", "600")
     assert(code == "ENOENT", code)
     return "hello over TCP"

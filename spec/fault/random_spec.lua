@@ -49,7 +49,7 @@ end
 local function run(name, options)
   local ok, result = pcall(programs[name], options)
   for i, fd in ipairs(programs.fds) do
-    if fd then core.close_now(fd) end
+    if fd then core.own.close_now(fd) end
     programs.fds[i] = false
   end
   collectgarbage()

@@ -34,7 +34,7 @@ end
 
 local function close_owned()
   for i, fd in ipairs(programs.fds) do
-    if fd then core.close_now(fd) end
+    if fd then core.own.close_now(fd) end
     programs.fds[i] = false
   end
 end

@@ -30,7 +30,7 @@ local function collect(fd)
   return table.concat(parts)
 end
 
-local function position(fd) return kio.core.lseek(fd, "cur") end
+local function position(fd) return kio.core.own.lseek(fd, "cur") end
 
 describe("sendfile", function()
   it("moves a whole file into a file, a socket and a pipe", function()

@@ -124,7 +124,7 @@ end
 
 local function run(program, pieces, bytes)
   local here, there = assert(core.socketpair())
-  local stream <close> = assert(core.net_adopt(here, "stream"))
+  local stream <close> = assert(core.own.net_adopt(here, "stream"))
   local feeder = kio.spawn(feed, there, bytes, pieces)
   local m = { bytes = bytes, at = 1 }
   for step, read in ipairs(program) do

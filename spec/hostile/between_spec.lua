@@ -166,7 +166,7 @@ describe("a list of descriptors", function()
     local r, w = assert(kio.pipe())
     local pipe, taken = file_of(r), {}
     local sneaky = { fd = function()
-      require("kio.core").close_now(r) -- what waits is refused here
+      require("kio.core").own.close_now(r) -- what waits is refused here
       taken = { kio.socketpair() }
       return w
     end }

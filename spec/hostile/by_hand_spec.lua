@@ -55,7 +55,7 @@ end)
 describe("the inner door of kio.process", function()
   it("refuses a command of no words", function()
     support.run(function()
-      support.expect_error("a command expected", kio.core.process_spawn, {}, {}, nil, "null",
+      support.expect_error("a command expected", kio.core.own.process_spawn, {}, {}, nil, "null",
         "null", "null")
     end)
   end)

@@ -21,7 +21,7 @@ end
 
 local function count_descriptors()
   local count = 0
-  for _ in pairs(kio.core.descriptors()) do count = count + 1 end
+  for _ in pairs(kio.core.own.descriptors()) do count = count + 1 end
   return count
 end
 
@@ -34,7 +34,7 @@ local function handles()
   return {
     near, far, kio.net.udp "127.0.0.1:0", kio.net.listen "127.0.0.1:0", kio.fs.open "/etc/passwd",
     kio.fs.watch "/tmp", kio.buffer "abc", kio.spawn(nothing), kio.thread.channel(1),
-    kio.thread.event(), kio.core.queue "event", kio.core.current(),
+    kio.thread.event(), kio.core.own.queue "event", kio.core.own.current(),
     kio.scope(function(scope) return scope end), select(2, kio.signal.each "USR1"),
   }
 end
@@ -138,7 +138,7 @@ describe("a finalizer", function()
       end }
     end,
     ["a queue"] = function()
-      local queue = kio.core.queue "event"
+      local queue = kio.core.own.queue "event"
       return queue, function() return (select(2, queue:wait())) end,
         function() queue:wake "done" end
     end,

@@ -258,7 +258,7 @@ describe("a peer that never reads", function()
     kio.testing.run(function()
       local taken, waiting = 0, nil
       local serving, listener = start(function(stream)
-        waiting = kio.core.current()
+        waiting = kio.core.own.current()
         local chunk = ("x"):rep(10000)
         while stream:write(chunk) do taken = taken + #chunk end
       end, { idle_timeout = 30 }, connection.abstract_name())

@@ -211,7 +211,7 @@ for name, way in pairs(ways) do
       run(function()
         local listener <close> = assert(kio.net.listen(LOCAL))
         local loops = {}
-        for i = 1, 2 do loops[i] = kio.spawn(core.listener_next, listener) end
+        for i = 1, 2 do loops[i] = kio.spawn(core.own.listener_next, listener) end
         for _ = 1, 3 do kio.yield() end
         assert.is_true(kio.cancel(listener:fd()) >= 1)
         for _, loop in ipairs(loops) do assert.equal("ECANCELED", select(3, loop:await())) end
@@ -271,11 +271,11 @@ describe("a loop that accepts many", function()
 
   it("refuses what is no listener, and options of kio.run that are wrong", function()
     support.run(function()
-      support.expect_error("kio.Listener expected", core.listener_next)
-      support.expect_error("kio.Listener expected", core.listener_next, io.stdout)
+      support.expect_error("kio.Listener expected", core.own.listener_next)
+      support.expect_error("kio.Listener expected", core.own.listener_next, io.stdout)
       local closed = assert(kio.net.listen(LOCAL))
       closed:close()
-      assert.equal("EBADF", select(3, core.listener_next(closed)))
+      assert.equal("EBADF", select(3, core.own.listener_next(closed)))
     end)
     support.expect_error("'multishot' must be true or false", kio.run, print, { multishot = 1 })
   end)

@@ -6,11 +6,13 @@ local connection = require "spec.net.connection"
 
 -- Random texts may be names: nobody is asked for them.
 local core = require "kio.core"
-local real_lookup = core.net_lookup
+local real_lookup = core.own.net_lookup
 before_each(function()
-  core.net_lookup = function(name) return nil, "resolve " .. name .. ": unknown", "EAI_NONAME" end
+  core.own.net_lookup = function(name)
+    return nil, "resolve " .. name .. ": unknown", "EAI_NONAME"
+  end
 end)
-after_each(function() core.net_lookup = real_lookup end)
+after_each(function() core.own.net_lookup = real_lookup end)
 
 -- Text, and what must be said about it.
 local BAD = {

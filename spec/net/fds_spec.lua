@@ -100,7 +100,7 @@ describe("descriptors", function()
       client:send_fds("many", list)
       local _, fds = server:recv_fds()
       assert.equal(253, #fds)
-      for _, fd in ipairs(fds) do kio.core.close_now(fd) end
+      for _, fd in ipairs(fds) do kio.core.own.close_now(fd) end
       list[254] = client
       support.expect_error("more than 253", client.send_fds, client, "x", list)
       connection.close(client, server)

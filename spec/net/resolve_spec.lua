@@ -11,13 +11,13 @@ local has_v6 = support.run(function()
   return listener and listener:close() or false
 end)
 
-local real_lookup = core.net_lookup
-after_each(function() core.net_lookup = real_lookup end)
+local real_lookup = core.own.net_lookup
+after_each(function() core.own.net_lookup = real_lookup end)
 
 -- Every name has these addresses.
 local function answer(...)
   local list = table.pack(...)
-  core.net_lookup = function(_, port)
+  core.own.net_lookup = function(_, port)
     local out = {}
     for i, host in ipairs(list) do out[i] = host .. ":" .. port end
     return out
@@ -25,7 +25,7 @@ local function answer(...)
 end
 
 local function fail(code, text)
-  core.net_lookup = function(name) return nil, "resolve " .. name .. ": " .. text, code end
+  core.own.net_lookup = function(name) return nil, "resolve " .. name .. ": " .. text, code end
 end
 
 describe("resolve", function()
@@ -48,9 +48,9 @@ describe("resolve", function()
 
   it("asks the system on a thread, and outside a task at once", function()
     local function check()
-      assert.same({ "127.0.0.1:80" }, core.net_lookup("127.0.0.1", "80", "inet"))
-      assert.same({ "127.0.0.1:53" }, core.net_lookup("127.0.0.1", "53", "any", "datagram"))
-      assert.same({ "[::1]:0" }, core.net_lookup("::1", "0"))
+      assert.same({ "127.0.0.1:80" }, core.own.net_lookup("127.0.0.1", "80", "inet"))
+      assert.same({ "127.0.0.1:53" }, core.own.net_lookup("127.0.0.1", "53", "any", "datagram"))
+      assert.same({ "[::1]:0" }, core.own.net_lookup("::1", "0"))
     end
     check()
     for _, backend in ipairs { "uring", "sim" } do
@@ -68,17 +68,17 @@ describe("resolve", function()
     if not ("\n" .. text):find "\n127%.0%.0%.1[ \t]+localhost%f[^%w.-]" then
       return pending "the hosts file of this machine has no localhost"
     end
-    local found = support.run(function() return core.net_lookup("localhost", "80", "inet") end)
+    local found = support.run(function() return core.own.net_lookup("localhost", "80", "inet") end)
     assert.same({ "127.0.0.1:80" }, found)
   end)
 
   it("tells what the system says, by its code", function()
     local function check()
-      local list, message, code = core.net_lookup("127.0.0.1", "no-such-service")
+      local list, message, code = core.own.net_lookup("127.0.0.1", "no-such-service")
       assert.is_nil(list)
       assert.equal("EAI_SERVICE", code)
       assert.matches("^resolve 127.0.0.1: %l", message)
-      assert.matches("^EAI_", (select(3, core.net_lookup("::1", "80", "inet"))))
+      assert.matches("^EAI_", (select(3, core.own.net_lookup("::1", "80", "inet"))))
     end
     check()
     support.run(check)
@@ -97,7 +97,7 @@ describe("resolve", function()
 
   it("passes on what it was asked", function()
     local asked
-    core.net_lookup = function(...)
+    core.own.net_lookup = function(...)
       asked = { ... }
       return { "192.0.2.1:0" }
     end
@@ -108,7 +108,7 @@ describe("resolve", function()
   end)
 
   it("refuses what is no name before anybody is asked", function()
-    core.net_lookup = function() error "asked" end
+    core.own.net_lookup = function() error "asked" end
     local host = "the host must be a numeric IPv4 address, an IPv6 address in brackets, or a name"
     local part = "each part of a name has 1 to 63 bytes"
     local bad = {
@@ -157,7 +157,7 @@ describe("resolve", function()
   it("ends at its deadline and with its task, though the resolver hangs", function()
     support.run(function()
       local r, w = assert(kio.pipe())
-      core.net_lookup = function(name, _, _, _, options)
+      core.own.net_lookup = function(name, _, _, _, options)
         local found, message, code = core.wait_job(r, nil, options)
         return found and { name }, message and "resolve " .. name .. ": late", code
       end
@@ -216,7 +216,7 @@ describe("connect by name", function()
   end)
 
   it("refuses bad options before the name is looked up", function()
-    core.net_lookup = function() error "asked" end
+    core.own.net_lookup = function() error "asked" end
     support.run(function()
       local connect = kio.net.connect
       for _, address in ipairs { "example.org:80", "127.0.0.1:80" } do

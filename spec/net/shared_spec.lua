@@ -20,7 +20,7 @@ local waits = {
 local ways = {
   ["close"] = function(s) return s:close { timeout = 0 } end,
   ["kio.close"] = function(s) return kio.close(s:fd()) end,
-  ["close_now"] = function(s) return kio.core.close_now(s:fd()) end,
+  ["close_now"] = function(s) return kio.core.own.close_now(s:fd()) end,
 }
 
 -- A copy of a stream's socket that has come by a Unix socket.

@@ -3,14 +3,14 @@ local kio = require "kio"
 local core = require "kio.core"
 local support = require "spec.support"
 
-local lookup = core.net_lookup
-after_each(function() core.net_lookup = lookup end)
+local lookup = core.own.net_lookup
+after_each(function() core.own.net_lookup = lookup end)
 
 -- Every name has these addresses; what was asked is kept.
 local asked
 local function answer(...)
   local list = table.pack(...)
-  core.net_lookup = function(...)
+  core.own.net_lookup = function(...)
     asked = table.pack(...)
     local out = {}
     for i, host in ipairs(list) do out[i] = host .. ":" .. asked[2] end
@@ -57,7 +57,7 @@ describe("a datagram socket", function()
   end)
 
   it("of localhost needs nobody's answer", function()
-    core.net_lookup = function() error "asked" end
+    core.own.net_lookup = function() error "asked" end
     serving(function(_, port)
       local client <close> = assert(kio.net.udp(nil, { peer = "localhost:" .. port }))
       assert.equal("127.0.0.1:" .. port, client:peer())
@@ -66,7 +66,7 @@ describe("a datagram socket", function()
   end)
 
   it("tells of a name that is not known, and of addresses that cannot be had", function()
-    core.net_lookup = function(name)
+    core.own.net_lookup = function(name)
       return nil, "resolve " .. name .. ": not known", "EAI_NONAME"
     end
     serving(function(server)
@@ -84,7 +84,7 @@ describe("a datagram socket", function()
   end)
 
   it("looks no name up for each message: send_to says who does", function()
-    core.net_lookup = function() error "asked" end
+    core.own.net_lookup = function() error "asked" end
     serving(function(server)
       local done, message, code = server:send_to("x", "example.org:1")
       assert.is_nil(done)

@@ -4,7 +4,7 @@ local files = require "spec.op.files"
 local support = require "spec.support"
 
 local failed = files.failed
-local close_now = kio.core.close_now
+local close_now = kio.core.own.close_now
 
 describe("close_now", function()
   it("frees no number under a request that the kernel has not seen", function()

@@ -181,7 +181,7 @@ describe("a call on the pool", function()
       end
       until_running(INTERNAL)
       assert.is_true(#kio.fs.readdir("/") > 0)
-      local lookup = kio.spawn(core.net_lookup, "127.0.0.1", "80", "inet")
+      local lookup = kio.spawn(core.own.net_lookup, "127.0.0.1", "80", "inet")
       common.until_waiting(lookup)
       for i = 1, INTERNAL do files[i] = kio.spawn(wait_job, all[INTERNAL + i].r) end
       until_running(2 * INTERNAL)

@@ -98,7 +98,7 @@ describe("without standard descriptors", function()
     assert.equal("null null null\nto the server beyond\n", reported([[
       kio.run(function()
         assert(kio.close(0))
-        assert(core.close_now(1))
+        assert(core.own.close_now(1))
         assert(assert(kio.stream(2)):close())
         say(standing())
         open_everything()

@@ -26,7 +26,7 @@ describe("a handler", function()
       local serving, listener, address = start(function(stream, peer, ...)
         assert.equal(0, select("#", ...))
         assert.equal(peer, stream:peer())
-        tasks[#tasks + 1], peers[peer] = kio.core.current(), true
+        tasks[#tasks + 1], peers[peer] = kio.core.own.current(), true
         common.echo(stream)
       end)
       local a <close> = client(address)
@@ -292,10 +292,10 @@ describe("serve", function()
   it("takes no more than accept_budget connections at once", function()
     support.run(function()
       local core, at, most, served = kio.core, {}, 0, 0
-      local take = core.listener_next
+      local take = core.own.listener_next
       local listener = assert(kio.net.listen "127.0.0.1:0")
       for _ = 1, 20 do client(listener:address()):close() end -- they come all at once
-      core.listener_next = function(...)
+      core.own.listener_next = function(...)
         local stream, peer, code = take(...)
         local turn = kio.stats().turns
         at[turn] = (at[turn] or 0) + 1
@@ -305,7 +305,7 @@ describe("serve", function()
       local serving = kio.spawn(listener.serve, listener, function() served = served + 1 end,
         { accept_budget = 4 })
       common.until_true(function() return served == 20 end)
-      core.listener_next = take
+      core.own.listener_next = take
       assert.is_true(most <= 4, most)
       stop(serving, listener)
     end)

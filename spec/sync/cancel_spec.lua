@@ -26,7 +26,7 @@ end
 -- A helper outside of the program that ends what it is told to in the next turn, when the task that
 -- has told it waits.
 local function new_killer()
-  local orders = core.queue "event"
+  local orders = core.own.queue "event"
   local task = kio.spawn(function()
     local _, victim = orders:wait()
     while victim do
@@ -60,15 +60,15 @@ local function each(place, name, act)
   return k - 1
 end
 
-local queue = getmetatable(core.queue "event").__index
+local queue = getmetatable(core.own.queue "event").__index
 
 local function before(hit, _, original, ...)
-  if hit then core.current():cancel() end
+  if hit then core.own.current():cancel() end
   return original(...)
 end
 
 local function during(hit, kill, original, ...)
-  if hit then kill(core.current()) end
+  if hit then kill(core.own.current()) end
   return original(...)
 end
 
@@ -101,13 +101,13 @@ describe("a program that uses all of kio.sync", function()
     end)
   end)
 
-  for name, place in pairs { checkpoint = core, wait = queue, wait_any = core } do
+  for name, place in pairs { checkpoint = core.own, wait = queue, wait_any = core.own } do
     it("is clean when a task is cancelled before any call of " .. name, function()
       assert.is_true(each(place, name, before) >= LEAST[name])
     end)
   end
 
-  for name, place in pairs { wait = queue, wait_any = core, wait_shielded = queue } do
+  for name, place in pairs { wait = queue, wait_any = core.own, wait_shielded = queue } do
     it("is clean when a task is cancelled during any call of " .. name, function()
       assert.is_true(each(place, name, during) >= LEAST[name])
     end)

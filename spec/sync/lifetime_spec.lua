@@ -73,7 +73,7 @@ describe("a coroutine that Lua's own close ends while it waits", function()
   end
 
   it("wakes its task when the queue is collected", function()
-    closed "core.queue('event'):wait()"
+    closed "core.own.queue('event'):wait()"
     closed "sync.channel():receive(1000)"
   end)
 

@@ -86,7 +86,7 @@ local cases = {
     channel:close()
     kio.select { { channel, 1 }, sync.event() }
   end },
-  { "a task cannot wait for itself", function() kio.select { kio.core.current() } end },
+  { "a task cannot wait for itself", function() kio.select { kio.core.own.current() } end },
 }
 
 -- Methods called with the wrong self, or with a dot.

@@ -25,7 +25,7 @@ function Real.new()
     narrow = sync.channel(0), wide = sync.channel(2),
   }, Real)
   for worker = 1, WORKERS do
-    real.mailboxes[worker] = kio.core.queue "event"
+    real.mailboxes[worker] = kio.core.own.queue "event"
     kio.spawn(real.work, real, worker)
   end
   common.settle()

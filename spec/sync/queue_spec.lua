@@ -10,7 +10,7 @@ local settle, sim = common.settle, common.sim
 describe("a wait queue", function()
   it("wakes in the order of arrival and hands values both ways", function()
     local log = sim(function()
-      local q, log = core.queue "mutex", {}
+      local q, log = core.own.queue "mutex", {}
       for i = 1, 3 do
         kio.spawn(function()
           local entry = { i, q:wait(nil, "offer " .. i) }
@@ -33,7 +33,7 @@ describe("a wait queue", function()
 
   it("keeps no value longer than the wait", function()
     sim(function()
-      local q = core.queue "event"
+      local q = core.own.queue "event"
       local weak = setmetatable({}, { __mode = "k" })
       local function offer()
         local value = {}
@@ -64,7 +64,7 @@ describe("a wait queue", function()
 
   it("gives up after its timeout", function()
     sim(function()
-      local q = core.queue "event"
+      local q = core.own.queue "event"
       local start = kio.now()
       assert.is_nil(q:wait(3))
       local took = kio.now() - start
@@ -76,8 +76,9 @@ describe("a wait queue", function()
 
   it("is left by a task whose timer finds no memory", function()
     sim(function()
-      local q = core.queue "event"
-      for _, wait in ipairs { function() q:wait(1) end, function() core.wait_any({ q }, 1) end } do
+      local q = core.own.queue "event"
+      local function wait_any() core.own.wait_any({ q }, 1) end
+      for _, wait in ipairs { function() q:wait(1) end, wait_any } do
         core.fail_memory(1)
         local ok, message = pcall(wait)
         core.fail_memory(0)
@@ -89,12 +90,12 @@ describe("a wait queue", function()
   end)
 
   it("raises outside tasks and where Lua cannot yield", function()
-    local q = core.queue "event"
+    local q = core.own.queue "event"
     support.expect_error("outside a task", q.wait, q)
-    support.expect_error("outside a task", core.wait_any, { q })
-    support.expect_error("outside a task", core.checkpoint)
+    support.expect_error("outside a task", core.own.wait_any, { q })
+    support.expect_error("outside a task", core.own.checkpoint)
     assert.is_nil(q:wake())
-    assert.is_nil(core.current())
+    assert.is_nil(core.own.current())
     sim(function()
       local function compare() q:wait() return true end
       support.expect_error("cannot yield", table.sort, { 1, 2, 3 }, compare)
@@ -106,8 +107,8 @@ end)
 describe("a wait in several queues", function()
   it("ends in all of them with the first wake-up, and takes its own cell", function()
     sim(function()
-      local a, b, c = core.queue "event", core.queue "event", core.queue "event"
-      local task = common.start(core.wait_any, { a, b, a, c }, nil, { 1, 2, 3, 4 })
+      local a, b, c = core.own.queue "event", core.own.queue "event", core.own.queue "event"
+      local task = common.start(core.own.wait_any, { a, b, a, c }, nil, { 1, 2, 3, 4 })
       assert.same({ 2, 1, 1 }, { a:length(), b:length(), c:length() })
       local woken, cell = b:wake("gift")
       assert.equal(task, woken)
@@ -120,13 +121,13 @@ describe("a wait in several queues", function()
 
   it("keeps its place between those who wait in one of them only", function()
     local order = sim(function()
-      local a, b, order = core.queue "event", core.queue "event", {}
+      local a, b, order = core.own.queue "event", core.own.queue "event", {}
       local function spawn(name, f, ...)
         kio.spawn(function(...) f(...) order[#order + 1] = name end, ...)
         settle()
       end
       spawn("first", a.wait, a)
-      spawn("both", core.wait_any, { b, a })
+      spawn("both", core.own.wait_any, { b, a })
       spawn("last", a.wait, a)
       for _ = 1, 3 do a:wake() settle() end
       assert.is_true(b:empty())
@@ -137,13 +138,13 @@ describe("a wait in several queues", function()
 
   it("is ended by the end of a task, also by its failure, which is not lost", function()
     sim(function()
-      local q = core.queue "event"
+      local q = core.own.queue "event"
       local good = kio.spawn(function() kio.sleep(1) return "done", nil, 3 end)
       local bad = kio.spawn(function() kio.sleep(2) error("so bad", 0) end)
-      assert.equal(2, (core.wait_any { q, good, bad }))
-      assert.same({ n = 3, "done", nil, 3 }, table.pack(core.task_result(good)))
-      assert.equal(2, (core.wait_any { q, bad }))
-      support.expect_error("^so bad$", core.task_result, bad)
+      assert.equal(2, (core.own.wait_any { q, good, bad }))
+      assert.same({ n = 3, "done", nil, 3 }, table.pack(core.own.task_result(good)))
+      assert.equal(2, (core.own.wait_any { q, bad }))
+      support.expect_error("^so bad$", core.own.task_result, bad)
       assert.is_true(q:empty())
     end)
   end)
@@ -152,7 +153,7 @@ describe("a wait in several queues", function()
     sim(function()
       support.expect_error("nobody asked any more", kio.scope, function(s)
         local task = s:spawn(function() kio.sleep(2) error "nobody asked any more" end)
-        assert.is_nil(core.wait_any({ task }, 1))
+        assert.is_nil(core.own.wait_any({ task }, 1))
         kio.sleep(5)
       end)
     end)
@@ -160,16 +161,16 @@ describe("a wait in several queues", function()
 
   it("ends by cancellation and by timeout with nothing left behind", function()
     sim(function()
-      local a, b = core.queue "event", core.queue "event"
+      local a, b = core.own.queue "event", core.own.queue "event"
       local other = kio.spawn(kio.sleep, 9)
-      local task = kio.spawn(core.wait_any, { a, other, b })
+      local task = kio.spawn(core.own.wait_any, { a, other, b })
       settle()
       task:cancel()
       local ok, err = task:join()
       assert.is_false(ok)
       assert.is_true(kio.is_cancelled(err))
       assert.is_true(a:empty() and b:empty())
-      assert.is_nil(core.wait_any({ b, other, a }, 1))
+      assert.is_nil(core.own.wait_any({ b, other, a }, 1))
       assert.is_true(a:empty() and b:empty())
       other:await()
     end)
@@ -177,10 +178,10 @@ describe("a wait in several queues", function()
 
   it("refuses what it cannot wait for, before it waits anywhere", function()
     sim(function()
-      local q, task = core.queue "event", kio.spawn(function() end)
+      local q, task = core.own.queue "event", kio.spawn(function() end)
       task:await()
       for _, list in ipairs { {}, { q, 4 }, { q, task }, { q, io.stdout } } do
-        support.expect_error("bad argument #1", core.wait_any, list)
+        support.expect_error("bad argument #1", core.own.wait_any, list)
       end
       assert.is_true(q:empty())
     end)
@@ -192,7 +193,7 @@ describe("waiters whose run ends without them", function()
   local function abandon(q, other)
     support.expect_error("deadlock", sim, function()
       for _ = 1, 3 do
-        kio.spawn(kio.shield, core.wait_any, { q, other })
+        kio.spawn(kio.shield, core.own.wait_any, { q, other })
         kio.spawn(kio.shield, q.wait, q)
         kio.spawn(other.wait_shielded, other)
       end
@@ -200,7 +201,7 @@ describe("waiters whose run ends without them", function()
   end
 
   it("are in no queue any more", function()
-    local q, other = core.queue "mutex", core.queue "event"
+    local q, other = core.own.queue "mutex", core.own.queue "event"
     abandon(q, other)
     assert.equal(0, q:length())
     assert.equal(0, other:length())
@@ -210,10 +211,10 @@ describe("waiters whose run ends without them", function()
   end)
 
   it("leave queues that serve a second run", function()
-    local q, other = core.queue "mutex", core.queue "event"
+    local q, other = core.own.queue "mutex", core.own.queue "event"
     abandon(q, other)
     assert.equal("second run", sim(function()
-      local task = kio.spawn(function() return select(2, core.wait_any { other, q }) end)
+      local task = kio.spawn(function() return select(2, core.own.wait_any { other, q }) end)
       settle()
       assert.equal(task, (q:wake "second run"))
       return task:await()
@@ -222,7 +223,7 @@ describe("waiters whose run ends without them", function()
 
   it("may be collected in any order with their queues", function()
     for _ = 1, 20 do
-      abandon(core.queue "mutex", core.queue "event")
+      abandon(core.own.queue "mutex", core.own.queue "event")
       collectgarbage "step"
     end
     collectgarbage()

@@ -33,7 +33,7 @@ local errors = {
 local function each_error(f)
   for name, make in pairs(errors) do
     local ok, err = pcall(f, make())
-    if not ok then error(name .. ": " .. kio.core.text_of(err), 0) end
+    if not ok then error(name .. ": " .. kio.core.own.text_of(err), 0) end
   end
 end
 

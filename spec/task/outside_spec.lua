@@ -105,7 +105,7 @@ describe("an operation outside a task", function()
   it("raises, all of kio", function()
     local from, to = kio.pipe()
     check(operations(from))
-    for _, fd in ipairs { from, to } do assert.is_true(kio.core.close_now(fd)) end
+    for _, fd in ipairs { from, to } do assert.is_true(kio.core.own.close_now(fd)) end
   end)
 
   it("raises, all methods", function()
@@ -122,7 +122,7 @@ describe("an operation outside a task", function()
       must_have_raised(name, coroutine.resume(co, table.unpack(good, 1, good.n)))
       coroutine.close(co)
     end
-    for _, fd in ipairs { from, to } do assert.is_true(kio.core.close_now(fd)) end
+    for _, fd in ipairs { from, to } do assert.is_true(kio.core.own.close_now(fd)) end
   end)
 
   -- Functions that are not listed above are tried with arguments of the usual kinds.

@@ -5,6 +5,8 @@ local check = require "kio.check"
 local core = require "kio.core"
 local rest_of = require "kio.bytes.rest"
 
+local own = core.own
+
 local concat, min = table.concat, math.min
 
 ---@class kio.Helpers
@@ -150,14 +152,14 @@ Transfer.__index = Transfer
 function Transfer.__gc(self)
   local pipe_in, pipe_out = self.pipe_in, self.pipe_out
   self.pipe_in, self.pipe_out = false, false
-  if pipe_in then core.close_now(pipe_in) end
-  if pipe_out then core.close_now(pipe_out) end
+  if pipe_in then own.close_now(pipe_in) end
+  if pipe_out then own.close_now(pipe_out) end
 end
 
 function Transfer.__close(self)
   Transfer.__gc(self)
   if self.buffer then self.buffer:close() end
-  if self.moves_source then core.lseek(self.source, "set", self.start + self.done) end
+  if self.moves_source then own.lseek(self.source, "set", self.start + self.done) end
 end
 
 -- The core's words, about these two instead of the pipe.
@@ -170,7 +172,7 @@ local function open_pipe(self)
   local message, code
   self.pipe_out, self.pipe_in, code = core.pipe()
   if self.pipe_out then
-    self.pipe_out, self.pipe_in = core.name_fd(self.pipe_out), core.name_fd(self.pipe_in)
+    self.pipe_out, self.pipe_in = own.name_fd(self.pipe_out), own.name_fd(self.pipe_in)
     return self
   end
   message, self.pipe_in = self.pipe_in, false
@@ -182,7 +184,7 @@ local function new_transfer(source, out, offset, count)
     source = source, start = offset, done = 0,
     pipe_out = false, pipe_in = false, moves_source = false, buffer = false,
   }, Transfer)
-  local position, message, code = core.lseek(source, "cur")
+  local position, message, code = own.lseek(source, "cur")
   if not offset then
     self.start = position
     self.moves_source = position ~= nil

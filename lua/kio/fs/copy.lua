@@ -5,6 +5,8 @@ local core = require "kio.core"
 local File = require "kio.fs.file"
 local replace = require "kio.fs.replace"
 
+local own = core.own
+
 local PIECE = 1 << 18
 
 local COPY = { mode = "any", overwrite = "boolean", sync = "boolean" }
@@ -27,10 +29,10 @@ end
 -- The next bytes from `at` on that are no hole: where they begin and end. Without any the beginning
 -- is `size`; false, message, code on failure.
 local function next_extent(fd, at, size)
-  local first, message, code = core.lseek(fd, "data", at)
+  local first, message, code = own.lseek(fd, "data", at)
   if not first and code == "ENXIO" then first = size end
   if not first then return false, message, code end
-  return first, first < size and core.lseek(fd, "hole", first) or size
+  return first, first < size and own.lseek(fd, "hole", first) or size
 end
 
 -- A file of `size` bytes with holes, whose copy has them, too.

@@ -9,6 +9,7 @@ local formats = require "kio.fs.formats"
 local output = require "kio.fs.output"
 local Window = require "kio.fs.window"
 
+local own = core.own
 local const = core.const
 local pack, unpack = table.pack, table.unpack
 
@@ -41,7 +42,7 @@ local function written(self, what, count, ...)
 end
 
 local function closed(self, what)
-  core.at_once()
+  own.at_once()
   return fail(self, what, "", "EBADF")
 end
 
@@ -87,7 +88,7 @@ function File.read(self, ...)
 end
 
 local function value_or_error(value, message, code, ...)
-  if value == nil and message then core.raise(message, code) end
+  if value == nil and message then own.raise(message, code) end
   return value, message, code, ...
 end
 
@@ -95,10 +96,10 @@ end
 local function each_value(self, window, format)
   local reader, argument = formats.reader(format)
   return function()
-    if not window.fd then core.raise(select(2, closed(self, "read"))) end
+    if not window.fd then own.raise(select(2, closed(self, "read"))) end
     window:begin()
     local value, message, code = reader(window, argument)
-    if message then core.raise(select(2, fail(self, "read", message, code))) end
+    if message then own.raise(select(2, fail(self, "read", message, code))) end
     return value
   end
 end
@@ -122,11 +123,11 @@ end
 ---@return string[]? list, string? message, string? code
 function File.readv(self, sizes, ...)
   local window = self_of(self, "readv")
-  local own, total = check.sizes(sizes, 1, "readv")
+  local copy, total = check.sizes(sizes, 1, "readv")
   check.no_more(1, "readv", ...)
   if not window.fd then return closed(self, "readv") end
   window:begin()
-  return result(self, "readv", formats.readv(window, own, total))
+  return result(self, "readv", formats.readv(window, copy, total))
 end
 
 ---Reads at most `max` bytes at the position into a buffer: how many; nil at the end.
@@ -298,7 +299,7 @@ function File.chmod(self, permissions, ...)
   permissions = check.permissions(permissions, 1, "chmod")
   if not permissions then check.refuse(1, "chmod", "permissions expected") end
   if not window.fd then return closed(self, "chmod") end
-  return result(self, "chmod", core.access_set(window.fd, self.path, nil, permissions))
+  return result(self, "chmod", own.access_set(window.fd, self.path, nil, permissions))
 end
 
 ---Returns when what was written is on the device; data_only leaves out times and the like.
@@ -342,7 +343,7 @@ end
 function File.fd(self, ...)
   check.no_more(0, "fd", ...)
   local fd = self_of(self, "fd").fd
-  return fd and core.plain_fd(fd) or nil
+  return fd and own.plain_fd(fd) or nil
 end
 File.fileno = File.fd
 
@@ -366,7 +367,7 @@ function File.__close(self)
 end
 
 function File.__gc(self)
-  if not core.finalizes() then return end -- by hand: it may be in use
+  if not own.finalizes() then return end -- by hand: it may be in use
   self.window:close_now()
 end
 
@@ -374,7 +375,7 @@ function File.__tostring(self)
   self_of(self, "__tostring")
   local fd = File.fd(self)
   local state = fd and string.format("fd %d, open", fd) or "closed"
-  return string.format("kio.File (%s, path %s)", state, core.escape(self.path))
+  return string.format("kio.File (%s, path %s)", state, own.escape(self.path))
 end
 
 -- ---- opening ----
@@ -385,7 +386,7 @@ function File.open(path, flags, permissions, read_ahead, timeout, dirfd, name)
   local window = Window.new(read_ahead)
   local self = setmetatable({ path = path, window = window }, File)
   local fd, message, code =
-    core.name_fd(core.openat(dirfd, name or path, flags, permissions, timeout))
+    own.name_fd(core.openat(dirfd, name or path, flags, permissions, timeout))
   if not fd then return nil, message, code end
   window:attach(fd, flags)
   if flags & const.O_DIRECT ~= 0 then window.direct = direct.rules(fd) end

@@ -3,6 +3,7 @@
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
 
+local own = core.own
 local const = core.const
 
 ---@class kio.Held
@@ -17,7 +18,7 @@ function Held.new() return setmetatable({ fd = nil }, Held) end
 
 ---Lets go of it, and holds the one of that name in it instead.
 function Held:move(name, flags)
-  local fd, message, code = core.name_fd(core.openat(self.fd, name, flags or FLAGS))
+  local fd, message, code = own.name_fd(core.openat(self.fd, name, flags or FLAGS))
   if not fd then return nil, message, code end
   self:__close()
   self.fd = fd
@@ -25,7 +26,7 @@ function Held:move(name, flags)
 end
 
 function Held:__close()
-  if self.fd then core.close_now(self.fd) end
+  if self.fd then own.close_now(self.fd) end
   self.fd = nil
 end
 

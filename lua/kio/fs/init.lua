@@ -9,6 +9,7 @@ local mode = require "kio.fs.mode"
 local replace = require "kio.fs.replace"
 local tree = require "kio.fs.tree"
 
+local own = core.own
 local const = core.const
 
 ---@class kio.fs
@@ -103,7 +104,7 @@ end
 function fs.readdir(path, options, ...)
   check.path(path, 1, "readdir")
   options = check.options(options, 2, "readdir", TIMEOUT, ...)
-  return core.readdir(path, options)
+  return own.readdir(path, options)
 end
 
 -- ---- changing names ----
@@ -158,7 +159,7 @@ function fs.chmod(path, permissions, options, ...)
   permissions = check.permissions(permissions, 2, "chmod")
   if not permissions then check.refuse(2, "chmod", "permissions expected") end
   options = check.options(options, 3, "chmod", TIMEOUT, ...)
-  return core.chmod(path, permissions, options)
+  return own.chmod(path, permissions, options)
 end
 
 -- ---- names that lead elsewhere ----
@@ -173,7 +174,7 @@ function fs.symlink(target, path, options, ...)
   check.path(target, 1, "symlink")
   check.path(path, 2, "symlink")
   options = check.options(options, 3, "symlink", TIMEOUT, ...)
-  return core.symlink(target, path, options)
+  return own.symlink(target, path, options)
 end
 
 ---Where a symbolic link leads.
@@ -184,7 +185,7 @@ end
 function fs.readlink(path, options, ...)
   check.path(path, 1, "readlink")
   options = check.options(options, 2, "readlink", TIMEOUT, ...)
-  return core.readlink(path, options)
+  return own.readlink(path, options)
 end
 
 ---The absolute path, with every link followed.
@@ -195,7 +196,7 @@ end
 function fs.realpath(path, options, ...)
   check.path(path, 1, "realpath")
   options = check.options(options, 2, "realpath", TIMEOUT, ...)
-  return core.realpath(path, options)
+  return own.realpath(path, options)
 end
 
 -- ---- whole files ----

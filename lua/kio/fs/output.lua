@@ -6,6 +6,8 @@ local direct = require "kio.fs.direct"
 local formats = require "kio.fs.formats"
 local rest_of = require "kio.bytes.rest"
 
+local own = core.own
+
 local concat = table.concat
 
 local PIECES_MAX = formats.PIECES_MAX
@@ -26,13 +28,13 @@ local function put(window, write, pwrite, data)
   end
   local n, message, code = write(window.fd, data)
   -- Only the kernel knows where the end was; meanwhile the file may have been closed.
-  window.top = window.fd and core.lseek(window.fd, "cur") or window.top
+  window.top = window.fd and own.lseek(window.fd, "cur") or window.top
   return n, message, code
 end
 
 -- Calls once(data) until `data` from byte `done` on is written.
 local function finish(data, done, once, ...)
-  if done == #data then core.at_once() end -- nothing to write
+  if done == #data then own.at_once() end -- nothing to write
   while done < #data do
     local n, message, code = once(rest_of(data, done), done, ...)
     if not n then return nil, message, code, done end

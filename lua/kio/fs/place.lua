@@ -5,6 +5,7 @@ local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local Held = require "kio.fs.held"
 
+local own = core.own
 local const = core.const
 
 ---@class kio.Place
@@ -58,7 +59,7 @@ end
 local function take_old(self)
   local message, code, done
   self.old:__close()
-  self.old.fd, message, code = core.name_fd(core.openat(self.directory.fd, self.name, ITSELF))
+  self.old.fd, message, code = own.name_fd(core.openat(self.directory.fd, self.name, ITSELF))
   if not self.old.fd then
     if code == "ENOENT" then return true end
     return failed(self, message, code)
@@ -83,7 +84,7 @@ function Place:locate()
       return nil, string.format("replace %s: it is no regular file", self.path), "EINVAL"
     end
     if kind ~= "link" then return true end
-    path, message, code = core.readlink_open(self.old.fd, self.path)
+    path, message, code = own.readlink_open(self.old.fd, self.path)
     if not path then return failed(self, message, code) end
   end
   return nil, string.format("open %s: too many levels of symbolic links", self.path), "ELOOP"
@@ -94,7 +95,7 @@ function Place:sync()
   local readable <close> = Held.new()
   local done, message, code
   readable.fd, message, code =
-    core.name_fd(core.openat(self.directory.fd, ".", const.O_RDONLY | const.O_DIRECTORY))
+    own.name_fd(core.openat(self.directory.fd, ".", const.O_RDONLY | const.O_DIRECTORY))
   if not readable.fd then return failed(self, message, code) end
   done, message, code = core.fsync(readable.fd)
   if done then return true end

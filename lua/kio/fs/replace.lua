@@ -5,6 +5,7 @@ local core = require "kio.core"
 local File = require "kio.fs.file"
 local Place = require "kio.fs.place"
 
+local own = core.own
 local const = core.const
 
 local replace = {}
@@ -38,7 +39,7 @@ function replace.plain_permissions(mode) return mode & 511 end
 -- Removes a temporary file that was not renamed. Not an operation, so that it works in a task that
 -- has been cancelled.
 local Leftover = {
-  __close = function(self) if self.name then core.unlink_now(self.directory.fd, self.name) end end,
+  __close = function(self) if self.name then own.unlink_now(self.directory.fd, self.name) end end,
 }
 
 local PRIVATE = 384 -- octal 600
@@ -49,7 +50,7 @@ local FLAGS = const.O_WRONLY | const.O_CREAT | const.O_EXCL | const.O_NOFOLLOW
 -- what it is to replace in its messages.
 local function new_file(place, permissions, leftover)
   for try = 1, TRIES do
-    local name = string.format(".kio-%016x.tmp", core.random())
+    local name = string.format(".kio-%016x.tmp", own.random())
     leftover.name = name
     local file, message, code =
       File.open(place.path, FLAGS, permissions, 0, nil, place.directory.fd, name)
@@ -67,7 +68,7 @@ local function set_access(file, place, options)
   local mode = options.exact and options.permissions or options.permissions and "keep" or "like"
   local like = place.old.fd
   if not like and type(mode) == "string" then return true end -- as the umask allowed
-  return core.access_set(file.window.fd, place.path, like, mode)
+  return own.access_set(file.window.fd, place.path, like, mode)
 end
 
 -- What `write` has put into the new file is made whole, and gets its name.

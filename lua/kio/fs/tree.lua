@@ -6,6 +6,7 @@ local check = require "kio.check"
 local core = require "kio.core"
 local Held = require "kio.fs.held"
 
+local own = core.own
 local const = core.const
 
 local tree = {}
@@ -84,7 +85,7 @@ end
 local function hold(dirfd, name, flags)
   local held = Held.new()
   local message, code
-  held.fd, message, code = core.name_fd(core.openat(dirfd, name, flags))
+  held.fd, message, code = own.name_fd(core.openat(dirfd, name, flags))
   if not held.fd then return nil, message, code end
   return held
 end
@@ -104,7 +105,7 @@ end
 local remove_entry
 
 local function remove_all_in(fd, path)
-  local list, message, code = core.readdir_open(fd, path)
+  local list, message, code = own.readdir_open(fd, path)
   if not list then return failed(path, path, "readdir", message, code) end
   for _, entry in ipairs(list) do
     local done, why, kind = remove_entry(fd, entry.name, path .. "/" .. entry.name, true)

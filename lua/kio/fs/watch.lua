@@ -3,6 +3,8 @@ local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
 
+local own = core.own
+
 local unpack = string.unpack
 
 ---@alias kio.WatchKind
@@ -159,7 +161,7 @@ function Watch:next(options, ...)
   check_self(self, "next")
   options = check.options(options, 1, "next", TIMEOUT, ...)
   if not self.fd then return fail(self) end
-  if self.busy then core.raise "another task is waiting for this watch" end
+  if self.busy then own.raise "another task is waiting for this watch" end
   self.busy = true
   local _ <close> = setmetatable({ watch = self }, Busy)
   return take(self, options and options.timeout)
@@ -173,7 +175,7 @@ function Watch:events(...)
   check.no_more(0, "events", ...)
   return function()
     local event, message, code = self:next()
-    if message and self.fd then core.raise(message, code) end
+    if message and self.fd then own.raise(message, code) end
     return event
   end
 end
@@ -188,7 +190,7 @@ function Watch:close(...)
   self.fd = false
   if not open then return true end
   local ran, done = pcall(core.close, self.held)
-  if not ran or not done then core.close_now(self.held) end
+  if not ran or not done then own.close_now(self.held) end
   return true
 end
 
@@ -198,8 +200,8 @@ function Watch:__close()
 end
 
 function Watch:__gc()
-  if not core.finalizes() then return end -- by hand: it may be in use
-  if self.fd then core.close_now(self.held) end
+  if not own.finalizes() then return end -- by hand: it may be in use
+  if self.fd then own.close_now(self.held) end
   self.fd = false
 end
 
@@ -207,7 +209,7 @@ function Watch:__tostring()
   check_self(self, "__tostring")
   local open = self.fd and string.format("fd %d, open", self.fd) or "closed"
   local state = is_lost(self) and "closed by number" or open
-  return string.format("kio.Watch (%s, path %s)", state, core.escape(self.path))
+  return string.format("kio.Watch (%s, path %s)", state, own.escape(self.path))
 end
 
 ---Watches a file, or a directory and the names in it, but not what is in directories below. From
@@ -219,9 +221,9 @@ local function watch(path, ...)
   check.path(path, 1, "watch")
   local self = { path = path, fd = false, held = false, list = {}, busy = false, ended = false }
   setmetatable(self, Watch)
-  local fd, message, code = core.inotify(path, ALL)
+  local fd, message, code = own.inotify(path, ALL)
   if not fd then return nil, message, code end
-  self.fd, self.held = fd, core.name_fd(fd)
+  self.fd, self.held = fd, own.name_fd(fd)
   return self
 end
 

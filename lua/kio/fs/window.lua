@@ -7,6 +7,8 @@ local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local direct = require "kio.fs.direct"
 
+local own = core.own
+
 local sub, concat = string.sub, table.concat
 local max, min = math.max, math.min
 
@@ -50,10 +52,10 @@ local ACCESS = core.const.O_WRONLY | core.const.O_RDWR
 function Window.attach(self, fd, flags)
   self.fd, self.append = fd, flags & core.const.O_APPEND ~= 0
   self.waited = flags & ACCESS == core.const.O_WRONLY
-  self.seekable = core.lseek(fd, "cur") ~= nil
+  self.seekable = own.lseek(fd, "cur") ~= nil
   if self.seekable then self.out = self end
   -- As in C: what can only append begins at the end, what also reads at the start.
-  if self.append and self.waited then self.top = core.lseek(fd, "end") or 0 end
+  if self.append and self.waited then self.top = own.lseek(fd, "end") or 0 end
 end
 
 ---Whether it is open, and has a position that can be set.
@@ -63,9 +65,9 @@ function Window.seeks(self) return self.fd and self.seekable end
 function Window.close(self)
   local fd = self.fd
   self.fd = false
-  if not core.plain_fd(fd) then return true end -- its number was closed
+  if not own.plain_fd(fd) then return true end -- its number was closed
   local ran, done, message, code = pcall(core.close, fd)
-  if not ran then done, message, code = core.close_now(fd) end
+  if not ran then done, message, code = own.close_now(fd) end
   if code == "ENOMEM" then self.fd = fd end -- it never got to the kernel
   return done, message, code
 end
@@ -74,7 +76,7 @@ end
 function Window.close_now(self)
   local fd = self.fd
   self.fd = false
-  if fd then core.close_now(fd) end
+  if fd then own.close_now(fd) end
 end
 
 ---How many bytes are held beyond the position, between two operations.
@@ -95,7 +97,7 @@ end
 
 -- One task at a time is in the middle of an operation at the position.
 local function check_free(hold)
-  if hold.busy then core.raise "another task is using the position of this file" end
+  if hold.busy then own.raise "another task is using the position of this file" end
 end
 
 ---Prepares for an operation at the position.
@@ -126,7 +128,7 @@ end
 ---@param whence "set"|"cur"|"end"
 function Window.seek(self, whence, offset)
   local origin, message, code = whence == "cur" and position(self) or 0, nil, nil
-  if whence == "end" then origin, message, code = core.lseek(self.fd, "end") end
+  if whence == "end" then origin, message, code = own.lseek(self.fd, "end") end
   if not origin then return nil, message, code end
   if origin + offset < 0 then return nil, "invalid argument", "EINVAL" end
   move(self, origin + offset)

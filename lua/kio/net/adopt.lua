@@ -2,7 +2,7 @@
 ---manager has opened.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 
 ---@class kio.Adopt
 local adopt = {}
@@ -16,7 +16,7 @@ local adopt = {}
 function adopt.listener(fd, ...)
   check.no_more(1, "listener", ...)
   check.fd(fd, 1, "listener")
-  return core.net_adopt(fd, "listener")
+  return own.net_adopt(fd, "listener")
 end
 
 ---Makes a stream of a connected stream socket; likewise.
@@ -27,7 +27,7 @@ end
 function adopt.stream(fd, ...)
   check.no_more(1, "stream", ...)
   check.fd(fd, 1, "stream")
-  return core.net_adopt(fd, "stream")
+  return own.net_adopt(fd, "stream")
 end
 
 ---Makes a datagram socket, or a connected socket of packets, of a descriptor; likewise.
@@ -38,7 +38,7 @@ end
 function adopt.datagram(fd, ...)
   check.no_more(1, "datagram", ...)
   check.fd(fd, 1, "datagram")
-  return core.net_adopt(fd, "udp")
+  return own.net_adopt(fd, "udp")
 end
 
 return adopt

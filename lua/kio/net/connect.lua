@@ -5,6 +5,8 @@ local core = require "kio.core"
 local eyeballs = require "kio.net.eyeballs"
 local names = require "kio.net.names"
 
+local own = core.own
+
 local ATTEMPT_DELAY = 0.25 -- seconds: RFC 8305, section 8
 
 -- Its addresses are tried as RFC 8305 says: the first one that answers wins.
@@ -25,7 +27,7 @@ local function listen_by_name(address, options)
   if not list then return names.retell("listen", address, message, code) end
   local listener
   for _, each in ipairs(list) do
-    listener, message, code = core.net_listen(each, options)
+    listener, message, code = own.net_listen(each, options)
     if listener then return listener end
   end
   return nil, message, code

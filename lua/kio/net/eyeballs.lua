@@ -5,6 +5,8 @@ local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local event = require "kio.sync.event"
 
+local own = core.own
+
 local eyeballs = {}
 
 ---Takes turns between the families, beginning with that of the first address (section 4).
@@ -85,7 +87,7 @@ end
 ---@return string? code of the attempt that failed last
 function eyeballs.connect(name, addresses, options, delay, due, connect)
   local race <close> = setmetatable({
-    options = options, due = due, connect = connect or core.net_connect,
+    options = options, due = due, connect = connect or own.net_connect,
     running = 0, failed = {}, changed = event.new(),
   }, Race)
   run(race, eyeballs.interleave(addresses), delay)

@@ -2,7 +2,7 @@
 local _ENV = require "kio.core".globals
 local adopt = require "kio.net.adopt"
 local by_name = require "kio.net.connect"
-local core = require "kio.core"
+local own = require "kio.core".own
 local listener = require "kio.net.listener"
 local names = require "kio.net.names"
 local pass = require "kio.net.pass"
@@ -14,22 +14,22 @@ local udp = require "kio.net.udp"
 ---@class kio.net: kio.Adopt, kio.Systemd
 local net = {}
 
-core.net_by_name(by_name.connect, by_name.listen)
-net.listen = core.net_listen
-net.connect = core.net_connect
+own.net_by_name(by_name.connect, by_name.listen)
+net.listen = own.net_listen
+net.connect = own.net_connect
 net.resolve = names.resolve
 net.udp = udp.open
 for name, f in pairs(adopt) do net[name] = f end
 for name, f in pairs(systemd) do net[name] = f end
 
 ---@class kio.Listener
-local Listener = core.listener_methods
+local Listener = own.listener_methods
 
 -- Handles have their methods from C; these come beside them.
-for name, f in pairs(stream) do core.stream_methods[name] = f end
-for name, f in pairs(pass.Stream) do core.stream_methods[name] = f end
-for name, f in pairs(udp.methods) do core.udp_methods[name] = f end
-for name, f in pairs(pass.Udp) do core.udp_methods[name] = f end
+for name, f in pairs(stream) do own.stream_methods[name] = f end
+for name, f in pairs(pass.Stream) do own.stream_methods[name] = f end
+for name, f in pairs(udp.methods) do own.udp_methods[name] = f end
+for name, f in pairs(pass.Udp) do own.udp_methods[name] = f end
 for name, f in pairs(listener.methods) do Listener[name] = f end
 Listener.serve = serve
 

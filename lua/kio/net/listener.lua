@@ -2,7 +2,7 @@
 ---that; and the methods of listeners that are written in Lua.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 
 ---@class kio.Listener
 local Listener = {}
@@ -23,7 +23,7 @@ listener.of_connection = {
 ---What loops over one listener share, and keep from call to call: the next pause, whether one of
 ---them tries whether there are descriptors again, and the others, who wait for that.
 function listener.state()
-  return { pause = FIRST_PAUSE, trying = false, waiting = core.queue "event" }
+  return { pause = FIRST_PAUSE, trying = false, waiting = own.queue "event" }
 end
 
 local Trying = { __close = function(trying) trying.state.trying = false end }
@@ -34,7 +34,7 @@ local function wait_out(state)
   if state.trying then return state.waiting:wait() end
   local trying <close> = setmetatable({ state = state }, Trying)
   state.trying = true
-  if not core.descriptor_wait(state.pause) then
+  if not own.descriptor_wait(state.pause) then
     state.pause = math.min(state.pause * 2, LONGEST_PAUSE)
   end
   return trying
@@ -46,7 +46,7 @@ end
 ---@return string? code
 function listener.next(self, state)
   while true do
-    local stream, peer, code = core.listener_next(self)
+    local stream, peer, code = own.listener_next(self)
     if exhausted[code] then
       wait_out(state)
     elseif not listener.of_connection[code] then
@@ -67,7 +67,7 @@ function Listener:accepts(...)
   local state = listener.state()
   return function()
     local stream, peer, code = listener.next(self, state)
-    if not stream and peer then core.raise(peer, code) end
+    if not stream and peer then own.raise(peer, code) end
     return stream, peer
   end
 end

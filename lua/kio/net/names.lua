@@ -2,7 +2,7 @@
 ---goes to the C library's resolver, on a thread.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 
 local names = {}
 
@@ -53,7 +53,7 @@ local function known(host, port, family)
       if not family or family == family_of(each) then list[#list + 1] = each .. ":" .. port end
     end
     return list
-  elseif core.net_parse(host .. ":0") == "numeric" then
+  elseif own.net_parse(host .. ":0") == "numeric" then
     if not family or family == family_of(host) then return { host .. ":" .. port } end
     local what = "resolve " .. host .. ": it is no address of the family " .. family
     return nil, what, "EAI_ADDRFAMILY"
@@ -78,7 +78,7 @@ local function look_up(host, port, options)
   local list, message, code
   if not options.service then list, message, code = known(host, port or "0", options.family) end
   if not list and not code then
-    list, message, code = core.net_lookup(host, options.service or port or "0",
+    list, message, code = own.net_lookup(host, options.service or port or "0",
       options.family or "any", options.type or "stream", { timeout = options.timeout })
   end
   if not list then return nil, message, code end
@@ -99,13 +99,13 @@ function names.resolve(name, options, ...)
   options = options or {}
   local wrong = wrong_options(options)
   if wrong then check.refuse(2, "resolve", wrong) end
-  core.at_once() -- the numeric ones need no waiting
-  if string.sub(name, 1, 5) == "unix:" and core.net_parse(name) then return { name } end
+  own.at_once() -- the numeric ones need no waiting
+  if string.sub(name, 1, 5) == "unix:" and own.net_parse(name) then return { name } end
   local host, port = split(name)
   if port and (options.port or options.service) then
     check.refuse(2, "resolve", "the name has a port already")
   end
-  local _, bad = core.net_parse(port and name or name .. ":0")
+  local _, bad = own.net_parse(port and name or name .. ":0")
   if bad then
     return nil, string.format("resolve %s: %s", string.match(name, "^[^%z]*"), bad), "EINVAL"
   end

@@ -1,7 +1,7 @@
 ---Descriptors over Unix sockets: the methods that send copies of them.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 
 local TIMEOUT = { timeout = "number" }
 
@@ -31,7 +31,7 @@ function Stream:send_fds(data, list, options, ...)
     local flushed
     flushed, message, code = self:flush(options)
     if not flushed then return nil, string.gsub(message, "^flush", "send_fds", 1), code end
-    sent, message, code = core.fds_send(self, data, list, options)
+    sent, message, code = own.fds_send(self, data, list, options)
   until sent ~= false
   if not sent then return nil, message, code end
   if sent < #data then return self:send(string.sub(data, sent + 1)) end
@@ -50,7 +50,7 @@ function Udp:send_fds(data, list, options, ...)
   check.self(self, "kio.Udp", "send_fds")
   list = check.passed(data, list, "send_fds")
   options = check.options(options, 3, "send_fds", TIMEOUT, ...)
-  local sent, message, code = core.fds_send(self, data, list, options)
+  local sent, message, code = own.fds_send(self, data, list, options)
   if not sent then return nil, message, code end
   return self
 end

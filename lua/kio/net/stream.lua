@@ -1,14 +1,14 @@
 ---The methods of streams that are written in Lua.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 
 ---@class kio.Stream
 local Stream = {}
 
 -- What an iterator gives its loop: a value, nil at the end; an error is raised, as by io.lines.
 local function value_or_raise(value, message, code)
-  if value == nil and message then core.raise(message, code) end
+  if value == nil and message then own.raise(message, code) end
   return value
 end
 

@@ -1,7 +1,7 @@
 ---What the service manager and this program tell each other: sd_listen_fds(3), sd_notify(3).
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 
 ---@class kio.Systemd
 local systemd = {}
@@ -13,12 +13,12 @@ local systemd = {}
 ---@return string[] names of each, from LISTEN_FDNAMES; "unknown" without
 function systemd.systemd_listeners(...)
   check.no_more(0, "systemd_listeners", ...)
-  local count, text = core.net_activation()
+  local count, text = own.net_activation()
   local handles, names = {}, {}
   for name in string.gmatch((text or "") .. ":", "([^:]*):") do names[#names + 1] = name end
   for i = 1, count do
     local fd = i + 2
-    handles[i] = core.net_adopt(fd) or fd
+    handles[i] = own.net_adopt(fd) or fd
     if (names[i] or "") == "" then names[i] = "unknown" end
   end
   return handles, table.move(names, 1, count, 1, {})
@@ -37,7 +37,7 @@ function systemd.notify(state, list, ...)
   check.type(state, "string", 1, "notify")
   local path = os.getenv("NOTIFY_SOCKET")
   if not path or path == "" then return false end
-  local socket <close>, message, code = core.net_udp(nil, { peer = "unix:" .. path })
+  local socket <close>, message, code = own.net_udp(nil, { peer = "unix:" .. path })
   if not socket then return nil, message, code end
   local sent
   if list then sent, message, code = socket:send_fds(state, list)

@@ -2,18 +2,18 @@
 ---that can be had is taken. Where no name is, this is the core's call.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 local names = require "kio.net.names"
 
 ---@class kio.Udp
 local Udp = {}
 
-local connect = core.udp_methods.connect -- of this name until there is the one below
+local connect = own.udp_methods.connect -- of this name until there is the one below
 
 local TIMEOUT = { timeout = "number" }
 
 local function is_name(address)
-  return type(address) == "string" and core.net_parse(address) == "name"
+  return type(address) == "string" and own.net_parse(address) == "name"
 end
 
 -- What open(address) gives for the first address of the name for which it gives something.
@@ -63,10 +63,10 @@ local function udp(address, options, ...)
   elseif is_name(peer) then
     return first_of("udp", peer, nil, function(each)
       options.peer = each
-      return core.net_udp(address, options)
+      return own.net_udp(address, options)
     end)
   end
-  local socket, message, code = check.told("udp", 0, core.net_udp, address, options)
+  local socket, message, code = check.told("udp", 0, own.net_udp, address, options)
   return socket, message, code
 end
 

@@ -1,7 +1,7 @@
 ---A process that was started: what kio.process.spawn gives.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 
 ---@class kio.Process
 ---@field pid integer
@@ -32,7 +32,7 @@ end
 function Process:wait(options, ...)
   check_self(self, "wait")
   options = check.options(options, 1, "wait", TIMEOUT, ...)
-  local code, signal, errname = core.process_wait(self.child, options)
+  local code, signal, errname = own.process_wait(self.child, options)
   if code then return { code = code } end
   if code == false then return { signal = signal } end
   return nil, signal, errname
@@ -46,7 +46,7 @@ end
 function Process:kill(signal, ...)
   check_self(self, "kill")
   check.no_more(1, "kill", ...)
-  local done, message, code = check.told("kill", 1, core.process_kill, self.child, signal)
+  local done, message, code = check.told("kill", 1, own.process_kill, self.child, signal)
   return done, message, code
 end
 
@@ -61,7 +61,7 @@ end
 function Process:close(...)
   check_self(self, "close")
   check.no_more(0, "close", ...)
-  local done, message, code = core.process_close(self.child)
+  local done, message, code = own.process_close(self.child)
   self.runs_on = message
   for _, name in ipairs(NAMES) do
     local stream = self[name]
@@ -77,8 +77,8 @@ end
 
 function Process:__tostring()
   check_self(self, "__tostring")
-  local command = core.escape(self.command)
-  local state = core.process_state(self.child)
+  local command = own.escape(self.command)
+  local state = own.process_state(self.child)
   return string.format("kio.Process (pid %d, %s, %s)", self.pid, state, command)
 end
 

@@ -5,6 +5,8 @@ local core = require "kio.core"
 local Process = require "kio.process.handle"
 local stdio = require "kio.process.stdio"
 
+local own = core.own
+
 local process = {}
 
 ---@class kio.ProcessOptions the program and its arguments as a list, and:
@@ -40,7 +42,7 @@ local function check_keys(options, more)
   for key in pairs(options) do
     local listed = math.type(key) == "integer" and key >= 1 and key <= #options
     if not (listed or SPAWN[key] or more and more[key]) then
-      refuse("unknown option '%s'", core.text_of(key))
+      refuse("unknown option '%s'", own.text_of(key))
     end
   end
 end
@@ -61,7 +63,7 @@ end
 
 local function check_variable(name, value)
   if type(name) ~= "string" or name == "" or string.find(name, "[=\0]") then
-    refuse("'%s' is no name of a variable", core.text_of(name))
+    refuse("'%s' is no name of a variable", own.text_of(name))
   end
   if value ~= false then check_word(type(value) == "number" and tostring(value) or value,
     string.format("variable %s", name)) end
@@ -76,7 +78,7 @@ local function environment(options)
     if value ~= false then list[#list + 1] = string.format("%s=%s", name, value) end
   end
   if options.clear_env then return list end
-  for _, variable in ipairs(core.process_environment()) do
+  for _, variable in ipairs(own.process_environment()) do
     if env[string.match(variable, "^[^=]*")] == nil then list[#list + 1] = variable end
   end
   return list
@@ -100,13 +102,13 @@ local FIRST = 0.001
 -- does while anybody has the file open for writing. So the loop turns, and it is tried again. Who
 -- cannot wait here (outside of a task, in one that is cancelled) is told at once.
 
--- core.process_spawn, which is patient about ETXTBSY.
+-- own.process_spawn, which is patient about ETXTBSY.
 local function attempt(...)
-  local results = table.pack(core.process_spawn(...))
+  local results = table.pack(own.process_spawn(...))
   for try = 0, PAUSES - 1 do
     if results[1] or results[3] ~= "ETXTBSY" then break end
     if not pcall(core.sleep, FIRST * 2 ^ try) then break end
-    results = table.pack(core.process_spawn(...))
+    results = table.pack(own.process_spawn(...))
   end
   return table.unpack(results, 1, results.n)
 end

@@ -2,7 +2,7 @@
 ---that every program has. See docs/process.md.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 
 ---@class kio.Standard
 local standard = {}
@@ -15,8 +15,8 @@ local standard = {}
 function standard.stream(fd, ...)
   check.no_more(1, "stream", ...)
   check.fd(fd, 1, "stream")
-  local stream, message, code = core.net_adopt(fd, "stream")
-  if code == "ENOTSOCK" then return core.stream_take(fd) end
+  local stream, message, code = own.net_adopt(fd, "stream")
+  if code == "ENOTSOCK" then return own.stream_take(fd) end
   return stream, message, code
 end
 
@@ -25,7 +25,7 @@ local open = {}
 -- One for each, for bytes that were read ahead are in it.
 local function stream_of(name)
   if open[name] and open[name]:fd() then return open[name] end
-  local stream, message, code = core.stream_standard(name)
+  local stream, message, code = own.stream_standard(name)
   open[name] = stream
   return stream, message, code
 end

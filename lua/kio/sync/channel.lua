@@ -5,7 +5,7 @@
 ---sender waits; nobody waits on a closed one.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 local outcome = require "kio.sync.outcome"
 
 local getmetatable = getmetatable -- asked in every method
@@ -89,10 +89,10 @@ function Channel:send(value, timeout, ...)
   if select("#", ...) > 0 then check.no_more(2, "send", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 2, "send") end
   if value == nil then check.misuse(SEND_NIL) end
-  local _, spent = core.checkpoint()
+  local _, spent = own.checkpoint()
   if self.closed then check.misuse(SEND_CLOSED) end
   if put(self, value) then
-    if spent then core.let_turn() end
+    if spent then own.let_turn() end
     return true
   end
   local woken, given = self.senders:wait(timeout, value)
@@ -127,10 +127,10 @@ function Channel:receive(timeout, ...)
   if getmetatable(self) ~= Channel then check.bad_self(self, "kio.Channel", "receive") end
   if select("#", ...) > 0 then check.no_more(1, "receive", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "receive") end
-  local _, spent = core.checkpoint()
+  local _, spent = own.checkpoint()
   if can_take(self) then
     local value = take(self)
-    if spent then core.let_turn() end
+    if spent then own.let_turn() end
     return value
   end
   local woken, given = self.receivers:wait(timeout)
@@ -189,7 +189,7 @@ function channel.new(capacity, ...)
   return setmetatable({
     capacity = check.count(capacity or 0, 1, "channel", "a capacity"),
     items = {}, first = 1, count = 0, closed = false,
-    senders = core.queue "channel send", receivers = core.queue "channel receive",
+    senders = own.queue "channel send", receivers = own.queue "channel receive",
   }, Channel)
 end
 

@@ -1,7 +1,7 @@
 ---A place to wait until something that a mutex protects has changed.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 local Mutex = require "kio.sync.mutex".Mutex
 local outcome = require "kio.sync.outcome"
 
@@ -35,7 +35,7 @@ function Condition:wait(mutex, timeout, ...)
     check.refuse(1, "wait", "kio.Mutex expected, got " .. check.kind(mutex, "kio.Mutex"))
   end
   if timeout ~= nil then timeout = check.timeout(timeout, 2, "wait") end
-  core.checkpoint()
+  own.checkpoint()
   if not mutex:is_mine() then check.misuse "wait: the calling task does not hold the mutex" end
   mutex:unlock()
   return relocked(mutex, pcall(self.waiters.wait, self.waiters, timeout))
@@ -65,7 +65,7 @@ local condition = {}
 ---@return kio.Condition
 function condition.new(...)
   if select("#", ...) > 0 then check.no_more(0, "condition", ...) end
-  return setmetatable({ waiters = core.queue "condition" }, Condition)
+  return setmetatable({ waiters = own.queue "condition" }, Condition)
 end
 
 return condition

@@ -1,7 +1,7 @@
 ---A flag to wait for.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 local outcome = require "kio.sync.outcome"
 
 local getmetatable = getmetatable -- asked in every method
@@ -44,9 +44,9 @@ function Event:wait(timeout, ...)
   if getmetatable(self) ~= Event then check.bad_self(self, "kio.Event", "wait") end
   if select("#", ...) > 0 then check.no_more(1, "wait", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "wait") end
-  local _, spent = core.checkpoint()
+  local _, spent = own.checkpoint()
   if self.is_on then
-    if spent then core.let_turn() end
+    if spent then own.let_turn() end
     return true
   end
   if self.waiters:wait(timeout) then return true end
@@ -64,7 +64,7 @@ local event = { Event = Event }
 ---@return kio.Event
 function event.new(...)
   if select("#", ...) > 0 then check.no_more(0, "event", ...) end
-  return setmetatable({ is_on = false, waiters = core.queue "event" }, Event)
+  return setmetatable({ is_on = false, waiters = own.queue "event" }, Event)
 end
 
 ---Waiting for an event as an alternative of kio.select.

@@ -4,7 +4,7 @@
 ---before anybody else can run.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 local outcome = require "kio.sync.outcome"
 
 local getmetatable = getmetatable -- asked in every method
@@ -34,10 +34,10 @@ function Mutex:lock(timeout, ...)
   if getmetatable(self) ~= Mutex then check.bad_self(self, "kio.Mutex", "lock") end
   if select("#", ...) > 0 then check.no_more(1, "lock", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "lock") end
-  local me, spent = core.checkpoint()
+  local me, spent = own.checkpoint()
   if not self.owner then
     self.owner = me
-    if spent then core.let_turn() end
+    if spent then own.let_turn() end
     return self
   elseif self.owner == me then
     check.misuse "lock: the calling task holds the mutex already"
@@ -55,7 +55,7 @@ end
 function Mutex:try_lock(...)
   if getmetatable(self) ~= Mutex then check.bad_self(self, "kio.Mutex", "try_lock") end
   if select("#", ...) > 0 then check.no_more(0, "try_lock", ...) end
-  local me = core.current()
+  local me = own.current()
   if not me then check.misuse "try_lock: only a task can hold a mutex" end
   if self.owner then return outcome.busy("try_lock mutex", "another task holds it") end
   self.owner = me
@@ -67,14 +67,14 @@ function Mutex:unlock(...)
   if getmetatable(self) ~= Mutex then check.bad_self(self, "kio.Mutex", "unlock") end
   if select("#", ...) > 0 then check.no_more(0, "unlock", ...) end
   if not self.owner then check.misuse "unlock: the mutex is not locked" end
-  if self.owner ~= core.current() then check.misuse "unlock: another task holds the mutex" end
+  if self.owner ~= own.current() then check.misuse "unlock: another task holds the mutex" end
   self.owner = self.waiters:wake()
 end
 
 ---Whether the calling task holds it.
 ---@package
 function Mutex:is_mine()
-  local me = core.current()
+  local me = own.current()
   return me ~= nil and self.owner == me
 end
 
@@ -82,7 +82,7 @@ end
 ---@package
 function Mutex:relock()
   if not self.owner then
-    self.owner = core.current()
+    self.owner = own.current()
   elseif left_locked(self) then
     check.misuse("wait: " .. LEFT_LOCKED)
   else
@@ -107,7 +107,7 @@ local mutex = { Mutex = Mutex }
 ---@return kio.Mutex
 function mutex.new(...)
   if select("#", ...) > 0 then check.no_more(0, "mutex", ...) end
-  return setmetatable({ owner = nil, waiters = core.queue "mutex" }, Mutex)
+  return setmetatable({ owner = nil, waiters = own.queue "mutex" }, Mutex)
 end
 
 return mutex

@@ -8,6 +8,8 @@ local event = require "kio.sync.event"
 local outcome = require "kio.sync.outcome"
 local shared = require "kio.sync.shared"
 
+local own = core.own
+
 local kind_of = check.kind
 local getmetatable, type = getmetatable, type -- asked for each alternative
 
@@ -18,8 +20,8 @@ local over = { done = true, failed = true, cancelled = true }
 local task_kind = {
   queue = function(task) return task end,
   ready = function(task) return over[task:status()] end,
-  take = core.task_result,
-  given = core.task_result,
+  take = own.task_result,
+  given = own.task_result,
 }
 
 local kinds = { [channel.Channel] = channel.receiving, [event.Event] = event.waiting }
@@ -75,7 +77,7 @@ local function unknown_key(list, n)
   if known >= 0 then return nil end
   for key in next, list do
     local index = math.type(key) == "integer" and key >= 1 and key <= n
-    if not index and key ~= "timeout" then return core.text_of(key) end
+    if not index and key ~= "timeout" then return own.text_of(key) end
   end
 end
 
@@ -114,7 +116,7 @@ end
 local function wait(alternatives, timeout)
   local all_kinds, objects, queues = alternatives.kinds, alternatives.objects, {}
   for i = 1, alternatives.n do queues[i] = all_kinds[i].queue(objects[i]) end
-  return core.wait_any(queues, timeout, alternatives.values)
+  return own.wait_any(queues, timeout, alternatives.values)
 end
 
 -- The same when some are shared: false when one of them is ready meanwhile.
@@ -127,7 +129,7 @@ local attempt
 
 -- Other workers may go on being faster: it must not be for ever.
 local function again(alternatives, timeout)
-  local _, spent = core.checkpoint()
+  local _, spent = own.checkpoint()
   alternatives.spent = spent
   return attempt(alternatives, timeout)
 end
@@ -144,7 +146,7 @@ function attempt(alternatives, timeout)
   local ready = choose(alternatives)
   if ready and alternatives.spent then
     alternatives.spent = nil
-    core.let_turn()
+    own.let_turn()
     ready = choose(alternatives)
   end
   if ready then
@@ -174,7 +176,7 @@ local function select(list, ...)
   end
   check.no_more(1, "select", ...)
   local timeout = check.seconds(list.timeout, 1, "select")
-  local me, spent = core.checkpoint()
+  local me, spent = own.checkpoint()
   local alternatives, wrong = read(list, me)
   if not alternatives then check.misuse("select: " .. wrong) end
   alternatives.spent = spent

@@ -3,7 +3,7 @@
 ---Invariant: while tasks wait no permit is free; a released one belongs to the first of them.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 local outcome = require "kio.sync.outcome"
 
 local getmetatable = getmetatable -- asked in every method
@@ -24,10 +24,10 @@ function Semaphore:acquire(timeout, ...)
   if getmetatable(self) ~= Semaphore then check.bad_self(self, "kio.Semaphore", "acquire") end
   if select("#", ...) > 0 then check.no_more(1, "acquire", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "acquire") end
-  local _, spent = core.checkpoint()
+  local _, spent = own.checkpoint()
   if self.free > 0 then
     self.free = self.free - 1
-    if spent then core.let_turn() end
+    if spent then own.let_turn() end
     return self
   end
   if self.waiters:wait(timeout) then return self end
@@ -70,7 +70,7 @@ local semaphore = {}
 function semaphore.new(permits, ...)
   if select("#", ...) > 0 then check.no_more(1, "semaphore", ...) end
   permits = check.count(permits, 1, "semaphore", "a number of permits")
-  return setmetatable({ free = permits, waiters = core.queue "semaphore" }, Semaphore)
+  return setmetatable({ free = permits, waiters = own.queue "semaphore" }, Semaphore)
 end
 
 return semaphore

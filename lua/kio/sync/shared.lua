@@ -2,7 +2,7 @@
 ---worker may be faster at any moment, so taking one may fail although it was ready; then `take`
 ---gives `missed`, and who selects looks again.
 local _ENV = require "kio.core".globals
-local core = require "kio.core"
+local own = require "kio.core".own
 
 local shared = { missed = {} }
 
@@ -24,14 +24,14 @@ end
 local of_type = {
   ["kio.ThreadChannel"] = {
     shared = true,
-    queue = function(channel) return core.thread_channel_watch(channel, false) end,
-    ready = function(channel) return core.thread_channel_ready(channel, false) end,
+    queue = function(channel) return own.thread_channel_watch(channel, false) end,
+    ready = function(channel) return own.thread_channel_ready(channel, false) end,
     take = function(channel) return received(channel:try_receive()) end,
     given = function() return missed end,
   },
   ["kio.ThreadEvent"] = {
     shared = true,
-    queue = core.thread_event_watch,
+    queue = own.thread_event_watch,
     ready = function(event) return event:is_set() end,
     take = function() return true end,
     given = function() return true end,
@@ -40,8 +40,8 @@ local of_type = {
 
 shared.sending = {
   shared = true,
-  queue = function(channel) return core.thread_channel_watch(channel, true) end,
-  ready = function(channel) return core.thread_channel_ready(channel, true) end,
+  queue = function(channel) return own.thread_channel_watch(channel, true) end,
+  ready = function(channel) return own.thread_channel_ready(channel, true) end,
   take = function(channel, value) return sent(channel:try_send(value)) end,
   given = function() return missed end,
 }
@@ -70,7 +70,7 @@ function Watches:__close()
   end
 end
 
----Waits as core.wait_any; false when one of what is shared is ready meanwhile.
+---Waits as own.wait_any; false when one of what is shared is ready meanwhile.
 ---@async
 ---@param alternatives table
 ---@param timeout? number
@@ -80,7 +80,7 @@ function shared.wait(alternatives, timeout)
     queues[i] = alternatives.kinds[i].queue(alternatives.objects[i])
     if not queues[i] then return false end
   end
-  return core.wait_any(queues, timeout, alternatives.values)
+  return own.wait_any(queues, timeout, alternatives.values)
 end
 
 return shared

@@ -1,7 +1,7 @@
 ---Counts what is under way, and lets tasks wait until that is nothing.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local core = require "kio.core"
+local own = require "kio.core".own
 local outcome = require "kio.sync.outcome"
 
 local getmetatable = getmetatable -- asked in every method
@@ -38,9 +38,9 @@ function Waitgroup:wait(timeout, ...)
   if getmetatable(self) ~= Waitgroup then check.bad_self(self, "kio.Waitgroup", "wait") end
   if select("#", ...) > 0 then check.no_more(1, "wait", ...) end
   if timeout ~= nil then timeout = check.timeout(timeout, 1, "wait") end
-  local _, spent = core.checkpoint()
+  local _, spent = own.checkpoint()
   if self.count == 0 then
-    if spent then core.let_turn() end
+    if spent then own.let_turn() end
     return true
   end
   if self.waiters:wait(timeout) then return true end
@@ -58,7 +58,7 @@ local waitgroup = {}
 ---@return kio.Waitgroup
 function waitgroup.new(...)
   if select("#", ...) > 0 then check.no_more(0, "waitgroup", ...) end
-  return setmetatable({ count = 0, waiters = core.queue "waitgroup" }, Waitgroup)
+  return setmetatable({ count = 0, waiters = own.queue "waitgroup" }, Waitgroup)
 end
 
 return waitgroup

@@ -135,7 +135,7 @@ function steps.elsewhere(root, path, seed, first, count, task)
   for step = first, first + count - 1 do own.one(seed, step, task) end
   local held = require "spec.fuzz.interface.pool"
   held.clear()
-  for _, fd in ipairs(held.numbers()) do require("kio").core.close_now(fd) end
+  for _, fd in ipairs(held.numbers()) do require("kio").core.own.close_now(fd) end
   collectgarbage()
   return require("spec.fuzz.interface.journal").failures()
 end

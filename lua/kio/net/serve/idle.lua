@@ -2,6 +2,8 @@
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
 
+local own = core.own
+
 ---@class kio.IdleWatched what is watched: a server, or a host of its connections on another worker
 ---@field connections table<kio.IdleConnection, true>
 ---@field busy kio.Event there are some
@@ -21,7 +23,7 @@ return function(watched, limit)
     watched.busy:wait()
     local next_in = limit
     for connection in pairs(watched.connections) do
-      local left = limit - core.stream_idle(connection.stream)
+      local left = limit - own.stream_idle(connection.stream)
       if left <= 0 then
         connection.idle = true
         connection.task:cancel()

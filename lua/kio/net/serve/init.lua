@@ -6,6 +6,8 @@ local new_server = require "kio.net.serve.server"
 local signal = require "kio.signal"
 local spread = require "kio.net.serve.spread"
 
+local own = core.own
+
 local DRAIN_TIMEOUT = 10
 local SAME_SIGNAL = 0.75 -- seconds in which a repetition is the same order, sent along two ways
 
@@ -70,10 +72,10 @@ local function run(server, options)
 end
 
 -- The listener is served until this is closed.
-local Mark = { __close = function(self) core.listener_served(self[1], false) end }
+local Mark = { __close = function(self) own.listener_served(self[1], false) end }
 
 local function mark(listener)
-  core.listener_served(listener, true)
+  own.listener_served(listener, true)
   return setmetatable({ listener }, Mark)
 end
 
@@ -156,7 +158,7 @@ return function(listener, handler, options, ...)
     local argument, message = spread.refusal(listener, handler)
     if argument then check.refuse(argument, "serve", message) end
   end
-  core.checkpoint()
+  own.checkpoint()
   if not listener:fd() then return refused(listener) end
   local _ <close> = mark(listener)
   return run(new_server(listener, handler, options), options)

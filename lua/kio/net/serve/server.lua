@@ -9,6 +9,8 @@ local print_error = require "kio.net.serve.tell"
 local spread = require "kio.net.serve.spread"
 local watch_idle = require "kio.net.serve.idle"
 
+local own = core.own
+
 local ACCEPTS = 16 -- under way at a time: more gain nothing, one is 8 times slower beside a load
 local ACCEPT_BUDGET = 64
 local REST_MAX = 1024 -- connections that are still taken from the queue when the server stops
@@ -31,7 +33,7 @@ local STRAY = "the handler raised kio.Cancelled, but nobody had cancelled it: it
 -- for the peer to take it. A cancellation that is not its own must not reach the server's scope.
 function Connection:__close(err)
   self.stream:close(err ~= nil and ONE_TRY or nil)
-  local stray = err ~= nil and core.is_cancelled(err) and pcall(core.checkpoint)
+  local stray = err ~= nil and core.is_cancelled(err) and pcall(own.checkpoint)
   if stray then err = STRAY end
   self.server:lost(self, err)
   if stray then error(STRAY, 0) end
@@ -52,10 +54,10 @@ end
 
 local function tell(server, peer, err, trace)
   server.report.failed = server.report.failed + 1
-  local ok, own = pcall(server.on_error, err, peer, trace)
+  local ok, failure = pcall(server.on_error, err, peer, trace)
   if ok then return end
   print_error(err, peer, trace)
-  if not core.is_cancelled(own) then print_error(own, peer, "in on_error") end
+  if not core.is_cancelled(failure) then print_error(failure, peer, "in on_error") end
 end
 
 -- ---- the server ----
@@ -98,7 +100,7 @@ end
 -- A place has one connection less. It may have closed a descriptor that somebody here waits for.
 local function leave(place)
   place.live = place.live - 1
-  if not place.own then core.descriptor_freed() end
+  if not place.own then own.descriptor_freed() end
 end
 
 function Server:lost(connection, err)
@@ -108,7 +110,7 @@ function Server:lost(connection, err)
   if connection.place then leave(connection.place) end
   if connection.idle then report.idle = report.idle + 1
   elseif err ~= nil and core.is_cancelled(err) then report.cut = report.cut + 1 end
-  if self.live + self.accepting == self.max - 1 then core.descriptor_freed() end
+  if self.live + self.accepting == self.max - 1 then own.descriptor_freed() end
   if self.live == 0 then
     self.busy:reset()
     if self.stopping then self.over:set() end
@@ -128,16 +130,16 @@ end
 -- Waits until one more may be accepted: in this turn of the loop, and at all. False when the
 -- listener is closed.
 local function has_room(server)
-  while server.taken >= server.budget and server.turn == core.turn() do core.yield() end
+  while server.taken >= server.budget and server.turn == own.turn() do core.yield() end
   while server.live + server.accepting >= server.max do
-    core.descriptor_wait()
+    own.descriptor_wait()
     if not server.listener:fd() then return false end
   end
   return true
 end
 
 local function count(server)
-  local turn = core.turn()
+  local turn = own.turn()
   if turn ~= server.turn then server.turn, server.taken = turn, 0 end
   server.taken = server.taken + 1
 end
@@ -163,7 +165,7 @@ function Server:accept_all()
   end
   local state, message, code = listener.state(), nil, nil
   core.scope(function(scope)
-    local loops = core.accepts_many() and 1 or math.min(ACCEPTS, self.budget, self.max)
+    local loops = own.accepts_many() and 1 or math.min(ACCEPTS, self.budget, self.max)
     for _ = 1, loops do
       scope:spawn(function()
         message, code = accept_on(self, state)

@@ -6,6 +6,8 @@ local core = require "kio.core"
 local event = require "kio.sync.event"
 local guest = require "kio.net.serve.guest"
 
+local own = core.own
+
 ---@class kio.ServePlace a worker
 ---@field worker integer its number
 ---@field live integer connections it has now
@@ -38,13 +40,13 @@ end
 local function keep(spread, place)
   local opened = false
   local function await_ready()
-    if not core.thread_call(place.worker, guest.ready, spread.id) then return end
+    if not own.thread_call(place.worker, guest.ready, spread.id) then return end
     opened, place.open = true, true
     settle(spread)
   end
   local ok, err = pcall(core.scope, function(scope)
     scope:spawn(await_ready)
-    core.thread_call(place.worker, guest.keep, spread.id, spread.handler)
+    own.thread_call(place.worker, guest.keep, spread.id, spread.handler)
   end)
   place.open = false
   if not opened then settle(spread, err) end
@@ -93,7 +95,7 @@ end
 ---@async
 ---@return boolean idle it was ended for being that
 function Spread:call(connection)
-  local here, idle = core.thread_call(connection.place.worker, guest.serve, self.id,
+  local here, idle = own.thread_call(connection.place.worker, guest.serve, self.id,
     connection.stream, connection.peer)
   if not here then error(idle, 0) end
   return idle
@@ -104,7 +106,7 @@ function Spread:watch_idle(scope, limit)
   for _, place in ipairs(self.places) do
     if not place.own then
       scope:spawn {
-        core.thread_call, place.worker, guest.watch, self.id, limit, daemon = true, name = "idle",
+        own.thread_call, place.worker, guest.watch, self.id, limit, daemon = true, name = "idle",
       }
     end
   end
@@ -114,10 +116,10 @@ end
 ---@return integer? argument of serve that is wrong
 ---@return string? message
 local function refusal(listener, handler)
-  if core.listener_packets(listener) then
+  if own.listener_packets(listener) then
     return 2, "option 'spread' is for streams, and this listener accepts packets"
   end
-  local why = core.thread_copies(handler)
+  local why = own.thread_copies(handler)
   if why then return 1, (string.gsub(why, "^handler 1", "the handler")) end
 end
 
@@ -126,13 +128,13 @@ local spread = { refusal = refusal }
 ---@return kio.ServeSpread
 function spread.new(handler)
   made = made + 1
-  local own = core.thread_id()
+  local here = own.thread_id()
   local places = {}
-  for i = 1, core.thread_count() do
-    places[i] = { worker = i, live = 0, open = i == own, own = i == own }
+  for i = 1, own.thread_count() do
+    places[i] = { worker = i, live = 0, open = i == here, own = i == here }
   end
   local self = setmetatable({
-    id = own .. ":" .. made, handler = handler, places = places, last = own,
+    id = here .. ":" .. made, handler = handler, places = places, last = here,
     missing = #places - 1, settled = event.new(),
   }, Spread)
   if self.missing == 0 then self.settled:set() end

@@ -1,7 +1,7 @@
 ---What a server says on stderr about the error of a handler: with the traceback what may be a fault
 ---of the program, in one line what the peer did, for that is no fault and happens all the time.
 local _ENV = require "kio.core".globals
-local core = require "kio.core"
+local own = require "kio.core".own
 
 local STDERR = io.stderr -- kept: a program may have no `io` any more
 
@@ -16,7 +16,7 @@ local OF_PEER = {
 local function by_peer(text, peer)
   text = string.match(text, "^(.*) %(E%u+%)$") or text -- an iterator adds the code
   for _, code in ipairs(OF_PEER) do
-    local ending = string.format(" %s: %s", peer, core.error_words(code))
+    local ending = string.format(" %s: %s", peer, own.error_words(code))
     if string.sub(text, -#ending) == ending then return true end
   end
   return false
@@ -26,14 +26,14 @@ end
 ---@param peer kio.Address
 ---@param trace? string
 return function(err, peer, trace)
-  local text = core.text_of(err)
+  local text = own.text_of(err)
   local ended = by_peer(text, peer)
   local stderr = io.stderr or STDERR
-  text, peer = core.escape(text, "text"), core.escape(peer)
+  text, peer = own.escape(text, "text"), own.escape(peer)
   if ended then
     stderr:write(string.format("kio: the connection of %s ended: %s\n", peer, text))
   else
-    trace = core.escape(trace or "", "text")
+    trace = own.escape(trace or "", "text")
     stderr:write(string.format("kio: the connection of %s failed: %s\n%s\n", peer, text, trace))
   end
 end

@@ -20,6 +20,7 @@
 #include "system/address.h"
 #include "task/here.h"
 #include "task/io.h"
+#include "task/queue.h"
 #include "task/result.h"
 #include "task/task.h"
 #include "task/traceback.h"
@@ -28,6 +29,7 @@
 #define LISTENER_TYPE "kio.Listener"
 
 typedef struct listener {
+  kio_waitable end; /* who waits until it is closed */
   int fd;           /* -1: closed */
   uint32_t tenant;  /* who has had that number since: number.h */
   unsigned servers; /* calls of kio.serve that accept from it */
@@ -42,6 +44,7 @@ typedef struct listener {
 static listener *push_listener(lua_State *L, bool packets) {
   listener *l = lua_newuserdatauv(L, sizeof *l, 0);
   *l = (listener){.fd = -1, .packets = packets};
+  kio_waitable_init(&l->end);
   luaL_setmetatable(L, LISTENER_TYPE);
   return l;
 }
@@ -58,16 +61,18 @@ void kio_listener_fill(lua_State *L, int fd) {
   kio_socket_local(fd, &l->address); /* tells the port when 0 was asked for */
 }
 
-/* Connections that no loop has taken are closed with it. */
-static void drop_acceptor(listener *l) {
+/* It is about to have no descriptor: connections that no loop has taken are closed, and who waits
+   for its end is woken. */
+static void leave(listener *l) {
   if (l->acceptor) kio_acceptor_drop(l->acceptor);
   l->acceptor = NULL;
+  kio_queue_wake_all(&l->end.queue);
 }
 
 /* Looks whether it still has its descriptor. */
 static void look(listener *l) {
   if (kio_number_same(l->fd, l->tenant)) return;
-  drop_acceptor(l);
+  leave(l);
   l->fd = -1;
   l->lost = true;
 }
@@ -190,7 +195,7 @@ static int l_next(lua_State *L) {
 static int l_close(lua_State *L) {
   listener *l = check_listener(L);
   kio_takes(L, 1);
-  drop_acceptor(l);
+  leave(l);
   return kio_close_socket(L, &l->fd, kio_close_may_wait(L));
 }
 
@@ -204,7 +209,7 @@ static int l_gc(lua_State *L) {
   listener *l = kio_finalized(L, LISTENER_TYPE);
   if (!l) return 0;
   look(l);
-  drop_acceptor(l);
+  leave(l);
   return kio_close_socket(L, &l->fd, false);
 }
 
@@ -260,15 +265,14 @@ static void *give(lua_State *L, int index, void *spare) {
   moved->fd = l->fd;
   l->fd = -1;
   l->moved = true;
-  drop_acceptor(l);
+  leave(l);
   return moved;
 }
 
 static void take(lua_State *L, void *object) {
-  listener *l = lua_newuserdatauv(L, sizeof *l, 0);
   moved_listener *moved = object;
-  *l = (listener){.fd = -1, .packets = moved->packets, .address = moved->address};
-  luaL_setmetatable(L, LISTENER_TYPE);
+  listener *l = push_listener(L, moved->packets);
+  l->address = moved->address;
   l->fd = moved->fd;
   l->tenant = moved->tenant;
   kio_memory_free(moved);

@@ -21,11 +21,11 @@ static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
   return 1;
 }
 
-/* descriptor_wait([seconds]) -> whether one was freed, or a listener closed, in that time */
+/* descriptor_wait(seconds) -> whether one was freed, or a listener closed, in that time */
 static int l_wait(lua_State *L) {
-  int64_t timeout = lua_isnoneornil(L, 1) ? KIO_NEVER : kio_check_seconds(L, 1);
+  int64_t timeout = kio_check_seconds(L, 1);
   kio_task *task = kio_op_begin_waiting(L);
-  if (timeout != KIO_NEVER) kio_log("no descriptor is free, a listener waits for one");
+  kio_log("no descriptor is free, a listener waits for one");
   kio_op_timer(L, task, timeout);
   kio_queue_push(&task->sched->short_of, task);
   kio_task_says(task, "a free descriptor", -1);

@@ -2,8 +2,6 @@
    mutexes, events and channels, and no part of the public interface.
    A waiting task may offer a value, its cell; who wakes it takes the cell and puts another value in
    its place, which the wait returns. The cell lies in a user value of the task. */
-#include "run/queue_lua.h"
-
 #include <limits.h>
 
 #include "op/finalizer.h"
@@ -25,7 +23,6 @@ typedef struct handle {
   const char *what; /* what its tasks wait for, for people: a constant */
 } handle;
 
-const char kio_waitable_tag;
 static const char queue_tag;
 
 static kio_waitable *to_waitable(lua_State *L, int index) {
@@ -170,8 +167,8 @@ static int l_wait_anyk(lua_State *L, int status, lua_KContext ctx) {
   return finish_wait(L);
 }
 
-/* wait_any(list of queues, watches and tasks [, seconds [, list of cells]]) -> which of them woke
-   this task, what the waker gave | nil: the time is over */
+/* wait_any(list of queues, watches, listeners and tasks [, seconds [, list of cells]]) -> which of
+   them woke this task, what the waker gave | nil: the time is over */
 static int l_wait_any(lua_State *L) {
   size_t count = check_list(L);
   int64_t timeout = opt_seconds(L, 2);

@@ -5,6 +5,8 @@
 
 #include "task/wait.h"
 
+const char kio_waitable_tag = 0; /* only its address counts */
+
 void kio_queue_push(kio_queue *queue, kio_task *task) {
   kio_assert(!task->waiter.choice);
   kio_list_push(&queue->waiters, &task->waiter.link);

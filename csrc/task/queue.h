@@ -16,6 +16,14 @@ typedef struct kio_queue {
   kio_list waiters; /* kio_waiter, by link: first come first */
 } kio_queue;
 
+/* How a userdata begins that Lua can wait in, by wait_any (run/queue_lua.c). */
+typedef struct kio_waitable {
+  const void *tag; /* &kio_waitable_tag: tells the type faster than a metatable does */
+  kio_queue queue; /* whoever waits */
+} kio_waitable;
+
+extern const char kio_waitable_tag;
+
 typedef struct kio_waiter {
   kio_link link;      /* in a queue */
   kio_choice *choice; /* of which it is one waiter; NULL: it is the one its task carries */
@@ -31,6 +39,12 @@ struct kio_choice {
 
 static inline void kio_queue_init(kio_queue *queue) {
   kio_list_init(&queue->waiters);
+}
+
+/* Makes one, empty. */
+static inline void kio_waitable_init(kio_waitable *waitable) {
+  waitable->tag = &kio_waitable_tag;
+  kio_queue_init(&waitable->queue);
 }
 
 static inline bool kio_queue_empty(const kio_queue *queue) {

@@ -10,7 +10,6 @@
 #include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
-#include "run/queue_lua.h"
 #include "task/here.h"
 #include "task/member.h"
 #include "task/queue.h"

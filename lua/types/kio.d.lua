@@ -1,6 +1,6 @@
 ---@meta kio.core
 -- The half of kio that is written in C, for lua-language-server and for people. `require "kio"`
--- gives what the class kio.Public has, under the same names; the class kio.Own, kio.core.own, is for
+-- gives what the class kio.Public has, under the same names; kio.core.own, of class kio.Own, is for
 -- kio's own Lua half.
 --
 -- Conventions. What the world refuses is returned: nil, a message that names operation and subject,
@@ -724,10 +724,10 @@ function kio.requests() end
 ---@param task kio.Task
 function kio.attach_failure(err, task) end
 
----Waits until this thread has closed a descriptor, or kio.descriptor_freed is called: what accepts
----when there was none. Closing a listener counts.
+---Waits until this thread has closed a descriptor, or descriptor_freed is called: what accepts when
+---there was none. Closing a listener counts.
 ---@async
----@param seconds? number
+---@param seconds number
 ---@return boolean freed false when the time is over
 function kio.descriptor_wait(seconds) end
 
@@ -753,7 +753,7 @@ function kio.listener_next(listener) end
 ---@return boolean
 function kio.accepts_many() end
 
----Wakes every task that waits in kio.descriptor_wait.
+---Another thread has closed descriptors: wakes every task that waits in descriptor_wait.
 function kio.descriptor_freed() end
 
 ---How long nothing has moved on a stream although a task waits for its peer.
@@ -799,9 +799,9 @@ function Queue:empty() end
 ---@return integer tasks how many wait; walks through them
 function Queue:length() end
 
----Waits in several queues at once, and for the ends of tasks that are alive.
+---Waits in several queues at once, for the ends of tasks that are alive and of open listeners.
 ---@async
----@param list (kio.Queue|kio.Task)[]
+---@param list (kio.Queue|kio.Task|kio.Listener)[]
 ---@param seconds? number
 ---@param cells? any[] one per entry of the list
 ---@return integer|nil which entry has woken this task; nil when the time is over

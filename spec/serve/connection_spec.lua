@@ -202,6 +202,30 @@ describe("max_connections", function()
     end)
   end)
 
+  it("reached, is waited for at the server, and not where descriptors get free", function()
+    -- How often tasks are resumed while somebody closes descriptors.
+    local function resumes()
+      local before = kio.stats().resumes
+      for _ = 1, 10 do
+        local r, w = kio.pipe()
+        kio.close(r)
+        kio.close(w)
+        kio.yield()
+      end
+      return kio.stats().resumes - before
+    end
+    kio.testing.run(function()
+      local alone = resumes()
+      local serving, listener, address = start(common.echo, { max_connections = 1 })
+      local stream <close> = client(address)
+      ask(stream, "x")
+      kio.sleep(1) -- the server waits for room
+      assert.equal(alone, resumes())
+      stream:close()
+      stop(serving, listener)
+    end)
+  end)
+
   it("reached, does not keep the server from being stopped", function()
     for _, how in ipairs { "close", "cancel" } do
       kio.testing.run(function()

@@ -76,6 +76,7 @@ end
 ---@field taken integer
 ---@field busy kio.Event there are some
 ---@field spread? kio.ServeSpread the workers they go to
+---@field room kio.Queue who waits until one more may be accepted
 ---@field over kio.Event it stops, and there are none, or they need not be waited for
 ---@field stopping? boolean
 ---@field told_to_stop? boolean by a signal, or it stops already
@@ -97,7 +98,8 @@ function Server:admit(stream, peer)
   }
 end
 
--- A place has one connection less. It may have closed a descriptor that somebody here waits for.
+-- A place has one connection less. Another worker has closed a descriptor that somebody here may
+-- wait for.
 local function leave(place)
   place.live = place.live - 1
   if not place.own then own.descriptor_freed() end
@@ -110,7 +112,7 @@ function Server:lost(connection, err)
   if connection.place then leave(connection.place) end
   if connection.idle then report.idle = report.idle + 1
   elseif err ~= nil and core.is_cancelled(err) then report.cut = report.cut + 1 end
-  if self.live + self.accepting == self.max - 1 then own.descriptor_freed() end
+  self.room:wake()
   if self.live == 0 then
     self.busy:reset()
     if self.stopping then self.over:set() end
@@ -132,8 +134,8 @@ end
 local function has_room(server)
   while server.taken >= server.budget and server.turn == own.turn() do core.yield() end
   while server.live + server.accepting >= server.max do
-    own.descriptor_wait()
     if not server.listener:fd() then return false end
+    own.wait_any { server.room, server.listener }
   end
   return true
 end
@@ -217,7 +219,7 @@ return function(served, handler, options)
     on_error = type(options.on_error) == "function" and options.on_error or print_error,
     connections = {}, live = 0, accepting = 0, turn = 0, taken = 0,
     spread = options.spread and spread.new(handler) or nil,
-    busy = event.new(), over = event.new(),
+    busy = event.new(), over = event.new(), room = own.queue "event",
     report = { accepted = 0, failed = 0, idle = 0, cut = 0 },
   }, Server)
 end

@@ -1,6 +1,5 @@
-/* Connecting and listening. Addresses are text (system/address.h); what to do with a name two Lua
-   functions know, which are called in place. Called in a task, but for listen, which never waits
-   when its address is numeric. */
+/* Connecting and listening. Addresses are text (system/address.h); names are looked up in Lua,
+   which is told when an address has one. Called in a task, but for listen, which never waits. */
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -33,19 +32,16 @@ static bool read_address(lua_State *L, const char *what, kio_sockaddr *address) 
   return !wrong;
 }
 
+/* Pushes what stands for that. */
+static int is_name(lua_State *L) {
+  lua_pushboolean(L, false);
+  return 1;
+}
+
 /* localhost is 127.0.0.1, but whoever connects may be meant to find ::1 as well. */
 static bool is_localhost(const char *text) {
   static const char name[] = "localhost:";
   return strncmp(text, name, sizeof name - 1) == 0;
-}
-
-/* Several attempts to connect: an option of kio.net.connect that this layer only checks. */
-static void check_attempt_delay(lua_State *L) {
-  if (!lua_istable(L, 2)) return;
-  int kind = kio_option(L, 2, "attempt_delay");
-  bool valid = kind == LUA_TNIL || (kind == LUA_TNUMBER && lua_tonumber(L, -1) >= 0);
-  luaL_argcheck(L, valid, 2, "option 'attempt_delay' must be a number of 0 or more");
-  lua_pop(L, 1);
 }
 
 /* Reads the option `type` at index 2, if any. */
@@ -59,35 +55,6 @@ static void read_type(lua_State *L, kio_socket_options *options) {
     options->type = packets ? SOCK_SEQPACKET : SOCK_STREAM;
   }
   lua_pop(L, 1);
-}
-
-/* ---- names ---- */
-
-static const char by_name[2]; /* only their addresses count: keys in the registry */
-
-/* net_by_name(connect, listen): the functions that are called when the host is a name */
-static int l_by_name(lua_State *L) {
-  for (int i = 0; i < 2; i++) {
-    luaL_checktype(L, i + 1, LUA_TFUNCTION);
-    lua_pushvalue(L, i + 1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &by_name[i]);
-  }
-  return 0;
-}
-
-static int l_by_namek(lua_State *L, int status, lua_KContext ctx) {
-  (void)status;
-  (void)ctx;
-  return lua_gettop(L);
-}
-
-/* With the same two arguments, and all of its results. */
-static int call_by_name(lua_State *L, const char *key) {
-  lua_settop(L, 2);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
-  lua_insert(L, 1);
-  lua_callk(L, 2, LUA_MULTRET, 0, l_by_namek);
-  return l_by_namek(L, LUA_OK, 0);
 }
 
 /* ---- connect ---- */
@@ -113,10 +80,10 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
   return kio_fail(L, err, "connect", subject);
 }
 
-/* net_connect(address [, options]) -> stream */
+/* net_connect(address [, options]) -> stream | false: its host is a name, and all else is right */
 static int l_connect(lua_State *L) {
   kio_takes(L, 2);
-  static const char *const others[] = {"timeout", "type", "attempt_delay", NULL};
+  static const char *const others[] = {"timeout", "type", NULL};
   kio_sockaddr address;
   kio_socket_options options = kio_socket_defaults;
   kio_task *task = kio_op_begin(L);
@@ -124,9 +91,8 @@ static int l_connect(lua_State *L) {
   kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_CONNECT, others, &options);
   read_type(L, &options);
   int64_t timeout = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_option_timeout(L, 2, KIO_NEVER);
-  check_attempt_delay(L);
   lua_settop(L, 2);
-  if (address.size == 0 || is_localhost(lua_tostring(L, 1))) return call_by_name(L, &by_name[0]);
+  if (address.size == 0 || is_localhost(lua_tostring(L, 1))) return is_name(L);
   kio_connection_push_empty(L, options.type == SOCK_SEQPACKET);
   int fd = kio_socket_new(&address, &options);
   if (kio_collect(L, fd, 1)) fd = kio_socket_new(&address, &options);
@@ -150,7 +116,7 @@ static int l_connect(lua_State *L) {
 
 /* ---- listen ---- */
 
-/* net_listen(address [, options]) -> listener */
+/* net_listen(address [, options]) -> listener | false: its host is a name, and all else is right */
 static int l_listen(lua_State *L) {
   kio_takes(L, 2);
   kio_op_begin_plainly(L);
@@ -162,7 +128,7 @@ static int l_listen(lua_State *L) {
   kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_LISTEN, others, &options);
   read_type(L, &options);
   if (lua_istable(L, 2)) kio_read_number(L, 2, "backlog", INT_MAX, &options.backlog);
-  if (address.size == 0) return call_by_name(L, &by_name[1]);
+  if (address.size == 0) return is_name(L);
   kio_listener_push(L, -1, options.type == SOCK_SEQPACKET);
   int fd = kio_socket_listen(&address, &options);
   if (kio_collect(L, fd, 1)) fd = kio_socket_listen(&address, &options);
@@ -173,7 +139,6 @@ static int l_listen(lua_State *L) {
 
 const luaL_Reg kio_net_own[] = {
     {"net_listen", l_listen},
-    {"net_by_name", l_by_name},
     {"net_connect", l_connect},
     {NULL, NULL},
 };

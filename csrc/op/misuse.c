@@ -15,17 +15,21 @@ static bool is_own(const char *source, const char *own) {
 }
 
 /* Fills `at` ("Sl") for the innermost function that is none of kio's own, from level 1 on; with
-   `of_lua` none in C either. */
+   `of_lua` none in C either. One in C that kio's own have called (pcall) is theirs. */
 static bool find_caller(lua_State *L, bool of_lua, lua_Debug *at) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &own_files);
   const char *own = lua_tostring(L, -1);
-  lua_pop(L, 1); /* it stays in the registry */
+  lua_pop(L, 1);   /* it stays in the registry */
+  int foreign = 0; /* the innermost level, if it is one in C */
   for (int level = 1; lua_getstack(L, level, at); level++) {
     lua_getinfo(L, "Sl", at);
-    bool skipped = is_own(at->source, own) || (of_lua && at->currentline < 0);
-    if (!skipped) return true;
+    bool in_c = at->currentline < 0;
+    if (is_own(at->source, own)) foreign = 0;
+    else if (!in_c && (of_lua || foreign == 0)) return true;
+    else if (!in_c) break;
+    else if (foreign == 0) foreign = level;
   }
-  return false;
+  return !of_lua && foreign > 0 && lua_getstack(L, foreign, at) && lua_getinfo(L, "Sl", at);
 }
 
 bool kio_misuse_caller(lua_State *L, lua_Debug *caller) {

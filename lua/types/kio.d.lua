@@ -839,27 +839,22 @@ function kio.current() end
 ---@return any ...
 function kio.task_result(task) end
 
----kio.net.connect: a name is looked up, and of its addresses the first that answers wins.
+---kio.net.connect to an address that is no name.
 ---@async
 ---@param address kio.Address
----@param options? kio.ConnectOptions
----@return kio.Stream|nil
+---@param options? kio.ConnectOptions but for attempt_delay
+---@return kio.Stream|false|nil stream false: the host is a name, and all else is right
 ---@return string? message
 ---@return string? code
 function kio.net_connect(address, options) end
 
----kio.net.listen: of a name the first of its addresses that can be had.
+---kio.net.listen on an address that is no name.
 ---@param address kio.Address
 ---@param options? kio.ListenOptions
----@return kio.Listener|nil
+---@return kio.Listener|false|nil listener false: the host is a name, and all else is right
 ---@return string? message
 ---@return string? code
 function kio.net_listen(address, options) end
-
----Whom the core asks to connect to, and listen on, a name.
----@param connect async fun(address: string, options: table?): ...
----@param listen fun(address: string, options: table?): ...
-function kio.net_by_name(connect, listen) end
 
 ---getaddrinfo(3): each address with its port. kio.net.resolve is made of it.
 ---@async

@@ -1,4 +1,5 @@
----What kio.net.connect and kio.net.listen do when the host is a name.
+---Connecting and listening. The core does it for numeric addresses and Unix names, and tells when
+---the host is a name: that is looked up here.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
@@ -7,24 +8,50 @@ local names = require "kio.net.names"
 
 local own = core.own
 
+local by_address = {}
+
 local ATTEMPT_DELAY = 0.25 -- seconds: RFC 8305, section 8
 
 -- Its addresses are tried as RFC 8305 says: the first one that answers wins.
-local function connect_by_name(address, options)
-  options = check.copy(options or {})
+local function connect_to_name(name, options, delay)
+  options = options or {}
   local due = options.timeout and core.now() + options.timeout
-  local list, message, code = names.resolve(address, { timeout = options.timeout })
-  if not list then return names.retell("connect", address, message, code) end
-  local delay = options.attempt_delay or ATTEMPT_DELAY
+  local list, message, code = names.resolve(name, { timeout = options.timeout })
+  if not list then return names.retell("connect", name, message, code) end
+  return eyeballs.connect(name, list, options, delay or ATTEMPT_DELAY, due)
+end
+
+-- Takes the option that the core does not know out of the options.
+local function take_delay(options)
+  if type(options) ~= "table" or options.attempt_delay == nil then return nil end
+  local delay = options.attempt_delay
+  if type(delay) ~= "number" or delay < 0 or delay ~= delay then
+    check.refuse(2, "connect", "option 'attempt_delay' must be a number of 0 or more")
+  end
   options.attempt_delay = nil
-  return eyeballs.connect(address, list, options, delay, due)
+  return delay
+end
+
+---A connection. A name is looked up, and of its addresses the first that answers wins.
+---@async
+---@param address kio.Address "host:port" or "unix:path"
+---@param options? kio.ConnectOptions
+---@return kio.Stream|nil stream
+---@return string? message
+---@return string? code
+function by_address.connect(address, options, ...)
+  check.no_more(2, "connect", ...)
+  options = check.copy(options)
+  local delay = take_delay(options)
+  local stream, message, code = check.told("connect", 0, own.net_connect, address, options)
+  if stream == false then return connect_to_name(address, options, delay) end
+  return stream, message, code
 end
 
 -- The first of its addresses that can be had.
-local function listen_by_name(address, options)
-  options = check.copy(options)
-  local list, message, code = names.resolve(address)
-  if not list then return names.retell("listen", address, message, code) end
+local function listen_on_name(name, options)
+  local list, message, code = names.resolve(name)
+  if not list then return names.retell("listen", name, message, code) end
   local listener
   for _, each in ipairs(list) do
     listener, message, code = own.net_listen(each, options)
@@ -33,4 +60,19 @@ local function listen_by_name(address, options)
   return nil, message, code
 end
 
-return { connect = connect_by_name, listen = listen_by_name }
+---A listener. Of a name the first of its addresses that can be had; waits for nothing else.
+---@async
+---@param address kio.Address "host:port", "unix:path"; port 0: a free one
+---@param options? kio.ListenOptions
+---@return kio.Listener|nil listener
+---@return string? message
+---@return string? code
+function by_address.listen(address, options, ...)
+  check.no_more(2, "listen", ...)
+  options = check.copy(options)
+  local listener, message, code = check.told("listen", 0, own.net_listen, address, options)
+  if listener == false then return listen_on_name(address, options) end
+  return listener, message, code
+end
+
+return by_address

@@ -1,7 +1,7 @@
 ---Sockets: listening, connecting, accepting, datagrams.
 local _ENV = require "kio.core".globals
 local adopt = require "kio.net.adopt"
-local by_name = require "kio.net.connect"
+local by_address = require "kio.net.connect"
 local own = require "kio.core".own
 local listener = require "kio.net.listener"
 local names = require "kio.net.names"
@@ -14,9 +14,8 @@ local udp = require "kio.net.udp"
 ---@class kio.net: kio.Adopt, kio.Systemd
 local net = {}
 
-own.net_by_name(by_name.connect, by_name.listen)
-net.listen = own.net_listen
-net.connect = own.net_connect
+net.listen = by_address.listen
+net.connect = by_address.connect
 net.resolve = names.resolve
 net.udp = udp.open
 for name, f in pairs(adopt) do net[name] = f end

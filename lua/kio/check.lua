@@ -55,9 +55,13 @@ function check.copy(fields)
   return copy
 end
 
----The list as another one. What is no table stays so.
+---The list as another one. What is no table stays so. A length that is none, of a metamethod, does
+---not count.
 function check.copy_list(list)
-  return type(list) == "table" and table.move(list, 1, #list, 1, {}) or list
+  if type(list) ~= "table" then return list end
+  local count = #list
+  if math.type(count) ~= "integer" then count = rawlen(list) end
+  return table.move(list, 1, count, 1, {})
 end
 
 -- ---- arguments ----

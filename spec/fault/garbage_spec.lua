@@ -138,7 +138,8 @@ describe("with all descriptors held by garbage", function()
   -- In a namespace with a limit of its own: that of the user is everybody's.
   it("and all of a user's watches", function()
     local inside = "unshare -U -r sh -c 'echo 20 > /proc/sys/user/max_inotify_instances"
-    if not os.execute(inside .. "' 2>/dev/null") then pending "no user namespace may be made here" end
+    local able = os.execute(inside .. "' 2>/dev/null")
+    if not able then pending "no user namespace may be made here" end
     local output, how, status = child.run([[
       collectgarbage "stop"
       local kio = require "kio"

@@ -257,7 +257,7 @@ function io.sendfile(out_fd, in_fd, offset, count, options, ...)
   offset = offset ~= nil and check.count(offset, 3, "sendfile") or nil
   count = count ~= nil and check.count(count, 4, "sendfile") or math.maxinteger
   options = check.options(options, 5, "sendfile", TIMEOUT, ...)
-  if count == 0 then core.at_once() end
+  if count == 0 then own.at_once() end
   local transfer <close>, message, code = new_transfer(in_fd, out_fd, offset, count)
   if not transfer then return nil, message, code, 0 end
   return transfer:run(out_fd, count, deadline_of(options))

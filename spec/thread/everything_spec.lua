@@ -16,6 +16,7 @@ local LEFT_OUT = {
   { "^spec/fs/whole_spec", "the working directory" },
   { "^spec/check/memory_spec", "how many blocks there are" },
   { "^spec/fs/open_spec.* closes when it is collected", "descriptors" },
+  { "^spec/net/fds_spec.* max_fds", "descriptors" },
   { "^spec/net/listener_spec.* closing a listener", "descriptors" },
   { "^spec/op/file_close_now_spec", "descriptors" },
   { "^spec/op/number_spec", "descriptors" },

@@ -167,9 +167,9 @@ fuzz-interface: ## call everything with everything; SEEDS=A-B FLAVOUR=name
 	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WITHOUT),--without '$(WITHOUT)')
 
 # Survivors want a spec. COUNT mutants of SEED, in copies of the project.
-mutate: setup ## break a line of csrc at a time, see who notices; SEED=n COUNT=n ONLY=pattern
+mutate: setup ## break lines of csrc, see who notices; SEED=n COUNT=n ONLY=pattern WHOLE=0
 	@lua5.4 spec/mutate/mutate.lua --seed $(or $(SEED),1) --count $(or $(COUNT),10) \
-	  $(if $(ONLY),--only '$(ONLY)')
+	  $(if $(ONLY),--only '$(ONLY)') $(if $(WHOLE),--whole $(WHOLE))
 
 clean: ## remove everything that was built
 	rm -rf build compile_commands.json kio csrc/*.o csrc/*/*.o

@@ -1,5 +1,7 @@
 -- The test driver: builds, runs every suite and spec file as a process of its own, and counts.
 --   lua5.4 spec/runner.lua [--only pattern] [--flavour name] [--jobs n] [--list]
+--                          [--first pattern]...
+-- `first` leaves nothing out: what has one of those in its name comes first, in their order.
 -- Each line tells the seconds that a job took, and those of the processor that it used. Exit status
 -- 0 only when something ran and nothing failed; the last line is always the count.
 package.path = "./?.lua;" .. package.path
@@ -10,10 +12,13 @@ local report = require "spec.runner.report"
 local SUMMARY = "build/summary"
 
 local function parse(args)
-  local options, i = { jobs = 2 }, 1
+  local options, i = { jobs = 2, first = {} }, 1
   while args[i] do
     local name = args[i]:match("^%-%-(%l+)$")
     if name == "list" then options.list = true
+    elseif name == "first" then
+      options.first[#options.first + 1] = assert(args[i + 1], args[i] .. " needs a value")
+      i = i + 1
     elseif name == "only" or name == "flavour" or name == "jobs" then
       options[name] = assert(args[i + 1], args[i] .. " needs a value")
       i = i + 1
@@ -29,11 +34,32 @@ local function label(job)
   return ("%s [%s]"):format(job.name, job.flavour)
 end
 
+local function named(job, pattern)
+  return job.name:find(pattern, 1, true) or job.name:find(pattern) ~= nil
+end
+
 local function wanted(job, options)
   if job.covered and not options.flavour then return false end
   if options.flavour and job.flavour ~= options.flavour then return false end
-  local only = options.only
-  return not only or job.name:find(only, 1, true) or job.name:find(only) ~= nil
+  return not options.only or named(job, options.only)
+end
+
+local function rank(job, first)
+  for i, pattern in ipairs(first) do
+    if named(job, pattern) then return i end
+  end
+  return #first + 1
+end
+
+-- The jobs that are wanted, those that come first at the front, else in the order of the plan.
+local function chosen(options)
+  local all, list = plan.jobs(), {}
+  for i = 1, #options.first + 1 do
+    for _, job in ipairs(all) do
+      if wanted(job, options) and rank(job, options.first) == i then list[#list + 1] = job end
+    end
+  end
+  return list
 end
 
 local function indent(text) return "    " .. text:gsub("\n", "\n    ") end
@@ -92,10 +118,7 @@ end
 local function main(args)
   local options = parse(args)
   local total = { passed = 0, failed = 0, skipped = 0, names = {}, cpu = 0, start = os.time() }
-  local jobs = {}
-  for _, job in ipairs(plan.jobs()) do
-    if wanted(job, options) then jobs[#jobs + 1] = job end
-  end
+  local jobs = chosen(options)
   if options.list then
     for _, job in ipairs(jobs) do print(label(job)) end
     return true

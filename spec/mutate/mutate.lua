@@ -1,8 +1,9 @@
 -- Breaks one line of csrc at a time and tells whom of the specs that troubles.
 --   lua5.4 spec/mutate/mutate.lua [--seed n] [--count n] [--jobs n] [--limit seconds]
---                                 [--only pattern] [--state folder] [--part i/n]
+--                                 [--only pattern] [--state folder] [--whole 0] [--part i/n]
 -- Works in copies below the state folder (build/mutate), never in the checkout. Stopped, and begun
--- again with the same seed, it goes on where it was. --jobs runs so many copies side by side.
+-- again with the same seed, it goes on where it was. --jobs runs so many copies side by side,
+-- --whole 0 only the specs of the room.
 -- Status 0: none has survived.
 package.path = "./?.lua;" .. package.path
 local changes = require "spec.mutate.changes"
@@ -11,7 +12,9 @@ local random_of = require "spec.fuzz.interface.random"
 local source = require "spec.tidy.source"
 local trial = require "spec.mutate.trial"
 
-local DEFAULTS = { seed = 1, count = 10, jobs = 1, limit = 900, state = "build/mutate", only = "" }
+local DEFAULTS = {
+  seed = 1, count = 10, jobs = 1, limit = 900, whole = 1, state = "build/mutate", only = "",
+}
 local NOT_OURS = "^csrc/test/" -- what only specs need
 
 local function parse(args)
@@ -44,11 +47,12 @@ end
 
 local function key(mutant) return ("%s\t%s"):format(place_of(mutant), mutant.after) end
 
-local function read_verdicts(path)
+local function read_verdicts(path, whole)
   local verdicts = {}
   for line in exec.read_file(path):gmatch("[^\n]+") do
     local place, after, verdict = line:match("^(.-)\t(.-)\t(.*)$")
-    if place then verdicts[place .. "\t" .. after] = verdict end
+    local is_final = verdict ~= trial.unknown or whole == 0
+    if place and is_final then verdicts[place .. "\t" .. after] = verdict end
   end
   return verdicts
 end
@@ -69,8 +73,8 @@ local function run_part(options, mutants)
   local known = {} -- jobs that fail without any change
   for i, mutant in ipairs(mutants) do
     local mine = i % tonumber(parts) == tonumber(part) % tonumber(parts)
-    if mine and not read_verdicts(results)[key(mutant)] then
-      local verdict = trial.of(folder, mutant, options.limit, known)
+    if mine and not read_verdicts(results, options.whole)[key(mutant)] then
+      local verdict = trial.of(folder, mutant, options, known)
       append(results, ("%s\t%s"):format(key(mutant), verdict))
       print(("%d %s\n%s"):format(i, verdict, diff(mutant)))
       io.stdout:flush()
@@ -95,19 +99,22 @@ end
 
 -- ---- the list at the end ----
 
+local SURVIVING = { SURVIVED = true, [trial.unknown] = true, ["killed by luck"] = true }
+
 local function conclude(options, mutants)
   local verdicts = read_verdicts(("%s/verdicts-%d"):format(options.state, options.seed))
   local counts, survivors = {}, {}
   for _, mutant in ipairs(mutants) do
     local verdict = verdicts[key(mutant)] or "not tried"
-    local kind = verdict:match("^killed") or verdict
+    local kind = verdict:match("^killed by luck") or verdict:match("^killed elsewhere")
+      or verdict:match("^killed") or verdict
     counts[kind] = (counts[kind] or 0) + 1
-    if verdict == "SURVIVED" then survivors[#survivors + 1] = diff(mutant) end
+    if SURVIVING[kind] then survivors[#survivors + 1] = diff(mutant) end
   end
   print(("seed %d, %d mutants:"):format(options.seed, #mutants))
   for kind, count in pairs(counts) do print(("  %d %s"):format(count, kind)) end
   if #survivors > 0 then print("survivors:\n" .. table.concat(survivors, "\n")) end
-  return #survivors == 0 and not counts["not tried"]
+  return #survivors == 0 and not counts["not tried"] and not counts[trial.unknown]
 end
 
 local function main(args)

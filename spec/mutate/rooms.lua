@@ -2,15 +2,23 @@
 local ROOMS = {
   base = { "spec/c/", "spec/loop/" },
   system = { "spec/c/", "spec/net/", "spec/process/" },
-  ring = { "spec/c/", "spec/ring/", "spec/loop/", "spec/fault/" },
+  ring = {
+    "spec/c/", "spec/ring/", "spec/testing/", "spec/loop/", "spec/fault/", "spec/fs/fifo",
+    "spec/net/accepts",
+  },
   thread = { "spec/c/", "spec/pool/", "spec/thread/" },
-  task = { "spec/task/", "spec/scope/", "spec/loop/", "spec/net/" },
-  op = { "spec/op/", "spec/fs/" },
+  task = {
+    "spec/task/", "spec/scope/", "spec/loop/", "spec/thread/inside", "spec/fault/", "spec/net/",
+  },
+  op = { "spec/op/", "spec/buffer/", "spec/hostile/arguments", "spec/fs/" },
   codec = { "spec/thread/codec", "spec/thread/move", "spec/thread/" },
   net = { "spec/net/", "spec/buffer/", "spec/serve/", "spec/thread/move" },
   process = { "spec/process/", "spec/signal/" },
-  run = { "spec/task/", "spec/scope/", "spec/sync/", "spec/inspect/", "spec/check/" },
-  worker = { "spec/thread/" },
+  run = {
+    "spec/task/", "spec/scope/", "spec/sync/", "spec/inspect/", "spec/check/", "spec/loop/",
+    "spec/thread/start",
+  },
+  worker = { "spec/thread/", "spec/signal/interrupt" },
 }
 
 -- The patterns for a file of csrc, in the order in which they are tried.

@@ -49,6 +49,20 @@ describe("a stream", function()
     end)
   end)
 
+  it("takes along its timeout", function()
+    connected(function(near, far)
+      near:set_timeout(0)
+      local moved <close> = unpack(pack(near))
+      local reader = kio.spawn(moved.recv, moved)
+      for _ = 1, 1000 do -- turns
+        if reader:status() == "done" then break end
+        kio.yield()
+      end
+      assert(far:send "ends a read that has none")
+      assert.equal("ETIMEDOUT", (select(3, reader:await())))
+    end)
+  end)
+
   it("takes along what is unread, and the end", function()
     connected(function(near, far)
       assert(far:send "first\nsecond\nthird")

@@ -119,6 +119,27 @@ describe("write", function()
     end)
   end)
 
+  it("goes on when what was gathered is on its way, wherever that has got to", function()
+    support.run(function()
+      local client, server = connection.narrow()
+      local reads = false
+      local writing = kio.spawn(function()
+        assert(client:write(pattern(HIGH_WATER))) -- in test, the kernel takes only a part of that
+        assert(client:write "the end") -- waits for the turn's kernel entry
+        return reads
+      end)
+      for _ = 1, 1000 do -- turns
+        if writing:status() == "done" then break end
+        kio.yield()
+      end
+      reads = true
+      local closing = kio.spawn(function() return writing:await(), client:close() end)
+      assert.equal(pattern(HIGH_WATER) .. "the end", connection.receive_all(server))
+      assert.is_false((closing:await()))
+      server:close()
+    end)
+  end)
+
   it("of a string far larger than the mark arrives whole", function()
     support.run(function()
       local client, server = connection.pair()

@@ -66,10 +66,12 @@ static void wake_closer(const kio_fd_ref *ref) {
   if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
 }
 
-/* One that found no descriptor for what it was to bring, and there may be one now. */
+/* One that found no descriptor for what it was to bring, and there may be one now. Not one that was
+   cancelled: that comes with each close of its own descriptor, too, and with losing its owner. */
 static bool tries_again(kio_sched *sched, kio_request *request) {
-  bool alone = request->flags & (KIO_REQUEST_ORPHAN | KIO_REQUEST_CLOSED | KIO_REQUEST_CANCELLING);
-  bool tries = sched->collected && kio_request_lacks_fds(request) > 0 && !request->again && !alone;
+  bool cancelled = request->flags & KIO_REQUEST_CANCELLING;
+  bool lacks = kio_request_lacks_fds(request) > 0;
+  bool tries = sched->collected && lacks && !request->again && !cancelled;
   if (!tries) return false;
   kio_request_renew(request);
   request->again = true;

@@ -135,6 +135,18 @@ describe("with all descriptors held by garbage", function()
       print "done"]])
   end)
 
+  it("what a finalizer cancels meanwhile is not tried again", function()
+    assert.equal("nil EMFILE\nexit 0", outcome [[
+      kio.run(function()
+        local opening
+        assert(litter())
+        setmetatable({}, { __gc = function() opening:cancel() end })
+        opening = kio.spawn(kio.openat, nil, "/", kio.const.O_RDONLY)
+        local _, fd, _, code = opening:join()
+        print(("%s %s"):format(fd, code))
+      end)]])
+  end)
+
   -- In a namespace with a limit of its own: that of the user is everybody's.
   it("and all of a user's watches", function()
     local inside = "unshare -U -r sh -c 'echo 20 > /proc/sys/user/max_inotify_instances"

@@ -1,5 +1,6 @@
 -- Processes: how they are started, spoken to, waited for and ended.
 -- timeout: 120
+local core = require "kio.core"
 local kio = require "kio"
 local support = require "spec.support"
 local common = require "spec.process.common"
@@ -67,6 +68,25 @@ describe("a process", function()
       child.stdin:close()
       for _, i in ipairs { 1, 3, 4 } do assert.same({ code = 0 }, tasks[i]:await()) end
     end)
+  end)
+
+  it("is waited for once more when a wait has found no memory, and let go of then", function()
+    local codes = {}
+    for n = 1, 5 do
+      run(function()
+        local before = #kio.fs.readdir "/proc/self/fd"
+        local cat = assert(spawn { "cat", stdin = "pipe" })
+        core.fail_memory(n)
+        local _, _, code = cat:wait { timeout = 0 }
+        core.fail_memory(0)
+        codes[code] = true
+        cat.stdin:close()
+        assert.same({ code = 0 }, cat:wait())
+        assert.equal(before, #kio.fs.readdir "/proc/self/fd")
+        assert(cat:close())
+      end)
+    end
+    assert.same({ ENOMEM = true, ETIMEDOUT = true }, codes)
   end)
 
   it("is sent signals, by name and number, until its end has been seen", function()

@@ -3,6 +3,7 @@
    sleeps in poll(2) on an inbox of its own. Invariant: a handle has a runtime until stopped. */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -130,15 +131,6 @@ static void take_answers(handle *h) {
   }
 }
 
-/* Sleeps until something is posted. False: a signal came first. */
-static bool sleep_for_post(handle *h) {
-  uint64_t count;
-  struct pollfd look = {.fd = kio_inbox_fd(h->inbox), .events = POLLIN};
-  if (!kio_inbox_sleep(h->inbox)) return true;
-  if (poll(&look, 1, -1) < 0) return false;
-  return read(look.fd, &count, sizeof count) > 0 || errno != EINTR;
-}
-
 /* The interpreter's handler for Ctrl-C asks by a hook on the main coroutine that the program stops.
    No other hook looks at everything. */
 static lua_State *interrupted(lua_State *L) {
@@ -149,12 +141,28 @@ static lua_State *interrupted(lua_State *L) {
   return lua_gethookmask(main) == all && lua_gethookcount(main) == 1 ? main : NULL;
 }
 
+/* Sleeps until something is posted. False: a signal came first, or Ctrl-C had come before, unless
+   that is known. SIGINT is let through in ppoll alone: one between the look and the sleep would not
+   end the sleep. */
+static bool sleep_for_post(lua_State *L, handle *h, bool known) {
+  uint64_t count;
+  sigset_t interrupt, before;
+  struct pollfd look = {.fd = kio_inbox_fd(h->inbox), .events = POLLIN};
+  if (!kio_inbox_sleep(h->inbox)) return true;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+  bool came = (!known && interrupted(L)) || ppoll(&look, 1, NULL, &before) < 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return !came && (read(look.fd, &count, sizeof count) > 0 || errno != EINTR);
+}
+
 /* Waits until the function has ended. Ctrl-C cancels it, and is raised when it has unwound. */
 static void await_answer(lua_State *L, handle *h, kio_errand *errand) {
   lua_State *asked = NULL;
   bool begun = true;
   while (take_answers(h), begun && !errand->arrived) {
-    if (sleep_for_post(h) || !(asked = interrupted(L))) continue;
+    if (sleep_for_post(L, h, asked) || !(asked = interrupted(L))) continue;
     begun = !kio_errand_call_off(errand);
   }
   if (!asked) return;

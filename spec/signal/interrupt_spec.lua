@@ -119,6 +119,17 @@ describe("Ctrl-C", function()
       end, { shutdown_timeout = 0.05 })]]))
   end)
 
+  it("ends the wait for a runtime's function, when that has unwound", function()
+    assert.matches("^cleaned up\nlua5.4: [^\n]* interrupted!\nexit 1$", ended [[
+      local runtime = assert(kio.runtime { threads = 1 })
+      runtime:block_on(function()
+        local closing <close> = setmetatable({}, { __close = function() print "cleaned up" end })
+        kio.core.send_signal "INT"
+        kio.sleep(30)
+        print "not interrupted"
+      end)]])
+  end)
+
   it("for the second time ends the process", function()
     assert.equal("unwinding\nsignal " .. INT, ended [[
       kio.run(function()

@@ -1,4 +1,5 @@
 -- Functions on other workers: where they run, what comes back, how they end.
+local core = require "kio.core"
 local kio = require "kio"
 
 local function run(f, threads) return kio.run(f, { threads = threads or 3 }) end
@@ -43,6 +44,28 @@ describe("kio.thread", function()
     end)
     assert.is_false(ok)
     assert.is_true(kio.is_cancelled(err))
+  end)
+
+  it("keeps nothing here of what has crossed while it waits for the end", function()
+    run(function()
+      local go, crossed = kio.thread.event(), setmetatable({}, { __mode = "k" })
+      local function fresh()
+        local argument = {}
+        crossed[argument] = true
+        return argument
+      end
+      local waiting = {
+        kio.thread.spawn_on(2, function() go:wait() end, fresh()),
+        kio.spawn(function() return core.own.thread_call(2, function() go:wait() end, fresh()) end),
+      }
+      for _, task in ipairs(waiting) do
+        while task:status() ~= "waiting" do kio.yield() end
+      end
+      collectgarbage()
+      assert.is_nil((next(crossed)))
+      go:set()
+      for _, task in ipairs(waiting) do task:await() end
+    end)
   end)
 
   it("waits for what the function has spawned", function()

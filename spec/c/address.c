@@ -74,6 +74,16 @@ static void check_name(const char *text, bool is_name) {
   CHECK(wrong && (wrong == kio_address_is_name) == is_name && a.size == 0);
 }
 
+/* Of every size: what is too long for a buffer shows under the address sanitizer. */
+static void check_sizes(void) {
+  char text[300];
+  for (size_t size = 1; size <= 260; size++) {
+    for (size_t i = 0; i < size; i++) text[i] = i % 50 == 49 && i + 1 < size ? '.' : 'a';
+    memcpy(text + size, ":80", 4);
+    check_name(text, size <= 253);
+  }
+}
+
 /* What the kernel may hand over although nobody could have asked for it. */
 static void check_strange(void) {
   char text[KIO_ADDRESS_TEXT_MAX];
@@ -104,6 +114,7 @@ int main(void) {
   check_text("[0:0:0:0:0:0:0:1]:1", "[::1]:1");
   check_text("[FE80::1%2]:65535", "[fe80::1%2]:65535");
   check_text("[fe80::1%0]:1", "[fe80::1]:1");
+  check_sizes();
   check_strange();
   return 0;
 }

@@ -55,13 +55,12 @@ function check.copy(fields)
   return copy
 end
 
----The list as another one. What is no table stays so. A length that is none, of a metamethod, does
----not count.
+---The list as another one; metamethods do not run. What is no table stays so.
 function check.copy_list(list)
   if type(list) ~= "table" then return list end
-  local count = #list
-  if math.type(count) ~= "integer" then count = rawlen(list) end
-  return table.move(list, 1, count, 1, {})
+  local copy = {}
+  for i = 1, rawlen(list) do copy[i] = rawget(list, i) end
+  return copy
 end
 
 -- ---- arguments ----

@@ -110,6 +110,39 @@ end)
 
 -- ---- lists ----
 
+describe("lists", function()
+  -- All that a metamethod answers is wrong, or without end.
+  local function trapped_list(list)
+    local function endless() return math.maxinteger end
+    local function trap() error("a metamethod of a list ran", 0) end
+    return setmetatable(list, { __len = endless, __index = trap, __pairs = trap, __newindex = trap })
+  end
+
+  it("are read without their metamethods", within(function()
+    local function one() return 1 end
+    assert.same({ 1, n = 1 }, kio.all(trapped_list { one }))
+    assert.same({ 2, n = 1 }, kio.map(trapped_list { 2 }, function(value) return value end))
+    assert.equal(1, kio.race(trapped_list { one }))
+    local seen = {}
+    for i, value in kio.as_completed(trapped_list { one }) do seen[i] = value end
+    assert.same({ 1 }, seen)
+    local file <close> = assert(kio.fs.open(support.tmpdir() .. "/list", "w+"))
+    assert(file:writev(trapped_list { "ab", 3 }))
+    assert(file:pwritev(trapped_list { "c" }, 3))
+    assert.same({ "a", "b3c" }, file:preadv(trapped_list { 1, 10 }, 0))
+    local near, far = pair()
+    assert(near:send_fds("x", trapped_list { near }))
+    local _, fds = far:recv_fds()
+    connection.close(near, far, fds[1])
+    assert.equal("out", kio.process.run(trapped_list { "printf", "out" }).stdout)
+  end))
+
+  it("that are empty but for their metamethods are empty", within(function()
+    assert.same({ n = 0 }, kio.map(trapped_list {}, error))
+    assert.error_matches(function() kio.race(trapped_list {}) end, "nothing to race")
+  end))
+end)
+
 describe("a list of descriptors", function()
   it("may grow while send_fds waits", within(function()
     local near, far = pair(PACKETS)

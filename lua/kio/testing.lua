@@ -64,8 +64,18 @@ local function seed_option(options)
   local seed = options.seed
   if seed == nil and (not text or text == "") then return chance() end
   local number = math.tointeger(tonumber(seed or text))
-  if not number then check.misuse("the seed must be an integer, not " .. tostring(seed or text)) end
+  if not number then
+    check.misuse("the seed must be an integer, not " .. core.text_of(seed or text))
+  end
   return number
+end
+
+local function faults_option(options)
+  local list = options.faults
+  if list ~= nil and (type(list) ~= "table" or rawlen(list) == 0) then
+    check.misuse("option 'faults' must be a list of at least one fault")
+  end
+  return list
 end
 
 local function read(options)
@@ -86,7 +96,7 @@ local function read(options)
     grace = number_option(options, "grace", GRACE),
     watchdog = options.watchdog ~= false and number_option(options, "watchdog", WATCHDOG) or 0,
     leaks = options.leaks ~= false,
-    faults = options.faults,
+    faults = faults_option(options),
     anchors = {},
   }
 end

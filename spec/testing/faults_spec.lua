@@ -289,6 +289,10 @@ describe("faults", function()
   it("are refused when they say what nobody knows", function()
     failing("an empty list", {})
     failing("table expected", nil)
+    for _, none in ipairs { {}, "EIO" } do
+      support.expect_error("faults_spec.lua:%d+: option 'faults' must be a list",
+        function() testing.run(print, { faults = none }) end)
+    end
     failing("each must be a table", { 1 })
     failing("unknown option 'opp'", { { opp = "read" } })
     failing("there is no operation 'raed'", { { op = "raed", error = "EIO" } })

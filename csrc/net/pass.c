@@ -155,14 +155,23 @@ static int hold(passed *p) {
   return 0;
 }
 
-/* The numbers of the list at FDS, which is not looked at again; a table's own `fd` is the program's
-   code. 0, EBADF when one of them is closed, or another errno. */
+/* The descriptor of the i-th element of a list, which is at the top; -1: it is closed. */
+static int fd_of_element(lua_State *L, int i) {
+  int fd;
+  const char *wrong = kio_handle_ask(L, lua_gettop(L), &fd);
+  if (!wrong) return fd;
+  const char *text = "bad argument #2 to 'send_fds' (element %d: %s)";
+  return kio_misuse(L, lua_pushfstring(L, text, i, wrong));
+}
+
+/* The numbers of the list at FDS, which is not looked at again; the `fd` of a handle may be the
+   program's code. 0, EBADF when one of them is closed, or another errno. */
 static int read_list(lua_State *L, passed *p) {
   int count = (int)lua_rawlen(L, FDS), err = 0;
   for (int i = 0; i < count && !err; i++) {
-    bool runs_code = lua_rawgeti(L, FDS, i + 1) == LUA_TTABLE;
+    bool runs_code = lua_rawgeti(L, FDS, i + 1) != LUA_TNUMBER;
     if (runs_code) err = hold(p);
-    int fd = err ? -1 : kio_handle_fd(L, lua_gettop(L));
+    int fd = err ? -1 : fd_of_element(L, i + 1);
     lua_pop(L, 1);
     if (fd >= 0) p->fds[p->count++] = fd;
     else if (!err) err = EBADF;

@@ -109,15 +109,30 @@ void kio_read_socket_options(lua_State *L, int index, int use, const char *const
 
 /* ---- methods ---- */
 
-int kio_handle_fd(lua_State *L, int index) {
+static const char *no_handle(lua_State *L, int index) {
+  bool named = luaL_getmetafield(L, index, "__name") == LUA_TSTRING;
+  const char *kind = named ? lua_tostring(L, -1) : luaL_typename(L, index);
+  return lua_pushfstring(L, "descriptor or handle expected, got %s", kind);
+}
+
+const char *kio_handle_ask(lua_State *L, int index, int *fd) {
   int type = lua_type(L, index);
-  if (type == LUA_TNUMBER) return kio_check_fd(L, index);
-  luaL_argexpected(L, type == LUA_TUSERDATA || type == LUA_TTABLE, index, "descriptor or handle");
-  luaL_argexpected(L, lua_getfield(L, index, "fd") == LUA_TFUNCTION, index, "descriptor or handle");
+  if (type == LUA_TNUMBER) return kio_read_fd(L, index, fd);
+  bool asked = (type == LUA_TUSERDATA || type == LUA_TTABLE) &&
+               lua_getfield(L, index, "fd") == LUA_TFUNCTION;
+  *fd = -1;
+  if (!asked) return no_handle(L, index);
   lua_pushvalue(L, index);
   lua_call(L, 1, 1);
-  int fd = lua_isinteger(L, -1) ? kio_number_meant(lua_tointeger(L, -1)) : -1;
+  if (lua_isinteger(L, -1)) *fd = kio_number_meant(lua_tointeger(L, -1));
   lua_pop(L, 1);
+  return NULL;
+}
+
+int kio_handle_fd(lua_State *L, int index) {
+  int fd;
+  const char *wrong = kio_handle_ask(L, index, &fd);
+  luaL_argcheck(L, !wrong, index, wrong);
   return fd;
 }
 

@@ -32,12 +32,22 @@ int kio_check_int(lua_State *L, int index) {
   return (int)n;
 }
 
+const char *kio_read_fd(lua_State *L, int index, int *fd) {
+  int is_integer;
+  lua_Integer number = lua_tointegerx(L, index, &is_integer);
+  *fd = -1;
+  if (!is_integer) return "a file descriptor is an integer";
+  if (number < 0) return "a file descriptor cannot be negative";
+  *fd = kio_number_meant(number);
+  return *fd < 0 ? "file descriptor out of range" : NULL;
+}
+
 int kio_check_fd(lua_State *L, int index) {
-  lua_Integer fd = luaL_checkinteger(L, index);
-  luaL_argcheck(L, fd >= 0, index, "a file descriptor cannot be negative");
-  int meant = kio_number_meant(fd);
-  luaL_argcheck(L, meant >= 0, index, "file descriptor out of range");
-  return meant;
+  int fd;
+  luaL_checkinteger(L, index);
+  const char *wrong = kio_read_fd(L, index, &fd);
+  luaL_argcheck(L, !wrong, index, wrong);
+  return fd;
 }
 
 size_t kio_check_size(lua_State *L, int index) {

@@ -150,6 +150,8 @@ static inline void kio_takes(lua_State *L, int most) {
 }
 /* Argument checks; each raises an argument error that names what is wrong. */
 int kio_check_fd(lua_State *L, int index); /* for one it may not use what number.h has for that */
+/* The same without raising: what is wrong with the number at `index`; NULL: it is in `fd`. */
+const char *kio_read_fd(lua_State *L, int index, int *fd);
 size_t kio_check_size(lua_State *L, int index);     /* how many bytes, within one kernel call */
 uint64_t kio_check_offset(lua_State *L, int index); /* 0 or more */
 const char *kio_check_data(lua_State *L, int index, size_t *size); /* a string to write */

@@ -9,6 +9,7 @@
 #include "base/number.h"
 #include "net/sockopt.h"
 #include "net/stream_lua.h"
+#include "op/misuse.h"
 #include "op/op.h"
 #include "process/process.h"
 #include "task/collect.h"
@@ -177,10 +178,12 @@ static void push_strings(lua_State *L, int index) {
 /* Numbers in place of the handles among the three: asked for only now, for finalizers may have
    closed some since. */
 static void resolve_handles(lua_State *L) {
+  static const char *const names[] = {"stdin", "stdout", "stderr"};
   for (int slot = STDIO; slot < STDIO + 3; slot++) {
     if (!lua_isuserdata(L, slot)) continue;
     int fd = kio_handle_fd(L, slot);
-    luaL_argcheck(L, fd >= 0, slot, "a closed handle");
+    const char *text = "kio.process: option '%s' was closed before the program started";
+    if (fd < 0) kio_misuse(L, lua_pushfstring(L, text, names[slot - STDIO]));
     lua_pushinteger(L, fd);
     lua_replace(L, slot);
   }

@@ -115,7 +115,8 @@ describe("lists", function()
   local function trapped_list(list)
     local function endless() return math.maxinteger end
     local function trap() error("a metamethod of a list ran", 0) end
-    return setmetatable(list, { __len = endless, __index = trap, __pairs = trap, __newindex = trap })
+    local meta = { __len = endless, __index = trap, __pairs = trap, __newindex = trap }
+    return setmetatable(list, meta)
   end
 
   it("are read without their metamethods", within(function()
@@ -142,6 +143,15 @@ describe("lists", function()
     assert.error_matches(function() kio.race(trapped_list {}) end, "nothing to race")
   end))
 end)
+
+-- Handles of another library, whose method `fd` this is.
+local function of_table(fd) return { fd = fd } end
+
+local function of_userdata(fd)
+  local userdata = io.tmpfile()
+  userdata:close()
+  return debug.setmetatable(userdata, { __index = { fd = fd } })
+end
 
 describe("a list of descriptors", function()
   it("may grow while send_fds waits", within(function()
@@ -195,19 +205,21 @@ describe("a list of descriptors", function()
   end))
 
   it("may have a handle that closes another one of the list", within(function()
-    local near, far = pair()
-    local r, w = assert(kio.pipe())
-    local pipe, taken = file_of(r), {}
-    local sneaky = { fd = function()
-      require("kio.core").own.close_now(r) -- what waits is refused here
-      taken = { kio.socketpair() }
-      return w
-    end }
-    assert(near:send_fds("x", { r, sneaky }))
-    local _, fds = far:recv_fds()
-    assert.equal(2, #fds)
-    assert.equal(pipe, file_of(fds[1]))
-    connection.close(near, far, w, taken[1], taken[2], fds[1], fds[2])
+    for _, handle in ipairs { of_table, of_userdata } do
+      local near, far = pair()
+      local r, w = assert(kio.pipe())
+      local pipe, taken = file_of(r), {}
+      local sneaky = handle(function()
+        require("kio.core").own.close_now(r) -- what waits is refused here
+        taken = { kio.socketpair() }
+        return w
+      end)
+      assert(near:send_fds("x", { r, sneaky }))
+      local _, fds = far:recv_fds()
+      assert.equal(2, #fds)
+      assert.equal(pipe, file_of(fds[1]))
+      connection.close(near, far, w, taken[1], taken[2], fds[1], fds[2])
+    end
   end))
 
   it("may have a number that is none", within(function()
@@ -246,6 +258,30 @@ describe("a program's descriptors", function()
     support.expect_error("option 'stdout' must be", kio.process.spawn,
       { "true", stdin = sneaky, stdout = stream })
     kio.close(r)
+  end))
+
+  it("may be closed by a finalizer", within(function()
+    for n = 1, 30 do
+      local r, w = assert(kio.pipe())
+      local stream <close> = kio.stream(w)
+      local ok, process = support.at_moment(n, function() stream:close() end, function()
+        return (kio.process.spawn { "true", stdout = stream, clear_env = true })
+      end)
+      if ok then assert.equal(0, process:wait().code)
+      else assert.matches("^%S*between_spec.lua:%d+: kio.process: option 'stdout'", process) end
+      kio.close(r)
+    end
+  end))
+
+  it("are asked of handles of another library once", within(function()
+    for _, handle in ipairs { of_table, of_userdata } do
+      local answers = { assert(kio.openat(nil, "/dev/null", 0)), "another time" }
+      local fd = answers[1]
+      local fickle = handle(function() return table.remove(answers, 1) end)
+      assert.equal(0, kio.process.run({ "true", stderr = fickle }).code)
+      assert.same({ "another time" }, answers)
+      kio.close(fd)
+    end
   end))
 end)
 

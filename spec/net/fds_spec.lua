@@ -296,6 +296,11 @@ describe("passing descriptors", function()
       support.expect_error("table expected", client.send_fds, client, "x")
       support.expect_error("descriptor or handle", client.send_fds, client, "x", { "file" })
       support.expect_error("cannot be negative", client.send_fds, client, "x", { -1 })
+      for _, wrong in ipairs { {}, kio.sync.event(), math.maxinteger } do
+        support.expect_error(
+          "fds_spec.lua:%d+: bad argument #2 to 'send_fds' %(element 2: ",
+          function() client:send_fds("x", { client, wrong }) end)
+      end
       support.expect_error("unknown option", client.send_fds, client, "x", {}, { max = 1 })
       support.expect_error("at least 1 byte", server.recv_fds, server, 0)
       support.expect_error("unknown option", server.recv_fds, server, 1, { max = 1 })

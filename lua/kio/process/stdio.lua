@@ -12,6 +12,14 @@ local function word_in(value)
   return word == "inherit" and word or word == "null" and word
 end
 
+-- Whether asking it for its descriptor may run the program's code.
+local function is_foreign(value)
+  if type(value) ~= "userdata" then return type(value) == "table" end
+  local meta = debug.getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  return type(name) ~= "string" or string.sub(name, 1, 4) ~= "kio."
+end
+
 -- The word, the descriptor's number, or the userdata that the core asks for its own; nil: neither.
 local function one(value, name)
   if value == nil then return "inherit" end
@@ -23,17 +31,17 @@ local function one(value, name)
     fd = ok and number
   end
   if math.type(fd) ~= "integer" or fd < 0 or fd >= 1 << 20 then return nil end
-  return type(value) == "userdata" and value or fd
+  return is_foreign(value) and fd or value
 end
 
----All three by their names; nil and the name of one that is wrong. Tables are asked first: what
----their `fd` runs may close the others.
+---All three by their names; nil and the name of one that is wrong. Handles that are not kio's are
+---asked first, and once: what their `fd` runs may close the others.
 function stdio.of(options)
   local all = {}
-  for _, tables in ipairs { true, false } do
+  for _, foreign in ipairs { true, false } do
     for _, name in ipairs(NAMES) do
       local value = options[name]
-      if (type(value) == "table") == tables then all[name] = one(value, name) end
+      if is_foreign(value) == foreign then all[name] = one(value, name) end
     end
   end
   for _, name in ipairs(NAMES) do

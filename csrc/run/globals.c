@@ -58,11 +58,18 @@ static int l_missing(lua_State *L) {
   return luaL_error(L, "kio needs '%s', which this Lua has not", lua_tostring(L, 2));
 }
 
+/* getmetatable(value): what a value is, and not what the field __metatable claims. */
+static int l_getmetatable(lua_State *L) {
+  luaL_checkany(L, 1);
+  if (!lua_getmetatable(L, 1)) lua_pushnil(L);
+  return 1;
+}
+
 static void make(lua_State *L) {
   static const char *const functions[] = {
-      "assert",  "error",  "getmetatable", "ipairs",   "next",     "pairs",
-      "pcall",   "rawget", "rawset",       "rawlen",   "select",   "setmetatable",
-      "require", "type",   "xpcall",       "tonumber", "tostring", NULL};
+      "assert",  "error",  "ipairs",   "next",     "pairs", "pcall",
+      "rawget",  "rawset", "rawlen",   "select",   "type",  "setmetatable",
+      "require", "xpcall", "tonumber", "tostring", NULL};
   static const char *const libraries[] = {LUA_STRLIBNAME,
                                           LUA_TABLIBNAME,
                                           LUA_MATHLIBNAME,
@@ -73,6 +80,8 @@ static void make(lua_State *L) {
   lua_newtable(L);
   copy_functions(L, functions);
   copy_libraries(L, libraries);
+  lua_pushcfunction(L, l_getmetatable);
+  lua_setfield(L, -2, "getmetatable");
   lua_createtable(L, 0, 2);
   lua_pushcfunction(L, l_missing);
   lua_pushvalue(L, -1);

@@ -154,7 +154,7 @@ end
 
 ---That a method was called on an object of its class, which is written in C.
 function check.self(value, class, name)
-  local meta = debug.getmetatable(value)
+  local meta = type(value) == "userdata" and getmetatable(value)
   if not meta or rawget(meta, "__name") ~= class then check.bad_self(value, class, name) end
 end
 

@@ -50,7 +50,8 @@ shared.sending = {
 ---@param value any
 function shared.kind(value)
   if type(value) ~= "userdata" then return nil end
-  return of_type[(getmetatable(value) or {}).__name]
+  local meta = getmetatable(value)
+  return meta and of_type[rawget(meta, "__name")]
 end
 
 ---Whether it is a channel.

@@ -103,9 +103,12 @@ int kio_trace_raise_kept(lua_State *L) {
 
 int kio_trace_raise_of(lua_State *L, int index) {
   index = lua_absindex(L, index);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, kio_sched_current()->current);
-  lua_pushvalue(L, index);
-  lua_setiuservalue(L, -2, KIO_TASK_UV_CAUSE);
+  const kio_sched *sched = kio_sched_current();
+  if (sched && sched->current) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
+    lua_pushvalue(L, index);
+    lua_setiuservalue(L, -2, KIO_TASK_UV_CAUSE);
+  }
   kio_task_push_result(L, lua_touserdata(L, index), 0);
   return lua_error(L);
 }

@@ -80,3 +80,20 @@ describe("a handle", function()
     end)
   end)
 end)
+
+describe("a task whose run is over", function()
+  it("may be used by any method and function of kio's", function()
+    local task
+    support.run(function()
+      task = kio.spawn { error, "on purpose", on_error = function() end }
+      task:join()
+    end)
+    support.expect_error("on purpose", kio.core.task_result, task)
+    local names = { "task_result", "wait_any", "is_cancelled", "traceback", "attach_failure" }
+    for _, name in ipairs(names) do
+      for _, argument in ipairs { task, { task } } do pcall(kio.core[name], argument, task) end
+    end
+    for _, method in pairs(getmetatable(task).__index) do pcall(method, task) end
+    assert.equal("failed", task:status())
+  end)
+end)

@@ -1,4 +1,5 @@
 -- The handles and functions a seed has come by, to be given to further calls.
+local kio = require "kio"
 local targets = require "spec.fuzz.interface.targets"
 
 local pool = {}
@@ -52,15 +53,26 @@ function pool.number(random) return numbers[1] and numbers[random(#numbers)] end
 
 function pool.numbers() return numbers end
 
--- Forgets everything, and closes what can be closed.
-function pool.clear()
+local PATIENCE = 0.01 -- seconds in which a close may send what was written
+
+local function close_all(list)
+  for _, value in ipairs(list) do
+    pcall(function() value:close() end)
+  end
+end
+
+-- One that waits for a peer that does not read, or for a program, is cut off.
+local function close_soon(list)
+  for _, value in ipairs(list) do
+    pcall(kio.timeout, PATIENCE, function() value:close() end)
+  end
+end
+
+-- Forgets everything, and closes what can be closed; in a task or not.
+function pool.clear(task)
   local old = lists
   lists = {}
-  for _, list in pairs(old) do
-    for _, value in ipairs(list) do
-      pcall(function() value:close() end)
-    end
-  end
+  for _, list in pairs(old) do (task and close_soon or close_all)(list) end
 end
 
 return pool

@@ -67,8 +67,11 @@ local function main(random, threads)
   return function()
     local other = elsewhere(random, threads)
     do_steps(INSIDE, true)
-    if other then other:join { timeout = 20 } end
-    pool.clear()
+    if other then
+      other:join { timeout = 20 }
+      other:cancel()
+    end
+    pool.clear(true)
   end
 end
 

@@ -66,7 +66,9 @@ local function arguments(entry, env)
     put(own and values.handle_of(env, entry.class) or values.wild(env))
   end
   for _, param in ipairs(entry.params) do
-    put(values.of(env, param.name, param.kind))
+    for _ = 1, param.name == "..." and env.random(3) or 1 do
+      put(values.of(env, param.name, param.kind))
+    end
     if env.random(20) == 1 then break end
   end
   local more = #entry.params == 0 and env.random(4) - 1 or env.random(10) == 1 and 2 or 0
@@ -132,9 +134,13 @@ function steps.elsewhere(root, path, seed, first, count, task)
   all.load(root)
   all.focus(require "spec.fuzz.interface.random"(seed, -1))
   local own = require "spec.fuzz.interface.steps"
-  for step = first, first + count - 1 do own.one(seed, step, task) end
+  local function all_steps(scope)
+    for step = first, first + count - 1 do own.one(seed, step, task) end
+    if scope then scope:cancel() end -- what was begun beside us may wait for good
+  end
+  if task then pcall(require("kio").scope, all_steps) else all_steps() end
   local held = require "spec.fuzz.interface.pool"
-  held.clear()
+  held.clear(task)
   for _, fd in ipairs(held.numbers()) do require("kio").core.own.close_now(fd) end
   collectgarbage()
   return require("spec.fuzz.interface.journal").failures()

@@ -80,6 +80,11 @@ local function program()
   return process
 end
 
+local function child()
+  local process = program()
+  return process and rawget(process, "child")
+end
+
 local function failing() error "on purpose" end
 
 -- By class; some have several ways to come about.
@@ -102,6 +107,8 @@ local MAKERS = {
   },
   ["kio.Scope"] = { scope },
   ["kio.Process"] = { program },
+  ["kio.Child"] = { child },
+  ["kio.Runtime"] = { function() return kio.runtime { threads = 1 } end },
   ["kio.Queue"] = { function() return core.own.queue "fuzz" end },
   ["kio.ThreadChannel"] = { function() return kio.thread.channel(2) end },
   ["kio.ThreadEvent"] = { kio.thread.event },
@@ -112,7 +119,7 @@ local MAKERS = {
   ["kio.Semaphore"] = { function() return kio.sync.semaphore(1) end },
   ["kio.Condition"] = { function() return kio.sync.condition(kio.sync.mutex()) end },
   ["kio.Event"] = { kio.sync.event },
-  ["kio.WaitGroup"] = { kio.sync.waitgroup },
+  ["kio.Waitgroup"] = { kio.sync.waitgroup },
   ["kio.Channel"] = { function() return kio.sync.channel(1) end },
   ["kio.Cancelled"] = { function() return kio.Cancelled end },
   ["FILE*"] = { function() return io.open(fresh "plain", "w+") end },

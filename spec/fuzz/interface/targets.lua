@@ -101,6 +101,30 @@ function targets.learn(value)
   if ours then add_class(meta) end
 end
 
+-- The classes that are written in Lua, which no registry names: what the modules' functions use.
+local function classes_in(value, visited, found)
+  local kind = type(value)
+  if (kind ~= "table" and kind ~= "function") or visited[value] then return end
+  visited[value] = true
+  if kind == "table" then
+    local name = rawget(value, "__name")
+    if type(name) == "string" then found[name] = value end
+    for _, inner in next, value do classes_in(inner, visited, found) end
+    return
+  end
+  for i = 1, debug.getinfo(value, "u").nups do
+    classes_in(select(2, debug.getupvalue(value, i)), visited, found)
+  end
+end
+
+local function add_lua_classes()
+  local visited, found = { [_G] = true, [package.loaded] = true, [kio.core.globals] = true }, {}
+  for name, module in next, package.loaded do
+    if name == "kio" or name:find("^kio%.") then classes_in(module, visited, found) end
+  end
+  for _, name in ipairs(sorted(found)) do add_class(found[name]) end
+end
+
 -- Lua's own functions, wherever they turn up: some end the process, or do what a text says.
 local function leave_out_standard()
   for _, name in ipairs { "_G", "coroutine", "debug", "io", "math", "os", "package", "string",
@@ -118,6 +142,7 @@ function targets.load(root)
   end
   table.sort(names)
   for _, name in ipairs(names) do add_class(registry[name]) end
+  add_lua_classes()
   add_tables("kio", kio, {})
 end
 

@@ -22,7 +22,11 @@ local INTEGERS = {
   3, 4, 5, 7, 8, 10, 23, 64, 100, 255, 4096, 65536, -1, -2, 2 ^ 31 | 0, -(2 ^ 31) | 0,
   (2 ^ 32 | 0) + 3, 2 ^ 40 | 0, 2 ^ 53 | 0, math.maxinteger, math.mininteger,
 }
+local SMALL = { 0, 1, 1, 2, 3, 5, 10, 16, 100 } -- what most functions have a use for
 local NUMBERS = { 0.0, 0.5, 0.001, 1e-9, 3.0, -0.0, -1.5, 1e18, 1e300, 1 / 0, -1 / 0, 0 / 0 }
+local EVENTS = { "r", "w", "rw", "p", "rwphe", "", "x" }
+local MODES = { "r", "w", "a", "r+", "w+", "rb", "x", "755" }
+local SIGNALS = { "USR1", "USR2", "WINCH", "TERM", "CHLD", "KILL", "NONE" }
 local SECONDS = { 0, 0.001, 0.002, 0.005, 0.01, 0.01, 1, -1, 1e9, 1 / 0, 0 / 0 }
 
 local function one_of(list, random) return list[random(#list)] end
@@ -127,6 +131,20 @@ local WILD = {
 
 function values.wild(env) return one_of(WILD, env.random)(env) end
 
+-- Each ends by itself when nobody detains it.
+local COMMANDS = {
+  { "true" }, { "false" }, { "cat" }, { "sh", "-c", "echo out; echo err >&2" }, { "sleep", "0.01" },
+  { "missing-program" }, { "./file" }, {},
+}
+
+-- The list that goes with the options of a program. What is detached waits for nobody.
+local function add_command(env, t)
+  local command = one_of(COMMANDS, env.random)
+  for i = 1, #command do t[i] = command[i] end
+  if command[1] == "cat" then t.detached = nil end
+  if t.env == nil then t.env = { LD_PRELOAD = false } end
+end
+
 local function options(env, fields)
   local names, t = {}, {}
   for name in pairs(fields) do names[#names + 1] = name end
@@ -134,6 +152,7 @@ local function options(env, fields)
   for _, name in ipairs(names) do
     if env.random(3) == 1 then t[name] = values.of(env, name, fields[name]) end
   end
+  if fields.clear_env then add_command(env, t) end
   env.table = t
   return env.random(3) == 1 and restless(env, t) or t
 end
@@ -144,10 +163,12 @@ local function inline_fields(kind)
   return fields
 end
 
-local BY_NAME = {
+-- What a text or a number means is told by its name.
+local TEXTS_OF = {
   path = PATHS, path2 = PATHS, target = PATHS, from = PATHS, cwd = PATHS, address = ADDRESSES,
-  seconds = SECONDS, timeout = SECONDS, idle_timeout = SECONDS, at = nil,
+  events = EVENTS, mode = MODES, signal = SIGNALS, name = SIGNALS,
 }
+local NUMBERS_OF = { seconds = SECONDS, timeout = SECONDS, idle_timeout = SECONDS }
 
 local function handle_of(env, class)
   local handle = env.random(3) > 1 and pool.pick(class, env.random)
@@ -157,24 +178,47 @@ local function handle_of(env, class)
 end
 values.handle_of = handle_of
 
+-- What one can wait for in a list, or send by it.
+local ALTERNATIVES = {
+  "kio.Channel", "kio.Event", "kio.Task", "kio.ThreadChannel", "kio.ThreadEvent", "kio.Queue",
+}
+
+local function alternative(env)
+  local handle = handle_of(env, one_of(ALTERNATIVES, env.random))
+  return env.random(4) == 1 and { handle, "sent" } or handle
+end
+
 local function simple(env, name, kind)
-  if BY_NAME[name] then return one_of(BY_NAME[name], env.random) end
+  local random = env.random
   if kind:match("^kio%.Fd") then return number_of_descriptor(env) end
   if kind:match("^kio%.Address") then return one_of(ADDRESSES, env.random) end
-  if kind:match("^integer") then return one_of(INTEGERS, env.random) end
-  if kind:match("^number") then return one_of(NUMBERS, env.random) end
-  if kind:match("^boolean") then return env.random(2) == 1 end
-  if kind:match("^string") then return one_of(TEXTS, env.random) end
+  if kind:match("^integer") then return one_of(random(4) > 1 and SMALL or INTEGERS, random) end
+  if kind:match("^number") then
+    return one_of(NUMBERS_OF[name] or random(2) == 1 and SMALL or NUMBERS, random)
+  end
+  if kind:match("^boolean") then return random(2) == 1 end
+  if kind:match("^string") then return one_of(TEXTS_OF[name] or TEXTS, random) end
   if kind:match("fun%(") or kind:match("^function") then return callback(env) end
+  if kind == "table" then return list_of(env, function() return alternative(env) end) end
+end
+
+-- The kinds that an annotation allows; a function's own type may have any signs in it.
+local function parts_of(kind)
+  if kind:find("^string|fun%(") then return { "string", "fun()" } end
+  if kind:find("fun%(") or kind:find("^{") then return { kind } end
+  local parts = {}
+  for part in kind:gsub("%s.*$", ""):gmatch("[^|]+") do parts[#parts + 1] = part end
+  return parts
 end
 
 -- An argument of this name that is of the kind which an annotation tells, usually.
 function values.of(env, name, kind)
   if env.random(5) == 1 then return values.wild(env) end
-  local parts = {}
-  for part in kind:gsub("%s.*$", ""):gmatch("[^|]+") do parts[#parts + 1] = part end
-  if kind:find("fun%(") or kind:find("^{") then parts = { kind } end
-  local part = one_of(parts, env.random) or "any"
+  local element = kind:match("^(%b())%[%]")
+  if element then
+    return list_of(env, function() return values.of(env, name, element:sub(2, -2)) end)
+  end
+  local part = one_of(parts_of(kind), env.random) or "any"
   local literal = part:match('^"(.*)"$')
   if literal then return literal end
   if part:match("%[%]$") then

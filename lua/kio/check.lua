@@ -270,7 +270,9 @@ function check.join(name, ...)
   for i = 1, list.n do
     local kind = type(list[i])
     if check.is_buffer(list[i]) then
-      list[i] = list[i]:string()
+      local open, bytes = pcall(list[i].string, list[i])
+      if not open then refuse(i, name, "a closed buffer") end
+      list[i] = bytes
     elseif kind ~= "string" and kind ~= "number" then
       refuse(i, name, "a string expected, got " .. kind)
     end

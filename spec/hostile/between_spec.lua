@@ -299,6 +299,28 @@ describe("a finalizer in the middle of", function()
     end
   end)
 
+  it("a write to a file may close the buffer", within(function()
+    local calls = {
+      function(file, buffer) return file:write(buffer) end,
+      function(file, buffer) return file:write("x", buffer) end,
+      function(file, buffer) return file:pwrite(buffer, 0) end,
+    }
+    local path = support.tmpdir() .. "/file"
+    for n = 1, 30 do
+      for _, call in ipairs(calls) do
+        local file <close> = assert(kio.fs.open(path, "w+"))
+        local buffer = kio.buffer "0123456789"
+        local ok, done, message, code = support.at_moment(n, function() buffer:close() end,
+          function() return call(file, buffer) end)
+        if not ok then assert.matches("^bad argument #%d to 'p?write' %(a closed buffer%)$", done)
+        elseif not done then
+          assert.matches("the buffer was closed meanwhile$", message)
+          assert.equal("EBADF", code)
+        end
+      end
+    end
+  end))
+
   it("an accept may close the listener", within(function()
     for n = 1, MOMENTS do
       local listener = assert(kio.net.listen "127.0.0.1:0")

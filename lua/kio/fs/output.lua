@@ -1,6 +1,7 @@
 ---Writing at the position of an open file, and at offsets: all of it, or a failure that tells how
 ---many bytes were written before. Works on a window that is ready (Window.begin_write).
 local _ENV = require "kio.core".globals
+local check = require "kio.check"
 local core = require "kio.core"
 local direct = require "kio.fs.direct"
 local formats = require "kio.fs.formats"
@@ -32,20 +33,29 @@ local function put(window, write, pwrite, data)
   return n, message, code
 end
 
+-- The length of what is to be written; nil: a buffer that a finalizer or another task has closed.
+local function size_of(data)
+  if type(data) == "string" then return #data end
+  return (check.length(data))
+end
+
 -- Calls once(data) until `data` from byte `done` on is written.
 local function finish(data, done, once, ...)
-  if done == #data then own.at_once() end -- nothing to write
-  while done < #data do
+  if done == size_of(data) then own.at_once() end -- nothing to write
+  while true do
+    local size = size_of(data)
+    if not size then return nil, "the buffer was closed meanwhile", "EBADF", done end
+    if done >= size then return done end
     local n, message, code = once(rest_of(data, done), done, ...)
     if not n then return nil, message, code, done end
     if n == 0 then return nil, "the device takes no more", "EIO", done end
     done = done + n
   end
-  return done
 end
 
 local function put_string(data, _, window)
-  local wrong = direct.wrong(window.direct, data, 1, #data, not window.append and window.top or 0)
+  local wrong = direct.wrong(window.direct, data, 1, size_of(data) or 0,
+    not window.append and window.top or 0)
   if wrong then return nil, wrong, "EINVAL" end
   return put(window, core.write, core.pwrite, data)
 end
@@ -70,7 +80,7 @@ end
 
 local function pwrite_string(data, done, window, offset)
   if not window.fd then return nil, "closed", "EBADF" end
-  local wrong = direct.wrong(window.direct, data, 1, #data, offset + done)
+  local wrong = direct.wrong(window.direct, data, 1, size_of(data) or 0, offset + done)
   if wrong then return nil, wrong, "EINVAL" end
   return core.pwrite(window.fd, data, offset + done)
 end

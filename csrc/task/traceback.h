@@ -15,7 +15,8 @@
 int kio_trace_on_error(lua_State *L);
 /* Raises the error on top of L again, as caught by kio itself: its traceback stays as it is. */
 int kio_trace_raise_kept(lua_State *L);
-/* Raises, in the running task if there is one, the error of the ended task whose userdata is at `index`. */
+/* Raises, in the running task if there is one, the error of the ended task whose userdata is at
+   `index`. */
 int kio_trace_raise_of(lua_State *L, int index);
 
 /* Raises, in the running task if there is one, the error on top of L, which another worker has sent

@@ -65,7 +65,7 @@ local function seed_option(options)
   if seed == nil and (not text or text == "") then return chance() end
   local number = math.tointeger(tonumber(seed or text))
   if not number then
-    check.misuse("the seed must be an integer, not " .. core.text_of(seed or text))
+    check.misuse("the seed must be an integer, not " .. own.text_of(seed or text))
   end
   return number
 end

@@ -88,10 +88,11 @@ describe("a task whose run is over", function()
       task = kio.spawn { error, "on purpose", on_error = function() end }
       task:join()
     end)
-    support.expect_error("on purpose", kio.core.task_result, task)
+    support.expect_error("on purpose", kio.core.own.task_result, task)
     local names = { "task_result", "wait_any", "is_cancelled", "traceback", "attach_failure" }
     for _, name in ipairs(names) do
-      for _, argument in ipairs { task, { task } } do pcall(kio.core[name], argument, task) end
+      local f = kio.core.own[name] or kio[name]
+      for _, argument in ipairs { task, { task } } do pcall(f, argument, task) end
     end
     for _, method in pairs(getmetatable(task).__index) do pcall(method, task) end
     assert.equal("failed", task:status())

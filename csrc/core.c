@@ -3,8 +3,7 @@
 #include "core.h"
 
 #include "base/number.h"
-#include "net/stream_lua.h"
-#include "net/udp.h"
+#include "net/types.h"
 #include "op/buffer.h"
 #include "op/registry.h"
 #include "run/state.h"

@@ -55,6 +55,7 @@ build = {
         "csrc/net/stream_lua.c",
         "csrc/net/stream_move.c",
         "csrc/net/stream_plain.c",
+        "csrc/net/types.c",
         "csrc/net/udp.c",
         "csrc/net/udp_move.c",
         "csrc/op/buffer.c",

@@ -10,22 +10,19 @@
 #include "base/config.h"
 #include "base/memory.h"
 #include "base/number.h"
-#include "net/sockopt.h"
-#include "net/udp.h"
 #include "op/close.h"
 #include "op/finalizer.h"
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/pieces.h"
 #include "system/address.h"
+#include "system/socket.h"
 #include "task/here.h"
 #include "task/io.h"
 #include "task/result.h"
 #include "task/task.h"
 #include "task/traceback.h"
 #include "task/wait.h"
-
-#define STREAM_TYPE "kio.Stream"
 
 /* ---- the userdata ---- */
 
@@ -34,7 +31,7 @@ const char kio_stream_tag;
 void kio_stream_push_empty(lua_State *L) {
   kio_stream_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
   *h = (kio_stream_handle){&kio_stream_tag, NULL, KIO_NEVER};
-  luaL_setmetatable(L, STREAM_TYPE);
+  luaL_setmetatable(L, KIO_STREAM_TYPE);
 }
 
 bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
@@ -341,7 +338,7 @@ static int l_close_value(lua_State *L) {
 }
 
 static int l_gc(lua_State *L) {
-  kio_stream_handle *h = kio_finalized(L, STREAM_TYPE);
+  kio_stream_handle *h = kio_finalized(L, KIO_STREAM_TYPE);
   if (!h) return 0;
   if (h->stream) kio_stream_drop(h->stream);
   h->stream = NULL;
@@ -399,16 +396,16 @@ static int l_tostring(lua_State *L) {
   static const char *const states[] = {"open", "closing", "closed", "closed by number",
                                        "handed over"};
   char text[KIO_ADDRESS_TEXT_MAX + 1];
-  kio_stream_handle *h = luaL_checkudata(L, 1, STREAM_TYPE);
-  if (!h->stream) return (lua_pushliteral(L, STREAM_TYPE " (not connected)"), 1);
-  lua_pushfstring(L, STREAM_TYPE " (fd %d, %s, %s%s)", h->stream->fd, states[h->stream->state],
+  kio_stream_handle *h = luaL_checkudata(L, 1, KIO_STREAM_TYPE);
+  if (!h->stream) return (lua_pushliteral(L, KIO_STREAM_TYPE " (not connected)"), 1);
+  lua_pushfstring(L, KIO_STREAM_TYPE " (fd %d, %s, %s%s)", h->stream->fd, states[h->stream->state],
                   h->stream->kind == KIO_STREAM_SOCKET ? "peer " : "",
                   kio_stream_peer_text(h->stream, text));
   kio_trace_escape(L, KIO_ESCAPE_NAME);
   return 1;
 }
 
-static const luaL_Reg methods[] = {
+const luaL_Reg kio_stream_methods[] = {
     {"write", l_write},
     {"send", l_send},
     {"flush", l_flush},
@@ -422,22 +419,9 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-static const luaL_Reg metamethods[] = {
+const luaL_Reg kio_stream_metamethods[] = {
     {"__gc", l_gc},
     {"__close", l_close_value},
     {"__tostring", l_tostring},
     {NULL, NULL},
 };
-
-void kio_stream_open(lua_State *L) {
-  luaL_newmetatable(L, STREAM_TYPE);
-  kio_handle_register(L, &kio_stream_kind);
-  luaL_setfuncs(L, metamethods, 0);
-  luaL_newlib(L, methods);
-  luaL_setfuncs(L, kio_read_methods, 0);
-  luaL_setfuncs(L, kio_socket_methods, 0);
-  luaL_setfuncs(L, kio_fds_methods, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__index");
-  lua_remove(L, -2);
-}

@@ -14,8 +14,8 @@
 void kio_stream_push_empty(lua_State *L);
 /* Gives the userdata at `index` its stream, made of fd; false when memory is out (fd is closed). */
 bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer);
-/* Makes the metatable; leaves the table of methods on the stack: kio.net adds those in Lua. */
-void kio_stream_open(lua_State *L);
+
+#define KIO_STREAM_TYPE "kio.Stream"
 
 /* What the userdata holds. */
 typedef struct kio_stream_handle {
@@ -31,7 +31,7 @@ extern const kio_handle_kind kio_stream_kind; /* net/stream_move.c */
 static inline kio_stream_handle *kio_stream_check(lua_State *L) {
   kio_stream_handle *h = lua_touserdata(L, 1);
   bool ours = h && lua_rawlen(L, 1) == sizeof *h && h->tag == &kio_stream_tag;
-  if (!ours) luaL_typeerror(L, 1, "kio.Stream");
+  if (!ours) luaL_typeerror(L, 1, KIO_STREAM_TYPE);
   if (!h->stream) luaL_argerror(L, 1, "a stream that was never connected");
   kio_stream_look(h->stream);
   return h;
@@ -42,6 +42,9 @@ int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, in
 int kio_stream_early_end(lua_State *L, int err);
 /* The peer's address, ended by a zero byte. */
 const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]);
-extern const luaL_Reg kio_read_methods[]; /* net/read.c: reading by format */
+
+extern const luaL_Reg kio_stream_methods[];     /* writing, ending and the rest */
+extern const luaL_Reg kio_stream_metamethods[]; /* what the collector and `<close>` call */
+extern const luaL_Reg kio_read_methods[];       /* net/read.c: reading by format */
 
 #endif

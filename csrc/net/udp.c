@@ -306,31 +306,18 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
+const luaL_Reg kio_udp_methods[] = {
     {"connect", l_connect},         {"join", l_join},   {"leave", l_leave},
     {"address", l_address},         {"peer", l_peer},   {"fd", l_fd},
     {"set_timeout", l_set_timeout}, {"close", l_close}, {NULL, NULL},
 };
 
-static const luaL_Reg metamethods[] = {
+const luaL_Reg kio_udp_metamethods[] = {
     {"__gc", l_gc},
     {"__close", l_close_value},
     {"__tostring", l_tostring},
     {NULL, NULL},
 };
-
-void kio_udp_open(lua_State *L) {
-  luaL_newmetatable(L, KIO_UDP_TYPE);
-  kio_handle_register(L, &kio_udp_kind);
-  luaL_setfuncs(L, metamethods, 0);
-  luaL_newlib(L, methods);
-  luaL_setfuncs(L, kio_message_methods, 0);
-  luaL_setfuncs(L, kio_fds_methods, 0);
-  luaL_setfuncs(L, kio_socket_methods, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__index");
-  lua_remove(L, -2);
-}
 
 const luaL_Reg kio_udp_own[] = {
     {"net_udp", l_udp},

@@ -52,10 +52,10 @@ kio_udp *kio_udp_check(lua_State *L);
 void kio_udp_attach(kio_udp *udp, kio_sched *sched);
 /* Pushes nil, "what address: message", code; returns 3. `to` NULL: the peer, or else its own. */
 int kio_udp_fail(lua_State *L, kio_udp *udp, const char *what, int err, const kio_sockaddr *to);
-/* Makes the metatable; leaves the table of methods on the stack. */
-void kio_udp_open(lua_State *L);
 
 extern const kio_handle_kind kio_udp_kind;   /* net/udp_move.c */
+extern const luaL_Reg kio_udp_methods[];     /* making, closing and the rest */
+extern const luaL_Reg kio_udp_metamethods[]; /* what the collector and `<close>` call */
 extern const luaL_Reg kio_message_methods[]; /* net/message.c: sending and receiving */
 extern const luaL_Reg kio_fds_methods[];     /* net/pass.c: for streams as well */
 

@@ -214,7 +214,8 @@ static int send_now(lua_State *L, kio_task *task) {
   if (err == EAGAIN || err == EINTR) err = too_late(L, task) ? ETIMEDOUT : hold(p);
   else if (!err) lua_pushinteger(L, sent);
   if (sent >= 0 || err) return end_sending(L, p, err);
-  if (!udp_at(L)) kio_stream_check(L)->stream->writer = task; /* others must not come between */
+  /* Others must not come between. */
+  if (!udp_at(L)) kio_stream_set_writer(kio_stream_check(L)->stream, task);
   return await(L, task, POLLOUT, l_sendk);
 }
 
@@ -223,7 +224,7 @@ static int l_sendk(lua_State *L, int status, lua_KContext ctx) {
   kio_stream *stream = udp_at(L) ? NULL : kio_stream_check(L)->stream;
   unsigned events;
   (void)status;
-  if (stream && stream->writer == task) stream->writer = NULL;
+  if (stream && stream->writer == task) kio_stream_set_writer(stream, NULL);
   int err = waited(L, ctx, &events);
   return err ? end_sending(L, lua_touserdata(L, FDS), err) : send_now(L, task);
 }
@@ -300,7 +301,7 @@ static int wait_for_input(lua_State *L, kio_task *task) {
     udp->receiving = true;
     udp->waits_ns = task->sched->now_ns;
   } else {
-    kio_stream_check(L)->stream->reader = task;
+    kio_stream_set_reader(kio_stream_check(L)->stream, task);
   }
   return await(L, task, POLLIN | POLLRDHUP, l_receivek);
 }
@@ -368,7 +369,7 @@ static int l_receivek(lua_State *L, int status, lua_KContext ctx) {
   unsigned events;
   (void)status;
   if (udp) udp->receiving = false;
-  else kio_stream_check(L)->stream->reader = NULL;
+  else kio_stream_set_reader(kio_stream_check(L)->stream, NULL);
   lua_settop(L, TRIES);
   int err = waited(L, ctx, &events);
   return err ? fail(L, "recv_fds", err) : receive_now(L, task, events);
@@ -377,7 +378,7 @@ static int l_receivek(lua_State *L, int status, lua_KContext ctx) {
 /* What a stream has received already came without descriptors. */
 static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
   size_t size = kio_min_size(max, kio_stream_unread(stream));
-  lua_pushlstring(L, stream->in.data + stream->in_at, size);
+  lua_pushlstring(L, kio_stream_bytes(stream), size);
   lua_newtable(L);
   kio_stream_taken(stream, size);
   return 2;

@@ -32,17 +32,17 @@ typedef enum read_outcome { GOT, GOT_NOTHING, NEED_MORE, TOO_LONG, CUT_SHORT } r
 /* ---- one format against the unread bytes ---- */
 
 /* The unread bytes that earlier formats of this call have not taken. */
-static const char *rest(const kio_stream *stream, size_t *size) {
-  size_t unread = kio_stream_unread(stream);
-  *size = unread > stream->read_taken ? unread - stream->read_taken : 0;
-  return *size > 0 ? stream->in.data + stream->in_at + stream->read_taken : ""; /* no data then */
+static const char *rest(const kio_stream_handle *h, size_t *size) {
+  size_t unread = kio_stream_unread(h->stream);
+  *size = unread > h->reading.taken ? unread - h->reading.taken : 0;
+  return *size > 0 ? kio_stream_bytes(h->stream) + h->reading.taken : ""; /* no data then */
 }
 
-static read_outcome took(lua_State *L, kio_stream *stream, const char *data, size_t size,
+static read_outcome took(lua_State *L, kio_stream_handle *h, const char *data, size_t size,
                          size_t drop) {
   lua_pushlstring(L, data, size);
-  stream->read_taken += size + drop;
-  stream->read_seen = 0;
+  h->reading.taken += size + drop;
+  h->reading.seen = 0;
   return GOT;
 }
 
@@ -51,69 +51,68 @@ static read_outcome nothing(lua_State *L) {
   return GOT_NOTHING;
 }
 
-static read_outcome take_count(lua_State *L, kio_stream *stream, size_t count) {
+static read_outcome take_count(lua_State *L, kio_stream_handle *h, size_t count) {
   size_t size;
-  const char *data = rest(stream, &size);
-  if (size > 0 && size >= count) return took(L, stream, data, count, 0);
-  if (!stream->ended) return NEED_MORE;
-  return size > 0 ? took(L, stream, data, size, 0) : nothing(L);
+  const char *data = rest(h, &size);
+  if (size > 0 && size >= count) return took(L, h, data, count, 0);
+  if (!h->stream->in.ended) return NEED_MORE;
+  return size > 0 ? took(L, h, data, size, 0) : nothing(L);
 }
 
 /* How many bytes a value may have: the caller's `max`, else what is usual for the format. */
-static size_t limit(const kio_stream *stream, size_t usual) {
-  return stream->read_max > 0 ? stream->read_max : usual;
+static size_t limit(const kio_stream_handle *h, size_t usual) {
+  return h->reading.max > 0 ? h->reading.max : usual;
 }
 
-static read_outcome take_all(lua_State *L, kio_stream *stream) {
+static read_outcome take_all(lua_State *L, kio_stream_handle *h) {
   size_t size;
-  const char *data = rest(stream, &size);
-  if (size > limit(stream, KIO_READ_ALL_MAX)) return TOO_LONG;
-  return stream->ended ? took(L, stream, data, size, 0) : NEED_MORE;
+  const char *data = rest(h, &size);
+  if (size > limit(h, KIO_READ_ALL_MAX)) return TOO_LONG;
+  return h->stream->in.ended ? took(L, h, data, size, 0) : NEED_MORE;
 }
 
-static read_outcome take_line(lua_State *L, kio_stream *stream, bool keep) {
-  size_t size, seen = stream->read_seen, max = limit(stream, KIO_LINE_MAX);
-  const char *data = rest(stream, &size);
+static read_outcome take_line(lua_State *L, kio_stream_handle *h, bool keep) {
+  size_t size, seen = h->reading.seen, max = limit(h, KIO_LINE_MAX);
+  const char *data = rest(h, &size);
   const char *end = size > seen ? memchr(data + seen, '\n', size - seen) : NULL;
   if (end && (size_t)(end - data) <= max) {
-    return took(L, stream, data, (size_t)(end - data) + keep, !keep);
+    return took(L, h, data, (size_t)(end - data) + keep, !keep);
   }
   if (end || size > max) return TOO_LONG;
-  stream->read_seen = size;
-  if (!stream->ended) return NEED_MORE;
-  return size > 0 ? took(L, stream, data, size, 0) : nothing(L);
+  h->reading.seen = size;
+  if (!h->stream->in.ended) return NEED_MORE;
+  return size > 0 ? took(L, h, data, size, 0) : nothing(L);
 }
 
-static read_outcome take_until(lua_State *L, kio_stream *stream, const char *delim, size_t width) {
-  size_t size, seen = stream->read_seen, max = limit(stream, KIO_LINE_MAX);
-  const char *data = rest(stream, &size);
+static read_outcome take_until(lua_State *L, kio_stream_handle *h, const char *delim,
+                               size_t width) {
+  size_t size, seen = h->reading.seen, max = limit(h, KIO_LINE_MAX);
+  const char *data = rest(h, &size);
   const char *end = size >= width ? memmem(data + seen, size - seen, delim, width) : NULL;
   if (end && (size_t)(end - data) <= max) {
-    return took(L, stream, data, (size_t)(end - data), width);
+    return took(L, h, data, (size_t)(end - data), width);
   }
   if (end || size >= max + width) return TOO_LONG;
-  stream->read_seen = size >= width ? size - width + 1 : 0; /* it may begin in the last bytes */
-  if (!stream->ended) return NEED_MORE;
+  h->reading.seen = size >= width ? size - width + 1 : 0; /* it may begin in the last bytes */
+  if (!h->stream->in.ended) return NEED_MORE;
   return size > 0 ? CUT_SHORT : nothing(L);
 }
 
 /* The format at `index`, which start_read has checked. */
-static read_outcome take(lua_State *L, kio_stream *stream, int index) {
+static read_outcome take(lua_State *L, kio_stream_handle *h, int index) {
   size_t width;
   const char *text;
-  switch ((read_kind)stream->read_kind) {
-  case KIND_UNTIL:
-    text = lua_tolstring(L, index, &width);
-    return take_until(L, stream, text, width);
-  case KIND_PEEK: return take_count(L, stream, (size_t)lua_tointeger(L, index));
+  switch ((read_kind)h->reading.kind) {
+  case KIND_UNTIL: text = lua_tolstring(L, index, &width); return take_until(L, h, text, width);
+  case KIND_PEEK: return take_count(L, h, (size_t)lua_tointeger(L, index));
   default: break;
   }
   if (lua_type(L, index) == LUA_TNUMBER) {
-    return take_count(L, stream, (size_t)lua_tointeger(L, index));
+    return take_count(L, h, (size_t)lua_tointeger(L, index));
   }
   text = lua_tostring(L, index);
   text += *text == '*';
-  return *text == 'a' ? take_all(L, stream) : take_line(L, stream, *text == 'L');
+  return *text == 'a' ? take_all(L, h) : take_line(L, h, *text == 'L');
 }
 
 /* ---- the engine ---- */
@@ -128,21 +127,21 @@ static const char *name_of(read_kind kind) {
   }
 }
 
-static const char *call_name(const kio_stream *stream) {
-  return name_of((read_kind)stream->read_kind);
+static const char *call_name(const kio_stream_handle *h) {
+  return name_of((read_kind)h->reading.kind);
 }
 
 static const char too_long[] = "more bytes than the limit allows";
 static const char cut_short[] = "the peer ended before the delimiter";
 
 /* Nothing was taken: every byte stays. */
-static int give_up(lua_State *L, kio_stream *stream, int err) {
-  return kio_stream_fail(L, stream, call_name(stream), err);
+static int give_up(lua_State *L, kio_stream_handle *h, int err) {
+  return kio_stream_fail(L, h->stream, call_name(h), err);
 }
 
-static int give_up_saying(lua_State *L, kio_stream *stream, const char *code, const char *text) {
+static int give_up_saying(lua_State *L, kio_stream_handle *h, const char *code, const char *text) {
   char peer[KIO_ADDRESS_TEXT_MAX + 1];
-  return kio_fail_text(L, code, call_name(stream), kio_stream_peer_text(stream, peer), text);
+  return kio_fail_text(L, code, call_name(h), kio_stream_peer_text(h->stream, peer), text);
 }
 
 /* 0: the task may read now; else 3 pushed values. Raises when another one reads. */
@@ -154,58 +153,50 @@ static inline int refused(lua_State *L, kio_stream *stream, const kio_task *task
   return err ? kio_stream_fail(L, stream, what, -err) : 0;
 }
 
-/* The errno the last receive has ended with, told once; 0 for none. */
-static int take_error(kio_stream *stream) {
-  int err = -stream->in_err;
-  stream->in_err = 0;
-  return err;
-}
-
 static int l_readk(lua_State *L, int status, lua_KContext ctx);
 
-static int receive_more(lua_State *L, kio_stream *stream, kio_task *task, lua_KFunction k) {
+static int receive_more(lua_State *L, kio_stream_handle *h, kio_task *task, lua_KFunction k) {
   kio_sched *sched = task->sched;
-  if (!kio_sched_timer(sched, task, stream->read_due_ns)) return give_up(L, stream, ENOMEM);
-  int err = kio_stream_receive(stream, task);
+  if (!kio_sched_timer(sched, task, h->reading.due_ns)) return give_up(L, h, ENOMEM);
+  int err = kio_stream_receive(h->stream, task);
   if (err) {
     kio_timer_stop(&sched->timers, &task->timer);
-    return give_up(L, stream, -err);
+    return give_up(L, h, -err);
   }
-  task->subject = stream;
-  kio_task_says(task, call_name(stream), stream->fd);
-  return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)stream, k);
+  task->subject = h->stream;
+  kio_task_says(task, call_name(h), h->stream->fd);
+  return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)h, k);
 }
 
 /* Takes the formats from read_next to read_last; the values taken are above read_last. `late`: the
    deadline has passed, and what is there now must do, however fast more of it comes. */
-static int read_on(lua_State *L, kio_stream *stream, kio_task *task, bool late) {
+static int read_on(lua_State *L, kio_stream_handle *h, kio_task *task, bool late) {
   read_outcome outcome = GOT;
-  for (; outcome == GOT && stream->read_next <= stream->read_last; stream->read_next++) {
-    if (stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF); /* by a finalizer */
-    outcome = take(L, stream, stream->read_next);
-    if (outcome == NEED_MORE && stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF);
-    if (outcome == NEED_MORE && late) return give_up(L, stream, ETIMEDOUT);
-    if (outcome == NEED_MORE) return receive_more(L, stream, task, l_readk);
+  for (; outcome == GOT && h->reading.next <= h->reading.last; h->reading.next++) {
+    if (h->stream->state != KIO_STREAM_OPEN) return give_up(L, h, EBADF); /* by a finalizer */
+    outcome = take(L, h, h->reading.next);
+    if (outcome == NEED_MORE && h->stream->state != KIO_STREAM_OPEN) return give_up(L, h, EBADF);
+    if (outcome == NEED_MORE && late) return give_up(L, h, ETIMEDOUT);
+    if (outcome == NEED_MORE) return receive_more(L, h, task, l_readk);
     if (outcome == TOO_LONG) {
-      return give_up_saying(L, stream, "EMSGSIZE", too_long);
+      return give_up_saying(L, h, "EMSGSIZE", too_long);
     }
     if (outcome == CUT_SHORT) {
-      return give_up_saying(L, stream, "ENODATA", cut_short);
+      return give_up_saying(L, h, "ENODATA", cut_short);
     }
   }
-  if (stream->read_kind != KIND_PEEK) kio_stream_taken(stream, stream->read_taken);
-  return lua_gettop(L) - stream->read_last;
+  if (h->reading.kind != KIND_PEEK) kio_stream_taken(h->stream, h->reading.taken);
+  return lua_gettop(L) - h->reading.last;
 }
 
 static int l_readk(lua_State *L, int status, lua_KContext ctx) {
-  kio_stream *stream = (kio_stream *)ctx; /* NOLINT: it was one when the task parked */
+  kio_stream_handle *h = (kio_stream_handle *)ctx; /* NOLINT: it was one when the task parked */
   kio_task *task = kio_sched_current()->current;
   (void)status;
-  stream->reader = NULL;
-  int err = take_error(stream);
-  if (err) return give_up(L, stream, kio_stream_early_end(L, err));
-  if (stream->state != KIO_STREAM_OPEN) return give_up(L, stream, EBADF);
-  return read_on(L, stream, task, task->wake == KIO_WAKE_TIMEOUT);
+  int err = kio_stream_end_read(h->stream);
+  if (err) return give_up(L, h, kio_stream_early_end(L, err));
+  if (h->stream->state != KIO_STREAM_OPEN) return give_up(L, h, EBADF);
+  return read_on(L, h, task, task->wake == KIO_WAKE_TIMEOUT);
 }
 
 static size_t max_on_top(lua_State *L, int arg) {
@@ -227,28 +218,26 @@ static void read_options(lua_State *L, size_t *max, int64_t *timeout_ns) {
 
 /* The arguments from 2 on are checked formats; an options table may follow them. */
 static int start_read(lua_State *L, read_kind kind) {
-  const kio_stream_handle *h = kio_stream_check(L);
-  kio_stream *stream = h->stream;
+  kio_stream_handle *h = kio_stream_check(L);
   kio_task *task = kio_op_begin(L);
   size_t max = 0;
   int64_t timeout_ns = h->timeout_ns;
   read_options(L, &max, &timeout_ns);
-  int pushed = refused(L, stream, task, name_of(kind));
+  int pushed = refused(L, h->stream, task, name_of(kind));
   if (pushed) return pushed;
-  stream->read_max = max;
-  stream->read_due_ns = kio_sched_due(task->sched, timeout_ns);
-  stream->read_kind = (uint8_t)kind;
-  stream->read_next = 2;
-  stream->read_last = lua_gettop(L);
-  stream->read_taken = stream->read_seen = 0;
-  return read_on(L, stream, task, false);
+  h->reading = (kio_reading){.max = max,
+                             .due_ns = kio_sched_due(task->sched, timeout_ns),
+                             .kind = (uint8_t)kind,
+                             .next = 2,
+                             .last = lua_gettop(L)};
+  return read_on(L, h, task, false);
 }
 
 /* ---- what has arrived next ---- */
 
 static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
   size_t size = kio_min_size(max, kio_stream_unread(stream));
-  lua_pushlstring(L, stream->in.data + stream->in_at, size);
+  lua_pushlstring(L, kio_stream_bytes(stream), size);
   kio_stream_taken(stream, size);
   return 1;
 }
@@ -261,33 +250,44 @@ static int fill_buffer(lua_State *L, kio_stream *stream) {
   kio_block_check(L, view->block, true);
   kio_view_range(L, 3, view, &at, &max);
   size_t size = kio_min_size(max, kio_stream_unread(stream));
-  memcpy(view->block->data + view->at + at, stream->in.data + stream->in_at, size);
+  memcpy(view->block->data + view->at + at, kio_stream_bytes(stream), size);
   kio_stream_consume(stream, size);
   lua_pushinteger(L, (lua_Integer)size);
   return 1;
 }
 
-static int take_unread(lua_State *L, kio_stream *stream, size_t max) {
-  bool into = stream->read_kind == KIND_RECV_INTO;
-  return into ? fill_buffer(L, stream) : push_unread(L, stream, max);
+static int take_unread(lua_State *L, const kio_stream_handle *h) {
+  bool into = h->reading.kind == KIND_RECV_INTO;
+  return into ? fill_buffer(L, h->stream) : push_unread(L, h->stream, h->reading.max);
 }
 
 static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
-  kio_stream *stream = (kio_stream *)ctx; /* NOLINT: it was one when the task parked */
+  kio_stream_handle *h = (kio_stream_handle *)ctx; /* NOLINT: it was one when the task parked */
+  kio_stream *stream = h->stream;
   (void)status;
-  stream->reader = NULL;
-  if (kio_stream_unread(stream) > 0) return take_unread(L, stream, stream->read_max);
-  int err = take_error(stream);
-  if (err) return give_up(L, stream, kio_stream_early_end(L, err));
+  int err = kio_stream_end_read(stream);
+  if (kio_stream_unread(stream) > 0) return take_unread(L, h);
+  if (err) return give_up(L, h, kio_stream_early_end(L, err));
   /* Closed meanwhile, with bytes that had come and were taken by nobody. */
-  if (!stream->ended) return give_up(L, stream, EBADF);
+  if (!stream->in.ended) return give_up(L, h, EBADF);
   lua_pushnil(L); /* the peer has ended */
   return 1;
 }
 
+/* Nothing is there: waits for what comes next. */
+static int receive_next(lua_State *L, kio_stream_handle *h, read_kind kind, size_t max,
+                        int64_t timeout_ns) {
+  kio_task *task = kio_sched_current()->current;
+  if (h->stream->in.ended) return (lua_pushnil(L), 1);
+  h->reading.max = max;
+  h->reading.kind = (uint8_t)kind;
+  h->reading.due_ns = kio_sched_due(task->sched, timeout_ns);
+  return receive_more(L, h, task, l_recvk);
+}
+
 /* stream:recv([max [, options]]) -> what has arrived next, at most max bytes | nil at the end */
 static int l_recv(lua_State *L) {
-  const kio_stream_handle *h = kio_stream_check(L);
+  kio_stream_handle *h = kio_stream_check(L);
   kio_takes(L, 3);
   kio_stream *stream = h->stream;
   int64_t timeout_ns = h->timeout_ns;
@@ -301,11 +301,7 @@ static int l_recv(lua_State *L) {
   int pushed = refused(L, stream, task, "recv");
   if (pushed) return pushed;
   if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
-  if (stream->ended) return (lua_pushnil(L), 1);
-  stream->read_max = (size_t)max;
-  stream->read_kind = KIND_RECV;
-  stream->read_due_ns = kio_sched_due(task->sched, timeout_ns);
-  return receive_more(L, stream, task, l_recvk);
+  return receive_next(L, h, KIND_RECV, (size_t)max, timeout_ns);
 }
 
 /* stream:recv_into(buffer [, at [, max [, options]]]) -> how many bytes have arrived next and are
@@ -313,7 +309,7 @@ static int l_recv(lua_State *L) {
 static int l_recv_into(lua_State *L) {
   kio_takes(L, 5);
   size_t at, max;
-  const kio_stream_handle *h = kio_stream_check(L);
+  kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
   const kio_view *view = kio_view_check(L, 2);
   kio_block_check(L, view->block, true);
@@ -324,10 +320,7 @@ static int l_recv_into(lua_State *L) {
   int pushed = refused(L, stream, task, "recv_into");
   if (pushed) return pushed;
   if (kio_stream_unread(stream) > 0) return fill_buffer(L, stream);
-  if (stream->ended) return (lua_pushnil(L), 1);
-  stream->read_kind = KIND_RECV_INTO;
-  stream->read_due_ns = kio_sched_due(task->sched, timeout_ns);
-  return receive_more(L, stream, task, l_recvk);
+  return receive_next(L, h, KIND_RECV_INTO, 0, timeout_ns);
 }
 
 /* ---- the calls ---- */

@@ -48,9 +48,7 @@ static int push_idle_packets(lua_State *L, const kio_udp *udp) {
    when none does */
 static int l_idle(lua_State *L) {
   if (kio_udp_is(L, 1)) return push_idle_packets(L, lua_touserdata(L, 1));
-  const kio_stream *stream = kio_stream_check(L)->stream;
-  bool waits = stream->reader || stream->sending;
-  int64_t idle = waits && stream->sched ? stream->sched->now_ns - stream->moved_ns : 0;
+  int64_t idle = kio_stream_idle_ns(kio_stream_check(L)->stream);
   lua_pushnumber(L, (lua_Number)idle / (lua_Number)KIO_NS_PER_SEC);
   return 1;
 }

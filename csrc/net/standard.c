@@ -10,10 +10,12 @@
 #include "op/op.h"
 #include "op/registry.h"
 
+/* `peer` without an address: it is no socket. */
 static kio_stream *make(lua_State *L, int fd, const kio_sockaddr *peer) {
+  const kio_carrier *carrier = peer->size > 0 ? &kio_carrier_socket : kio_carrier_of(fd);
   kio_stream_push_empty(L);
   kio_stream_handle *h = lua_touserdata(L, -1);
-  return h->stream = kio_stream_new(fd, peer);
+  return h->stream = kio_stream_new(fd, peer, carrier);
 }
 
 /* 0 or an errno: a folder cannot be read, and a socket is another room's. */
@@ -47,7 +49,7 @@ static int l_standard(lua_State *L) {
   if (!socket) peer.size = 0;
   kio_stream *stream = make(L, fd, &peer);
   if (!stream) return kio_fail(L, ENOMEM, "stream", names[fd]);
-  stream->standard = (uint8_t)(fd + 1);
+  kio_stream_borrow(stream);
   return 1;
 }
 

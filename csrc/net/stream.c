@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "net/carrier.h"
 #include "task/here.h"
 #include "task/io.h"
 #include "task/member.h"
@@ -20,6 +21,7 @@ static void flush_output(kio_member *member);
 static void detach(kio_member *member);
 static bool unsent(const kio_member *member);
 static void settle(kio_stream *stream);
+static void dismiss_writer(kio_stream *stream);
 
 static void leave_soon(kio_stream *stream) {
   kio_sched_dirty(stream->sched, &stream->member);
@@ -31,20 +33,33 @@ static kio_stream *stream_of(kio_member *member) {
 
 /* ---- life ---- */
 
-kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer) {
+kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *carrier) {
   kio_stream *stream = kio_memory_new(sizeof *stream + peer->size);
   if (!stream) return NULL;
   stream->fd = kio_number_share(fd);
   stream->tenant = kio_number_tenant(fd);
+  stream->carrier = carrier;
   stream->peer_size = peer->size;
   memcpy(stream->peer, &peer->as, peer->size);
-  if (peer->size == 0) kio_stream_look_plain(stream);
-  stream->in_want = KIO_BUFFER_MIN;
-  stream->out_mark = KIO_HIGH_WATER;
+  stream->wire = &stream->in;
+  stream->in.want = KIO_BUFFER_MIN;
+  stream->out.mark = KIO_HIGH_WATER;
   stream->member.flush = flush_output;
   stream->member.detach = detach;
   stream->member.unsent = unsent;
   return stream;
+}
+
+kio_stream *kio_stream_new_moved(const kio_stream *stream) {
+  kio_sockaddr peer = kio_stream_peer(stream);
+  kio_stream *left = kio_stream_new(-1, &peer, stream->carrier);
+  if (left) left->state = KIO_STREAM_MOVED;
+  return left;
+}
+
+void kio_stream_borrow(kio_stream *stream) {
+  kio_assert(stream->fd >= 0 && stream->fd <= 2);
+  stream->standard = (uint8_t)(stream->fd + 1);
 }
 
 kio_sockaddr kio_stream_peer(const kio_stream *stream) {
@@ -60,36 +75,42 @@ static void release(kio_sched *sched, kio_request **slot, bool under_way) {
 }
 
 /* A stream keeps its two slots: taking them anew for every message would double the cost. */
+int kio_stream_take_slots(kio_stream *stream, kio_sched *sched, const kio_op ops[2],
+                          const kio_done_fn done[2]) {
+  int err = kio_sched_request(sched, ops[0], stream->fd, stream, done[0], &stream->rx);
+  if (err) return err;
+  err = kio_sched_request(sched, ops[1], stream->fd, stream, done[1], &stream->tx);
+  if (err) release(sched, &stream->rx, false);
+  return err;
+}
+
 int kio_stream_attach_anew(kio_stream *stream, kio_sched *sched) {
   kio_stream_look(stream);
   if (stream->state == KIO_STREAM_LOST) return -EBADF;
   kio_assert(!stream->sched);
-  bool plain = stream->kind != KIO_STREAM_SOCKET;
-  int err = kio_sched_request(sched, plain ? KIO_OP_READ : KIO_OP_RECV, stream->fd, stream,
-                              plain ? kio_stream_received_plain : kio_stream_received, &stream->rx);
+  int err = stream->carrier->attach(stream, sched);
   if (err) return err;
-  err = kio_sched_request(sched, plain ? KIO_OP_WRITE : KIO_OP_SEND, stream->fd, stream,
-                          plain ? kio_stream_sent_plain : kio_stream_sent, &stream->tx);
-  if (err) {
-    release(sched, &stream->rx, false);
-    return err;
-  }
-  stream->rx->arg.io = (kio_arg_io){0};
-  stream->tx->arg.io = (kio_arg_io){.flags = MSG_WAITALL, .offset = KIO_STREAM_CURRENT};
   stream->sched = sched;
   kio_sched_join(sched, &stream->member);
-  if (stream->in.data) sched->buffers.lent++; /* unread bytes of an earlier run come along */
-  if (stream->out.data) sched->buffers.lent++;
-  if (stream->out_size > 0) kio_sched_dirty(sched, &stream->member);
+  if (stream->in.buffer.data) sched->buffers.lent++; /* unread bytes of an earlier run come along */
+  if (stream->out.buffer.data) sched->buffers.lent++;
+  if (stream->out.size > 0 || stream->owes) leave_soon(stream);
   return 0;
+}
+
+/* Its buffers are the scheduler's no longer, but for those that the kernel has. */
+static void count_out(kio_stream *stream) {
+  kio_buffers *buffers = &stream->sched->buffers;
+  if (stream->carrier->leave) stream->carrier->leave(stream);
+  if (stream->in.buffer.data) buffers->lent--;
+  if (stream->out.buffer.data) buffers->lent--;
 }
 
 void kio_stream_leave(kio_stream *stream) {
   kio_sched *sched = stream->sched;
   kio_assert(!stream->receiving && !stream->sending && !stream->reader && !stream->writer);
   if (!sched) return;
-  if (stream->in.data) sched->buffers.lent--;
-  if (stream->out.data) sched->buffers.lent--;
+  count_out(stream);
   release(sched, &stream->rx, false);
   release(sched, &stream->tx, false);
   kio_sched_leave(&stream->member);
@@ -99,14 +120,13 @@ void kio_stream_leave(kio_stream *stream) {
 /* The scheduler ends. What is in flight it orphans itself; unread input stays readable. */
 static void detach(kio_member *member) {
   kio_stream *stream = stream_of(member);
-  kio_buffer_give(&stream->sched->buffers, stream->out);
-  stream->out = (kio_buffer){NULL, 0};
-  if (stream->out_size > 0 || stream->sending) stream->out_err = ECANCELED;
-  stream->out_size = 0;
-  if (stream->in.data) stream->sched->buffers.lent--;
+  bool lost = stream->out.size > 0 || stream->sending || stream->owes;
+  kio_output_drop(&stream->out, &stream->sched->buffers);
+  if (lost) stream->out.error = ECANCELED;
+  count_out(stream);
   release(stream->sched, &stream->rx, stream->receiving);
   release(stream->sched, &stream->tx, stream->sending);
-  stream->receiving = stream->sending = false;
+  stream->receiving = stream->sending = stream->owes = false;
   stream->reader = stream->writer = NULL;
   stream->sched = NULL;
   if (stream->later) settle(stream);
@@ -114,19 +134,18 @@ static void detach(kio_member *member) {
 
 void kio_stream_finish(kio_stream *stream) {
   kio_assert(!stream->receiving && !stream->sending);
-  if (stream->sched) {
-    kio_buffer_give(&stream->sched->buffers, stream->in);
-    kio_buffer_give(&stream->sched->buffers, stream->out);
-    release(stream->sched, &stream->rx, false);
-    release(stream->sched, &stream->tx, false);
+  kio_sched *sched = stream->sched;
+  kio_buffers *buffers = sched ? &sched->buffers : NULL;
+  kio_input_drop(&stream->in, buffers);
+  kio_output_drop(&stream->out, buffers);
+  if (stream->carrier->fini) stream->carrier->fini(stream, buffers);
+  stream->owes = false;
+  if (sched) {
+    release(sched, &stream->rx, false);
+    release(sched, &stream->tx, false);
     kio_sched_leave(&stream->member);
     stream->sched = NULL;
-  } else {
-    kio_buffer_drop(stream->in);
-    kio_buffer_drop(stream->out);
   }
-  stream->in = stream->out = (kio_buffer){NULL, 0};
-  stream->in_at = stream->in_end = stream->out_size = 0;
   kio_stream_look(stream);
   if (stream->fd >= 0 && !stream->standard) kio_sched_close_fd(stream->fd);
   stream->fd = -1;
@@ -140,20 +159,31 @@ static void settle(kio_stream *stream) {
   if (stream->dropped) kio_memory_free(stream);
 }
 
-void kio_stream_dismiss_writer(kio_stream *stream) {
+/* The writer that waits is told that the stream closes. */
+static void dismiss_writer(kio_stream *stream) {
   kio_task *writer = stream->writer;
   stream->writer = NULL;
   /* One that waits for a request of its own is told by that. */
   if (writer && writer->status == KIO_TASK_WAITING && !writer->request) kio_task_wake(writer);
 }
 
+void kio_stream_begin_close(kio_stream *stream) {
+  stream->state = KIO_STREAM_CLOSING;
+  dismiss_writer(stream);
+}
+
+void kio_stream_cut_output(kio_stream *stream, int err) {
+  stream->out.error = err;
+}
+
 void kio_stream_close_later(kio_stream *stream) {
   kio_stream_look(stream);
   stream->later = true;
   if (stream->state == KIO_STREAM_OPEN) stream->state = KIO_STREAM_CLOSING;
-  if (!stream->sched) stream->out_size = 0; /* nobody would send it */
-  kio_stream_dismiss_writer(stream);
-  if (stream->out_size > 0) leave_soon(stream);
+  if (stream->sched) kio_stream_end_output(stream);
+  else stream->out.size = stream->owes = 0; /* nobody would send it */
+  dismiss_writer(stream);
+  if (stream->out.size > 0) leave_soon(stream);
   if (stream->receiving) {
     stream->rx->flags |= KIO_REQUEST_CLOSED;
     kio_ring_cancel(&stream->sched->ring, stream->rx, false);
@@ -161,13 +191,35 @@ void kio_stream_close_later(kio_stream *stream) {
   if (stream->later) settle(stream);
 }
 
+void kio_stream_close_lost(kio_stream *stream) {
+  kio_stream_close_later(stream);
+  stream->state = KIO_STREAM_CLOSED;
+}
+
 /* Who has closed the number has cut off what was under way; what is still gathered is refused below
    the seam. */
 void kio_stream_lose(kio_stream *stream) {
   stream->fd = -1;
   stream->state = KIO_STREAM_LOST;
-  if (stream->out_size > 0 || stream->sending) stream->out_err = EBADF;
-  kio_stream_dismiss_writer(stream);
+  if (stream->out.size > 0 || stream->sending) stream->out.error = EBADF;
+  dismiss_writer(stream);
+}
+
+const char *kio_stream_may_move(kio_stream *stream, const kio_sched *sched) {
+  kio_stream_look(stream);
+  if (stream->state == KIO_STREAM_MOVED) return "it was handed over before";
+  if (stream->state != KIO_STREAM_OPEN) return "it is closed";
+  if (stream->reader) return "a task is reading from it";
+  if (stream->writer) return "a task is writing to it";
+  if (stream->sched && stream->sched != sched) return "it belongs to another loop";
+  if (stream->sending) return "its output is still leaving: flush it first";
+  if (sched && kio_desc_busy(&sched->descs, stream->fd)) return "an operation on it is under way";
+  return stream->carrier->may_move ? stream->carrier->may_move(stream) : NULL;
+}
+
+int64_t kio_stream_idle_ns(const kio_stream *stream) {
+  bool waits = stream->sched && (stream->reader || stream->sending);
+  return waits ? stream->sched->now_ns - stream->moved_ns : 0;
 }
 
 void kio_stream_drop(kio_stream *stream) {
@@ -178,111 +230,70 @@ void kio_stream_drop(kio_stream *stream) {
 /* ---- input ---- */
 
 void kio_stream_consume(kio_stream *stream, size_t size) {
-  if (!stream->in.data) return;
-  stream->in_at += kio_min_size(size, kio_stream_unread(stream));
-  if (stream->in_at < stream->in_end) return;
-  kio_buffer_give(&stream->sched->buffers, stream->in);
-  stream->in = (kio_buffer){NULL, 0};
-  stream->in_at = stream->in_end = 0;
+  if (stream->in.buffer.data) kio_input_consume(&stream->in, &stream->sched->buffers, size);
 }
 
 void kio_stream_taken(kio_stream *stream, size_t size) {
   if (stream->state < KIO_STREAM_CLOSED) kio_stream_consume(stream, size);
 }
 
-/* A receive that filled its buffer is followed by a larger one, a nearly empty one by a smaller. */
-static void adapt(kio_stream *stream, size_t asked, size_t got) {
-  if (got == asked && stream->in_want < KIO_BUFFER_MAX) stream->in_want *= 2;
-  else if (got < stream->in_want / 4 && stream->in_want > KIO_BUFFER_MIN) stream->in_want /= 2;
+void kio_stream_take_back(kio_stream *stream) {
+  if (!stream->receiving) return;
+  stream->wire->buffer = stream->rx->buffer;
+  stream->rx->buffer = (kio_buffer){NULL, 0};
+  stream->receiving = false;
 }
 
-void kio_stream_received(kio_request *request) {
-  kio_stream *stream = request->owner;
-  kio_task *reader = stream->reader;
-  int result = request->result;
-  stream->in = request->buffer; /* back from the kernel */
-  request->buffer = (kio_buffer){NULL, 0};
-  stream->receiving = false;
-  if (result > 0) stream->in_end += (size_t)result;
-  if (result > 0) adapt(stream, request->arg.io.size, (size_t)result);
-  stream->in_more = request->flags & KIO_REQUEST_MORE;
-  bool closed = request->flags & KIO_REQUEST_CLOSED;
-  stream->in_err = closed && result <= 0 ? -EBADF : result < 0 ? result : 0;
-  if (result == 0 && !closed) stream->ended = true;
-  if (kio_stream_unread(stream) == 0) kio_stream_consume(stream, 0);
-  kio_task_wake(reader);
+/* Wakes the reader, who looks at the unread bytes, `ended` and `error`. */
+static void arrived(kio_stream *stream) {
+  kio_assert(stream->reader);
+  kio_task_wake(stream->reader);
   if (stream->later) settle(stream);
 }
 
-int kio_stream_make_room(kio_stream *stream) {
-  kio_buffers *buffers = &stream->sched->buffers;
-  size_t unread = kio_stream_unread(stream);
-  if (stream->in.data && stream->in_end < stream->in.size) return 0;
-  if (stream->in_at > 0) {
-    memmove(stream->in.data, stream->in.data + stream->in_at, unread);
-  } else {
-    size_t more = unread > stream->in_want ? unread : stream->in_want; /* long values: doubling */
-    kio_buffer larger = kio_buffer_take(buffers, unread + more);
-    if (!larger.data) return -ENOMEM;
-    if (unread > 0) memcpy(larger.data, stream->in.data, unread);
-    kio_buffer_give(buffers, stream->in);
-    stream->in = larger;
-  }
-  stream->in_at = 0;
-  stream->in_end = unread;
-  return 0;
+void kio_stream_received(kio_request *rx) {
+  kio_stream *stream = rx->owner;
+  kio_input *in = stream->wire;
+  int result = rx->result;
+  kio_stream_take_back(stream);
+  if (result > 0) kio_input_grow(in, rx->arg.io.size, (size_t)result);
+  in->more = rx->flags & KIO_REQUEST_MORE;
+  bool closed = rx->flags & KIO_REQUEST_CLOSED;
+  in->error = closed && result <= 0 ? -EBADF : result < 0 ? result : 0;
+  if (result == 0 && !closed) in->ended = true;
+  if (kio_input_unread(in) == 0) kio_input_consume(in, &stream->sched->buffers, 0);
+  if (stream->carrier->arrived) stream->carrier->arrived(stream);
+  else arrived(stream);
 }
 
 int kio_stream_put_back(kio_stream *stream, const char *data, size_t size) {
-  kio_buffers *buffers = &stream->sched->buffers;
-  size_t unread = kio_stream_unread(stream);
   kio_assert(!stream->receiving);
-  if (size == 0) return 0;
-  if (stream->in_at < size) {
-    kio_buffer larger = kio_buffer_take(buffers, size + unread);
-    if (!larger.data) return -ENOMEM;
-    if (unread > 0) memcpy(larger.data + size, stream->in.data + stream->in_at, unread);
-    kio_buffer_give(buffers, stream->in);
-    stream->in = larger;
-    stream->in_at = size;
-    stream->in_end = size + unread;
-  }
-  stream->in_at -= size;
-  memcpy(stream->in.data + stream->in_at, data, size);
-  return 0;
+  return kio_input_put_back(&stream->in, &stream->sched->buffers, data, size);
 }
 
-static int aim_receive(kio_stream *stream) {
-  kio_request *rx = stream->rx;
-  if (stream->in.data || (stream->in_more && stream->in_want > KIO_BUFFER_MIN)) {
-    int err = kio_stream_make_room(stream);
-    if (err) return err;
-    rx->arg.io.buf = stream->in.data + stream->in_end;
-    rx->arg.io.size = stream->in.size - stream->in_end;
-  } else {
-    rx->arg.io.buf = NULL;
-    rx->arg.io.size = KIO_BUFFER_MIN;
-  }
-  return 0;
-}
-
-void kio_stream_queue_receive(kio_stream *stream) {
+void kio_stream_begin_receive(kio_stream *stream) {
   kio_request *rx = stream->rx;
   kio_request_renew(rx);
-  rx->buffer = stream->in; /* with the kernel */
-  stream->in.data = NULL;
+  rx->buffer = stream->wire->buffer; /* with the kernel */
+  stream->wire->buffer.data = NULL;
   stream->receiving = true;
   kio_ring_queue(&stream->sched->ring, rx);
 }
 
 int kio_stream_receive(kio_stream *stream, kio_task *reader) {
   kio_assert(!stream->receiving);
-  int err = stream->kind == KIO_STREAM_SOCKET ? aim_receive(stream) : kio_stream_aim_plain(stream);
-  if (err) return err;
+  int err = stream->carrier->aim(stream);
+  if (err < 0) return err;
   stream->reader = reader;
   stream->moved_ns = stream->sched->now_ns;
-  kio_stream_queue_receive(stream);
+  if (err == KIO_CARRIER_HAS) leave_soon(stream);
+  else kio_stream_begin_receive(stream);
   return 0;
+}
+
+void kio_stream_set_reader(kio_stream *stream, kio_task *reader) {
+  kio_assert(!reader || !stream->reader);
+  stream->reader = reader;
 }
 
 void kio_stream_abandon_read(kio_task *reader) {
@@ -293,7 +304,7 @@ void kio_stream_abandon_read(kio_task *reader) {
 /* ---- output ---- */
 
 bool kio_stream_drained(const kio_stream *stream) {
-  return stream->out_size == 0 && !stream->sending;
+  return stream->out.size == 0 && !stream->sending && !stream->owes;
 }
 
 static bool unsent(const kio_member *member) {
@@ -302,30 +313,30 @@ static bool unsent(const kio_member *member) {
 
 static void wake_writer(kio_stream *stream) {
   kio_task *writer = stream->writer;
-  bool enough = stream->want_drained ? kio_stream_drained(stream) : stream->out_size == 0;
+  bool enough = stream->want_drained ? kio_stream_drained(stream) : stream->out.size == 0;
   if (enough && writer->status == KIO_TASK_WAITING) kio_task_wake(writer);
 }
 
 /* Something is gathered: it leaves with this turn, or stays until there is more of it. */
 static void leave_or_hold(kio_stream *stream) {
-  bool stays = stream->out_size < stream->out_hold && !(stream->writer && stream->want_drained) &&
+  bool stays = stream->out.size < stream->out.hold && !(stream->writer && stream->want_drained) &&
                !stream->later && stream->state == KIO_STREAM_OPEN;
   if (stays) stream->member.held = true;
   else leave_soon(stream);
 }
 
 void kio_stream_hold(kio_stream *stream, size_t size) {
-  stream->out_hold = size;
-  stream->out_mark = size > KIO_HIGH_WATER ? size : KIO_HIGH_WATER;
-  if (stream->out_size > 0) leave_or_hold(stream);
+  stream->out.hold = size;
+  stream->out.mark = size > KIO_HIGH_WATER ? size : KIO_HIGH_WATER;
+  if (stream->out.size > 0) leave_or_hold(stream);
 }
 
 /* A failed send takes everything gathered with it: later bytes must not pass earlier ones. */
 static void output_failed(kio_stream *stream, int err) {
-  if (!stream->out_err) stream->out_err = err; /* a close that has cut it off knows better why */
-  stream->out_size = 0;
-  kio_buffer_give(&stream->sched->buffers, stream->out);
-  stream->out = (kio_buffer){NULL, 0};
+  if (!stream->out.error)
+    stream->out.error = err; /* a close that has cut it off knows better why */
+  stream->owes = false;
+  kio_output_drop(&stream->out, &stream->sched->buffers);
 }
 
 /* Queues what the slot's buffer holds from `at` on. */
@@ -337,6 +348,12 @@ static void send_from(kio_stream *stream, char *at, size_t size) {
   stream->sending = true;
   stream->moved_ns = stream->sched->now_ns;
   kio_ring_queue(&stream->sched->ring, tx);
+}
+
+static void begin_send(kio_stream *stream, kio_buffer buffer, size_t size) {
+  kio_assert(!stream->sending && size <= buffer.size);
+  stream->tx->buffer = buffer;
+  send_from(stream, buffer.data, size);
 }
 
 void kio_stream_sent(kio_request *tx) {
@@ -352,55 +369,53 @@ void kio_stream_sent(kio_request *tx) {
   }
   kio_buffer_give(&stream->sched->buffers, tx->buffer);
   tx->buffer = (kio_buffer){NULL, 0};
-  if (closed && (result < 0 || part || stream->out_size > 0)) output_failed(stream, EBADF);
+  bool left_over = stream->out.size > 0 || stream->owes;
+  if (closed && (result < 0 || part || left_over)) output_failed(stream, EBADF);
   else if (result < 0) output_failed(stream, -result);
-  if (stream->out_size > 0) leave_or_hold(stream);
+  if (stream->owes) leave_soon(stream);
+  else if (stream->out.size > 0) leave_or_hold(stream);
   if (stream->writer) wake_writer(stream);
   if (stream->later) settle(stream);
+}
+
+static void send_gathered(kio_stream *stream) {
+  size_t size = stream->out.size;
+  begin_send(stream, kio_output_take(&stream->out), size);
 }
 
 /* Before the turn's kernel entry: what was gathered becomes one send, if none is in flight. */
 static void flush_output(kio_member *member) {
   kio_stream *stream = stream_of(member);
   member->held = false;
-  if (stream->sending || stream->out_size == 0) return;
-  stream->tx->buffer = stream->out;
-  send_from(stream, stream->out.data, stream->out_size);
-  stream->out = (kio_buffer){NULL, 0};
-  stream->out_size = 0;
+  if (stream->carrier->flush) stream->carrier->flush(stream);
+  else if (!stream->sending && stream->out.size > 0) send_gathered(stream);
   if (stream->writer) wake_writer(stream);
 }
 
-/* The output buffer grows by doubling up to the mark, so that small writers stay small; beyond what
-   is cached it grows once. */
-static bool grow_output(kio_stream *stream, size_t size) {
-  kio_buffers *buffers = &stream->sched->buffers;
-  if (size <= stream->out.size) return true;
-  if (size > KIO_BUFFER_MAX) size = stream->out_mark;
-  kio_buffer larger = kio_buffer_take(buffers, size);
-  if (!larger.data) return false;
-  if (stream->out_size > 0) memcpy(larger.data, stream->out.data, stream->out_size);
-  kio_buffer_give(buffers, stream->out);
-  stream->out = larger;
-  return true;
+int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size) {
+  int64_t taken = kio_output_gather(&stream->out, &stream->sched->buffers, data, size);
+  if (taken > 0) leave_or_hold(stream);
+  return taken < 0 ? -ENOMEM : taken;
 }
 
-int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size) {
-  if (stream->out_size >= stream->out_mark) return 0; /* above it: the mark was lowered */
-  size_t fits = kio_min_size(size, stream->out_mark - stream->out_size);
-  if (fits == 0) return 0;
-  if (!grow_output(stream, stream->out_size + fits)) return -ENOMEM;
-  memcpy(stream->out.data + stream->out_size, data, fits);
-  stream->out_size += fits;
-  leave_or_hold(stream);
-  return (int64_t)fits;
+void kio_stream_set_writer(kio_stream *stream, kio_task *writer) {
+  kio_assert(!writer || !stream->writer);
+  stream->writer = writer;
+}
+
+void kio_stream_end_output(kio_stream *stream) {
+  if (stream->carrier->end_output) stream->carrier->end_output(stream);
+}
+
+int kio_stream_shut(kio_stream *stream, int how) {
+  return stream->carrier->shut(stream, how);
 }
 
 void kio_stream_await_output(kio_stream *stream, kio_task *writer, bool drained) {
   kio_assert(!stream->writer);
   stream->writer = writer;
   stream->want_drained = drained;
-  if (drained && stream->out_size > 0) leave_soon(stream);
+  if (drained && stream->out.size > 0) leave_soon(stream);
 }
 
 void kio_stream_abandon_write(kio_task *writer) {

@@ -1,6 +1,6 @@
-/* A stream: a buffered byte connection on a socket, or on anything else that can be read or
-   written: a pipe, a terminal, a file from where it stands on. Knows tasks only as something to
-   wake; its Lua face is net/stream_lua.c. At most one receive and one send are in flight.
+/* A stream: a buffered byte connection. What brings its bytes and takes them away is its carrier
+   (net/carrier.h). Knows tasks only as something to wake; its Lua face is net/stream_lua.c. At most
+   one receive and one send are in flight.
    Input: what has arrived and is not yet read stays here, whatever happened to the reader.
    Output: writes are gathered and leave with the turn's one kernel entry; a writer waits only past
    the stream's mark. It may be told to hold output back until there is more. An idle stream holds
@@ -9,7 +9,8 @@
 #define KIO_NET_STREAM_H
 
 #include "base/number.h"
-#include "ring/buffer.h"
+#include "net/input.h"
+#include "net/output.h"
 #include "ring/request.h"
 #include "task/member.h"
 #include "task/task.h"
@@ -22,65 +23,50 @@ typedef enum kio_stream_state {
   KIO_STREAM_MOVED    /* the same: another stream has its descriptor now, on another thread */
 } kio_stream_state;
 
-typedef enum kio_stream_nature {
-  KIO_STREAM_SOCKET,
-  KIO_STREAM_PIPE,
-  KIO_STREAM_TERMINAL,
-  KIO_STREAM_DEVICE, /* anything else that tells when it is ready */
-  KIO_STREAM_FILE    /* always ready: it is not asked */
-} kio_stream_nature;
+typedef struct kio_carrier kio_carrier; /* net/carrier.h */
 
+/* What a plain carrier could not write yet. */
+typedef struct kio_unwritten {
+  char *at;
+  size_t size;
+} kio_unwritten;
+
+/* Written by the functions below and net/stream.c only; everybody may look. */
 typedef struct kio_stream {
-  kio_member member; /* of the scheduler it last worked on */
-  kio_sched *sched;  /* that scheduler; NULL: none, nothing is in flight */
+  kio_member member;          /* of the scheduler it last worked on */
+  kio_sched *sched;           /* that scheduler; NULL: none, nothing is in flight */
+  const kio_carrier *carrier; /* what brings its bytes and takes them away */
   int fd;
   uint32_t tenant;   /* who has had that number since: number.h */
   uint8_t state;     /* kio_stream_state */
-  uint8_t kind;      /* kio_stream_nature */
-  bool write_only;   /* no socket, and waiting for input would never end */
   uint8_t standard;  /* 1 to 3: stdin, stdout, stderr, others' too: neither shut down nor closed */
   bool later;        /* closes itself when nothing is in flight any more */
   bool dropped;      /* and then frees itself: its userdata is gone */
-  bool ended;        /* the peer has sent its last byte */
+  bool receiving;    /* rx is under way */
+  bool sending;      /* tx is under way: its buffer holds what was gathered before */
+  bool owes;         /* its carrier has bytes of its own to send */
   bool want_drained; /* `writer` waits for all output to leave, not just for room */
-  /* input: bytes [in_at, in_end) of `in` are unread */
-  kio_buffer in;
-  size_t in_at;
-  size_t in_end;
-  size_t in_want;      /* the size of the next receive; follows what arrives */
-  int in_err;          /* how the last receive failed: negative errno, told to its reader once */
-  kio_request *rx;     /* its slot for receiving, while attached */
-  bool receiving;      /* rx is under way */
-  bool in_more;        /* the last receive left bytes in the socket: the next need not wait */
-  kio_task *reader;    /* the task that reads: from parking until it has run again */
-  size_t read_max;     /* at most so many bytes it wants */
-  size_t read_taken;   /* read by format: unread bytes that earlier formats have taken */
-  size_t read_seen;    /* bytes behind them that were searched in vain */
-  int64_t read_due_ns; /* the deadline of its read */
-  int read_next;       /* the stack index of the format to be satisfied */
-  int read_last;       /* and of the last one */
-  uint8_t read_kind;   /* what net/read.c does */
-  /* output */
-  kio_buffer out; /* gathered, not yet sent: out_size bytes */
-  size_t out_size;
-  size_t out_mark; /* past so many gathered bytes a writer waits */
-  size_t out_hold; /* so many are gathered before they leave by themselves; 0: none */
-  kio_request *tx; /* its slot for sending, while attached */
-  char *out_at;    /* no socket, and not ready: what is to be written then, out_left bytes */
-  size_t out_left;
-  bool sending;         /* tx is under way: its buffer holds what was gathered before */
-  int out_err;          /* a send failed: told by every later write, flush and close */
-  kio_task *writer;     /* the task that waits for room or the end of output, likewise */
-  int64_t write_due_ns; /* the deadline of its write */
-  int64_t moved_ns;     /* when a wait for the peer, or the last step of one, began */
-  socklen_t peer_size;  /* of the peer's address */
-  char peer[];          /* that address */
+  kio_input in;      /* what has arrived and is not yet read */
+  kio_output out;    /* what was written and has not begun to leave */
+  kio_input *wire;   /* what its descriptor brings: `in`, or the input half of its carrier */
+  kio_request *rx;   /* its slot for receiving, while attached */
+  kio_request *tx;   /* its slot for sending, while attached */
+  kio_task *reader;  /* the task that reads: from parking until it has run again */
+  kio_task *writer;  /* the task that waits for room or the end of output, likewise */
+  kio_unwritten unwritten; /* the carrier's, if that is plain */
+  int64_t moved_ns;        /* when a wait for the peer, or the last step of one, began */
+  socklen_t peer_size;     /* of the peer's address; 0: it has none */
+  char peer[];             /* that address */
 } kio_stream;
 
-/* Takes over a connected socket, or with an empty address a descriptor that is none. NULL when
-   memory is out: the caller still owns fd then. */
-kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer);
-/* The other end's address. */
+/* Takes over a descriptor that suits the carrier; the address of what is no socket is empty. NULL
+   when memory is out: the caller still owns fd then. */
+kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *carrier);
+/* A closed one in place of one that changes threads; NULL when memory is out. */
+kio_stream *kio_stream_new_moved(const kio_stream *stream);
+/* The descriptor is one of the standard ones, 0 to 2, and only borrowed. */
+void kio_stream_borrow(kio_stream *stream);
+/* The other end's address; of what is no socket its size is 0. */
 kio_sockaddr kio_stream_peer(const kio_stream *stream);
 /* The Lua side lets go: close_later, then free. */
 void kio_stream_drop(kio_stream *stream);
@@ -104,12 +90,26 @@ static inline int kio_stream_attach(kio_stream *stream, kio_sched *sched) {
 void kio_stream_leave(kio_stream *stream);
 
 /* Queues a receive, for the task that is about to park as its reader. 0, -ENOMEM, or -EBADF: not
-   open for reading. Afterwards in_err, ended and the unread bytes tell what came. */
+   open for reading. Afterwards kio_stream_end_read, `ended` and the unread bytes tell what came. */
 int kio_stream_receive(kio_stream *stream, kio_task *reader);
+/* The reader runs again, and others may read: the errno its receive has ended with, told once; 0
+   for none. */
+static inline int kio_stream_end_read(kio_stream *stream) {
+  int err = -stream->in.error;
+  stream->in.error = 0;
+  stream->reader = NULL;
+  return err;
+}
+/* The task that waits for input on its own terms; NULL: it does not any more. */
+void kio_stream_set_reader(kio_stream *stream, kio_task *reader);
 /* Ends a receive early, for its parked reader. */
 void kio_stream_abandon_read(kio_task *reader);
 static inline size_t kio_stream_unread(const kio_stream *stream) {
-  return stream->in_end - stream->in_at;
+  return kio_input_unread(&stream->in);
+}
+/* The first of them; NULL when there are none. */
+static inline const char *kio_stream_bytes(const kio_stream *stream) {
+  return stream->in.buffer.data + stream->in.at;
 }
 /* Marks `size` unread bytes as read; an empty buffer is given back. There are fewer when a
    finalizer has closed the stream, or read from it, while they were made a string. */
@@ -126,38 +126,38 @@ int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size);
 /* From now on output leaves when `size` bytes have been gathered, or somebody waits for its end, or
    the run ends; with 0 it leaves in the turn it was written. */
 void kio_stream_hold(kio_stream *stream, size_t size);
-/* Whether all output has left (or never will: out_err). */
+/* Whether all output has left (or never will: out.error). */
 bool kio_stream_drained(const kio_stream *stream);
+/* The task that sends on its own terms, while nobody else may; NULL: it does not any more. */
+void kio_stream_set_writer(kio_stream *stream, kio_task *writer);
+/* The error that stops output now; 0 for none. */
+static inline int kio_stream_output_error(const kio_stream *stream) {
+  return stream->state != KIO_STREAM_OPEN ? EBADF : stream->out.error;
+}
 /* Makes the task, about to park, the writer that is woken by room or by the end of output. */
 void kio_stream_await_output(kio_stream *stream, kio_task *writer, bool drained);
 /* The kio_abandon_fn of that writer: wakes it; the output goes on leaving. */
 void kio_stream_abandon_write(kio_task *writer);
 
+/* Nothing is written any more: the carrier may have to say so. Then it has left when the output
+   has. */
+void kio_stream_end_output(kio_stream *stream);
+/* shutdown(2), when all output has left. 0, KIO_CARRIER_CLOSES or -errno. */
+int kio_stream_shut(kio_stream *stream, int how);
+/* From now on only what was written before goes on. A writer that waits is told. */
+void kio_stream_begin_close(kio_stream *stream);
+/* Output that has not left when it closes fails with `err`. */
+void kio_stream_cut_output(kio_stream *stream, int err);
 /* Nothing is in flight: closes the descriptor and gives the buffers back. */
 void kio_stream_finish(kio_stream *stream);
 /* Closes as soon as output has left and nothing is in flight; a reader or writer that waits is told
    EBADF. For those who cannot wait: finalizers, and `<close>` where Lua cannot yield. */
 void kio_stream_close_later(kio_stream *stream);
-/* The writer that waits is told that the stream closes. */
-void kio_stream_dismiss_writer(kio_stream *stream);
-
-/* ---- between net/stream.c and net/stream_plain.c only ---- */
-
-#define KIO_STREAM_CURRENT ((uint64_t)-1) /* the offset of what is read where it stands */
-
-/* Finds out what the descriptor is, which is no socket. */
-void kio_stream_look_plain(kio_stream *stream);
-/* Room at the end of the input buffer: a new one, or the unread bytes moved to the front, or a
-   larger one. 0 or -ENOMEM. */
-int kio_stream_make_room(kio_stream *stream);
-/* Lends the input buffer, if any, to the kernel, with the receive that the slot describes. */
-void kio_stream_queue_receive(kio_stream *stream);
-/* Describes the first step of a receive on what is no socket. 0, -ENOMEM or -EBADF. */
-int kio_stream_aim_plain(kio_stream *stream);
-/* What completions mean: for sockets, and for the rest. */
-void kio_stream_received(kio_request *rx);
-void kio_stream_sent(kio_request *tx);
-void kio_stream_received_plain(kio_request *rx);
-void kio_stream_sent_plain(kio_request *tx);
+/* Its number is closed without it: what is left of it ends by itself. */
+void kio_stream_close_lost(kio_stream *stream);
+/* NULL, or why it cannot change threads now; `sched` is the caller's, or NULL. */
+const char *kio_stream_may_move(kio_stream *stream, const kio_sched *sched);
+/* Nanoseconds in which nothing has moved although a task waits for the peer; 0 when none does. */
+int64_t kio_stream_idle_ns(const kio_stream *stream);
 
 #endif

@@ -30,28 +30,31 @@ const char kio_stream_tag;
 
 void kio_stream_push_empty(lua_State *L) {
   kio_stream_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-  *h = (kio_stream_handle){&kio_stream_tag, NULL, KIO_NEVER};
+  *h = (kio_stream_handle){.tag = &kio_stream_tag, .timeout_ns = KIO_NEVER};
   luaL_setmetatable(L, KIO_STREAM_TYPE);
 }
 
 bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
   kio_stream_handle *h = lua_touserdata(L, index);
-  h->stream = kio_stream_new(fd, peer);
+  h->stream = kio_stream_new(fd, peer, &kio_carrier_socket);
   if (!h->stream) kio_sched_close_fd(fd);
   return h->stream != NULL;
 }
 
+static kio_stream_handle *handle_at(lua_State *L) {
+  return lua_touserdata(L, 1);
+}
+
 static kio_stream *stream_at(lua_State *L) {
-  return ((kio_stream_handle *)lua_touserdata(L, 1))->stream;
+  return handle_at(L)->stream;
 }
 
 const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
-  static const char *const kinds[] = {"", "pipe", "terminal", "device", "file"};
   static const char *const standard[] = {"", "stdin", "stdout", "stderr"};
   kio_sockaddr peer = kio_stream_peer(stream);
   if (stream->standard) strcpy(text, standard[stream->standard]);
-  else if (stream->kind != KIO_STREAM_SOCKET) strcpy(text, kinds[stream->kind]);
-  else kio_address_text(&peer, text);
+  else if (peer.size > 0) kio_address_text(&peer, text);
+  else strcpy(text, stream->carrier->name);
   return text;
 }
 
@@ -104,7 +107,7 @@ static int park_writer(lua_State *L, kio_stream *stream, bool drained, lua_KCont
   kio_task *task = kio_sched_current()->current;
   int err = kio_stream_attach(stream, task->sched); /* output may have come from another thread */
   if (err) return kio_stream_fail(L, stream, "write", -err);
-  if (!kio_sched_timer(task->sched, task, stream->write_due_ns)) {
+  if (!kio_sched_timer(task->sched, task, handle_at(L)->due_ns)) {
     return kio_stream_fail(L, stream, "write", ENOMEM);
   }
   kio_stream_await_output(stream, task, drained);
@@ -116,12 +119,9 @@ static int park_writer(lua_State *L, kio_stream *stream, bool drained, lua_KCont
 /* The running task has waited for output: others may write again, unless a close has put itself in
    its place. */
 static void writer_resumed(kio_stream *stream, int status) {
-  if (status == LUA_YIELD && stream->writer == kio_sched_current()->current) stream->writer = NULL;
-}
-
-/* The error that stops output now; 0 for none. */
-static int output_error(const kio_stream *stream) {
-  return stream->state != KIO_STREAM_OPEN ? EBADF : stream->out_err;
+  if (status == LUA_YIELD && stream->writer == kio_sched_current()->current) {
+    kio_stream_set_writer(stream, NULL);
+  }
 }
 
 static int l_flushk(lua_State *L, int status, lua_KContext of_send) {
@@ -129,7 +129,7 @@ static int l_flushk(lua_State *L, int status, lua_KContext of_send) {
   const char *what = of_send ? "send" : "flush";
   bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
   writer_resumed(stream, status);
-  int err = output_error(stream);
+  int err = kio_stream_output_error(stream);
   if (err) return kio_stream_fail(L, stream, what, err);
   if (ended_early) return kio_stream_fail(L, stream, what, kio_stream_early_end(L, 0));
   lua_settop(L, 1);
@@ -137,7 +137,7 @@ static int l_flushk(lua_State *L, int status, lua_KContext of_send) {
 }
 
 static int flush(lua_State *L, kio_stream *stream, bool of_send) {
-  bool wait = output_error(stream) == 0 && !kio_stream_drained(stream);
+  bool wait = kio_stream_output_error(stream) == 0 && !kio_stream_drained(stream);
   if (wait) return park_writer(L, stream, true, of_send, l_flushk);
   return l_flushk(L, LUA_OK, of_send);
 }
@@ -148,7 +148,7 @@ static int l_writek(lua_State *L, int status, lua_KContext ctx) {
   kio_stream *stream = stream_at(L);
   size_t at = (size_t)ctx >> 1;
   writer_resumed(stream, status);
-  int err = output_error(stream);
+  int err = kio_stream_output_error(stream);
   if (!err && kio_sched_current()->current->wake != KIO_WAKE_DONE) err = kio_stream_early_end(L, 0);
   if (err) return write_failed(L, stream, name_of((int)(ctx & 1)), err, at);
   return write_on(L, stream, at, (int)(ctx & 1));
@@ -175,15 +175,15 @@ static int start_write(lua_State *L, int then) {
   if (lua_gettop(L) != 2 || lua_type(L, 2) != LUA_TSTRING) kio_pieces_join(L, lua_gettop(L));
   const char *data = lua_tolstring(L, 2, &size);
   if (size > KIO_IO_MAX) kio_check_data(L, 2, &size); /* which raises */
-  int err = output_error(stream);
+  int err = kio_stream_output_error(stream);
   if (err) return write_failed(L, stream, name_of(then), err, 0);
   if (stream->writer) return kio_misuse(L, "another task is writing to this stream");
   err = kio_stream_attach(stream, task->sched);
   if (err) return write_failed(L, stream, name_of(then), -err, 0);
-  bool waits = then == THEN_FLUSH || stream->out_size + size > stream->out_mark;
+  bool waits = then == THEN_FLUSH || stream->out.size + size > stream->out.mark;
   if (waits) kio_op_begin_waiting(L); /* may raise: nothing is gathered yet */
   if (waits) {
-    stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
+    h->due_ns = kio_sched_due(task->sched, h->timeout_ns);
     return write_on(L, stream, 0, then);
   }
   int64_t taken = kio_stream_gather(stream, data, size);
@@ -210,36 +210,33 @@ static int l_flush(lua_State *L) {
   int64_t due = due_of(L, h, task->sched, 2);
   if (h->stream->writer) return kio_misuse(L, "another task is writing to this stream");
   lua_settop(L, 1);
-  h->stream->write_due_ns = due;
+  h->due_ns = due;
   return flush(L, h->stream, false);
 }
 
 /* ---- ending ---- */
 
-static int shut(lua_State *L, kio_stream *stream, int how) {
-  if (shutdown(stream->fd, how) != 0) return kio_stream_fail(L, stream, "shutdown", errno);
-  lua_pushboolean(L, true);
-  return 1;
-}
-
 static int cut(lua_State *L, kio_stream *stream);
 
-/* What is no socket has no halves: without its output it is closed. */
-static int shut_plain(lua_State *L, kio_stream *stream) {
-  stream->state = KIO_STREAM_CLOSING;
-  kio_stream_dismiss_writer(stream);
-  return cut(L, stream);
+static int shut(lua_State *L, kio_stream *stream, int how) {
+  int err = kio_stream_shut(stream, how);
+  if (err < 0) return kio_stream_fail(L, stream, "shutdown", -err);
+  if (err == KIO_CARRIER_CLOSES) {
+    kio_stream_begin_close(stream);
+    return cut(L, stream);
+  }
+  lua_pushboolean(L, true);
+  return 1;
 }
 
 static int l_shutdownk(lua_State *L, int status, lua_KContext how) {
   kio_stream *stream = stream_at(L);
   bool ended_early = status == LUA_YIELD && !kio_stream_drained(stream);
   writer_resumed(stream, status);
-  int err = output_error(stream);
+  int err = kio_stream_output_error(stream);
   if (err) return kio_stream_fail(L, stream, "shutdown", err);
   if (ended_early) return kio_stream_fail(L, stream, "shutdown", kio_stream_early_end(L, 0));
-  bool plain = stream->kind != KIO_STREAM_SOCKET;
-  return plain ? shut_plain(L, stream) : shut(L, stream, (int)how);
+  return shut(L, stream, (int)how);
 }
 
 /* stream:shutdown(["read" | "write" | "both"]) -> true; output leaves before writing ends */
@@ -253,14 +250,15 @@ static int l_shutdown(lua_State *L) {
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "shutdown", EBADF);
   if (how == SHUT_RD) return shut(L, stream, how);
   if (stream->writer) return kio_misuse(L, "another task is writing to this stream");
-  stream->write_due_ns = kio_sched_due(task->sched, h->timeout_ns);
+  h->due_ns = kio_sched_due(task->sched, h->timeout_ns);
+  kio_stream_end_output(stream);
   if (kio_stream_drained(stream)) return l_shutdownk(L, LUA_OK, how);
   return park_writer(L, stream, true, how, l_shutdownk);
 }
 
 static int close_done(lua_State *L, kio_stream *stream) {
   kio_stream_finish(stream);
-  if (stream->out_err) return kio_stream_fail(L, stream, "close", stream->out_err);
+  if (stream->out.error) return kio_stream_fail(L, stream, "close", stream->out.error);
   lua_pushboolean(L, true);
   return 1;
 }
@@ -273,10 +271,9 @@ static int l_close_cutk(lua_State *L, int status, lua_KContext fd) {
 
 /* Its number is closed without it: what is left of it ends by itself. */
 static int close_lost(lua_State *L, kio_stream *stream) {
-  bool lost_output = stream->out_err != 0;
+  bool lost_output = stream->out.error != 0;
   if (lost_output) kio_stream_fail(L, stream, "close", EBADF);
-  kio_stream_close_later(stream);
-  stream->state = KIO_STREAM_CLOSED;
+  kio_stream_close_lost(stream);
   return lost_output ? 3 : (lua_pushboolean(L, true), 1);
 }
 
@@ -302,7 +299,7 @@ static int l_close_flushedk(lua_State *L, int status, lua_KContext ctx) {
   writer_resumed(stream, status);
   int early = kio_task_is_cancelled(task) ? ECANCELED : ETIMEDOUT;
   bool late = !kio_stream_drained(stream) && stream->state == KIO_STREAM_CLOSING;
-  if (late) stream->out_err = early;
+  if (late) kio_stream_cut_output(stream, early);
   return cut(L, stream);
 }
 
@@ -325,9 +322,9 @@ static int l_close(lua_State *L) {
   kio_task *task = kio_op_begin_closing(L);
   int64_t due = due_of(L, h, task->sched, 2);
   if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1); /* meanwhile */
-  stream->write_due_ns = kio_task_is_cancelled(task) ? task->sched->now_ns : due;
-  stream->state = KIO_STREAM_CLOSING;
-  kio_stream_dismiss_writer(stream);
+  h->due_ns = kio_task_is_cancelled(task) ? task->sched->now_ns : due;
+  kio_stream_begin_close(stream);
+  kio_stream_end_output(stream);
   if (!kio_stream_drained(stream)) return park_writer(L, stream, true, 0, l_close_flushedk);
   return cut(L, stream);
 }
@@ -352,7 +349,7 @@ static int l_peer(lua_State *L) {
   kio_stream *stream = kio_stream_check(L)->stream;
   kio_takes(L, 1);
   kio_sockaddr peer = kio_stream_peer(stream);
-  if (stream->kind != KIO_STREAM_SOCKET) return kio_stream_fail(L, stream, "peer", ENOTSOCK);
+  if (peer.size == 0) return kio_stream_fail(L, stream, "peer", ENOTSOCK);
   return kio_push_address(L, &peer);
 }
 
@@ -399,8 +396,7 @@ static int l_tostring(lua_State *L) {
   kio_stream_handle *h = luaL_checkudata(L, 1, KIO_STREAM_TYPE);
   if (!h->stream) return (lua_pushliteral(L, KIO_STREAM_TYPE " (not connected)"), 1);
   lua_pushfstring(L, KIO_STREAM_TYPE " (fd %d, %s, %s%s)", h->stream->fd, states[h->stream->state],
-                  h->stream->kind == KIO_STREAM_SOCKET ? "peer " : "",
-                  kio_stream_peer_text(h->stream, text));
+                  h->stream->peer_size > 0 ? "peer " : "", kio_stream_peer_text(h->stream, text));
   kio_trace_escape(L, KIO_ESCAPE_NAME);
   return 1;
 }

@@ -5,6 +5,8 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "net/carrier.h"
+#include "net/read.h"
 #include "net/stream.h"
 #include "op/handle.h"
 #include "system/address.h"
@@ -12,16 +14,19 @@
 /* Pushes a userdata for a stream that does not exist yet, so that nothing can fail on the Lua side
    once there is a descriptor. */
 void kio_stream_push_empty(lua_State *L);
-/* Gives the userdata at `index` its stream, made of fd; false when memory is out (fd is closed). */
+/* Gives the userdata at `index` its stream, made of the connected socket fd; false when memory is
+   out (fd is closed). */
 bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer);
 
 #define KIO_STREAM_TYPE "kio.Stream"
 
 /* What the userdata holds. */
 typedef struct kio_stream_handle {
-  const void *tag;    /* &kio_stream_tag: tells the type faster than the metatable does */
-  kio_stream *stream; /* NULL: never connected */
-  int64_t timeout_ns; /* of operations that name none */
+  const void *tag;     /* &kio_stream_tag: tells the type faster than the metatable does */
+  kio_stream *stream;  /* NULL: never connected */
+  int64_t timeout_ns;  /* of operations that name none */
+  int64_t due_ns;      /* the deadline of the write that is under way */
+  kio_reading reading; /* the read that is under way */
 } kio_stream_handle;
 
 extern const char kio_stream_tag;
@@ -45,6 +50,5 @@ const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS
 
 extern const luaL_Reg kio_stream_methods[];     /* writing, ending and the rest */
 extern const luaL_Reg kio_stream_metamethods[]; /* what the collector and `<close>` call */
-extern const luaL_Reg kio_read_methods[];       /* net/read.c: reading by format */
 
 #endif

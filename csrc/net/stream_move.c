@@ -11,30 +11,19 @@ typedef struct moved_stream {
 } moved_stream;
 
 static moved_stream *new_spare(const kio_stream *stream) {
-  kio_sockaddr peer = kio_stream_peer(stream);
   moved_stream *spare = kio_memory_new(sizeof *spare);
   if (!spare) return NULL;
-  spare->stream = kio_stream_new(-1, &peer);
-  if (!spare->stream) {
-    kio_memory_free(spare);
-    return NULL;
-  }
-  spare->stream->state = KIO_STREAM_MOVED;
-  return spare;
+  spare->stream = kio_stream_new_moved(stream);
+  if (spare->stream) return spare;
+  kio_memory_free(spare);
+  return NULL;
 }
 
 static const char *prepare(lua_State *L, int index, void **spare) {
   kio_stream *stream = ((kio_stream_handle *)lua_touserdata(L, index))->stream;
-  const kio_sched *sched = kio_sched_here();
   if (!stream) return "it was never connected";
-  kio_stream_look(stream);
-  if (stream->state == KIO_STREAM_MOVED) return "it was handed over before";
-  if (stream->state != KIO_STREAM_OPEN) return "it is closed";
-  if (stream->reader) return "a task is reading from it";
-  if (stream->writer) return "a task is writing to it";
-  if (stream->sched && stream->sched != sched) return "it belongs to another loop";
-  if (stream->sending) return "its output is still leaving: flush it first";
-  if (sched && kio_desc_busy(&sched->descs, stream->fd)) return "an operation on it is under way";
+  const char *why = kio_stream_may_move(stream, kio_sched_here());
+  if (why) return why;
   *spare = new_spare(stream);
   return *spare ? NULL : "not enough memory";
 }
@@ -59,7 +48,7 @@ static void take(lua_State *L, void *object) {
   h->timeout_ns = moved->timeout_ns;
   kio_memory_free(moved);
   /* Output leaves at once. When memory is out, then with the next operation. */
-  if (sched && stream->out_size > 0) kio_stream_attach(stream, sched);
+  if (sched && stream->out.size > 0) kio_stream_attach(stream, sched);
 }
 
 static void drop(void *object) {
@@ -76,7 +65,7 @@ static void restore(lua_State *L, int index, void *object) {
   h->stream = moved->stream;
   kio_stream_drop(left);
   kio_memory_free(moved);
-  if (sched && h->stream->out_size > 0) kio_stream_attach(h->stream, sched);
+  if (sched && h->stream->out.size > 0) kio_stream_attach(h->stream, sched);
 }
 
 const kio_handle_kind kio_stream_kind = {KIO_STREAM_TYPE, prepare, give, take, drop, restore};

@@ -101,7 +101,7 @@ static int make_streams(lua_State *L, stdio *all) {
   for (int i = 0; i < 3; i++) {
     if (all[i].ours < 0) continue;
     kio_stream_handle *h = lua_touserdata(L, STREAMS + i);
-    h->stream = kio_stream_new(all[i].ours, &nobody);
+    h->stream = kio_stream_new(all[i].ours, &nobody, kio_carrier_of(all[i].ours));
     if (!h->stream) return -ENOMEM;
     all[i].ours = -1;
   }

@@ -1,0 +1,63 @@
+/* What brings a stream's bytes and takes them away: a socket, or something plain (a pipe, a
+   terminal, a device, a file). The interface that net/stream.c works through, and what it gives its
+   carriers to work with. Only a carrier knows what the descriptor is. */
+#ifndef KIO_NET_CARRIER_H
+#define KIO_NET_CARRIER_H
+
+#include "net/stream.h"
+
+enum {
+  KIO_CARRIER_CLOSES = 1, /* of `shut`: it has no halves, and is to be closed */
+  KIO_CARRIER_HAS = 1     /* of `aim`: there is more already, and the next flush brings it */
+};
+
+struct kio_carrier {
+  const char *name; /* "socket", "pipe", ...: what a stream without a peer's address is called */
+  /* Whether the stream's bytes are the descriptor's: then the kernel may move them past us. */
+  bool direct;
+  /* Takes the stream's slots. 0, -EBADF or -ENOMEM. */
+  int (*attach)(kio_stream *stream, kio_sched *sched);
+  /* The stream goes off its scheduler, whose count of buffers they leave; NULL: it has none. */
+  void (*leave)(kio_stream *stream);
+  /* Describes a receive in the slot for it. 0, KIO_CARRIER_HAS, -ENOMEM, -EBADF or another
+     -errno. */
+  int (*aim)(kio_stream *stream);
+  /* The slot for receiving has completed: stream->wire has what it brought. NULL: it is the
+     stream's input, and the reader is woken. */
+  void (*arrived)(kio_stream *stream);
+  /* Nothing is being sent, and something is gathered, or owed: it begins to leave. NULL: one send
+     takes all that is gathered. */
+  void (*flush)(kio_stream *stream);
+  /* Nothing is gathered any more after what is: it may have to say so. NULL: it need not. */
+  void (*end_output)(kio_stream *stream);
+  /* shutdown(2), when all output has left. 0, KIO_CARRIER_CLOSES or -errno. */
+  int (*shut)(kio_stream *stream, int how);
+  /* NULL, or why it cannot change threads. NULL: it always can. */
+  const char *(*may_move)(const kio_stream *stream);
+  /* Its own words for an error of the stream's; NULL: the usual ones. NULL: it has none. */
+  const char *(*why)(const kio_stream *stream, int err);
+  /* The stream is closed: frees what the carrier holds; `buffers` NULL: their set is gone. NULL: it
+     holds nothing. */
+  void (*fini)(kio_stream *stream, kio_buffers *buffers);
+};
+
+extern const kio_carrier kio_carrier_socket; /* net/carrier_socket.c */
+/* The carrier of a descriptor that is no socket. */
+const kio_carrier *kio_carrier_of(int fd);
+
+/* ---- what a carrier works with: net/stream.c ---- */
+
+#define KIO_STREAM_CURRENT ((uint64_t)-1) /* the offset of what is read where it stands */
+
+/* Takes both slots, one for each way. 0, -EBADF or -ENOMEM. */
+int kio_stream_take_slots(kio_stream *stream, kio_sched *sched, const kio_op ops[2],
+                          const kio_done_fn done[2]);
+/* The buffer that the slot has had lies in stream->wire again. */
+void kio_stream_take_back(kio_stream *stream);
+/* Lends the wire's buffer, if any, to the kernel, with the receive that the slot describes. */
+void kio_stream_begin_receive(kio_stream *stream);
+/* The usual ends of what the slots have begun. */
+void kio_stream_received(kio_request *rx);
+void kio_stream_sent(kio_request *tx);
+
+#endif

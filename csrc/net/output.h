@@ -1,0 +1,40 @@
+/* The output half of a stream: bytes that were written and have not begun to leave. Knows nothing
+   of where they go, nor of who has written them. */
+#ifndef KIO_NET_OUTPUT_H
+#define KIO_NET_OUTPUT_H
+
+#include <string.h>
+
+#include "ring/buffer.h"
+
+typedef struct kio_output {
+  kio_buffer buffer; /* gathered: `size` bytes */
+  size_t size;       /* how many */
+  size_t mark;       /* past so many gathered bytes a writer waits */
+  size_t hold;       /* so many are gathered before they leave by themselves; 0: none */
+  int error;         /* a send failed: told by every later write, flush and close */
+} kio_output;
+
+/* Makes the buffer larger, so that it has room for `size` bytes. False when memory is out. */
+bool kio_output_grow(kio_output *out, kio_buffers *buffers, size_t size);
+/* Gathers as many bytes as fit below the mark; how many, or -1 when memory is out. */
+static inline int64_t kio_output_gather(kio_output *out, kio_buffers *buffers, const char *data,
+                                        size_t size) {
+  if (out->size >= out->mark) return 0; /* above it: the mark was lowered */
+  size_t fits = kio_min_size(size, out->mark - out->size), sum = out->size + fits;
+  if (sum > out->buffer.size && !kio_output_grow(out, buffers, sum)) return -1;
+  if (fits > 0) memcpy(out->buffer.data + out->size, data, fits);
+  out->size = sum;
+  return (int64_t)fits;
+}
+/* What is gathered belongs to the caller from now on. */
+static inline kio_buffer kio_output_take(kio_output *out) {
+  kio_buffer buffer = out->buffer;
+  out->buffer = (kio_buffer){NULL, 0};
+  out->size = 0;
+  return buffer;
+}
+/* Drops what is gathered; `buffers` NULL: its set is gone. */
+void kio_output_drop(kio_output *out, kio_buffers *buffers);
+
+#endif

@@ -1,4 +1,4 @@
--- A server of files over HTTP: kio.sendfile moves them from file to socket without making strings.
+-- A server of files over HTTP: send_file moves them from file to socket without making strings.
 -- Given a folder and an address it serves there; else one folder to one client, itself.
 -- Run: lua5.4 examples/static.lua [folder address]
 -- expect: 200 300000 bytes, all of them right
@@ -19,8 +19,7 @@ local function serve(stream, root)
   local file <close> = kio.fs.open(root .. target)
   if not file then return head(stream, 404, 0) end
   head(stream, 200, file:stat().size)
-  stream:flush() -- what follows goes past the stream's own output
-  assert(kio.sendfile(stream:fd(), file:fd()))
+  assert(stream:send_file(file))
 end
 
 local function get(address, target)

@@ -177,7 +177,7 @@ static int start_write(lua_State *L, int then) {
   if (size > KIO_IO_MAX) kio_check_data(L, 2, &size); /* which raises */
   int err = kio_stream_output_error(stream);
   if (err) return write_failed(L, stream, name_of(then), err, 0);
-  if (stream->writer) return kio_misuse(L, "another task is writing to this stream");
+  if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
   err = kio_stream_attach(stream, task->sched);
   if (err) return write_failed(L, stream, name_of(then), -err, 0);
   bool waits = then == THEN_FLUSH || stream->out.size + size > stream->out.mark;
@@ -208,7 +208,7 @@ static int l_flush(lua_State *L) {
   kio_takes(L, 2);
   kio_task *task = kio_op_begin(L);
   int64_t due = due_of(L, h, task->sched, 2);
-  if (h->stream->writer) return kio_misuse(L, "another task is writing to this stream");
+  if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
   lua_settop(L, 1);
   h->due_ns = due;
   return flush(L, h->stream, false);
@@ -249,7 +249,7 @@ static int l_shutdown(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "shutdown", EBADF);
   if (how == SHUT_RD) return shut(L, stream, how);
-  if (stream->writer) return kio_misuse(L, "another task is writing to this stream");
+  if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
   h->due_ns = kio_sched_due(task->sched, h->timeout_ns);
   kio_stream_end_output(stream);
   if (kio_stream_drained(stream)) return l_shutdownk(L, LUA_OK, how);

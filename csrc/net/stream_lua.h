@@ -27,6 +27,7 @@ typedef struct kio_stream_handle {
   int64_t timeout_ns;  /* of operations that name none */
   int64_t due_ns;      /* the deadline of the write that is under way */
   kio_reading reading; /* the read that is under way */
+  bool reserved;       /* its output is somebody's own: stream:send_file */
 } kio_stream_handle;
 
 extern const char kio_stream_tag;
@@ -40,6 +41,10 @@ static inline kio_stream_handle *kio_stream_check(lua_State *L) {
   if (!h->stream) luaL_argerror(L, 1, "a stream that was never connected");
   kio_stream_look(h->stream);
   return h;
+}
+/* Whether somebody is writing already. */
+static inline bool kio_stream_is_taken(const kio_stream_handle *h) {
+  return h->stream->writer || h->reserved;
 }
 /* Pushes nil, "what peer: message", code; returns 3. */
 int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err);

@@ -20,8 +20,10 @@ static moved_stream *new_spare(const kio_stream *stream) {
 }
 
 static const char *prepare(lua_State *L, int index, void **spare) {
-  kio_stream *stream = ((kio_stream_handle *)lua_touserdata(L, index))->stream;
+  const kio_stream_handle *h = lua_touserdata(L, index);
+  kio_stream *stream = h->stream;
   if (!stream) return "it was never connected";
+  if (h->reserved) return "a task is writing to it";
   const char *why = kio_stream_may_move(stream, kio_sched_here());
   if (why) return why;
   *spare = new_spare(stream);

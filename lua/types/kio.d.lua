@@ -761,6 +761,19 @@ function kio.descriptor_freed() end
 ---@return number seconds 0 when no task does
 function kio.stream_idle(stream) end
 
+---What a method of a stream needs to know that sends on its own.
+---@param stream kio.Stream
+---@return boolean direct whether the stream's bytes are its descriptor's
+---@return string name what messages call it
+---@return number? timeout its own, in seconds
+---@return integer mark bytes it gathers before a writer waits
+function kio.stream_way(stream) end
+
+---Keeps others from writing to a stream, or no longer; raises when another task writes.
+---@param stream kio.Stream
+---@param reserve boolean
+function kio.stream_reserve(stream, reserve) end
+
 ---@return integer turns of the loop so far
 function kio.turn() end
 

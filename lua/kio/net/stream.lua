@@ -1,7 +1,11 @@
 ---The methods of streams that are written in Lua.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
-local own = require "kio.core".own
+local core = require "kio.core"
+local transfer = require "kio.bytes.transfer"
+
+local own = core.own
+local left = transfer.left
 
 ---@class kio.Stream
 local Stream = {}
@@ -44,6 +48,86 @@ function Stream:chunks(max, options, ...)
   end
   options = check.options(options, 2, "chunks", CHUNKS, ...)
   return function() return value_or_raise(self:recv(max, options)) end
+end
+
+-- ---- files ----
+
+-- While it lives nobody else writes to the stream. A coroutine that an error has ended runs no
+-- __close unless somebody closes it.
+local Reserved = {}
+
+function Reserved.__gc(self)
+  if self.stream then own.stream_reserve(self.stream, false) end
+  self.stream = nil
+end
+
+Reserved.__close = Reserved.__gc
+
+local function reserve(stream)
+  own.stream_reserve(stream, true)
+  return setmetatable({ stream = stream }, Reserved)
+end
+
+-- The words of an operation on descriptors, or on the stream, about this one.
+local function fail(text, message, code, done)
+  message = string.match(message, "^%a[%w_]* .-: (.*)$") or message
+  return nil, string.format("send_file %s: %s", text, message), code, done
+end
+
+-- Through memory: what has been read passes through the stream as any output.
+local function copy(stream, fd, offset, count, due, mark)
+  local done = 0
+  while done < count do
+    local size = math.min(count - done, mark)
+    local data, message, code = core.pread(fd, size, offset + done, left(due))
+    if message then return nil, message, code, done end
+    if not data then break end
+    local sent
+    sent, message, code = stream:write(data)
+    if sent then sent, message, code = stream:flush(left(due)) end
+    if not sent then return nil, message, code, done end
+    done = done + #data
+  end
+  return done
+end
+
+---Sends a part of an open file: `count` bytes from `offset` on, or what there is of them; how many
+---that was. Output that was written before leaves before. No string is made of them where the
+---stream's bytes are its descriptor's; else they pass through the stream as any output does. The
+---file's position stays. Nobody else may write to the stream meanwhile.
+---@async
+---@param file kio.File
+---@param offset? integer default 0: its first byte
+---@param count? integer default: all that follows
+---@param options? kio.Options default: the stream's own timeout
+---@return integer? count, string? message, string? code, integer? sent
+function Stream:send_file(file, offset, count, options, ...)
+  check.self(self, "kio.Stream", "send_file")
+  local meta = getmetatable(file)
+  if type(meta) ~= "table" or rawget(meta, "__name") ~= "kio.File" then
+    check.refuse(1, "send_file", "kio.File expected, got " .. check.kind(file))
+  end
+  offset = offset ~= nil and check.count(offset, 2, "send_file") or 0
+  count = count ~= nil and check.count(count, 3, "send_file") or math.maxinteger - offset
+  options = check.options(options, 4, "send_file", CHUNKS, ...)
+  local direct, text, timeout, mark = own.stream_way(self)
+  local due = transfer.deadline_of(options and options.timeout and options or { timeout = timeout })
+  local fd, window = self:fd(), file.window
+  local flushed, message, code = self:flush(left(due))
+  if not flushed then return fail(text, message, code, 0) end
+  if not window.fd then return fail(text, "send_file: the file is closed", "EBADF", 0) end
+  if not window.seekable then return fail(text, "send_file: illegal seek", "ESPIPE", 0) end
+  if not fd then return fail(text, "send_file: the stream is closed", "EBADF", 0) end
+  local sent, done
+  if direct then
+    local _ <close> = reserve(self)
+    sent, message, code, done =
+      transfer.run(own.name_fd(fd), window.fd, offset, count, due)
+  else
+    sent, message, code, done = copy(self, window.fd, offset, count, due, mark)
+  end
+  if not sent then return fail(text, message, code, done) end
+  return sent
 end
 
 return Stream

@@ -9,6 +9,7 @@
 #include "run/state.h"
 #include "task/result.h"
 #include "test/codec.h"
+#include "test/filter.h"
 
 /* Room after room; NULL ends the list. */
 static void register_all(lua_State *L, const luaL_Reg *const rooms[]) {
@@ -26,13 +27,11 @@ static const luaL_Reg *const public_rooms[] = {
 };
 
 static const luaL_Reg *const own_rooms[] = {
-    kio_path_own,    kio_plain_own,    kio_dir_own,      kio_misuse_own,
-    kio_task_own,    kio_queue_own,    kio_scope_own,    kio_rig_own,
-    kio_inspect_own, kio_read_own,     kio_listener_own, kio_net_own,
-    kio_serve_own,   kio_standard_own, kio_fds_own,      kio_adopt_own,
-    kio_udp_own,     kio_resolve_own,  kio_process_own,  kio_signal_own,
-    kio_channel_own, kio_event_own,    kio_thread_own,   kio_stream_own,
-    NULL,
+    kio_path_own,     kio_plain_own, kio_dir_own,     kio_misuse_own,   kio_task_own,
+    kio_queue_own,    kio_scope_own, kio_rig_own,     kio_inspect_own,  kio_read_own,
+    kio_listener_own, kio_net_own,   kio_serve_own,   kio_standard_own, kio_fds_own,
+    kio_adopt_own,    kio_udp_own,   kio_resolve_own, kio_process_own,  kio_signal_own,
+    kio_channel_own,  kio_event_own, kio_thread_own,  kio_stream_own,   NULL,
 };
 
 /* Two files of this library in one state would share metatables, but neither the functions in them
@@ -69,6 +68,7 @@ static void open_types(lua_State *L) {
   kio_rig_open(L);
   kio_call_open(L);
   kio_fds_open(L);
+  kio_filter_open(L);
   kio_errand_open(L);
   kio_runtime_open(L);
   kio_await_open(L);
@@ -107,6 +107,7 @@ int luaopen_kio_core(lua_State *L) {
   kio_globals_open(L);
 #ifdef KIO_TEST
   kio_test_codec_open(L);
+  kio_test_filter_open(L);
 #endif
   return 1;
 }

@@ -41,6 +41,7 @@ build = {
         "csrc/core.c",
         "csrc/net/acceptor.c",
         "csrc/net/adopt.c",
+        "csrc/net/carrier_filter.c",
         "csrc/net/carrier_plain.c",
         "csrc/net/carrier_socket.c",
         "csrc/net/connection.c",

@@ -1,6 +1,6 @@
-/* What brings a stream's bytes and takes them away: a socket, or something plain (a pipe, a
-   terminal, a device, a file). The interface that net/stream.c works through, and what it gives its
-   carriers to work with. Only a carrier knows what the descriptor is. */
+/* What brings a stream's bytes and takes them away: a socket, something plain (a pipe, a terminal,
+   a device, a file), or a filter over one of these. The interface that net/stream.c works through,
+   and what it gives its carriers to work with. Only a carrier knows what the descriptor is. */
 #ifndef KIO_NET_CARRIER_H
 #define KIO_NET_CARRIER_H
 
@@ -32,6 +32,8 @@ struct kio_carrier {
   void (*end_output)(kio_stream *stream);
   /* shutdown(2), when all output has left. 0, KIO_CARRIER_CLOSES or -errno. */
   int (*shut)(kio_stream *stream, int how);
+  /* The carrier that it works over. NULL: it is none over another. */
+  const kio_carrier *(*under)(const kio_stream *stream);
   /* NULL, or why it cannot change threads. NULL: it always can. */
   const char *(*may_move)(const kio_stream *stream);
   /* Its own words for an error of the stream's; NULL: the usual ones. NULL: it has none. */
@@ -56,6 +58,21 @@ int kio_stream_take_slots(kio_stream *stream, kio_sched *sched, const kio_op ops
 void kio_stream_take_back(kio_stream *stream);
 /* Lends the wire's buffer, if any, to the kernel, with the receive that the slot describes. */
 void kio_stream_begin_receive(kio_stream *stream);
+/* Sends `size` bytes of a buffer, which belongs to the slot from now on. */
+void kio_stream_begin_send(kio_stream *stream, kio_buffer buffer, size_t size);
+/* The carrier has bytes of its own to send: `flush` is called. */
+void kio_stream_owe(kio_stream *stream);
+/* It has sent those, but for others that it owes still. */
+void kio_stream_owe_no_more(kio_stream *stream, bool still);
+/* What is gathered is lost, and each further write fails with `err`. */
+void kio_stream_output_failed(kio_stream *stream, int err);
+/* Wakes the reader, who looks at the unread bytes, `ended` and `error`: a receive has ended. */
+void kio_stream_arrived(kio_stream *stream);
+/* Wakes the reader that waits although no receive is under way. */
+void kio_stream_wake_reader(kio_stream *stream);
+/* From now on it is this carrier; `wire` is what the descriptor brings. Not the stream's own input:
+   that begins anew. */
+void kio_stream_set_carrier(kio_stream *stream, const kio_carrier *carrier, kio_input *wire);
 /* The usual ends of what the slots have begun. */
 void kio_stream_received(kio_request *rx);
 void kio_stream_sent(kio_request *tx);

@@ -20,3 +20,11 @@ void kio_output_drop(kio_output *out, kio_buffers *buffers) {
   if (buffers) kio_buffer_give(buffers, buffer);
   else kio_buffer_drop(buffer);
 }
+
+void kio_output_consume(kio_output *out, kio_buffers *buffers, size_t size) {
+  kio_assert(size <= out->size);
+  if (size == 0) return;
+  out->size -= size;
+  if (out->size == 0) kio_output_drop(out, buffers);
+  else memmove(out->buffer.data, out->buffer.data + size, out->size);
+}

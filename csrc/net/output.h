@@ -36,5 +36,7 @@ static inline kio_buffer kio_output_take(kio_output *out) {
 }
 /* Drops what is gathered; `buffers` NULL: its set is gone. */
 void kio_output_drop(kio_output *out, kio_buffers *buffers);
+/* The first `size` bytes have left: the others move to the front. */
+void kio_output_consume(kio_output *out, kio_buffers *buffers, size_t size);
 
 #endif

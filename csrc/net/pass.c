@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "net/carrier_filter.h"
 #include "net/sockopt.h"
 #include "net/stream_lua.h"
 #include "net/udp.h"
@@ -78,6 +79,13 @@ static int64_t usual_timeout(lua_State *L) {
 
 static int64_t due_of(lua_State *L, int options, kio_sched *sched) {
   return kio_sched_due(sched, kio_op_timeout_or(L, options, usual_timeout(L)));
+}
+
+/* What is passed would go round the bytes of the stream. */
+static const char through_filter[] = "descriptors cannot pass through the stream's filter";
+
+static bool is_filtered(lua_State *L) {
+  return !udp_at(L) && kio_filter_name(kio_stream_check(L)->stream);
 }
 
 /* ---- waiting ---- */
@@ -252,6 +260,7 @@ static int l_fds_send(lua_State *L) {
   if (stream && kio_stream_is_taken(lua_touserdata(L, HANDLE))) {
     return kio_misuse(L, "another task is writing to this stream");
   }
+  if (is_filtered(L)) return (keep(p, 0), fail_saying(L, "send_fds", "EOPNOTSUPP", through_filter));
   err = attach(L, task->sched);
   if (err) return end_sending(L, p, -err);
   if (stream && !kio_stream_drained(stream)) return (lua_pushboolean(L, false), 1);
@@ -423,6 +432,7 @@ static int l_recv_fds(lua_State *L) {
   if (udp ? udp->receiving : stream->reader != NULL) {
     return kio_misuse(L, "another task is reading from this socket");
   }
+  if (is_filtered(L)) return fail_saying(L, "recv_fds", "EOPNOTSUPP", through_filter);
   int err = attach(L, task->sched);
   if (err) return fail(L, "recv_fds", -err);
   if (stream && kio_stream_unread(stream) > 0) return push_unread(L, stream, max);

@@ -50,9 +50,19 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *
   return stream;
 }
 
+const kio_carrier *kio_stream_bottom(const kio_stream *stream) {
+  return stream->carrier->under ? stream->carrier->under(stream) : stream->carrier;
+}
+
+void kio_stream_set_carrier(kio_stream *stream, const kio_carrier *carrier, kio_input *wire) {
+  stream->carrier = carrier;
+  stream->wire = wire;
+  if (wire != &stream->in) stream->in = (kio_input){.want = KIO_BUFFER_MIN};
+}
+
 kio_stream *kio_stream_new_moved(const kio_stream *stream) {
   kio_sockaddr peer = kio_stream_peer(stream);
-  kio_stream *left = kio_stream_new(-1, &peer, stream->carrier);
+  kio_stream *left = kio_stream_new(-1, &peer, kio_stream_bottom(stream));
   if (left) left->state = KIO_STREAM_MOVED;
   return left;
 }
@@ -132,8 +142,14 @@ static void detach(kio_member *member) {
   if (stream->later) settle(stream);
 }
 
+void kio_stream_wake_reader(kio_stream *stream) {
+  kio_task *reader = stream->reader;
+  if (reader && reader->status == KIO_TASK_WAITING && !reader->request) kio_task_wake(reader);
+}
+
 void kio_stream_finish(kio_stream *stream) {
   kio_assert(!stream->receiving && !stream->sending);
+  kio_stream_wake_reader(stream); /* one without a receive */
   kio_sched *sched = stream->sched;
   kio_buffers *buffers = sched ? &sched->buffers : NULL;
   kio_input_drop(&stream->in, buffers);
@@ -244,8 +260,7 @@ void kio_stream_take_back(kio_stream *stream) {
   stream->receiving = false;
 }
 
-/* Wakes the reader, who looks at the unread bytes, `ended` and `error`. */
-static void arrived(kio_stream *stream) {
+void kio_stream_arrived(kio_stream *stream) {
   kio_assert(stream->reader);
   kio_task_wake(stream->reader);
   if (stream->later) settle(stream);
@@ -263,7 +278,7 @@ void kio_stream_received(kio_request *rx) {
   if (result == 0 && !closed) in->ended = true;
   if (kio_input_unread(in) == 0) kio_input_consume(in, &stream->sched->buffers, 0);
   if (stream->carrier->arrived) stream->carrier->arrived(stream);
-  else arrived(stream);
+  else kio_stream_arrived(stream);
 }
 
 int kio_stream_put_back(kio_stream *stream, const char *data, size_t size) {
@@ -298,6 +313,7 @@ void kio_stream_set_reader(kio_stream *stream, kio_task *reader) {
 
 void kio_stream_abandon_read(kio_task *reader) {
   kio_stream *stream = reader->subject;
+  if (!stream->receiving) return; /* it is woken with this turn's flush */
   kio_ring_cancel(&stream->sched->ring, stream->rx, kio_task_is_due(reader));
 }
 
@@ -332,7 +348,7 @@ void kio_stream_hold(kio_stream *stream, size_t size) {
 }
 
 /* A failed send takes everything gathered with it: later bytes must not pass earlier ones. */
-static void output_failed(kio_stream *stream, int err) {
+void kio_stream_output_failed(kio_stream *stream, int err) {
   if (!stream->out.error)
     stream->out.error = err; /* a close that has cut it off knows better why */
   stream->owes = false;
@@ -350,7 +366,7 @@ static void send_from(kio_stream *stream, char *at, size_t size) {
   kio_ring_queue(&stream->sched->ring, tx);
 }
 
-static void begin_send(kio_stream *stream, kio_buffer buffer, size_t size) {
+void kio_stream_begin_send(kio_stream *stream, kio_buffer buffer, size_t size) {
   kio_assert(!stream->sending && size <= buffer.size);
   stream->tx->buffer = buffer;
   send_from(stream, buffer.data, size);
@@ -370,8 +386,8 @@ void kio_stream_sent(kio_request *tx) {
   kio_buffer_give(&stream->sched->buffers, tx->buffer);
   tx->buffer = (kio_buffer){NULL, 0};
   bool left_over = stream->out.size > 0 || stream->owes;
-  if (closed && (result < 0 || part || left_over)) output_failed(stream, EBADF);
-  else if (result < 0) output_failed(stream, -result);
+  if (closed && (result < 0 || part || left_over)) kio_stream_output_failed(stream, EBADF);
+  else if (result < 0) kio_stream_output_failed(stream, -result);
   if (stream->owes) leave_soon(stream);
   else if (stream->out.size > 0) leave_or_hold(stream);
   if (stream->writer) wake_writer(stream);
@@ -380,7 +396,7 @@ void kio_stream_sent(kio_request *tx) {
 
 static void send_gathered(kio_stream *stream) {
   size_t size = stream->out.size;
-  begin_send(stream, kio_output_take(&stream->out), size);
+  kio_stream_begin_send(stream, kio_output_take(&stream->out), size);
 }
 
 /* Before the turn's kernel entry: what was gathered becomes one send, if none is in flight. */
@@ -390,6 +406,16 @@ static void flush_output(kio_member *member) {
   if (stream->carrier->flush) stream->carrier->flush(stream);
   else if (!stream->sending && stream->out.size > 0) send_gathered(stream);
   if (stream->writer) wake_writer(stream);
+  if (stream->later) settle(stream);
+}
+
+void kio_stream_owe(kio_stream *stream) {
+  stream->owes = true;
+  if (stream->sched) leave_soon(stream);
+}
+
+void kio_stream_owe_no_more(kio_stream *stream, bool still) {
+  stream->owes = still;
 }
 
 int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size) {
@@ -404,6 +430,7 @@ void kio_stream_set_writer(kio_stream *stream, kio_task *writer) {
 }
 
 void kio_stream_end_output(kio_stream *stream) {
+  if (stream->out.error) return; /* what is lost must not look like an end */
   if (stream->carrier->end_output) stream->carrier->end_output(stream);
 }
 

@@ -64,6 +64,8 @@ typedef struct kio_stream {
 kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *carrier);
 /* A closed one in place of one that changes threads; NULL when memory is out. */
 kio_stream *kio_stream_new_moved(const kio_stream *stream);
+/* The carrier that works on the descriptor itself. */
+const kio_carrier *kio_stream_bottom(const kio_stream *stream);
 /* The descriptor is one of the standard ones, 0 to 2, and only borrowed. */
 void kio_stream_borrow(kio_stream *stream);
 /* The other end's address; of what is no socket its size is 0. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/errname.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "op/close.h"
@@ -27,6 +28,9 @@
 /* ---- the userdata ---- */
 
 const char kio_stream_tag;
+#ifdef KIO_TEST
+void (*kio_stream_made)(kio_stream *stream);
+#endif
 
 void kio_stream_push_empty(lua_State *L) {
   kio_stream_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
@@ -38,6 +42,9 @@ bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) 
   kio_stream_handle *h = lua_touserdata(L, index);
   h->stream = kio_stream_new(fd, peer, &kio_carrier_socket);
   if (!h->stream) kio_sched_close_fd(fd);
+#ifdef KIO_TEST
+  if (h->stream && kio_stream_made) kio_stream_made(h->stream);
+#endif
   return h->stream != NULL;
 }
 
@@ -54,7 +61,7 @@ const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS
   kio_sockaddr peer = kio_stream_peer(stream);
   if (stream->standard) strcpy(text, standard[stream->standard]);
   else if (peer.size > 0) kio_address_text(&peer, text);
-  else strcpy(text, stream->carrier->name);
+  else strcpy(text, kio_stream_bottom(stream)->name);
   return text;
 }
 
@@ -75,6 +82,8 @@ int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, in
   bool lost = !kio_number_same(stream->fd, stream->tenant);
   int state = lost ? KIO_STREAM_LOST : stream->state;
   if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, why[state]);
+  const char *words = stream->carrier->why ? stream->carrier->why(stream, err) : NULL;
+  if (words) return kio_fail_text(L, kio_errname(err), what, text, words);
   return kio_fail(L, err, what, text);
 }
 

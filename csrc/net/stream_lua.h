@@ -31,6 +31,9 @@ typedef struct kio_stream_handle {
 } kio_stream_handle;
 
 extern const char kio_stream_tag;
+#ifdef KIO_TEST
+extern void (*kio_stream_made)(kio_stream *stream); /* told of each new one on a socket; or NULL */
+#endif
 extern const kio_handle_kind kio_stream_kind; /* net/stream_move.c */
 
 /* The connected stream at index 1, or an argument error. */

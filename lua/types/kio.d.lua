@@ -769,6 +769,23 @@ function kio.stream_idle(stream) end
 ---@return integer mark bytes it gathers before a writer waits
 function kio.stream_way(stream) end
 
+---Puts a filter under a stream: docs/filters.md.
+---@param stream kio.Stream
+---@param filter userdata of the metatable "kio.Filter"
+---@return kio.Stream|nil stream
+---@return string? message
+---@return string? code
+function kio.stream_filter(stream, filter) end
+
+---Waits until the filter of a stream is ready.
+---@async
+---@param stream kio.Stream
+---@param options? kio.Options
+---@return kio.Stream|nil stream
+---@return string? message
+---@return string? code "ECONNRESET" when the peer ends before
+function kio.stream_handshake(stream, options) end
+
 ---Keeps others from writing to a stream, or no longer; raises when another task writes.
 ---@param stream kio.Stream
 ---@param reserve boolean

@@ -80,7 +80,7 @@ describe("send_file", function()
         assert.is_nil(sent)
         assert.equal("ETIMEDOUT", code)
         assert.matches("^send_file [^:]*:?.*: timed out$", message)
-        assert.is_true(count > 0 and count < #TEXT)
+        assert.is_true((count > 0 or os.getenv "KIO_FILTER" ~= nil) and count < #TEXT)
         client:close { timeout = 0 }
         server:close()
       end)

@@ -74,17 +74,23 @@ local function fail(text, message, code, done)
   return nil, string.format("send_file %s: %s", text, message), code, done
 end
 
+local COPIED = 1 << 14 -- bytes of a piece: what has gone is known so exactly
+
 -- Through memory: what has been read passes through the stream as any output.
 local function copy(stream, fd, offset, count, due, mark)
   local done = 0
+  local _ <close> = reserve(stream)
+  mark = math.min(mark, COPIED)
   while done < count do
     local size = math.min(count - done, mark)
     local data, message, code = core.pread(fd, size, offset + done, left(due))
     if message then return nil, message, code, done end
     if not data then break end
     local sent
+    own.stream_reserve(stream, false) -- for this task, which writes before another one may run
     sent, message, code = stream:write(data)
     if sent then sent, message, code = stream:flush(left(due)) end
+    if sent then own.stream_reserve(stream, true) end
     if not sent then return nil, message, code, done end
     done = done + #data
   end

@@ -1,0 +1,268 @@
+/* A stream's bytes through a filter, over another carrier. Owns the filter, and what the descriptor
+   has brought that it has not taken. Invariants: only the filter's bytes are sent, in the order it
+   gave them; while a receive is under way the reader waits, and is woken when there is something
+   for it; so a reader that gives up loses nothing. Called by net/stream.c. */
+#include "net/carrier_filter.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/memory.h"
+#include "net/carrier.h"
+#include "task/here.h"
+#include "task/task.h"
+
+typedef struct filtered {
+  kio_input wire; /* what has come: stream->wire */
+  const kio_carrier *inner;
+  kio_filter filter;
+  bool failed;   /* the filter has: `why` tells */
+  bool stuck;    /* the same, for it did nothing where it had to */
+  bool has;      /* the reader is to be woken with the next flush */
+  bool expected; /* the reader waits for the end of the handshake */
+  bool ending;   /* nothing will be written any more ... */
+  bool finished; /* ... and the filter knows it */
+} filtered;
+
+static const kio_carrier carrier;
+
+static filtered *filtered_of(const kio_stream *stream) {
+  kio_assert(stream->carrier == &carrier);
+  return KIO_CONTAINER(stream->wire, filtered, wire);
+}
+
+static bool is_ready(const filtered *f) {
+  return !f->filter.kind->ready || f->filter.kind->ready(f->filter.self);
+}
+
+static bool has_output(const filtered *f) {
+  return !f->failed && f->filter.kind->has_output && f->filter.kind->has_output(f->filter.self);
+}
+
+/* ---- input ---- */
+
+/* One step: false when it has come to nothing for now. *size: bytes it was given and did not
+   take. */
+static bool decode_step(kio_stream *stream, filtered *f, const char *from, size_t size) {
+  kio_input *in = &stream->in;
+  size_t taken = size, room = in->buffer.size - in->end, got = room;
+  kio_filter_result result =
+      f->filter.kind->decode(f->filter.self, from, &taken, in->buffer.data + in->end, &got);
+  kio_assert(taken <= size && got <= room);
+  in->end += got;
+  kio_input_consume(&f->wire, &stream->sched->buffers, taken);
+  if (result == KIO_FILTER_ENDED) in->ended = true;
+  if (result == KIO_FILTER_FAILED) f->failed = true;
+  return result == KIO_FILTER_OK && (taken > 0 || got > 0);
+}
+
+/* Decodes until there is nothing more to take, or a buffer is full: what is left waits for the next
+   receive. */
+static void decode(kio_stream *stream, filtered *f) {
+  kio_input *in = &stream->in;
+  bool goes_on = true;
+  while (goes_on && !f->failed && !in->ended) {
+    int err = kio_input_make_room(in, &stream->sched->buffers);
+    if (err) {
+      in->error = err;
+      break;
+    }
+    size_t size = kio_input_unread(&f->wire);
+    goes_on = decode_step(stream, f, size > 0 ? f->wire.buffer.data + f->wire.at : "", size);
+    if (in->end == in->buffer.size) break;
+    if (goes_on || !f->wire.ended || in->ended || f->failed) continue;
+    bool more = decode_step(stream, f, NULL, 0);
+    if (!more && !in->ended && !f->failed) f->failed = f->stuck = true;
+  }
+  if (kio_input_unread(in) == 0) kio_input_consume(in, &stream->sched->buffers, 0);
+}
+
+/* Decodes what is there. True when that is something for the reader; a failure comes after what was
+   decoded before it. */
+static bool decode_for_reader(kio_stream *stream, filtered *f) {
+  kio_input *in = &stream->in;
+  size_t before = kio_input_unread(in);
+  decode(stream, f);
+  bool more = kio_input_unread(in) > before;
+  if (f->failed && !more) in->error = -EPROTO;
+  if (has_output(f) || stream->out.size > 0) kio_stream_owe(stream);
+  return more || in->ended || in->error;
+}
+
+/* Whether the reader that waits for the handshake is to be told of its end: once. */
+static bool tells_ready(filtered *f) {
+  bool told = f->expected && is_ready(f);
+  if (told) f->expected = false;
+  return told;
+}
+
+static int aim(kio_stream *stream) {
+  filtered *f = filtered_of(stream);
+  f->has = decode_for_reader(stream, f) || tells_ready(f);
+  return f->has ? KIO_CARRIER_HAS : f->inner->aim(stream);
+}
+
+/* Goes on receiving until there is something to tell. A reader that has been abandoned meanwhile is
+   told that. */
+static void arrived(kio_stream *stream) {
+  filtered *f = filtered_of(stream);
+  kio_input *in = &stream->in;
+  int err = f->wire.error;
+  f->wire.error = 0;
+  if (decode_for_reader(stream, f) || tells_ready(f)) {
+    kio_stream_arrived(stream);
+    return;
+  }
+  if (!err && stream->reader->wake != KIO_WAKE_DONE) err = -ECANCELED;
+  if (!err) err = f->inner->aim(stream);
+  in->error = err;
+  if (err) kio_stream_arrived(stream);
+  else kio_stream_begin_receive(stream);
+}
+
+/* ---- output ---- */
+
+/* Encodes what was written, and then what the filter has to say by itself, into the buffer: how
+   many bytes. */
+static size_t encode(kio_stream *stream, filtered *f, kio_buffer buffer) {
+  kio_output *out = &stream->out;
+  size_t written = 0, taken, got;
+  do {
+    taken = out->size;
+    got = buffer.size - written;
+    if (taken == 0 && f->ending && !f->finished) {
+      f->finished = true;
+      f->filter.kind->finish(f->filter.self);
+    }
+    if (got == 0 || (taken == 0 && !has_output(f))) break;
+    kio_filter_result result = f->filter.kind->encode(f->filter.self, out->buffer.data, &taken,
+                                                      buffer.data + written, &got);
+    kio_assert(taken <= out->size && got <= buffer.size - written);
+    kio_output_consume(out, &stream->sched->buffers, taken);
+    written += got;
+    if (result == KIO_FILTER_FAILED) f->failed = true;
+  } while (!f->failed && (taken > 0 || got > 0));
+  return written;
+}
+
+/* How much the filter may make of what was written at once. */
+static size_t room_for(size_t size) {
+  size_t room = size + size / 2;
+  return room < KIO_BUFFER_MIN ? KIO_BUFFER_MIN : kio_min_size(room, KIO_BUFFER_MAX);
+}
+
+/* Sends a bufferful. */
+static void send_more(kio_stream *stream, filtered *f) {
+  if (f->finished && stream->out.size > 0) {
+    kio_stream_output_failed(stream, EPIPE);
+    return;
+  }
+  kio_buffer buffer = kio_buffer_take(&stream->sched->buffers, room_for(stream->out.size));
+  if (!buffer.data) {
+    kio_stream_output_failed(stream, ENOMEM);
+    return;
+  }
+  size_t size = encode(stream, f, buffer);
+  kio_stream_owe_no_more(stream, has_output(f) || (f->ending && !f->finished));
+  if (size > 0) {
+    kio_stream_begin_send(stream, buffer, size);
+    return;
+  }
+  kio_buffer_give(&stream->sched->buffers, buffer);
+  if (has_output(f)) f->failed = f->stuck = true;
+  if (f->failed) kio_stream_output_failed(stream, EPROTO);
+}
+
+static void flush(kio_stream *stream) {
+  filtered *f = filtered_of(stream);
+  bool has = f->has;
+  f->has = false;
+  if (has && stream->reader) kio_stream_wake_reader(stream);
+  if (!stream->sending && (stream->out.size > 0 || stream->owes)) send_more(stream, f);
+}
+
+static void end_output(kio_stream *stream) {
+  filtered *f = filtered_of(stream);
+  if (f->ending || f->failed || !f->filter.kind->finish) return;
+  f->ending = true;
+  kio_stream_owe(stream);
+}
+
+/* ---- the rest ---- */
+
+static int attach(kio_stream *stream, kio_sched *sched) {
+  filtered *f = filtered_of(stream);
+  int err = f->inner->attach(stream, sched);
+  if (!err && f->wire.buffer.data) sched->buffers.lent++;
+  return err;
+}
+
+static void leave(kio_stream *stream) {
+  if (stream->wire->buffer.data) stream->sched->buffers.lent--;
+}
+
+static int shut(kio_stream *stream, int how) {
+  return filtered_of(stream)->inner->shut(stream, how);
+}
+
+static const kio_carrier *under(const kio_stream *stream) {
+  return filtered_of(stream)->inner;
+}
+
+static const char *may_move(const kio_stream *stream) {
+  const filtered *f = filtered_of(stream);
+  return f->filter.kind->may_move ? f->filter.kind->may_move(f->filter.self) : NULL;
+}
+
+static const char *why(const kio_stream *stream, int err) {
+  const filtered *f = filtered_of(stream);
+  if (err != EPROTO || !f->failed) return NULL;
+  return f->stuck ? "the filter made no progress" : f->filter.kind->why(f->filter.self);
+}
+
+static void fini(kio_stream *stream, kio_buffers *buffers) {
+  filtered *f = filtered_of(stream);
+  kio_input_drop(&f->wire, buffers);
+  f->filter.kind->free(f->filter.self);
+  kio_stream_set_carrier(stream, f->inner, &stream->in);
+  kio_memory_free(f);
+}
+
+static const kio_carrier carrier = {
+    .name = "filter",
+    .direct = false,
+    .attach = attach,
+    .leave = leave,
+    .aim = aim,
+    .arrived = arrived,
+    .flush = flush,
+    .end_output = end_output,
+    .shut = shut,
+    .under = under,
+    .may_move = may_move,
+    .why = why,
+    .fini = fini,
+};
+
+int kio_filter_put(kio_stream *stream, kio_filter filter) {
+  filtered *f = kio_memory_new(sizeof *f);
+  if (!f) return -ENOMEM;
+  f->inner = stream->carrier;
+  f->filter = filter;
+  f->wire = stream->in;
+  kio_stream_set_carrier(stream, &carrier, &f->wire);
+  if (has_output(f)) kio_stream_owe(stream);
+  return 0;
+}
+
+const char *kio_filter_name(const kio_stream *stream) {
+  return stream->carrier == &carrier ? filtered_of(stream)->filter.kind->name : NULL;
+}
+
+bool kio_filter_ready(const kio_stream *stream) {
+  return stream->carrier != &carrier || is_ready(filtered_of(stream));
+}
+
+void kio_filter_expect(kio_stream *stream) {
+  if (stream->carrier == &carrier) filtered_of(stream)->expected = true;
+}

@@ -51,6 +51,7 @@ build = {
         "csrc/net/net.c",
         "csrc/net/output.c",
         "csrc/net/pass.c",
+        "csrc/net/passed.c",
         "csrc/net/read.c",
         "csrc/net/resolve.c",
         "csrc/net/serve.c",

@@ -1,18 +1,16 @@
-/* Descriptors that travel with bytes over Unix sockets: unix(7), SCM_RIGHTS. Owns those that have
-   come from recvmsg(2) until the Lua values that hold them are complete, and copies of those that
-   wait to be sent. The calls are plain ones
-   that wait for nothing; in between the task waits for readiness. So none is ever on its way in a
-   request that may be cancelled. Called in a task. */
+/* Descriptors that travel with bytes over Unix sockets: unix(7), SCM_RIGHTS. What is on its way lies
+   in a userdata on the frame (net/passed.h). The calls are plain ones that wait for nothing; in
+   between the task waits for readiness. So no descriptor is ever on its way in a request that may be
+   cancelled. Called in a task. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 
 #include "net/carrier_filter.h"
+#include "net/passed.h"
 #include "net/sockopt.h"
 #include "net/stream_lua.h"
 #include "net/udp.h"
-#include "op/finalizer.h"
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/registry.h"
@@ -20,11 +18,7 @@
 #include "task/io.h"
 #include "task/result.h"
 
-#define PASSED_TYPE "kio.Passed"
-
 enum {
-  FDS_MAX = 253,       /* the kernel's SCM_MAX_FD */
-  PIDFD = 4,           /* the kernel's SCM_PIDFD, of Linux 6.5 */
   MESSAGE_MAX = 65536, /* bytes, unless told otherwise */
   HANDLE = 1,          /* the frame of both operations */
   DATA = 2,            /* to send; receiving: how many bytes at most */
@@ -32,11 +26,6 @@ enum {
   DUE = 4,             /* when it must be over */
   TRIES = 5            /* waits that were followed by a try in vain */
 };
-
-/* Room for one control message with as many descriptors as can come. */
-typedef struct control {
-  _Alignas(struct cmsghdr) char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-} control;
 
 /* ---- either kind of handle ---- */
 
@@ -122,46 +111,7 @@ static bool too_late(lua_State *L, const kio_task *task) {
   return lua_tointeger(L, TRIES) > 0 && task->wake == KIO_WAKE_TIMEOUT;
 }
 
-/* ---- descriptors on their way ---- */
-
-typedef struct passed {
-  int max;   /* receiving: so many are wanted at most */
-  int count; /* those in fds */
-  int owned; /* so many of them, from the first, are closed with this */
-  int fds[FDS_MAX];
-} passed;
-
-/* Closes what it owns behind the first few. */
-static void keep(passed *p, int max) {
-  while (p->owned > max) kio_sched_close_fd(p->fds[--p->owned]);
-  if (p->count > max) p->count = max;
-}
-
-static int l_close_passed(lua_State *L) {
-  passed *p = kio_finalized(L, PASSED_TYPE);
-  if (p) keep(p, 0);
-  return 0;
-}
-
-static passed *push_passed(lua_State *L) {
-  passed *p = lua_newuserdatauv(L, sizeof *p, 0);
-  p->max = p->count = p->owned = 0;
-  luaL_setmetatable(L, PASSED_TYPE);
-  return p;
-}
-
 /* ---- sending ---- */
-
-/* Has copies of its own in place of the program's descriptors: while Lua code runs, or other tasks,
-   those may be closed and their numbers given to others. 0 or an errno. */
-static int hold(passed *p) {
-  for (; p->owned < p->count; p->owned++) {
-    int fd = fcntl(p->fds[p->owned], F_DUPFD_CLOEXEC, 3);
-    if (fd < 0) return errno;
-    p->fds[p->owned] = fd;
-  }
-  return 0;
-}
 
 /* The descriptor of the i-th element of a list, which is at the top; -1: it is closed. */
 static int fd_of_element(lua_State *L, int i) {
@@ -174,11 +124,11 @@ static int fd_of_element(lua_State *L, int i) {
 
 /* The numbers of the list at FDS, which is not looked at again; the `fd` of a handle may be the
    program's code. 0, EBADF when one of them is closed, or another errno. */
-static int read_list(lua_State *L, passed *p) {
+static int read_list(lua_State *L, kio_passed *p) {
   int count = (int)lua_rawlen(L, FDS), err = 0;
   for (int i = 0; i < count && !err; i++) {
     bool runs_code = lua_rawgeti(L, FDS, i + 1) != LUA_TNUMBER;
-    if (runs_code) err = hold(p);
+    if (runs_code) err = kio_passed_hold(p);
     int fd = err ? -1 : fd_of_element(L, i + 1);
     lua_pop(L, 1);
     if (fd >= 0) p->fds[p->count++] = fd;
@@ -187,39 +137,26 @@ static int read_list(lua_State *L, passed *p) {
   return err;
 }
 
-static void put_fds(struct msghdr *header, control *room, const passed *p) {
-  if (p->count == 0) return;
-  size_t size = (size_t)p->count * sizeof *p->fds;
-  memset(room, 0, sizeof *room);
-  header->msg_control = room->bytes;
-  header->msg_controllen = CMSG_SPACE(size);
-  struct cmsghdr *rights = CMSG_FIRSTHDR(header);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(size);
-  memcpy(CMSG_DATA(rights), p->fds, size);
-}
-
 static int l_sendk(lua_State *L, int status, lua_KContext ctx);
 
 /* With the count at the top, or an errno. */
-static int end_sending(lua_State *L, passed *p, int err) {
-  keep(p, 0);
+static int end_sending(lua_State *L, kio_passed *p, int err) {
+  kio_passed_keep(p, 0);
   return err ? fail(L, "send_fds", err) : 1;
 }
 
 static int send_now(lua_State *L, kio_task *task) {
-  control room;
+  kio_control room;
   struct iovec piece;
   struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
-  passed *p = lua_touserdata(L, FDS);
+  kio_passed *p = lua_touserdata(L, FDS);
   int fd = fd_of(L);
   if (fd < 0) return end_sending(L, p, EBADF);
   kio_fill_iovecs(L, DATA, 1, &piece);
-  put_fds(&header, &room, p);
+  kio_passed_put(&header, &room, p);
   ssize_t sent = sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
   int err = sent >= 0 ? 0 : errno;
-  if (err == EAGAIN || err == EINTR) err = too_late(L, task) ? ETIMEDOUT : hold(p);
+  if (err == EAGAIN || err == EINTR) err = too_late(L, task) ? ETIMEDOUT : kio_passed_hold(p);
   else if (!err) lua_pushinteger(L, sent);
   if (sent >= 0 || err) return end_sending(L, p, err);
   /* Others must not come between. */
@@ -247,11 +184,11 @@ static int l_fds_send(lua_State *L) {
   luaL_argcheck(L, size > 0 || !is_stream, DATA,
                 "a stream passes descriptors with a byte at least");
   luaL_checktype(L, FDS, LUA_TTABLE);
-  luaL_argcheck(L, lua_rawlen(L, FDS) <= FDS_MAX, FDS, "more than 253 descriptors");
+  luaL_argcheck(L, lua_rawlen(L, FDS) <= KIO_PASSED_MAX, FDS, "more than 253 descriptors");
   lua_settop(L, 4);
   kio_task *task = kio_op_begin(L);
   int64_t due = due_of(L, 4, task->sched);
-  passed *p = push_passed(L);
+  kio_passed *p = kio_passed_push(L);
   int err = read_list(L, p); /* all that is asked after this no code of the program's can change */
   lua_replace(L, FDS);
   if (err == EBADF) return fail_saying(L, "send_fds", "EBADF", "what is to be passed is closed");
@@ -260,7 +197,8 @@ static int l_fds_send(lua_State *L) {
   if (stream && kio_stream_is_taken(lua_touserdata(L, HANDLE))) {
     return kio_misuse(L, "another task is writing to this stream");
   }
-  if (is_filtered(L)) return (keep(p, 0), fail_saying(L, "send_fds", "EOPNOTSUPP", through_filter));
+  if (is_filtered(L))
+    return (kio_passed_keep(p, 0), fail_saying(L, "send_fds", "EOPNOTSUPP", through_filter));
   err = attach(L, task->sched);
   if (err) return end_sending(L, p, -err);
   if (stream && !kio_stream_drained(stream)) return (lua_pushboolean(L, false), 1);
@@ -272,29 +210,8 @@ static int l_fds_send(lua_State *L) {
 
 /* ---- receiving ---- */
 
-/* What else may hold a descriptor: who the sender is, asked for by whoever made the socket. */
-static void drop_pidfd(const struct cmsghdr *c) {
-  int fd;
-  if (c->cmsg_type != PIDFD || c->cmsg_len < CMSG_LEN(sizeof fd)) return;
-  memcpy(&fd, CMSG_DATA(c), sizeof fd);
-  if (fd >= 0) kio_sched_close_fd(fd);
-}
-
-static void take_fds(struct msghdr *header, passed *p) {
-  for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-    if (c->cmsg_level != SOL_SOCKET) continue;
-    drop_pidfd(c);
-    if (c->cmsg_type != SCM_RIGHTS) continue;
-    size_t size = c->cmsg_len - CMSG_LEN(0);
-    kio_assert(size <= sizeof p->fds - (size_t)p->count * sizeof *p->fds);
-    memcpy(p->fds + p->count, CMSG_DATA(c), size);
-    p->count += (int)(size / sizeof *p->fds);
-    p->owned = p->count;
-  }
-}
-
 /* ... -> data, list of descriptors, which are Lua's from now on */
-static int push_received(lua_State *L, passed *p) {
+static int push_received(lua_State *L, kio_passed *p) {
   lua_createtable(L, p->count, 0);
   for (int i = 0; i < p->count; i++) {
     lua_pushinteger(L, p->fds[i]);
@@ -318,10 +235,10 @@ static int wait_for_input(lua_State *L, kio_task *task) {
 }
 
 /* What recvmsg has brought: the data is at the top already. */
-static int deliver(lua_State *L, passed *p, const struct msghdr *header, size_t size) {
+static int deliver(lua_State *L, kio_passed *p, const struct msghdr *header, size_t size) {
   const char *code = NULL, *text = "";
   bool all = p->count >= p->max || !(header->msg_flags & MSG_CTRUNC);
-  keep(p, p->max);
+  kio_passed_keep(p, p->max);
   if (!all) {
     code = "EMFILE";
     text = "descriptors came for which this process has no room; all that came are closed";
@@ -330,7 +247,7 @@ static int deliver(lua_State *L, passed *p, const struct msghdr *header, size_t 
     text = "a message longer than was asked for; the descriptors that came are closed";
   }
   if (!code) return push_received(L, p);
-  keep(p, 0);
+  kio_passed_keep(p, 0);
   fail_saying(L, "recv_fds", code, text);
   lua_pushvalue(L, -4);
   return 4;
@@ -352,13 +269,13 @@ static int nothing_there(lua_State *L, kio_task *task, unsigned events) {
 /* Tries once; waits for input when there is none. */
 static int receive_now(lua_State *L, kio_task *task, unsigned events) {
   struct {
-    control fds;
+    kio_control fds;
     char time[CMSG_SPACE(2 * sizeof(int64_t))]; /* of a packet: see kio_udp_fill */
     char sender[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
   } room;
   luaL_Buffer data;
   int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (udp_at(L) ? MSG_TRUNC : 0);
-  passed *p = lua_touserdata(L, FDS);
+  kio_passed *p = lua_touserdata(L, FDS);
   size_t max = (size_t)lua_tointeger(L, DATA);
   struct iovec piece = {luaL_buffinitsize(L, &data, max), max};
   int fd = fd_of(L); /* only now, for a finalizer may have closed it */
@@ -368,7 +285,7 @@ static int receive_now(lua_State *L, kio_task *task, unsigned events) {
   ssize_t size = recvmsg(fd, &header, flags);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return nothing_there(L, task, events);
   if (size < 0) return fail(L, "recv_fds", errno);
-  take_fds(&header, p);
+  kio_passed_take(&header, p);
   if (is_end(L, &header, (size_t)size)) return (lua_pushnil(L), 1);
   luaL_pushresultsize(&data, kio_min_size((size_t)size, max));
   return deliver(L, p, &header, (size_t)size);
@@ -397,8 +314,8 @@ static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
 
 /* How many descriptors are wanted at most. */
 static int max_fds(lua_State *L, int options) {
-  lua_Integer max = FDS_MAX;
-  if (lua_isnoneornil(L, options)) return FDS_MAX;
+  lua_Integer max = KIO_PASSED_MAX;
+  if (lua_isnoneornil(L, options)) return KIO_PASSED_MAX;
   if (lua_getfield(L, options, "max_fds") != LUA_TNIL) {
     int is_integer;
     max = lua_tointegerx(L, -1, &is_integer);
@@ -406,7 +323,7 @@ static int max_fds(lua_State *L, int options) {
                   "option 'max_fds' must be an integer of 0 or more");
   }
   lua_pop(L, 1);
-  return max < FDS_MAX ? (int)max : FDS_MAX;
+  return max < KIO_PASSED_MAX ? (int)max : KIO_PASSED_MAX;
 }
 
 /* The moment until which the operation may wait; raises for options it has not. */
@@ -438,14 +355,10 @@ static int l_recv_fds(lua_State *L) {
   if (stream && kio_stream_unread(stream) > 0) return push_unread(L, stream, max);
   lua_settop(L, 1);
   lua_pushinteger(L, (lua_Integer)max);
-  push_passed(L)->max = wanted;
+  kio_passed_push(L)->max = wanted;
   lua_pushinteger(L, due);
   lua_pushinteger(L, 0); /* TRIES */
   return receive_now(L, task, 0);
-}
-
-void kio_fds_open(lua_State *L) {
-  kio_new_hidden_type(L, PASSED_TYPE, l_close_passed);
 }
 
 const luaL_Reg kio_fds_own[] = {

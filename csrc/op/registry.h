@@ -69,7 +69,7 @@ void kio_channel_open(lua_State *L);      /* worker/channel_lua.c: the metatable
 void kio_event_open(lua_State *L);        /* worker/event_lua.c: the metatable of events */
 void kio_call_open(lua_State *L);         /* op/offload.c: what holds calls on the pool */
 void kio_filter_open(lua_State *L);       /* net/stream_ops.c: the metatable of filters */
-void kio_fds_open(lua_State *L);          /* net/pass.c: the metatable of those that have come */
+void kio_fds_open(lua_State *L);          /* net/passed.c: the metatable of those on their way */
 void kio_rig_open(lua_State *L);          /* run/rig_lua.c: the metatable of faults */
 void kio_sched_open(lua_State *L);        /* run/sched_lua.c: the scheduler's finalizer */
 void kio_process_open(lua_State *L);      /* process/process.c: the metatable of children */

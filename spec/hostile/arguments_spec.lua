@@ -106,7 +106,8 @@ local function arguments(entry, all, ...)
     local value = by_name[name]
     if given then value = given[i] end
     if name == "buffer" then value = all.Buffer
-    elseif name == "mutex" then value = all.Mutex end
+    elseif name == "mutex" then value = all.Mutex
+    elseif name == "file" then value = all.File end
     list[n + i] = value
   end
   if entry.name == "Condition:wait" then all.Mutex:try_lock() end

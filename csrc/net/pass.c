@@ -1,7 +1,7 @@
-/* Descriptors that travel with bytes over Unix sockets: unix(7), SCM_RIGHTS. What is on its way lies
-   in a userdata on the frame (net/passed.h). The calls are plain ones that wait for nothing; in
-   between the task waits for readiness. So no descriptor is ever on its way in a request that may be
-   cancelled. Called in a task. */
+/* Descriptors that travel with bytes over Unix sockets: unix(7), SCM_RIGHTS. What is on its way
+   lies in a userdata on the frame (net/passed.h). The calls are plain ones that wait for nothing;
+   in between the task waits for readiness. So no descriptor is ever on its way in a request that
+   may be cancelled. Called in a task. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -127,8 +127,8 @@ static int fd_of_element(lua_State *L, int i) {
 static int read_list(lua_State *L, kio_passed *p) {
   int count = (int)lua_rawlen(L, FDS), err = 0;
   for (int i = 0; i < count && !err; i++) {
-    bool runs_code = lua_rawgeti(L, FDS, i + 1) != LUA_TNUMBER;
-    if (runs_code) err = kio_passed_hold(p);
+    bool is_number = lua_rawgeti(L, FDS, i + 1) == LUA_TNUMBER;
+    if (!is_number && !kio_handle_is_kios(L, lua_gettop(L))) err = kio_passed_hold(p);
     int fd = err ? -1 : fd_of_element(L, i + 1);
     lua_pop(L, 1);
     if (fd >= 0) p->fds[p->count++] = fd;

@@ -1,5 +1,5 @@
-/* Owns the descriptors of a kio_passed: those that have come, until Lua has them, and copies of those
-   that wait to be sent. Called by the thread of the Lua state. */
+/* Owns the descriptors of a kio_passed: those that have come, until Lua has them, and copies of
+   those that wait to be sent. Called by the thread of the Lua state. */
 #include "net/passed.h"
 
 #include <errno.h>

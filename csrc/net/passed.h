@@ -1,5 +1,5 @@
-/* Descriptors on their way from one process to another, held by a userdata so that none is lost when
-   Lua raises. */
+/* Descriptors on their way from one process to another, held by a userdata so that none is lost
+   when Lua raises. */
 #ifndef KIO_NET_PASSED_H
 #define KIO_NET_PASSED_H
 

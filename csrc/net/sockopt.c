@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "op/handle.h"
 #include "op/op.h"
 
 /* ---- checking ---- */
@@ -127,6 +128,14 @@ const char *kio_handle_ask(lua_State *L, int index, int *fd) {
   if (lua_isinteger(L, -1)) *fd = kio_number_meant(lua_tointeger(L, -1));
   lua_pop(L, 1);
   return NULL;
+}
+
+bool kio_handle_is_kios(lua_State *L, int index) {
+  if (!kio_handle_kind_of(L, index)) return false;
+  lua_getfield(L, index, "fd"); /* a program may have put another one there */
+  bool ours = lua_iscfunction(L, -1);
+  lua_pop(L, 1);
+  return ours;
 }
 
 int kio_handle_fd(lua_State *L, int index) {

@@ -17,6 +17,8 @@ bool kio_read_number(lua_State *L, int index, const char *name, int max, int *ou
 /* The descriptor that the value at `index` stands for: a number, or what its method `fd` gives. -1
    when it is closed; an argument error when it is neither. */
 int kio_handle_fd(lua_State *L, int index);
+/* Whether asking the handle at `index` for its descriptor runs no code but kio's. */
+bool kio_handle_is_kios(lua_State *L, int index);
 /* The same without an argument error: what is wrong with the value, NULL: it is in `fd`. May leave
    its words on the stack. */
 const char *kio_handle_ask(lua_State *L, int index, int *fd);

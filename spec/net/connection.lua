@@ -1,15 +1,11 @@
 -- What the specs about sockets share: connections of every kind, and ways to read them. All of it
 -- is called in a task.
 local kio = require "kio"
+local support = require "spec.support"
 
 local connection = {}
 
--- An abstract Unix name nobody else has.
-local names = 0
-function connection.abstract_name()
-  names = names + 1
-  return ("unix:@kio-%s-%d"):format(tostring({}):match("0x%x+"), names)
-end
+connection.abstract_name = support.unix_name
 
 -- Two connected streams: the one that connects, the one that was accepted, and the accepted peer.
 -- `how`: address (TCP on 127.0.0.1 by default), listen and connect (options).

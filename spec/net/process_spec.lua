@@ -41,7 +41,7 @@ describe_traced("the options of sockets", function()
   it("of a connection reach the kernel", function()
     local source = [[
       local kio = require "kio"
-      local listener = assert(kio.net.listen("unix:@kio-traced-" .. tostring({})))
+      local listener = assert(kio.net.listen "unix:@")
       kio.run(function()
         local tcp = kio.socket("tcp4")
         kio.bind(tcp, "127.0.0.1:0")

@@ -221,11 +221,7 @@ end)
 
 -- ---- races for descriptors ----
 
-local names = 0
-local function unix_name()
-  names = names + 1
-  return ("unix:@kio-race-%s-%d"):format(tostring(links):match("0x%x+"), names)
-end
+local unix_name = support.unix_name
 
 local acceptors = {}
 

@@ -9,6 +9,7 @@
 --   worker          a kernel thread does it: a timeout of 0 may cut it off before it has tried
 local assert = require "luassert"
 local kio = require "kio"
+local support = require "spec.support"
 
 local waits = {}
 
@@ -121,11 +122,7 @@ waits.sendmsg = for_room(sockets, function(fd, options) return kio.sendmsg(fd, B
 
 -- ---- connections ----
 
-local names = 0
-local function unix_name()
-  names = names + 1
-  return ("unix:@kio-spec-%s-%d"):format(tostring(waits):match("0x%x+"), names)
-end
+local unix_name = support.unix_name
 
 function waits.accept()
   local fd, name, client = kio.socket("unix"), unix_name(), nil

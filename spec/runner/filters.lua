@@ -6,10 +6,12 @@ local RESET = "KIO_FILTER: the end mark has come before the reset"
 local FAULT = "KIO_FILTER: the fault lies between bytes of the filter's"
 
 local MARK = "KIO_FILTER: it has its end mark to send"
+local RECORDS = "KIO_FILTER: what is gathered leaves the stream a record at a time"
 local NO_WAIT = "KIO_FILTER: the unread end mark resets the connection, which leaves no TIME_WAIT"
 
 return {
   { "net/write_spec", "^is told by ", RESET, "stutter" },
+  { "net/write_spec", "^goes on when what was gathered", RECORDS, "stutter" },
   { "net/stream_spec", "^closes at once what has no output", MARK, "stutter" },
   { "net/listener_spec", "may bind the port at once", NO_WAIT, "stutter" },
   { "net/fds_spec", "", BY_NUMBER },

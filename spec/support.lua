@@ -22,18 +22,6 @@ function support.run(f, opts)
   return table.unpack(results, 1, results.n)
 end
 
--- An abstract Unix name that nobody else has: not another process, in which tables may lie at the
--- same addresses, nor another Lua state of this one.
-local process, names
-function support.unix_name()
-  if not process then
-    local file <close> = assert(io.open "/proc/self/stat")
-    process, names = file:read "n", 0
-  end
-  names = names + 1
-  return ("unix:@kio-spec-%d-%s-%d"):format(process, tostring(support):match "0x%x+", names)
-end
-
 -- Calls f, which must raise; the error must match the pattern. Returns the error.
 function support.expect_error(pattern, f, ...)
   local results = table.pack(pcall(f, ...))

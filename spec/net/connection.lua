@@ -1,11 +1,10 @@
 -- What the specs about sockets share: connections of every kind, and ways to read them. All of it
 -- is called in a task.
 local kio = require "kio"
-local support = require "spec.support"
 
 local connection = {}
 
-connection.abstract_name = support.unix_name
+connection.abstract_name = require "spec.unix_name"
 
 -- Two connected streams: the one that connects, the one that was accepted, and the accepted peer.
 -- `how`: address (TCP on 127.0.0.1 by default), listen and connect (options).

@@ -221,7 +221,7 @@ end)
 
 -- ---- races for descriptors ----
 
-local unix_name = support.unix_name
+local unix_name = require "spec.unix_name"
 
 local acceptors = {}
 

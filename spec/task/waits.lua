@@ -9,7 +9,6 @@
 --   worker          a kernel thread does it: a timeout of 0 may cut it off before it has tried
 local assert = require "luassert"
 local kio = require "kio"
-local support = require "spec.support"
 
 local waits = {}
 
@@ -122,7 +121,7 @@ waits.sendmsg = for_room(sockets, function(fd, options) return kio.sendmsg(fd, B
 
 -- ---- connections ----
 
-local unix_name = support.unix_name
+local unix_name = require "spec.unix_name"
 
 function waits.accept()
   local fd, name, client = kio.socket("unix"), unix_name(), nil

@@ -51,6 +51,20 @@ extern const luaL_Reg kio_test_ops[];     /* test/hooks.c: for specs */
 extern const luaL_Reg kio_test_job_ops[]; /* test/job.c: jobs that wait as told */
 #endif
 
+/* Pushes the weak table that lies in the registry under this address, made when first asked for;
+   `mode` is "k" or "v". */
+static inline void kio_push_weak(lua_State *L, const void *key, const char *mode) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, mode);
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
 /* Makes the metatable of a userdata that only the collector meets. */
 static inline void kio_new_hidden_type(lua_State *L, const char *name, lua_CFunction gc) {
   luaL_newmetatable(L, name);

@@ -13,15 +13,7 @@
 static const char kept; /* its address names that table in the registry */
 
 static void push_kept(lua_State *L) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kept) == LUA_TTABLE) return;
-  lua_pop(L, 1);
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "k");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &kept);
+  kio_push_weak(L, &kept, "k");
 }
 
 static bool is_object(lua_State *L, int index) {

@@ -4,6 +4,7 @@
 
 #include "op/finalizer.h"
 #include "op/op.h"
+#include "op/registry.h"
 #include "task/here.h"
 #include "task/result.h"
 #include "task/task.h"
@@ -12,15 +13,7 @@ static const char known_key; /* its address is the table's key in the registry *
 
 /* Pushes the table. */
 static void push_known(lua_State *L) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &known_key) == LUA_TTABLE) return;
-  lua_pop(L, 1);
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "v");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &known_key);
+  kio_push_weak(L, &known_key, "v");
 }
 
 kio_shared *kio_shared_push_empty(lua_State *L, const kio_shared_kind *kind) {

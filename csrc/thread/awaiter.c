@@ -2,6 +2,17 @@
    the lock of the one that lists it. */
 #include "thread/awaiter.h"
 
+void kio_awaiter_list(kio_awaiter *awaiter, kio_list *list, pthread_mutex_t *lock) {
+  kio_assert(awaiter->answer == KIO_ANSWER_NONE);
+  awaiter->lock = lock;
+  kio_list_push(list, &awaiter->link);
+}
+
+kio_awaiter *kio_awaiter_pop(kio_list *list) {
+  kio_link *link = kio_list_pop(list);
+  return link ? KIO_CONTAINER(link, kio_awaiter, link) : NULL;
+}
+
 bool kio_awaiter_answer(kio_awaiter *awaiter, kio_answer answer, kio_inbox **sleeper) {
   bool asleep;
   kio_assert(!kio_link_linked(&awaiter->link) && awaiter->answer == KIO_ANSWER_NONE);
@@ -18,6 +29,11 @@ bool kio_awaiter_answer(kio_awaiter *awaiter, kio_answer answer, kio_inbox **sle
   return told;
 }
 
+void kio_awaiter_answer_all(kio_list *list, kio_answer answer, kio_inbox **sleeper) {
+  kio_awaiter *awaiter;
+  while ((awaiter = kio_awaiter_pop(list))) kio_awaiter_answer(awaiter, answer, sleeper);
+}
+
 void kio_awaiter_wake(kio_inbox *sleeper) {
   if (!sleeper) return;
   kio_inbox_wake(sleeper);
@@ -25,6 +41,10 @@ void kio_awaiter_wake(kio_inbox *sleeper) {
 }
 
 bool kio_awaiter_leave(kio_awaiter *awaiter) {
+  kio_assert(awaiter->lock);
+  pthread_mutex_lock(awaiter->lock);
   if (kio_link_linked(&awaiter->link)) kio_link_remove(&awaiter->link);
-  return awaiter->answer == KIO_ANSWER_NONE;
+  bool left = awaiter->answer == KIO_ANSWER_NONE;
+  pthread_mutex_unlock(awaiter->lock);
+  return left;
 }

@@ -47,7 +47,8 @@ kio_channel *kio_channel_new(size_t capacity) {
   return channel;
 }
 
-kio_channel *kio_channel_ref(kio_channel *channel) {
+void *kio_channel_ref(void *object) {
+  kio_channel *channel = object;
   uint64_t before = atomic_fetch_add(&channel->refs, 1);
   kio_assert((uint32_t)before > 0 && (uint32_t)before < UINT32_MAX);
   return channel;
@@ -127,7 +128,7 @@ static void lose(kio_channel *channel, kio_channel **dead) {
 static void free_parcel(kio_parcel *parcel, kio_channel **dead) {
   for (size_t i = 0; i < parcel->beside_count; i++) {
     kio_beside *beside = &parcel->beside[i];
-    if (beside->drop != kio_channel_drop || !beside->object) continue;
+    if (beside->drop != kio_channel_unref || !beside->object) continue;
     lose(beside->object, dead);
     beside->object = NULL;
   }
@@ -147,7 +148,7 @@ static void free_channel(kio_channel *channel, kio_channel **dead) {
   kio_memory_free(channel);
 }
 
-void kio_channel_unref(kio_channel *channel) {
+void kio_channel_unref(void *channel) {
   kio_channel *dead = NULL;
   lose(channel, &dead);
   while (dead) {
@@ -157,21 +158,12 @@ void kio_channel_unref(kio_channel *channel) {
   }
 }
 
-void kio_channel_drop(void *channel) {
-  kio_channel_unref(channel);
-}
-
 /* ---- awaiters ---- */
-
-static kio_awaiter *pop_awaiter(kio_list *list) {
-  kio_link *link = kio_list_pop(list);
-  return link ? KIO_CONTAINER(link, kio_awaiter, link) : NULL;
-}
 
 /* Hands the parcel to the first receiver whose worker still listens; false: there is none. */
 static bool hand_over(kio_channel *channel, kio_parcel *parcel, kio_inbox **sleeper) {
   kio_awaiter *receiver;
-  while ((receiver = pop_awaiter(&channel->receivers))) {
+  while ((receiver = kio_awaiter_pop(&channel->receivers))) {
     receiver->parcel = *parcel;
     if (kio_awaiter_answer(receiver, KIO_ANSWER_DONE, sleeper)) return true;
     receiver->parcel = (kio_parcel){0};
@@ -182,7 +174,7 @@ static bool hand_over(kio_channel *channel, kio_parcel *parcel, kio_inbox **slee
 /* There is room again: lets in what the first sender whose worker still listens has offered. */
 static void let_in(kio_channel *channel, kio_inbox **sleeper) {
   kio_awaiter *sender;
-  while (channel->count < channel->capacity && (sender = pop_awaiter(&channel->senders))) {
+  while (channel->count < channel->capacity && (sender = kio_awaiter_pop(&channel->senders))) {
     kio_parcel parcel = sender->parcel;
     sender->parcel = (kio_parcel){0};
     if (kio_awaiter_answer(sender, KIO_ANSWER_DONE, sleeper)) push(channel, &parcel);
@@ -191,11 +183,6 @@ static void let_in(kio_channel *channel, kio_inbox **sleeper) {
 }
 
 /* ---- watching ---- */
-
-static void answer_all(kio_list *list, kio_answer answer, kio_inbox **sleeper) {
-  kio_awaiter *awaiter;
-  while ((awaiter = pop_awaiter(list))) kio_awaiter_answer(awaiter, answer, sleeper);
-}
 
 static bool ready(const kio_channel *channel, bool sending) {
   return channel->closed || (sending ? channel->count < channel->capacity : channel->count > 0);
@@ -206,7 +193,7 @@ static void tell_watchers(kio_channel *channel, kio_inbox **sleeper) {
   for (int sending = 0; sending < 2; sending++) {
     kio_list *list = &channel->watchers[sending];
     if (!kio_list_empty(list) && ready(channel, sending)) {
-      answer_all(list, KIO_ANSWER_DONE, sleeper);
+      kio_awaiter_answer_all(list, KIO_ANSWER_DONE, sleeper);
     }
   }
 }
@@ -221,7 +208,7 @@ bool kio_channel_ready(kio_channel *channel, bool sending) {
 bool kio_channel_watch(kio_channel *channel, bool sending, kio_awaiter *awaiter) {
   pthread_mutex_lock(&channel->lock);
   bool is = ready(channel, sending);
-  if (!is) kio_list_push(&channel->watchers[sending], &awaiter->link);
+  if (!is) kio_awaiter_list(awaiter, &channel->watchers[sending], &channel->lock);
   pthread_mutex_unlock(&channel->lock);
   return is;
 }
@@ -239,7 +226,7 @@ static kio_channel_result send(kio_channel *channel, kio_parcel *parcel, kio_awa
   }
   if (awaiter) {
     awaiter->parcel = *parcel;
-    kio_list_push(&channel->senders, &awaiter->link);
+    kio_awaiter_list(awaiter, &channel->senders, &channel->lock);
   }
   return KIO_CHANNEL_WAIT;
 }
@@ -263,7 +250,7 @@ static kio_channel_result receive(kio_channel *channel, kio_parcel *parcel, kio_
     return KIO_CHANNEL_DONE;
   }
   if (channel->closed) return KIO_CHANNEL_CLOSED;
-  if (awaiter) kio_list_push(&channel->receivers, &awaiter->link);
+  if (awaiter) kio_awaiter_list(awaiter, &channel->receivers, &channel->lock);
   return KIO_CHANNEL_WAIT;
 }
 
@@ -278,7 +265,8 @@ kio_channel_result kio_channel_receive(kio_channel *channel, kio_parcel *parcel,
   return result;
 }
 
-void kio_channel_give_back(kio_channel *channel, kio_parcel *parcel) {
+void kio_channel_give_back(void *object, kio_parcel *parcel) {
+  kio_channel *channel = object;
   kio_inbox *sleeper = NULL;
   bool kept = true;
   pthread_mutex_lock(&channel->lock);
@@ -292,21 +280,14 @@ void kio_channel_give_back(kio_channel *channel, kio_parcel *parcel) {
   if (!kept) kio_parcel_free(parcel); /* memory is out, and with it this parcel */
 }
 
-bool kio_channel_leave(kio_channel *channel, kio_awaiter *awaiter) {
-  pthread_mutex_lock(&channel->lock);
-  bool left = kio_awaiter_leave(awaiter);
-  pthread_mutex_unlock(&channel->lock);
-  return left;
-}
-
 /* ---- closing, looking ---- */
 
 void kio_channel_close(kio_channel *channel) {
   kio_inbox *sleeper = NULL;
   pthread_mutex_lock(&channel->lock);
   channel->closed = true;
-  answer_all(&channel->senders, KIO_ANSWER_CLOSED, &sleeper);
-  answer_all(&channel->receivers, KIO_ANSWER_CLOSED, &sleeper);
+  kio_awaiter_answer_all(&channel->senders, KIO_ANSWER_CLOSED, &sleeper);
+  kio_awaiter_answer_all(&channel->receivers, KIO_ANSWER_CLOSED, &sleeper);
   tell_watchers(channel, &sleeper);
   pthread_mutex_unlock(&channel->lock);
   kio_awaiter_wake(sleeper);

@@ -33,11 +33,10 @@ typedef struct kio_channel_state {
 /* A channel for `capacity` parcels, at least 1, with one reference; NULL: memory is out. */
 kio_channel *kio_channel_new(size_t capacity);
 /* One reference more; returns the channel. */
-kio_channel *kio_channel_ref(kio_channel *channel);
-/* The last one frees it with all it holds; handles nobody took are disposed of. */
-void kio_channel_unref(kio_channel *channel);
-/* The same, as the `drop` of the parcels it travels in: it is known by this function there. */
-void kio_channel_drop(void *channel);
+void *kio_channel_ref(void *channel);
+/* The last one frees it with all it holds; handles nobody took are disposed of. As the `drop` of
+   the parcels a channel travels in it tells that it is one. */
+void kio_channel_unref(void *channel);
 
 /* Takes the parcel over when it is DONE, or when it WAITs with an awaiter; else it is left alone.
    awaiter NULL: does not wait. */
@@ -51,9 +50,7 @@ bool kio_channel_ready(kio_channel *channel, bool sending);
 bool kio_channel_watch(kio_channel *channel, bool sending, kio_awaiter *awaiter);
 /* A parcel that was received, and that nobody can take any more: it goes to the next receiver, as
    the oldest one. */
-void kio_channel_give_back(kio_channel *channel, kio_parcel *parcel);
-/* An awaiter gives up. False: it is answered, and the post is on its way. */
-bool kio_channel_leave(kio_channel *channel, kio_awaiter *awaiter);
+void kio_channel_give_back(void *channel, kio_parcel *parcel);
 /* Nothing is taken any more; what is there can still be received. All awaiters are answered. Twice
    is allowed. */
 void kio_channel_close(kio_channel *channel);

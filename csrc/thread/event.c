@@ -23,13 +23,15 @@ kio_event *kio_event_new(void) {
   return event;
 }
 
-kio_event *kio_event_ref(kio_event *event) {
+void *kio_event_ref(void *object) {
+  kio_event *event = object;
   size_t before = atomic_fetch_add(&event->refs, 1);
   kio_assert(before > 0);
   return event;
 }
 
-void kio_event_unref(kio_event *event) {
+void kio_event_unref(void *object) {
+  kio_event *event = object;
   if (atomic_fetch_sub(&event->refs, 1) > 1) return;
   kio_assert(kio_list_empty(&event->awaiters));
   pthread_mutex_destroy(&event->lock);
@@ -37,13 +39,10 @@ void kio_event_unref(kio_event *event) {
 }
 
 void kio_event_set(kio_event *event) {
-  kio_link *link;
   kio_inbox *sleeper = NULL;
   pthread_mutex_lock(&event->lock);
   event->set = true;
-  while ((link = kio_list_pop(&event->awaiters))) {
-    kio_awaiter_answer(KIO_CONTAINER(link, kio_awaiter, link), KIO_ANSWER_DONE, &sleeper);
-  }
+  kio_awaiter_answer_all(&event->awaiters, KIO_ANSWER_DONE, &sleeper);
   pthread_mutex_unlock(&event->lock);
   kio_awaiter_wake(sleeper);
 }
@@ -57,14 +56,7 @@ void kio_event_reset(kio_event *event) {
 bool kio_event_wait(kio_event *event, kio_awaiter *awaiter) {
   pthread_mutex_lock(&event->lock);
   bool set = event->set;
-  if (!set && awaiter) kio_list_push(&event->awaiters, &awaiter->link);
+  if (!set && awaiter) kio_awaiter_list(awaiter, &event->awaiters, &event->lock);
   pthread_mutex_unlock(&event->lock);
   return set;
-}
-
-bool kio_event_leave(kio_event *event, kio_awaiter *awaiter) {
-  pthread_mutex_lock(&event->lock);
-  bool left = kio_awaiter_leave(awaiter);
-  pthread_mutex_unlock(&event->lock);
-  return left;
 }

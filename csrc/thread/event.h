@@ -11,9 +11,9 @@ typedef struct kio_event kio_event;
 /* One that is not set, with one reference; NULL: memory is out. */
 kio_event *kio_event_new(void);
 /* One reference more; returns the event. */
-kio_event *kio_event_ref(kio_event *event);
+void *kio_event_ref(void *event);
 /* One less; the last one frees it. */
-void kio_event_unref(kio_event *event);
+void kio_event_unref(void *event);
 
 /* Sets the flag and answers all awaiters. */
 void kio_event_set(kio_event *event);
@@ -21,7 +21,5 @@ void kio_event_set(kio_event *event);
 void kio_event_reset(kio_event *event);
 /* Whether it is set; if not the awaiter, if there is one, is listed now. */
 bool kio_event_wait(kio_event *event, kio_awaiter *awaiter);
-/* An awaiter gives up. False: it is answered, and the post is on its way. */
-bool kio_event_leave(kio_event *event, kio_awaiter *awaiter);
 
 #endif

@@ -13,6 +13,7 @@
 #include "task/here.h"
 #include "task/member.h"
 #include "task/queue.h"
+#include "task/result.h"
 #include "task/sched_inbox.h"
 #include "task/task.h"
 #include "task/wait.h"
@@ -37,7 +38,7 @@ static void let_go(kio_await *await) {
   } else {
     kio_parcel_free(&await->awaiter.parcel);
   }
-  await->kind->unref(await->object);
+  await->kind->handle.drop(await->object);
   kio_inbox_unref(await->awaiter.inbox);
   kio_memory_free(await);
 }
@@ -54,7 +55,7 @@ static void settle(kio_await *await) {
    thread that is not there, and no post comes: the await stays for good. */
 static bool leave(kio_await *await) {
   if (!kio_ring_alive(&await->sched->ring)) return false;
-  if (!await->kind->leave(await->object, &await->awaiter)) return false;
+  if (!kio_awaiter_leave(&await->awaiter)) return false;
   await->posted = false;
   return true;
 }
@@ -100,6 +101,22 @@ void kio_await_end(kio_await *await) {
   let_go(await);
 }
 
+void kio_await_spare(kio_await *await, kio_task *task) {
+  kio_assert(!await->posted);
+  kio_timer_stop(&task->sched->timers, &task->timer);
+  kio_await_end(await);
+}
+
+int kio_await_fail(lua_State *L, kio_await *await, const char *what) {
+  const kio_task *task = kio_sched_current()->current;
+  const char *noun = await->kind->noun;
+  bool closed = await->awaiter.answer == KIO_ANSWER_CLOSED;
+  kio_await_end(await);
+  if (closed) return kio_fail_text(L, "EPIPE", what, noun, "it is closed");
+  if (task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
+  return kio_fail_text(L, "ETIMEDOUT", what, noun, "timed out");
+}
+
 /* The frame is gone. A task that waits all the same has lost its coroutine: it is woken to end. */
 static int l_gc(lua_State *L) {
   kio_await **anchor = kio_finalized(L, AWAIT_TYPE);
@@ -124,7 +141,7 @@ static int l_anchor(lua_State *L) {
   return 1;
 }
 
-static kio_await *make(const kio_task *task, const kio_await_kind *kind, void *object) {
+static kio_await *make(const kio_task *task, const kio_shared *shared) {
   int err;
   kio_inbox *inbox = kio_sched_inbox(task->sched, &err);
   kio_await *await = inbox ? kio_memory_new(sizeof *await) : NULL;
@@ -132,18 +149,18 @@ static kio_await *make(const kio_task *task, const kio_await_kind *kind, void *o
   await->awaiter.post = (kio_post){.arrive = arrive, .drop = drop};
   await->awaiter.inbox = kio_inbox_ref(inbox);
   await->member.detach = detach;
-  await->kind = kind;
+  await->kind = shared->kind;
   await->process = task->sched->process;
-  await->object = kind->ref(object);
+  await->object = shared->kind->ref(shared->object);
   return await;
 }
 
-kio_await *kio_await_new(lua_State *L, kio_task *task, const kio_await_kind *kind, void *object,
+kio_await *kio_await_new(lua_State *L, kio_task *task, const kio_shared *shared,
                          int64_t timeout_ns) {
   kio_sched *sched = task->sched;
   lua_pushcfunction(L, l_anchor);
   if (lua_pcall(L, 0, 1, 0) != LUA_OK) return NULL;
-  kio_await *await = make(task, kind, object);
+  kio_await *await = make(task, shared);
   if (!await || !kio_sched_timer(sched, task, kio_sched_due(sched, timeout_ns))) {
     if (await) let_go(await);
     lua_pop(L, 1);
@@ -173,20 +190,22 @@ int kio_await_park(lua_State *L, kio_await *await, kio_task *task, const char *w
 
 /* ---- watches ---- */
 
-kio_await *kio_watch_new(lua_State *L, kio_task *task, const kio_await_kind *kind, void *object) {
+kio_await *kio_watch_new(lua_State *L, kio_task *task, const kio_shared *shared) {
   watch *w = lua_newuserdatauv(L, sizeof *w, 0);
   w->await = NULL;
   kio_waitable_init(&w->base);
   luaL_setmetatable(L, WATCH_TYPE);
-  kio_await *await = make(task, kind, object);
+  kio_await *await = make(task, shared);
   if (!await) luaL_error(L, "not enough memory to wait for another thread");
   await->queue = &w->base.queue;
   await->anchor = &w->await;
   return w->await = await;
 }
 
-void kio_watch_begin(kio_await *await, kio_task *task) {
-  begin(await, task);
+int kio_watch_begin(kio_await *await, kio_task *task, bool ready) {
+  if (ready) kio_await_end(await);
+  else begin(await, task);
+  return ready ? 0 : 1;
 }
 
 static void end_watch(watch *w) {

@@ -10,16 +10,7 @@
 #include "task/queue.h"
 #include "task/task.h"
 #include "thread/awaiter.h"
-
-/* What is waited for: a channel, an event. */
-typedef struct kio_await_kind {
-  void *(*ref)(void *object);
-  void (*unref)(void *object);
-  /* Gives up, as kio_channel_leave. */
-  bool (*leave)(void *object, kio_awaiter *awaiter);
-  /* A parcel came that the task cannot take any more. */
-  void (*give_back)(void *object, kio_parcel *parcel);
-} kio_await_kind;
+#include "worker/shared.h"
 
 typedef struct kio_await {
   kio_awaiter awaiter;
@@ -27,7 +18,7 @@ typedef struct kio_await {
   kio_sched *sched;  /* that scheduler, while a task waits */
   pid_t process;     /* where it was made */
   kio_task *task;    /* that task; NULL: none, or no longer */
-  const kio_await_kind *kind;
+  const kio_shared_kind *kind;
   void *object;              /* what is waited for: a reference */
   struct kio_await **anchor; /* what Lua keeps alive; NULL: it is gone */
   kio_queue *queue;          /* of a watch, woken by the answer; NULL: the task is */
@@ -36,17 +27,23 @@ typedef struct kio_await {
 
 /* Starts the task's timer and makes an await, anchored by the value it pushes. NULL after pushing a
    message instead: then nothing has begun. */
-kio_await *kio_await_new(lua_State *L, kio_task *task, const kio_await_kind *kind, void *object,
+kio_await *kio_await_new(lua_State *L, kio_task *task, const kio_shared *shared,
                          int64_t timeout_ns);
 /* It is listed: parks the task, which goes on in `k` with the await as its context; `what` is a
    constant that tells people what it waits for. */
 int kio_await_park(lua_State *L, kio_await *await, kio_task *task, const char *what,
                    lua_KFunction k);
 /* An await that is a watch, anchored by the value it pushes; raises when memory is out. */
-kio_await *kio_watch_new(lua_State *L, kio_task *task, const kio_await_kind *kind, void *object);
-/* It is listed: the task will wait in its queue. Else it is to be ended by kio_await_end. */
-void kio_watch_begin(kio_await *watch, kio_task *task);
+kio_await *kio_watch_new(lua_State *L, kio_task *task, const kio_shared *shared);
+/* It is listed, and the task will wait in its queue: returns 1. Not listed, being `ready`: ends it
+   and returns 0. */
+int kio_watch_begin(kio_await *watch, kio_task *task, bool ready);
 /* It is over; what is left in awaiter.parcel is given back or freed. */
 void kio_await_end(kio_await *await);
+/* There is no need to wait: it was not listed. */
+void kio_await_spare(kio_await *await, kio_task *task);
+/* In the continuation, when it was not answered DONE: ends it and raises Cancelled, or returns 3
+   after pushing nil, message, "ETIMEDOUT" or "EPIPE"; `what` was to be done. */
+int kio_await_fail(lua_State *L, kio_await *await, const char *what);
 
 #endif

@@ -14,9 +14,6 @@
 #include "op/handle.h"
 #include "op/op.h"
 #include "op/registry.h"
-#include "task/here.h"
-#include "task/result.h"
-#include "task/task.h"
 #include "thread/channel.h"
 #include "worker/await.h"
 #include "worker/shared.h"
@@ -27,40 +24,31 @@ enum { CHANNEL = 1, VALUE, HANDLES }; /* on the stack of a sender */
 
 /* ---- the object ---- */
 
-static void *ref(void *object) {
-  return kio_channel_ref(object);
+static void take(lua_State *L, void *object);
+
+static void push_state(lua_State *L, void *object) {
+  kio_channel_state s;
+  kio_channel_look(object, &s);
+  lua_pushfstring(L, "%s%I of %I, %I sending, %I receiving", s.closed ? "closed, " : "",
+                  (LUAI_UACINT)s.count, (LUAI_UACINT)s.capacity, (LUAI_UACINT)s.sending,
+                  (LUAI_UACINT)s.receiving);
 }
 
-static bool leave(void *object, kio_awaiter *awaiter) {
-  return kio_channel_leave(object, awaiter);
-}
+static const kio_shared_kind kind = {
+    .handle = {CHANNEL_TYPE, kio_shared_prepare, kio_handle_give_reference, take, kio_channel_unref,
+               NULL},
+    .noun = "channel",
+    .ref = kio_channel_ref,
+    .give_back = kio_channel_give_back,
+    .push_state = push_state,
+};
 
-static void give_back(void *object, kio_parcel *parcel) {
-  kio_channel_give_back(object, parcel);
+static void take(lua_State *L, void *object) {
+  kio_shared_push(L, &kind, object);
 }
-
-static const kio_shared_kind shared_kind = {CHANNEL_TYPE, kio_channel_drop};
-static const kio_await_kind await_kind = {ref, kio_channel_drop, leave, give_back};
 
 static kio_shared *check(lua_State *L) {
-  return kio_shared_check(L, &shared_kind);
-}
-
-/* ---- failures ---- */
-
-static int late(lua_State *L, const char *what) {
-  return kio_fail_text(L, "ETIMEDOUT", what, "channel", "timed out");
-}
-
-static int closed(lua_State *L, const char *what) {
-  return kio_fail_text(L, "EPIPE", what, "channel", "it is closed");
-}
-
-/* Nobody has answered. */
-static int early_end(lua_State *L, const char *what) {
-  const kio_task *task = kio_sched_current()->current;
-  if (task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
-  return late(L, what);
+  return kio_shared_check(L, &kind);
 }
 
 /* ---- sending ---- */
@@ -78,7 +66,8 @@ static kio_parcel pack(lua_State *L) {
 /* The parcel was not taken: its handles are the sender's again. */
 static int refused(lua_State *L, kio_parcel *parcel, kio_channel_result result, const char *what) {
   kio_handles_restore(L, HANDLES, parcel);
-  if (result == KIO_CHANNEL_CLOSED) return closed(L, what);
+  if (result == KIO_CHANNEL_CLOSED)
+    return kio_fail_text(L, "EPIPE", what, "channel", "it is closed");
   if (result == KIO_CHANNEL_MEMORY) return luaL_error(L, "not enough memory");
   return kio_fail_text(L, "EAGAIN", what, "channel", "no room, and nobody waits to receive");
 }
@@ -90,18 +79,19 @@ static int sent(lua_State *L) {
 
 static int l_sendk(lua_State *L, int status, lua_KContext ctx) {
   kio_await *await = (kio_await *)ctx; /* NOLINT: it is anchored on this frame */
-  kio_answer answer = await->awaiter.answer;
   (void)status;
-  if (answer != KIO_ANSWER_DONE) kio_handles_restore(L, HANDLES, &await->awaiter.parcel);
+  if (await->awaiter.answer != KIO_ANSWER_DONE) {
+    kio_handles_restore(L, HANDLES, &await->awaiter.parcel);
+    return kio_await_fail(L, await, "send");
+  }
   kio_await_end(await);
-  if (answer == KIO_ANSWER_DONE) return sent(L);
-  return answer == KIO_ANSWER_CLOSED ? closed(L, "send") : early_end(L, "send");
+  return sent(L);
 }
 
 /* There was no room. */
 static int wait_to_send(lua_State *L, kio_task *task, kio_shared *shared, kio_parcel *parcel,
                         int64_t timeout_ns) {
-  kio_await *await = kio_await_new(L, task, &await_kind, shared->object, timeout_ns);
+  kio_await *await = kio_await_new(L, task, shared, timeout_ns);
   if (!await) {
     kio_handles_restore(L, HANDLES, parcel);
     return lua_error(L);
@@ -110,8 +100,7 @@ static int wait_to_send(lua_State *L, kio_task *task, kio_shared *shared, kio_pa
   if (result == KIO_CHANNEL_WAIT) {
     return kio_await_park(L, await, task, "thread channel send", l_sendk);
   }
-  kio_timer_stop(&task->sched->timers, &task->timer);
-  kio_await_end(await);
+  kio_await_spare(await, task);
   return result == KIO_CHANNEL_DONE ? sent(L) : refused(L, parcel, result, "send");
 }
 
@@ -167,22 +156,21 @@ static int l_receivek(lua_State *L, int status, lua_KContext ctx) {
   kio_answer answer = await->awaiter.answer;
   kio_parcel parcel = await->awaiter.parcel;
   (void)status;
+  if (answer == KIO_ANSWER_NONE) return kio_await_fail(L, await, "receive");
   await->awaiter.parcel = (kio_parcel){0};
   kio_await_end(await);
-  if (answer == KIO_ANSWER_DONE) return unpack(L, &parcel);
-  return answer == KIO_ANSWER_CLOSED ? nothing(L) : early_end(L, "receive");
+  return answer == KIO_ANSWER_DONE ? unpack(L, &parcel) : nothing(L);
 }
 
 static int wait_to_receive(lua_State *L, kio_task *task, kio_shared *shared, int64_t timeout_ns) {
   kio_parcel parcel;
-  kio_await *await = kio_await_new(L, task, &await_kind, shared->object, timeout_ns);
+  kio_await *await = kio_await_new(L, task, shared, timeout_ns);
   if (!await) return lua_error(L);
   kio_channel_result result = kio_channel_receive(shared->object, &parcel, &await->awaiter);
   if (result == KIO_CHANNEL_WAIT) {
     return kio_await_park(L, await, task, "thread channel receive", l_receivek);
   }
-  kio_timer_stop(&task->sched->timers, &task->timer);
-  kio_await_end(await);
+  kio_await_spare(await, task);
   return result == KIO_CHANNEL_DONE ? unpack(L, &parcel) : nothing(L);
 }
 
@@ -244,20 +232,16 @@ static int l_ready(lua_State *L) {
 static int l_watch(lua_State *L) {
   kio_shared *shared = check(L);
   kio_task *task = kio_op_task(L);
-  kio_await *watch = kio_watch_new(L, task, &await_kind, shared->object);
-  if (!kio_channel_watch(shared->object, lua_toboolean(L, 2), &watch->awaiter)) {
-    kio_watch_begin(watch, task);
-    return 1;
-  }
-  kio_await_end(watch);
-  return 0;
+  kio_await *watch = kio_watch_new(L, task, shared);
+  bool ready = kio_channel_watch(shared->object, lua_toboolean(L, 2), &watch->awaiter);
+  return kio_watch_begin(watch, task, ready);
 }
 
 /* ---- the rest ---- */
 
 /* channel:close(); in a forked child nobody is there who could be told */
 static int l_close(lua_State *L) {
-  kio_shared *shared = kio_shared_check_any(L, &shared_kind);
+  kio_shared *shared = kio_shared_check_any(L, &kind);
   kio_takes(L, 1);
   if (!kio_shared_is_parents(shared)) kio_channel_close(shared->object);
   return 0;
@@ -269,50 +253,15 @@ static int l_close_value(lua_State *L) {
   return l_close(L);
 }
 
-static int l_tostring(lua_State *L) {
-  kio_channel_state s;
-  kio_shared *shared = kio_shared_self(L, &shared_kind);
-  if (!shared->object) return (lua_pushliteral(L, CHANNEL_TYPE " (finalized)"), 1);
-  if (kio_shared_is_parents(shared)) {
-    lua_pushliteral(L, CHANNEL_TYPE " (the parent process')");
-    return 1;
-  }
-  kio_channel_look(shared->object, &s);
-  lua_pushfstring(L, CHANNEL_TYPE " (%s%I of %I, %I sending, %I receiving)",
-                  s.closed ? "closed, " : "", (LUAI_UACINT)s.count, (LUAI_UACINT)s.capacity,
-                  (LUAI_UACINT)s.sending, (LUAI_UACINT)s.receiving);
-  return 1;
-}
-
 /* thread_channel(capacity) -> channel */
 static int l_thread_channel(lua_State *L) {
   lua_Integer capacity = luaL_checkinteger(L, 1);
   kio_takes(L, 1);
   luaL_argcheck(L, capacity >= 1 && capacity <= KIO_CHANNEL_MAX, 1,
                 "a capacity is at least 1, and at most 2^30");
-  kio_shared *shared = kio_shared_push_empty(L, &shared_kind);
-  shared->object = kio_channel_new((size_t)capacity);
-  if (!shared->object) return luaL_error(L, "not enough memory");
-  kio_shared_enter(L, shared->object);
-  return 1;
+  kio_shared *shared = kio_shared_push_empty(L, &kind);
+  return kio_shared_put(L, shared, kio_channel_new((size_t)capacity));
 }
-
-/* A channel crosses by reference: both sides have it then. */
-static const char *prepare(lua_State *L, int index, void **spare) {
-  const kio_shared *shared = lua_touserdata(L, index);
-  if (!shared->object) return "it was finalized";
-  if (kio_shared_is_parents(shared)) return KIO_SHARED_PARENTS;
-  *spare = kio_channel_ref(shared->object);
-  return NULL;
-}
-
-static void take(lua_State *L, void *object) {
-  kio_shared_push(L, &shared_kind, object);
-}
-
-static const kio_handle_kind handle_kind = {
-    CHANNEL_TYPE, prepare, kio_handle_give_reference, take, kio_channel_drop, NULL,
-};
 
 static const luaL_Reg methods[] = {
     {"send", l_send}, {"receive", l_receive}, {"try_send", l_try_send},
@@ -320,19 +269,10 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-static const luaL_Reg metamethods[] = {
-    {"__gc", kio_shared_l_gc},
-    {"__close", l_close_value},
-    {"__tostring", l_tostring},
-    {NULL, NULL},
-};
-
 void kio_channel_open(lua_State *L) {
-  luaL_newmetatable(L, CHANNEL_TYPE);
-  kio_handle_register(L, &handle_kind);
-  luaL_setfuncs(L, metamethods, 0);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
+  kio_shared_open(L, &kind, methods);
+  lua_pushcfunction(L, l_close_value);
+  lua_setfield(L, -2, "__close");
   lua_pop(L, 1);
 }
 

@@ -2,12 +2,8 @@
    tasks of all workers wait for. The thread of the Lua state. */
 #include <lauxlib.h>
 
-#include "op/handle.h"
 #include "op/op.h"
 #include "op/registry.h"
-#include "task/here.h"
-#include "task/result.h"
-#include "task/task.h"
 #include "thread/event.h"
 #include "worker/await.h"
 #include "worker/shared.h"
@@ -16,23 +12,26 @@
 
 /* ---- the object ---- */
 
-static void *ref(void *object) {
-  return kio_event_ref(object);
+static void take(lua_State *L, void *object);
+
+static void push_state(lua_State *L, void *object) {
+  lua_pushstring(L, kio_event_wait(object, NULL) ? "set" : "not set");
 }
 
-static void unref(void *object) {
-  kio_event_unref(object);
-}
+static const kio_shared_kind kind = {
+    .handle = {EVENT_TYPE, kio_shared_prepare, kio_handle_give_reference, take, kio_event_unref,
+               NULL},
+    .noun = "event",
+    .ref = kio_event_ref,
+    .push_state = push_state,
+};
 
-static bool leave(void *object, kio_awaiter *awaiter) {
-  return kio_event_leave(object, awaiter);
+static void take(lua_State *L, void *object) {
+  kio_shared_push(L, &kind, object);
 }
-
-static const kio_shared_kind shared_kind = {EVENT_TYPE, unref};
-static const kio_await_kind await_kind = {ref, unref, leave, NULL};
 
 static kio_shared *check(lua_State *L) {
-  return kio_shared_check(L, &shared_kind);
+  return kio_shared_check(L, &kind);
 }
 
 /* ---- waiting ---- */
@@ -44,25 +43,21 @@ static int happened(lua_State *L) {
 
 static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
   kio_await *await = (kio_await *)ctx; /* NOLINT: it is anchored on this frame */
-  bool set = await->awaiter.answer == KIO_ANSWER_DONE;
-  const kio_task *task = kio_sched_current()->current;
   (void)status;
+  if (await->awaiter.answer != KIO_ANSWER_DONE) return kio_await_fail(L, await, "wait");
   kio_await_end(await);
-  if (set) return happened(L);
-  if (task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
-  return kio_fail_text(L, "ETIMEDOUT", "wait", "event", "timed out");
+  return happened(L);
 }
 
 static int wait(lua_State *L, kio_task *task, int64_t timeout_ns) {
-  kio_event *event = ((kio_shared *)lua_touserdata(L, 1))->object;
-  if (kio_event_wait(event, NULL)) return happened(L);
-  kio_await *await = kio_await_new(L, task, &await_kind, event, timeout_ns);
+  const kio_shared *shared = lua_touserdata(L, 1);
+  if (kio_event_wait(shared->object, NULL)) return happened(L);
+  kio_await *await = kio_await_new(L, task, shared, timeout_ns);
   if (!await) return lua_error(L);
-  if (!kio_event_wait(event, &await->awaiter)) {
+  if (!kio_event_wait(shared->object, &await->awaiter)) {
     return kio_await_park(L, await, task, "thread event", l_waitk);
   }
-  kio_timer_stop(&task->sched->timers, &task->timer);
-  kio_await_end(await);
+  kio_await_spare(await, task);
   return happened(L);
 }
 
@@ -79,13 +74,8 @@ static int l_wait(lua_State *L) {
 static int l_watch(lua_State *L) {
   kio_shared *shared = check(L);
   kio_task *task = kio_op_task(L);
-  kio_await *watch = kio_watch_new(L, task, &await_kind, shared->object);
-  if (!kio_event_wait(shared->object, &watch->awaiter)) {
-    kio_watch_begin(watch, task);
-    return 1;
-  }
-  kio_await_end(watch);
-  return 0;
+  kio_await *watch = kio_watch_new(L, task, shared);
+  return kio_watch_begin(watch, task, kio_event_wait(shared->object, &watch->awaiter));
 }
 
 /* ---- the rest ---- */
@@ -114,59 +104,19 @@ static int l_is_set(lua_State *L) {
   return 1;
 }
 
-static int l_tostring(lua_State *L) {
-  kio_shared *shared = kio_shared_self(L, &shared_kind);
-  const char *state = shared->object ? "the parent process'" : "finalized";
-  if (shared->object && !kio_shared_is_parents(shared)) {
-    state = kio_event_wait(shared->object, NULL) ? "set" : "not set";
-  }
-  lua_pushfstring(L, EVENT_TYPE " (%s)", state);
-  return 1;
-}
-
 /* thread_event() -> event */
 static int l_thread_event(lua_State *L) {
   kio_takes(L, 0);
-  kio_shared *shared = kio_shared_push_empty(L, &shared_kind);
-  shared->object = kio_event_new();
-  if (!shared->object) return luaL_error(L, "not enough memory");
-  kio_shared_enter(L, shared->object);
-  return 1;
+  kio_shared *shared = kio_shared_push_empty(L, &kind);
+  return kio_shared_put(L, shared, kio_event_new());
 }
-
-/* An event crosses by reference: both sides have it then. */
-static const char *prepare(lua_State *L, int index, void **spare) {
-  const kio_shared *shared = lua_touserdata(L, index);
-  if (!shared->object) return "it was finalized";
-  if (kio_shared_is_parents(shared)) return KIO_SHARED_PARENTS;
-  *spare = kio_event_ref(shared->object);
-  return NULL;
-}
-
-static void take(lua_State *L, void *object) {
-  kio_shared_push(L, &shared_kind, object);
-}
-
-static const kio_handle_kind handle_kind = {
-    EVENT_TYPE, prepare, kio_handle_give_reference, take, unref, NULL,
-};
 
 static const luaL_Reg methods[] = {
     {"wait", l_wait}, {"set", l_set}, {"reset", l_reset}, {"is_set", l_is_set}, {NULL, NULL},
 };
 
-static const luaL_Reg metamethods[] = {
-    {"__gc", kio_shared_l_gc},
-    {"__tostring", l_tostring},
-    {NULL, NULL},
-};
-
 void kio_event_open(lua_State *L) {
-  luaL_newmetatable(L, EVENT_TYPE);
-  kio_handle_register(L, &handle_kind);
-  luaL_setfuncs(L, metamethods, 0);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
+  kio_shared_open(L, &kind, methods);
   lua_pop(L, 1);
 }
 

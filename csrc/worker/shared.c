@@ -1,13 +1,12 @@
 /* Owns a table in each Lua state, from objects to their userdata, which it does not keep alive.
-   Called by the thread of the Lua state. */
+   Invariant: an object that is known has a userdata that holds a reference to it. Called by the
+   thread of the Lua state. */
 #include "worker/shared.h"
 
 #include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/here.h"
-#include "task/result.h"
-#include "task/task.h"
 
 static const char known_key; /* its address is the table's key in the registry */
 
@@ -19,15 +18,25 @@ static void push_known(lua_State *L) {
 kio_shared *kio_shared_push_empty(lua_State *L, const kio_shared_kind *kind) {
   kio_shared *shared = lua_newuserdatauv(L, sizeof *shared, 0);
   *shared = (kio_shared){.kind = kind, .process = kio_sched_process()};
-  luaL_setmetatable(L, kind->type);
+  luaL_setmetatable(L, kind->handle.type);
   return shared;
 }
 
-void kio_shared_enter(lua_State *L, const void *object) {
+/* The object of the userdata on top is known from now on. */
+static void enter(lua_State *L, const void *object) {
+  kio_assert(object && lua_isuserdata(L, -1));
   push_known(L);
   lua_pushvalue(L, -2);
   lua_rawsetp(L, -2, object);
   lua_pop(L, 1);
+}
+
+int kio_shared_put(lua_State *L, kio_shared *shared, void *object) {
+  kio_assert(!shared->object);
+  shared->object = object;
+  if (!object) return luaL_error(L, "not enough memory");
+  enter(L, object);
+  return 1;
 }
 
 void kio_shared_push(lua_State *L, const kio_shared_kind *kind, void *object) {
@@ -36,12 +45,13 @@ void kio_shared_push(lua_State *L, const kio_shared_kind *kind, void *object) {
   lua_remove(L, -2);
   kio_shared *shared = lua_touserdata(L, -1);
   if (shared && shared->object == object) { /* else it is an earlier one's, finalized by hand */
-    kind->unref(object);
+    kio_assert(shared->kind == kind);
+    kind->handle.drop(object);
     return;
   }
   lua_pop(L, 1);
   shared = kio_shared_push_empty(L, kind);
-  kio_shared_enter(L, object);
+  enter(L, object);
   shared->object = object;
 }
 
@@ -49,15 +59,10 @@ bool kio_shared_is_parents(const kio_shared *shared) {
   return shared->process != kio_sched_process();
 }
 
-kio_shared *kio_shared_self(lua_State *L, const kio_shared_kind *kind) {
+kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind) {
   kio_shared *shared = lua_touserdata(L, 1);
   bool ours = shared && lua_rawlen(L, 1) == sizeof *shared && shared->kind == kind;
-  if (!ours) luaL_typeerror(L, 1, kind->type);
-  return shared;
-}
-
-kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind) {
-  kio_shared *shared = kio_shared_self(L, kind);
+  if (!ours) luaL_typeerror(L, 1, kind->handle.type);
   if (!shared->object) luaL_argerror(L, 1, "it was finalized");
   return shared;
 }
@@ -68,13 +73,46 @@ kio_shared *kio_shared_check(lua_State *L, const kio_shared_kind *kind) {
   return shared;
 }
 
-int kio_shared_l_gc(lua_State *L) {
-  kio_shared *shared = NULL;
-  if (kio_called_by_collector(L, 0)) shared = lua_touserdata(L, 1);
-  if (!shared || !luaL_testudata(L, 1, shared->kind->type)) return 0;
-  if (shared->object) shared->kind->unref(shared->object);
-  shared->object = NULL;
+const char *kio_shared_prepare(lua_State *L, int index, void **spare) {
+  const kio_shared *shared = lua_touserdata(L, index);
+  if (!shared->object) return "it was finalized";
+  if (kio_shared_is_parents(shared)) return KIO_SHARED_PARENTS;
+  *spare = shared->kind->ref(shared->object);
+  return NULL;
+}
+
+/* The userdata at index 1 of any kind, whoever calls with whatever; else NULL. */
+static kio_shared *any(lua_State *L) {
+  const kio_handle_kind *kind = kio_handle_kind_of(L, 1);
+  return kind && kind->prepare == kio_shared_prepare ? lua_touserdata(L, 1) : NULL;
+}
+
+static int l_gc(lua_State *L) {
+  kio_shared *shared = kio_called_by_collector(L, 0) ? any(L) : NULL;
+  if (shared && shared->object) shared->kind->handle.drop(shared->object);
+  if (shared) shared->object = NULL;
   return 0;
+}
+
+static int l_tostring(lua_State *L) {
+  const kio_shared *shared = any(L);
+  luaL_argexpected(L, shared, 1, "channel or event of threads");
+  if (!shared->object) lua_pushliteral(L, "finalized");
+  else if (kio_shared_is_parents(shared)) lua_pushliteral(L, "the parent process'");
+  else shared->kind->push_state(L, shared->object);
+  lua_pushfstring(L, "%s (%s)", shared->kind->handle.type, lua_tostring(L, -1));
+  return 1;
+}
+
+static const luaL_Reg metamethods[] = {{"__gc", l_gc}, {"__tostring", l_tostring}, {NULL, NULL}};
+
+void kio_shared_open(lua_State *L, const kio_shared_kind *kind, const luaL_Reg *methods) {
+  luaL_newmetatable(L, kind->handle.type);
+  kio_handle_register(L, &kind->handle);
+  luaL_setfuncs(L, metamethods, 0);
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_setfield(L, -2, "__index");
 }
 
 int64_t kio_shared_timeout(lua_State *L, int index) {

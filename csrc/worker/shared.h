@@ -7,13 +7,21 @@
 #include <lua.h>
 #include <sys/types.h>
 
-#include "task/task.h"
+#include "op/handle.h"
+#include "thread/parcel.h"
 
 #define KIO_SHARED_PARENTS "it belongs to the parent process, and this is a forked child"
 
 typedef struct kio_shared_kind {
-  const char *type;            /* the name of the metatable */
-  void (*unref)(void *object); /* gives a reference back; from any thread */
+  /* How it crosses: its type is that of the userdata, its `drop` gives a reference back. */
+  kio_handle_kind handle;
+  const char *noun; /* for messages: "channel" */
+  /* Takes a reference. */
+  void *(*ref)(void *object);
+  /* A parcel came that the task it was for cannot take any more; NULL: it brings none. */
+  void (*give_back)(void *object, kio_parcel *parcel);
+  /* Pushes its state, for people. */
+  void (*push_state)(lua_State *L, void *object);
 } kio_shared_kind;
 
 /* What the userdata holds. */
@@ -23,24 +31,24 @@ typedef struct kio_shared {
   pid_t process;               /* where it was made: a forked child has a copy of no use */
 } kio_shared;
 
-/* Pushes the userdata of an object, with a reference to it that belongs to it from then on. When it
-   raises (memory) the reference is still the caller's. */
+/* `prepare` of handles that are shared: they cross by reference, and both sides have them then. */
+const char *kio_shared_prepare(lua_State *L, int index, void **spare);
+/* What `take` of these comes to: pushes the userdata of an object, with a reference to it that
+   belongs to it from then on. When it raises (memory) the reference is still the caller's. */
 void kio_shared_push(lua_State *L, const kio_shared_kind *kind, void *object);
-/* Pushes a userdata without an object: for a new one, which is put into it. */
+/* Pushes a userdata without an object, for a new one. */
 kio_shared *kio_shared_push_empty(lua_State *L, const kio_shared_kind *kind);
-/* The object of the userdata on top is known from now on. */
-void kio_shared_enter(lua_State *L, const void *object);
+/* Puts the new object into it; NULL: raises, memory is out. Returns 1. */
+int kio_shared_put(lua_State *L, kio_shared *shared, void *object);
 /* Whether this process is a child of the one where it was made: then other threads may have held
    the object's lock when the child was forked, and nobody ever gives that back. */
 bool kio_shared_is_parents(const kio_shared *shared);
-/* The userdata at index 1, which may have been finalized, or an argument error. */
-kio_shared *kio_shared_self(lua_State *L, const kio_shared_kind *kind);
-/* The same, and an argument error when it was finalized. */
+/* The userdata at index 1; an argument error when it is another value, or was finalized. */
 kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind);
 /* The same, and an argument error when it is a parent process'. */
 kio_shared *kio_shared_check(lua_State *L, const kio_shared_kind *kind);
-/* __gc */
-int kio_shared_l_gc(lua_State *L);
+/* Pushes the metatable, made of these methods: a kind may add to it. */
+void kio_shared_open(lua_State *L, const kio_shared_kind *kind, const luaL_Reg *methods);
 /* The number of seconds, or the options with `timeout`, at `index`: nanoseconds. */
 int64_t kio_shared_timeout(lua_State *L, int index);
 

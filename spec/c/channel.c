@@ -85,7 +85,7 @@ static void dead_receivers(void) {
     CHECK(kio_channel_send(channel, &parcel, NULL) == KIO_CHANNEL_DONE);
   }
   CHECK(take_all(living) == 1 && number_of(&waiting[1].parcel) == 1);
-  for (int i = 0; i < 3; i++) CHECK(kio_channel_leave(channel, &waiting[i]) == (i != 1));
+  for (int i = 0; i < 3; i++) CHECK(kio_awaiter_leave(&waiting[i]) == (i != 1));
   CHECK(receive(channel) == 2); /* the last one could not be told either */
   kio_inbox_unref(dead);
   kio_inbox_unref(living);
@@ -105,8 +105,8 @@ static void dead_senders(void) {
   }
   kio_inbox_close(dead);
   CHECK(receive(channel) == 1 && receive(channel) == 3);
-  CHECK(kio_channel_leave(channel, &waiting[0]) && number_of(&waiting[0].parcel) == 2);
-  CHECK(take_all(living) == 1 && !kio_channel_leave(channel, &waiting[1]));
+  CHECK(kio_awaiter_leave(&waiting[0]) && number_of(&waiting[0].parcel) == 2);
+  CHECK(take_all(living) == 1 && !kio_awaiter_leave(&waiting[1]));
   kio_inbox_unref(dead);
   kio_inbox_unref(living);
   kio_channel_unref(channel);
@@ -167,10 +167,10 @@ static void watchers(void) {
   for (int i = 0; i < 3; i++) CHECK(!kio_channel_watch(channel, false, &w[i]));
   kio_inbox_close(dead);
   CHECK(kio_channel_send(channel, &parcel, NULL) == KIO_CHANNEL_DONE);
-  CHECK(take_all(living) == 2 && !kio_channel_leave(channel, &w[0]));
-  CHECK(kio_channel_leave(channel, &w[2]) && kio_channel_watch(channel, false, &w[3]));
+  CHECK(take_all(living) == 2 && !kio_awaiter_leave(&w[0]));
+  CHECK(kio_awaiter_leave(&w[2]) && kio_channel_watch(channel, false, &w[3]));
   CHECK(!kio_channel_watch(channel, true, &w[3]) && !kio_channel_watch(channel, true, &w[4]));
-  CHECK(kio_channel_leave(channel, &w[3]));
+  CHECK(kio_awaiter_leave(&w[3]));
   CHECK(receive(channel) == 1 && take_all(living) == 1);
   CHECK(!kio_channel_watch(channel, false, &w[3]));
   parcel = parcel_of(2);
@@ -223,7 +223,7 @@ static void begin_receive(person *p) {
 /* It gives up, or finds that it was answered. */
 static void give_up(person *p) {
   if (!p->waits) return;
-  bool left = kio_channel_leave(channel, &p->awaiter);
+  bool left = kio_awaiter_leave(&p->awaiter);
   p->waits = !left;
   if (!left || p->number == 0) return;
   CHECK(p->awaiter.parcel.size == p->number);

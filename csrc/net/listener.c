@@ -141,9 +141,9 @@ static int accept_one(lua_State *L, listener *l, kio_task *task, int64_t timeout
   kio_request *request;
   int err = kio_sched_request(task->sched, KIO_OP_ACCEPT, l->fd, task, kio_op_wake_owner, &request);
   if (err) return fail(L, l, "accept", -err);
-  if (!kio_op_address(L, request)) return 3;
+  if (!kio_op_address(L, request)) return KIO_FAILED;
   l->sched = task->sched;
-  return kio_op_submit(L, task, request, timeout, l_acceptk);
+  return kio_op_submit(L, request, timeout, l_acceptk);
 }
 
 /* listener:accept([options]) -> stream, the peer's address */

@@ -114,7 +114,7 @@ static int start_send(lua_State *L, kio_udp *udp, const kio_sockaddr *to, int op
   if (udp->fd < 0) return kio_udp_fail(L, udp, what, EBADF, to);
   kio_udp_attach(udp, task->sched);
   kio_request *request = kio_op_request(L, task, KIO_OP_SENDMSG, udp->fd);
-  if (!request || !make_message(L, request, 0, 0)) return 3;
+  if (!request || !make_message(L, request, 0, 0)) return KIO_FAILED;
   message *m = message_of(request);
   kio_fill_iovecs(L, 2, 1, m->iov);
   if (to) {
@@ -126,7 +126,7 @@ static int start_send(lua_State *L, kio_udp *udp, const kio_sockaddr *to, int op
     ssize_t sent = sendmsg(udp->fd, &m->header, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (came_at_once(task, request, sent)) return finish_send(L, udp, request);
   }
-  return kio_op_submit(L, task, request, timeout, l_sendk);
+  return kio_op_submit(L, request, timeout, l_sendk);
 }
 
 /* Remembers an address and the string at the top that is its text. */
@@ -256,7 +256,7 @@ static int start_receive(lua_State *L, bool sender) {
   if (udp->receiving) return kio_misuse(L, "another task is receiving from this socket");
   kio_udp_attach(udp, task->sched);
   kio_request *request = kio_op_request(L, task, KIO_OP_RECVMSG, udp->fd);
-  if (!request || !make_message(L, request, max, MSG_TRUNC)) return 3;
+  if (!request || !make_message(L, request, max, MSG_TRUNC)) return KIO_FAILED;
   message *m = message_of(request);
   m->iov[0] = (struct iovec){&m->iov[1], max};
   m->header.msg_name = &m->address.as;
@@ -268,7 +268,7 @@ static int start_receive(lua_State *L, bool sender) {
   if (receive_at_once(udp, task, request)) return finish_receive(L, udp, request, sender);
   udp->receiving = true;
   udp->waits_ns = task->sched->now_ns;
-  int pushed = kio_op_submit(L, task, request, timeout, sender ? l_receive_fromk : l_receivek);
+  int pushed = kio_op_submit(L, request, timeout, sender ? l_receive_fromk : l_receivek);
   udp->receiving = false; /* only out of memory comes here */
   return pushed;
 }

@@ -87,7 +87,7 @@ static int l_connect(lua_State *L) {
   kio_sockaddr address;
   kio_socket_options options = kio_socket_defaults;
   kio_task *task = kio_op_begin(L);
-  if (!read_address(L, "connect", &address)) return 3;
+  if (!read_address(L, "connect", &address)) return KIO_FAILED;
   kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_CONNECT, others, &options);
   read_type(L, &options);
   int64_t timeout = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_option_timeout(L, 2, KIO_NEVER);
@@ -106,10 +106,10 @@ static int l_connect(lua_State *L) {
   request->flags |= KIO_REQUEST_OWNS_FD; /* when telling the failure raises, it is closed with it */
   if (!kio_op_address(L, request)) {
     kio_sched_close_fd(fd);
-    return 3;
+    return KIO_FAILED;
   }
   *request->arg.address = address;
-  int failed = kio_op_submit(L, task, request, timeout, l_connectk);
+  int failed = kio_op_submit(L, request, timeout, l_connectk);
   kio_sched_close_fd(fd); /* only out of memory comes here */
   return failed;
 }
@@ -123,7 +123,7 @@ static int l_listen(lua_State *L) {
   static const char *const others[] = {"backlog", "type", NULL};
   kio_sockaddr address;
   kio_socket_options options = kio_socket_defaults;
-  if (!read_address(L, "listen", &address)) return 3;
+  if (!read_address(L, "listen", &address)) return KIO_FAILED;
   kio_socket_give(&options, KIO_SOCKOPT_REUSEADDR, true);
   kio_read_socket_options(L, 2, KIO_SOCKOPT_FOR_LISTEN, others, &options);
   read_type(L, &options);

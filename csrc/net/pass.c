@@ -86,13 +86,13 @@ static int await(lua_State *L, kio_task *task, unsigned events, lua_KFunction k)
   int64_t due = lua_tointeger(L, DUE), now = kio_ring_now_ns(&task->sched->ring);
   int64_t timeout = due == KIO_NEVER ? KIO_NEVER : due > now ? due - now : 0;
   kio_request *request = kio_op_request(L, task, KIO_OP_POLL, fd_of(L));
-  if (!request) return 3;
+  if (!request) return KIO_FAILED;
   lua_Integer tries = lua_tointeger(L, TRIES);
   request->arg.events = events;
   kio_request_distrust(request, (size_t)tries);
   lua_pushinteger(L, tries + 1);
   lua_replace(L, TRIES);
-  return kio_op_submit(L, task, request, timeout, k);
+  return kio_op_submit(L, request, timeout, k);
 }
 
 /* What the wait has come to: 0, with the events that came, or an errno. Raises Cancelled. */

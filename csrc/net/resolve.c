@@ -126,7 +126,7 @@ static int look_up(lua_State *L, const query *q, int64_t timeout_ns) {
                         .free = lookup_free,
                         .lane = KIO_LANE_LOOKUP};
   lookup *l = kio_call_new(L, task, &kind);
-  if (!l) return 3;
+  if (!l) return KIO_FAILED;
   char *text = (char *)(l + 1);
   l->query = *q;
   l->query.name = memcpy(text, q->name, size);

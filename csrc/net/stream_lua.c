@@ -283,7 +283,7 @@ static int close_lost(lua_State *L, kio_stream *stream) {
   bool lost_output = stream->out.error != 0;
   if (lost_output) kio_stream_fail(L, stream, "close", EBADF);
   kio_stream_close_lost(stream);
-  return lost_output ? 3 : (lua_pushboolean(L, true), 1);
+  return lost_output ? KIO_FAILED : (lua_pushboolean(L, true), 1);
 }
 
 /* Ends what is still in flight, waits for it, and closes. Nothing is shut down: another process, or

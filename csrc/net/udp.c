@@ -145,7 +145,7 @@ static int carry_out(const plan *p) {
 static int l_udp(lua_State *L) {
   kio_op_begin_plainly(L);
   plan p = {.options = {.type = SOCK_DGRAM}};
-  if (!read_plan(L, &p)) return 3;
+  if (!read_plan(L, &p)) return KIO_FAILED;
   kio_udp_push_empty(L);
   int fd = carry_out(&p);
   if (kio_collect(L, fd, 1)) fd = carry_out(&p);
@@ -167,7 +167,7 @@ static int l_connect(lua_State *L) {
   kio_sockaddr peer = {.as.any.sa_family = AF_UNSPEC, .size = sizeof peer.as.any};
   bool some = !lua_isnoneornil(L, 2);
   if (some) luaL_checktype(L, 2, LUA_TSTRING);
-  if (some && !read_address(L, 2, "connect", &peer)) return 3;
+  if (some && !read_address(L, 2, "connect", &peer)) return KIO_FAILED;
   if (udp->fd < 0) return kio_udp_fail(L, udp, "connect", EBADF, some ? &peer : NULL);
   if (connect(udp->fd, &peer.as.any, peer.size) != 0) {
     return kio_udp_fail(L, udp, "connect", errno, some ? &peer : NULL);

@@ -38,7 +38,7 @@ void kio_view_range(lua_State *L, int index, const kio_view *view, size_t *at, s
 /* Raises unless the program may read the bytes, or else (`change`) write them, now. */
 void kio_block_check(lua_State *L, const kio_block *block, bool change);
 /* Lends a block (NULL: none) to an IDLE request of the running task, which returns it when it is
-   released. False after pushing nil, message, "EBUSY", the request given back: then return 3. */
+   released. False ("EBUSY"), the request given back: return KIO_FAILED. */
 bool kio_op_lend(lua_State *L, kio_request *request, kio_block *block, kio_lend how);
 /* Makes the metatable; leaves the table of methods on the stack: kio.buffer adds those in Lua. */
 void kio_buffer_open(lua_State *L);

@@ -240,7 +240,7 @@ static int call(lua_State *L, const errand *what, int64_t timeout_ns) {
                                               .work = call_work,
                                               .free = call_free,
                                               .lane = KIO_LANE_INTERNAL});
-  if (!c) return 3;
+  if (!c) return KIO_FAILED;
   c->errand = *what;
   c->errand.path = memcpy(c + 1, path, size);
   c->due_ns = kio_sched_due(task->sched, timeout_ns);

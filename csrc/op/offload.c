@@ -117,7 +117,7 @@ void *kio_call_new(lua_State *L, kio_task *task, const kio_call_kind *kind) {
 static int refuse(lua_State *L, kio_call *call, int err) {
   kio_fail(L, -err, call->job.name, call->subject);
   kio_call_end(call);
-  return 3;
+  return KIO_FAILED;
 }
 
 static void abandon(kio_task *task) {

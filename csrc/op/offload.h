@@ -30,8 +30,8 @@ typedef struct kio_call_kind {
   bool patient; /* as the job's */
 } kio_call_kind;
 
-/* A new call of the running task, zeroed, its anchor on top of the stack. NULL after pushing nil,
-   message, code: then return 3. */
+/* A new call of the running task, zeroed, its anchor on top of the stack. NULL: return
+   KIO_FAILED. */
 void *kio_call_new(lua_State *L, kio_task *task, const kio_call_kind *kind);
 /* Hands it to the pool and parks; then `k` runs with the call as context. Never returns, but for 3
    pushed values when the pool refuses: "EAGAIN", its queue is full. */

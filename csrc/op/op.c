@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "op/misuse.h"
 #include "system/address.h"
+#include "system/terminal.h"
 #include "task/here.h"
 #include "task/io.h"
 #include "task/result.h"
@@ -129,6 +130,10 @@ kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd) {
   return NULL;
 }
 
+kio_request *kio_op_start(lua_State *L, kio_op op, int fd) {
+  return kio_op_request(L, kio_op_begin(L), op, fd);
+}
+
 void kio_op_wake_owner(kio_request *request) {
   kio_task *task = request->owner;
   kio_assert(task->request == request);
@@ -156,10 +161,10 @@ static void abandon_request(kio_task *task) {
   kio_ring_cancel(&task->sched->ring, task->request, kio_task_is_due(task));
 }
 
-int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t timeout_ns,
-                  lua_KFunction k) {
+int kio_op_submit(lua_State *L, kio_request *request, int64_t timeout_ns, lua_KFunction k) {
+  kio_task *task = request->owner;
   kio_sched *sched = task->sched;
-  kio_assert(!task->request && request->owner == task);
+  kio_assert(!task->request && sched->current == task);
   if (!kio_sched_timer(sched, task, kio_sched_due(sched, timeout_ns))) {
     request->result = -ENOMEM;
     return kio_op_failed(L, request);
@@ -168,6 +173,13 @@ int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t ti
   kio_task_says(task, kio_op_name(request->op), request->fd);
   kio_ring_queue(&sched->ring, request);
   return kio_task_park(L, task, abandon_request, (lua_KContext)request, k);
+}
+
+int kio_op_run(lua_State *L, kio_op op, int fd, kio_arg arg, int64_t timeout_ns, lua_KFunction k) {
+  kio_request *request = kio_op_start(L, op, fd);
+  if (!request) return KIO_FAILED;
+  request->arg = arg;
+  return kio_op_submit(L, request, timeout_ns, k);
 }
 
 void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns) {
@@ -182,6 +194,13 @@ kio_request *kio_op_result(lua_KContext ctx) {
   kio_request *request = (kio_request *)ctx; /* NOLINT: it was one when it went down */
   kio_assert(request->state == KIO_REQUEST_DONE);
   if (kio_request_brings(request) && request->result >= 0) kio_number_share(request->result);
+  return request;
+}
+
+kio_request *kio_op_read_result(lua_KContext ctx) {
+  kio_request *request = kio_op_result(ctx);
+  int from = request->op == KIO_OP_SPLICE ? request->arg.splice.in : request->fd;
+  if (kio_terminal_ended(from, request->result)) request->result = 0;
   return request;
 }
 
@@ -222,7 +241,7 @@ int kio_op_failed(lua_State *L, kio_request *request) {
     kio_fail_fd(L, err, kio_op_name(request->op), request->fd);
   }
   kio_op_release(request);
-  return 3;
+  return KIO_FAILED;
 }
 
 int kio_op_donek(lua_State *L, int status, lua_KContext ctx) {
@@ -243,12 +262,23 @@ int kio_op_countk(lua_State *L, int status, lua_KContext ctx) {
   return 1;
 }
 
+int kio_op_bytesk(lua_State *L, int status, lua_KContext ctx) {
+  kio_request *request = kio_op_read_result(ctx);
+  (void)status;
+  if (request->result < 0) return kio_op_failed(L, request);
+  size_t room = request->arg.io.size, size = kio_min_size((size_t)request->result, room);
+  if (size == 0 && room > 0) lua_pushnil(L);
+  else lua_pushlstring(L, request->buffer.data, size);
+  kio_op_release(request);
+  return 1;
+}
+
 int kio_fail_text(lua_State *L, const char *code, const char *what, const char *subject,
                   const char *text) {
   lua_pushnil(L);
   lua_pushfstring(L, "%s %s: %s", what, subject, text);
   lua_pushstring(L, code);
-  return 3;
+  return KIO_FAILED;
 }
 
 int kio_fail_fd(lua_State *L, int err, const char *what, int fd) {

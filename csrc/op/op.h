@@ -90,40 +90,47 @@ int64_t kio_op_timeout(lua_State *L, int index);
 int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise);
 /* The same for a table with other options, whose keys have been checked. */
 int64_t kio_option_timeout(lua_State *L, int index, int64_t otherwise);
-/* A request of the running task on fd. NULL after pushing nil, message, code: then return 3. */
+/* A failure was pushed, for the program to see: nil, message, code. So many results they are. */
+enum { KIO_FAILED = 3 };
+/* A request of the running task on fd. NULL: return KIO_FAILED. */
 kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd);
-/* Gives it a buffer of `size` bytes. False after pushing nil, message, code, the request given
-   back: then return 3. */
+/* The same for an operation that has nothing to do between kio_op_begin and this. */
+kio_request *kio_op_start(lua_State *L, kio_op op, int fd);
+/* Gives it a buffer of `size` bytes. False, the request given back: return KIO_FAILED. */
 bool kio_op_buffer(lua_State *L, kio_request *request, size_t size);
 /* Gives it room for an address, which is empty; likewise. */
 bool kio_op_address(lua_State *L, kio_request *request);
 /* The `done` of a request whose owner is a task: wakes it. */
 void kio_op_wake_owner(kio_request *request);
-/* Queues the request, parks the task until it is done; then `k` runs with the request as context.
-   Never returns, but for 3 pushed values when memory is out. */
-int kio_op_submit(lua_State *L, kio_task *task, kio_request *request, int64_t timeout_ns,
-                  lua_KFunction k);
+/* Queues the request, parks its task until it is done; then `k` runs with the request as context.
+   Never returns, but for KIO_FAILED when memory is out. */
+int kio_op_submit(lua_State *L, kio_request *request, int64_t timeout_ns, lua_KFunction k);
+/* kio_op_start and kio_op_submit for an operation that needs nothing but its arguments. */
+int kio_op_run(lua_State *L, kio_op op, int fd, kio_arg arg, int64_t timeout_ns, lua_KFunction k);
 /* Starts the timer of the running task, about to park for something that is no request; raises when
    memory is out. */
 void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns);
 /* The request a continuation was given; its result is final. */
 kio_request *kio_op_result(lua_KContext ctx);
+/* The same of one that reads: where the kernel tells an end by an error, its result is 0. */
+kio_request *kio_op_read_result(lua_KContext ctx);
 /* Gives back the request of the running task; its results must have been taken. */
 void kio_op_release(kio_request *request);
-/* For a result below 0: gives the request back and raises Cancelled, or pushes nil, message, code
-   and returns 3. */
+/* For a result below 0: gives the request back and raises Cancelled, or returns KIO_FAILED. */
 int kio_op_failed(lua_State *L, kio_request *request);
 /* A continuation for operations whose only result is success: true, or the failure. */
 int kio_op_donek(lua_State *L, int status, lua_KContext ctx);
 /* One whose result is the number the kernel gave. */
 int kio_op_countk(lua_State *L, int status, lua_KContext ctx);
+/* One whose result is what it has read into its buffer; nil at the end. */
+int kio_op_bytesk(lua_State *L, int status, lua_KContext ctx);
 
 /* The errno a finished request means for its waiting task: ETIMEDOUT and EBADF in place of the
    ECANCELED they were brought about by; 0 for success. */
 int kio_op_error(const kio_task *task, const kio_request *request);
 /* Whether that errno tells that the cancellation of the task has ended its operation: raise it. */
 bool kio_op_cancelled(const kio_task *task, int err);
-/* Pushes nil, "what subject: message", code; returns 3. */
+/* Pushes nil, "what subject: message", code; returns KIO_FAILED. */
 int kio_fail(lua_State *L, int err, const char *what, const char *subject);
 
 /* The same about a descriptor: "what fd N: message". */

@@ -16,24 +16,20 @@ static int check_dirfd(lua_State *L, int index) {
   return lua_isnil(L, index) ? AT_FDCWD : kio_check_fd(L, index);
 }
 
-/* The request's buffer: `extra` bytes for the kernel to fill, then the names. */
-static kio_request *path_request(lua_State *L, kio_op op, int fd, const char *name,
-                                 const char *name2, size_t extra) {
-  kio_task *task = kio_op_begin(L);
-  kio_request *request = kio_op_request(L, task, op, fd);
-  if (!request) return NULL;
-  size_t size = strlen(name) + 1, size2 = name2 ? strlen(name2) + 1 : 0;
-  request->arg.path = (kio_arg_path){0};
-  if (!kio_op_buffer(L, request, extra + size + size2)) return NULL;
-  char *at = request->buffer.data + extra;
-  request->arg.path.name = memcpy(at, name, size);
-  if (name2) request->arg.path.name2 = memcpy(at + size, name2, size2);
-  request->arg.path.out = request->buffer.data;
-  return request;
-}
-
-static int submit(lua_State *L, kio_request *request, int64_t timeout_ns, lua_KFunction k) {
-  return kio_op_submit(L, request->owner, request, timeout_ns, k);
+/* In the request's buffer there is room for what statx brings (with openat a backend may have to
+   look what it is), and then copies of the names. */
+static int submit(lua_State *L, kio_op op, int fd, kio_arg_path arg, int64_t timeout_ns,
+                  lua_KFunction k) {
+  size_t out = sizeof(struct statx), size = strlen(arg.name) + 1;
+  size_t size2 = arg.name2 ? strlen(arg.name2) + 1 : 0;
+  kio_request *request = kio_op_start(L, op, fd);
+  if (request) request->arg.path = (kio_arg_path){0}; /* a failure names no name yet */
+  if (!request || !kio_op_buffer(L, request, out + size + size2)) return KIO_FAILED;
+  arg.out = request->buffer.data;
+  arg.name = memcpy(request->buffer.data + out, arg.name, size);
+  if (arg.name2) arg.name2 = memcpy(request->buffer.data + out + size, arg.name2, size2);
+  request->arg.path = arg;
+  return kio_op_submit(L, request, timeout_ns, k);
 }
 
 /* openat(dirfd, path, flags [, mode [, options]]) -> fd */
@@ -42,13 +38,8 @@ static int l_openat(lua_State *L) {
   const char *path = kio_check_path(L, 2);
   int flags = kio_check_int(L, 3);
   int mode = lua_isnoneornil(L, 4) ? 0666 : kio_check_int(L, 4);
-  int64_t timeout = kio_op_timeout(L, 5);
-  size_t out = sizeof(struct statx); /* a backend may have to look what it is */
-  kio_request *request = path_request(L, KIO_OP_OPENAT, dirfd, path, NULL, out);
-  if (!request) return 3;
-  request->arg.path.flags = (unsigned)(flags | O_CLOEXEC);
-  request->arg.path.mode = (unsigned)mode;
-  return submit(L, request, timeout, kio_op_countk);
+  kio_arg_path arg = {.name = path, .flags = (unsigned)(flags | O_CLOEXEC), .mode = (unsigned)mode};
+  return submit(L, KIO_OP_OPENAT, dirfd, arg, kio_op_timeout(L, 5), kio_op_countk);
 }
 
 /* unlinkat(dirfd, path [, flags [, options]]) -> true */
@@ -56,11 +47,8 @@ static int l_unlinkat(lua_State *L) {
   int dirfd = check_dirfd(L, 1);
   const char *path = kio_check_path(L, 2);
   int flags = lua_isnoneornil(L, 3) ? 0 : kio_check_int(L, 3);
-  int64_t timeout = kio_op_timeout(L, 4);
-  kio_request *request = path_request(L, KIO_OP_UNLINKAT, dirfd, path, NULL, 0);
-  if (!request) return 3;
-  request->arg.path.flags = (unsigned)flags;
-  return submit(L, request, timeout, kio_op_donek);
+  kio_arg_path arg = {.name = path, .flags = (unsigned)flags};
+  return submit(L, KIO_OP_UNLINKAT, dirfd, arg, kio_op_timeout(L, 4), kio_op_donek);
 }
 
 /* mkdirat(dirfd, path [, mode [, options]]) -> true */
@@ -68,11 +56,8 @@ static int l_mkdirat(lua_State *L) {
   int dirfd = check_dirfd(L, 1);
   const char *path = kio_check_path(L, 2);
   int mode = lua_isnoneornil(L, 3) ? 0777 : kio_check_int(L, 3);
-  int64_t timeout = kio_op_timeout(L, 4);
-  kio_request *request = path_request(L, KIO_OP_MKDIRAT, dirfd, path, NULL, 0);
-  if (!request) return 3;
-  request->arg.path.mode = (unsigned)mode;
-  return submit(L, request, timeout, kio_op_donek);
+  kio_arg_path arg = {.name = path, .mode = (unsigned)mode};
+  return submit(L, KIO_OP_MKDIRAT, dirfd, arg, kio_op_timeout(L, 4), kio_op_donek);
 }
 
 /* renameat(dirfd, path, dirfd2, path2 [, flags [, options]]) -> true */
@@ -82,12 +67,8 @@ static int l_renameat(lua_State *L) {
   int dirfd2 = check_dirfd(L, 3);
   const char *path2 = kio_check_path(L, 4);
   int flags = lua_isnoneornil(L, 5) ? 0 : kio_check_int(L, 5);
-  int64_t timeout = kio_op_timeout(L, 6);
-  kio_request *request = path_request(L, KIO_OP_RENAMEAT, dirfd, path, path2, 0);
-  if (!request) return 3;
-  request->arg.path.fd2 = dirfd2;
-  request->arg.path.flags = (unsigned)flags;
-  return submit(L, request, timeout, kio_op_donek);
+  kio_arg_path arg = {.name = path, .fd2 = dirfd2, .name2 = path2, .flags = (unsigned)flags};
+  return submit(L, KIO_OP_RENAMEAT, dirfd, arg, kio_op_timeout(L, 6), kio_op_donek);
 }
 
 /* symlink(target, path [, options]) -> true; outside a task it is the plain call */
@@ -99,8 +80,8 @@ static int l_symlink(lua_State *L) {
     lua_pushboolean(L, true);
     return 1;
   }
-  kio_request *request = path_request(L, KIO_OP_SYMLINKAT, AT_FDCWD, path, target, 0);
-  return request ? submit(L, request, timeout, kio_op_donek) : 3;
+  kio_arg_path arg = {.name = path, .name2 = target};
+  return submit(L, KIO_OP_SYMLINKAT, AT_FDCWD, arg, timeout, kio_op_donek);
 }
 
 /* ---- statx ---- */
@@ -181,13 +162,9 @@ static int l_statx(lua_State *L) {
   int dirfd = check_dirfd(L, 1);
   const char *path = kio_check_path(L, 2);
   int flags = lua_isnoneornil(L, 3) ? 0 : kio_check_int(L, 3);
-  int64_t timeout = kio_op_timeout(L, 4);
-  size_t out = sizeof(struct statx);
-  kio_request *request = path_request(L, KIO_OP_STATX, dirfd, path, NULL, out);
-  if (!request) return 3;
-  request->arg.path.flags = (unsigned)flags;
-  request->arg.path.mode = STATX_BASIC_STATS | STATX_BTIME | STATX_DIO;
-  return submit(L, request, timeout, l_statxk);
+  unsigned mask = STATX_BASIC_STATS | STATX_BTIME | STATX_DIO;
+  kio_arg_path arg = {.name = path, .flags = (unsigned)flags, .mode = mask};
+  return submit(L, KIO_OP_STATX, dirfd, arg, kio_op_timeout(L, 4), l_statxk);
 }
 
 const luaL_Reg kio_path_ops[] = {

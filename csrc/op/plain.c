@@ -186,7 +186,7 @@ static int l_inotify(lua_State *L) {
   if (inotify_add_watch(fd, path, mask) < 0) {
     kio_fail(L, errno, "watch", path);
     kio_number_close(fd);
-    return 3;
+    return KIO_FAILED;
   }
   lua_pushinteger(L, fd);
   return 1;

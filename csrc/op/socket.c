@@ -33,11 +33,9 @@ static int l_acceptk(lua_State *L, int status, lua_KContext ctx) {
 static int l_accept(lua_State *L) {
   int fd = kio_check_fd(L, 1);
   int64_t timeout = kio_op_timeout(L, 2);
-  kio_task *task = kio_op_begin(L);
-  kio_request *request = kio_op_request(L, task, KIO_OP_ACCEPT, fd);
-  if (!request) return 3;
-  if (!kio_op_address(L, request)) return 3;
-  return kio_op_submit(L, task, request, timeout, l_acceptk);
+  kio_request *request = kio_op_start(L, KIO_OP_ACCEPT, fd);
+  if (!request || !kio_op_address(L, request)) return KIO_FAILED;
+  return kio_op_submit(L, request, timeout, l_acceptk);
 }
 
 /* connect(fd, address [, options]) -> true */
@@ -49,25 +47,18 @@ static int l_connect(lua_State *L) {
   int64_t timeout = kio_op_timeout(L, 3);
   const char *wrong = kio_address_parse(text, size, &address);
   if (wrong) return kio_fail_text(L, "EINVAL", "connect", text, wrong);
-  kio_task *task = kio_op_begin(L);
-  kio_request *request = kio_op_request(L, task, KIO_OP_CONNECT, fd);
-  if (!request) return 3;
-  if (!kio_op_address(L, request)) return 3;
+  kio_request *request = kio_op_start(L, KIO_OP_CONNECT, fd);
+  if (!request || !kio_op_address(L, request)) return KIO_FAILED;
   *request->arg.address = address;
-  return kio_op_submit(L, task, request, timeout, kio_op_donek);
+  return kio_op_submit(L, request, timeout, kio_op_donek);
 }
 
 /* shutdown(fd [, "read" | "write" | "both" [, options]]) -> true */
 static int l_shutdown(lua_State *L) {
   static const char *const names[] = {"read", "write", "both", NULL};
   int fd = kio_check_fd(L, 1);
-  int how = luaL_checkoption(L, 2, "both", names); /* in the order of SHUT_RD, _WR, _RDWR */
-  int64_t timeout = kio_op_timeout(L, 3);
-  kio_task *task = kio_op_begin(L);
-  kio_request *request = kio_op_request(L, task, KIO_OP_SHUTDOWN, fd);
-  if (!request) return 3;
-  request->arg.how = how;
-  return kio_op_submit(L, task, request, timeout, kio_op_donek);
+  kio_arg arg = {.how = luaL_checkoption(L, 2, "both", names)}; /* SHUT_RD, _WR, _RDWR */
+  return kio_op_run(L, KIO_OP_SHUTDOWN, fd, arg, kio_op_timeout(L, 3), kio_op_donek);
 }
 
 /* ---- bytes ---- */
@@ -78,30 +69,17 @@ static void prepare_truncation(const kio_request *request, int flags) {
   if (flags & MSG_TRUNC) memset(request->buffer.data, 0, request->buffer.size);
 }
 
-static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
-  kio_request *request = kio_op_result(ctx);
-  (void)status;
-  if (request->result < 0) return kio_op_failed(L, request);
-  if (request->result == 0 && request->arg.io.size > 0) lua_pushnil(L); /* the peer has ended */
-  else
-    lua_pushlstring(L, request->buffer.data,
-                    kio_min_size((size_t)request->result, request->arg.io.size));
-  kio_op_release(request);
-  return 1;
-}
-
 /* recv(fd, size [, flags [, options]]) -> string | nil at the end */
 static int l_recv(lua_State *L) {
   int fd = kio_check_fd(L, 1);
   size_t size = kio_check_size(L, 2);
   int flags = opt_flags(L, 3);
   int64_t timeout = kio_op_timeout(L, 4);
-  kio_task *task = kio_op_begin(L);
-  kio_request *request = kio_op_request(L, task, KIO_OP_RECV, fd);
-  if (!request || !kio_op_buffer(L, request, size)) return 3;
+  kio_request *request = kio_op_start(L, KIO_OP_RECV, fd);
+  if (!request || !kio_op_buffer(L, request, size)) return KIO_FAILED;
   prepare_truncation(request, flags);
   request->arg.io = (kio_arg_io){request->buffer.data, size, 0, flags};
-  return kio_op_submit(L, task, request, timeout, l_recvk);
+  return kio_op_submit(L, request, timeout, kio_op_bytesk);
 }
 
 /* send(fd, data [, flags [, options]]) -> bytes taken */
@@ -110,11 +88,10 @@ static int l_send(lua_State *L) {
   kio_bytes bytes = kio_bytes_check(L, 2);
   int flags = opt_flags(L, 3);
   int64_t timeout = kio_op_timeout(L, 4);
-  kio_task *task = kio_op_begin(L);
-  kio_request *request = kio_op_request(L, task, KIO_OP_SEND, fd);
-  if (!request || !kio_op_lend(L, request, bytes.block, KIO_LEND_READ)) return 3;
+  kio_request *request = kio_op_start(L, KIO_OP_SEND, fd);
+  if (!request || !kio_op_lend(L, request, bytes.block, KIO_LEND_READ)) return KIO_FAILED;
   request->arg.io = (kio_arg_io){(void *)(uintptr_t)bytes.data, bytes.size, 0, flags};
-  return kio_op_submit(L, task, request, timeout, kio_op_countk);
+  return kio_op_submit(L, request, timeout, kio_op_countk);
 }
 
 /* ---- messages: with an address, and in pieces ---- */
@@ -177,20 +154,20 @@ static int l_sendmsg(lua_State *L) {
     lua_replace(L, 2);
   }
   unsigned count = kio_check_list(L, 2);
-  if (!read_options(L, 3, &options)) return 3;
+  if (!read_options(L, 3, &options)) return KIO_FAILED;
   kio_task *task = kio_op_begin(L);
   int first = lua_gettop(L) + 1;
   kio_push_strings(L, 2, count);
   kio_request *request = kio_op_request(L, task, KIO_OP_SENDMSG, fd);
   message *m = request ? new_message(L, request, count, 0, options.flags) : NULL;
-  if (!m) return 3;
+  if (!m) return KIO_FAILED;
   kio_fill_iovecs(L, first, count, m->iov);
   if (options.has_address) {
     m->address = options.address;
     m->header.msg_name = &m->address.as;
     m->header.msg_namelen = options.address.size;
   }
-  return kio_op_submit(L, task, request, options.timeout_ns, kio_op_countk);
+  return kio_op_submit(L, request, options.timeout_ns, kio_op_countk);
 }
 
 static int l_recvmsgk(lua_State *L, int status, lua_KContext ctx) {
@@ -213,15 +190,14 @@ static int l_recvmsg(lua_State *L) {
   message_options options;
   int fd = kio_check_fd(L, 1);
   size_t size = kio_check_size(L, 2);
-  if (!read_options(L, 3, &options)) return 3;
-  kio_task *task = kio_op_begin(L);
-  kio_request *request = kio_op_request(L, task, KIO_OP_RECVMSG, fd);
+  if (!read_options(L, 3, &options)) return KIO_FAILED;
+  kio_request *request = kio_op_start(L, KIO_OP_RECVMSG, fd);
   message *m = request ? new_message(L, request, 1, size, options.flags) : NULL;
-  if (!m) return 3;
+  if (!m) return KIO_FAILED;
   m->iov[0] = (struct iovec){&m->iov[1], size};
   m->header.msg_name = &m->address.as;
   m->header.msg_namelen = sizeof m->address.as;
-  return kio_op_submit(L, task, request, options.timeout_ns, l_recvmsgk);
+  return kio_op_submit(L, request, options.timeout_ns, l_recvmsgk);
 }
 
 const luaL_Reg kio_socket_ops[] = {

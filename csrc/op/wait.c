@@ -97,13 +97,8 @@ static int l_pollk(lua_State *L, int status, lua_KContext ctx) {
 /* poll(fd, events [, options]) -> the events that are there, among r w p h e */
 static int l_poll(lua_State *L) {
   int fd = kio_check_fd(L, 1);
-  unsigned events = check_events(L, 2);
-  int64_t timeout = kio_op_timeout(L, 3);
-  kio_task *task = kio_op_begin(L);
-  kio_request *request = kio_op_request(L, task, KIO_OP_POLL, fd);
-  if (!request) return 3;
-  request->arg.events = events;
-  return kio_op_submit(L, task, request, timeout, l_pollk);
+  kio_arg arg = {.events = check_events(L, 2)};
+  return kio_op_run(L, KIO_OP_POLL, fd, arg, kio_op_timeout(L, 3), l_pollk);
 }
 
 /* ---- ending other operations ---- */
@@ -162,7 +157,7 @@ static int l_close(lua_State *L) {
   kio_task *task = kio_op_begin_closing(L);
   kio_sched *sched = task->sched;
   kio_request *request = kio_op_request(L, task, KIO_OP_CLOSE, -1);
-  if (!request) return 3;
+  if (!request) return KIO_FAILED;
   int err = kio_desc_close(&sched->descs, fd);
   if (err) {
     kio_op_release(request);

@@ -91,7 +91,7 @@ static int wait_for(lua_State *L, kio_process *c, kio_task *task, int64_t timeou
   if (err) return kio_fail(L, -err, "wait", push_subject(L));
   request->arg.events = POLLIN;
   c->waiting++;
-  int failed = kio_op_submit(L, task, request, timeout, k);
+  int failed = kio_op_submit(L, request, timeout, k);
   c->waiting--; /* only out of memory comes here */
   return failed;
 }

@@ -48,7 +48,7 @@ static int push_ended(lua_State *L, const handle *h, uint8_t end) {
   lua_pushnil(L);
   lua_insert(L, -2);
   lua_pushstring(L, code);
-  return 3;
+  return KIO_FAILED;
 }
 
 /* Back to the scope outside; this one is over. */

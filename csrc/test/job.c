@@ -72,7 +72,7 @@ static int l_wait_job(lua_State *L) {
   }
   kio_task *task = kio_op_begin(L);
   wait_call *c = kio_call_new(L, task, &kind);
-  if (!c) return 3;
+  if (!c) return KIO_FAILED;
   c->wait_ms = wait_ns == KIO_NEVER ? -1 : (int)(wait_ns / 1000000);
   c->fd = dup(fd);
   if (c->fd < 0) return kio_fail(L, errno, "wait_job", "test");

@@ -194,7 +194,7 @@ static int refuse(lua_State *L, blocking *b, int err) {
   if (err == -EAGAIN) kio_fail_text(L, "EAGAIN", what, "blocking pool", full);
   else kio_fail(L, -err, what, "blocking pool");
   kio_call_end(&b->call);
-  return 3;
+  return KIO_FAILED;
 }
 
 static const kio_call_kind blocking_kind = {
@@ -231,7 +231,7 @@ static int l_spawn_blocking(lua_State *L) {
   read_arguments(L);
   luaL_checkstack(L, 8, "too many arguments");
   blocking *b = kio_call_new(L, task, &blocking_kind);
-  if (!b) return 3;
+  if (!b) return KIO_FAILED;
   set_name(L, b);
   if (!kio_seed_init(&b->seed, L)) return refuse(L, b, -ENOMEM);
   bool wait = lua_toboolean(L, WAIT);

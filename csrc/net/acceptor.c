@@ -130,6 +130,7 @@ static void fail(kio_acceptor *a, int err) {
 static void done(kio_request *request) {
   kio_acceptor *a = request->owner;
   int result = request->result;
+  if (result < 0 && request->flags & KIO_REQUEST_CLOSED) result = -EBADF;
   bool ours = a->pausing && result == -ECANCELED;
   a->request = NULL;
   a->pausing = false;

@@ -83,12 +83,17 @@ static listener *check_listener(lua_State *L) {
   return l;
 }
 
+/* By its own close. */
+static bool is_closed(const listener *l) {
+  return l->fd < 0 && !l->lost && !l->moved;
+}
+
 static int fail(lua_State *L, const listener *l, const char *what, int err) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   kio_address_text(&l->address, text);
-  const char *moved = "the listener was handed over to another thread";
-  const char *lost = "its descriptor was closed by its number";
-  const char *closed = l->moved ? moved : l->lost ? lost : "the listener is closed";
+  const char *closed = "its descriptor was closed by its number";
+  if (l->moved) closed = "the listener was handed over to another thread";
+  else if (is_closed(l)) closed = "the listener is closed";
   if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
   return kio_fail(L, err, what, text);
 }
@@ -323,6 +328,12 @@ static int l_listener_packets(lua_State *L) {
   return 1;
 }
 
+/* listener_closed(listener) -> whether its own close has closed it */
+static int l_listener_closed(lua_State *L) {
+  lua_pushboolean(L, is_closed(check_listener(L)));
+  return 1;
+}
+
 /* listener_served(listener, whether a server accepts from it now, or does not any more) */
 static int l_listener_served(lua_State *L) {
   listener *l = check_listener(L);
@@ -335,6 +346,7 @@ static int l_listener_served(lua_State *L) {
 
 const luaL_Reg kio_listener_own[] = {
     {"listener_packets", l_listener_packets},
+    {"listener_closed", l_listener_closed},
     {"listener_served", l_listener_served},
     {"listener_next", l_next},
     {NULL, NULL},

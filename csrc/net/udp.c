@@ -88,9 +88,9 @@ int kio_udp_fail(lua_State *L, kio_udp *udp, const char *what, int err, const ki
   kio_udp_look(udp);
   if (!to) to = udp->connected ? &udp->peer : own_address(udp);
   kio_address_text(to, text);
-  const char *moved = "the socket was handed over to another thread";
-  const char *lost = "its descriptor was closed by its number";
-  const char *closed = udp->moved ? moved : udp->lost ? lost : "the socket is closed";
+  const char *closed = "its descriptor was closed by its number";
+  if (udp->moved) closed = "the socket was handed over to another thread";
+  else if (udp->fd < 0 && !udp->lost) closed = "the socket is closed";
   if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
   return kio_fail(L, err, what, text);
 }

@@ -736,6 +736,11 @@ function kio.descriptor_wait(seconds) end
 ---@return boolean
 function kio.listener_packets(listener) end
 
+---Whether its own close has closed it, and not somebody who has its number.
+---@param listener kio.Listener
+---@return boolean
+function kio.listener_closed(listener) end
+
 ---A server accepts from it now, or does not any more: as long as one does it cannot move.
 ---@param listener kio.Listener
 ---@param served boolean

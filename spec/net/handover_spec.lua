@@ -140,6 +140,17 @@ describe("systemd_listeners", function()
       .. "ETIMEDOUT\ntrue\ntrue\n", output)
   end)
 
+  it("are refused when one of them is not open", function()
+    local output, how, status = child.run([[
+      local kio = require "kio"
+      print(kio.net.systemd_listeners())
+      print(#kio.net.systemd_listeners())]], [[perl -MPOSIX -e '
+        POSIX::close($_) for 3 .. 9;
+        $ENV{LISTEN_FDS} = 1; $ENV{LISTEN_PID} = $$; exec @ARGV']])
+    assert.equal("exit 0", how .. " " .. status, output)
+    assert.equal("nil\tsystemd_listeners fd 3: bad file descriptor\tEBADF\n0\n", output)
+  end)
+
   it("are none when they are meant for another process, or there are none", function()
     for _, environment in ipairs { '$ENV{LISTEN_FDS} = 2; $ENV{LISTEN_PID} = 1;', "",
       '$ENV{LISTEN_FDS} = "two"; $ENV{LISTEN_PID} = $$;', '$ENV{LISTEN_PID} = "x";' } do

@@ -1,5 +1,6 @@
 -- Listeners: options, accepting, and every way an accept may end.
 local kio = require "kio"
+local core = require "kio.core"
 local support = require "spec.support"
 local connection = require "spec.net.connection"
 
@@ -373,6 +374,43 @@ describe("accepts", function()
       assert.matches("accept 127.*canceled", err)
     end)
   end)
+
+  -- Each ends the listener without its close; `waits`: while a task waits in the loop.
+  local LOST = "its descriptor was closed by its number"
+  local others = {
+    { "its number is closed", function(l) assert(kio.close(l:fd())) end, LOST, waits = true },
+    { "its number is closed at once", function(l) assert(core.own.close_now(l:fd())) end, LOST },
+    { "another handle of its number closes", function(_, other) other:close() end, LOST,
+      waits = true },
+    { "it is handed over", function(l) assert(kio.thread.channel(1):try_send(l)) end,
+      "the listener was handed over to another thread" },
+  }
+  for _, multishot in ipairs { true, false } do
+    for _, other in ipairs(others) do
+      it(("raise when %s, multishot = %s"):format(other[1], multishot), function()
+        support.run(function()
+          local listener = assert(kio.net.listen(LOCAL))
+          local address, twin = listener:address(), assert(kio.net.listener(listener:fd()))
+          local looping = kio.spawn(pcall, function()
+            if not other.waits then other[2](listener, twin) end
+            for _ in listener:accepts() do end
+          end)
+          if other.waits then
+            connection.until_waiting(looping)
+            other[2](listener, twin)
+          end
+          local ok, err = looping:await()
+          assert.is_false(ok)
+          local expected = ("accept %s: %s (EBADF)"):format(address, other[3])
+          assert.equal(expected, err:sub(-#expected))
+          assert.is_true(listener:close())
+          assert.is_true(twin:close())
+          local again = listener:accepts()
+          assert.is_false(pcall(again)) -- a close that had nothing to close changes nothing
+        end, { multishot = multishot })
+      end)
+    end
+  end
 end)
 
 describe("a listener", function()

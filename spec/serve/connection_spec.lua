@@ -299,6 +299,25 @@ describe("serve", function()
     end)
   end)
 
+  for _, most in ipairs { 1, 2 } do
+    it("tells that its listener's number was closed, accepting at most " .. most, function()
+      support.run(function()
+        local serving, listener, address = start(common.echo, { max_connections = most })
+        local stream <close> = client(address)
+        assert.equal("x", ask(stream, "x"))
+        assert.is_true(kio.close(listener:fd()))
+        assert.equal("y", ask(stream, "y"))
+        stream:close()
+        local report, message, code, last = serving:await()
+        assert.is_nil(report)
+        local lost = ": its descriptor was closed by its number"
+        assert.equal("accept " .. address .. lost, message)
+        assert.equal("EBADF", code)
+        assert.equal(1, last.accepted)
+      end)
+    end)
+  end
+
   it("passes over connections that died before they were accepted", function()
     for _, code in ipairs { "ECONNABORTED", "EPROTO", "EINTR" } do
       kio.testing.run(function()

@@ -41,7 +41,7 @@ local function wait_out(state)
 end
 
 ---The next connection, however long that takes.
----@return kio.Stream? stream nil and nothing else when the listener is closed
+---@return kio.Stream? stream nil and nothing else when the listener's own close has closed it
 ---@return kio.Address|string? peer or the message of an error that does not pass
 ---@return string? code
 function listener.next(self, state)
@@ -52,14 +52,15 @@ function listener.next(self, state)
     elseif not listener.of_connection[code] then
       if stream then state.pause = FIRST_PAUSE end
       state.waiting:wake() -- one more can try; it wakes the next
-      if code == "EBADF" then return nil end
+      if code == "EBADF" and own.listener_closed(self) then return nil end
       return stream, peer, code
     end
   end
 end
 
----Iterates over connections until the listener is closed. Waits out a lack of descriptors or
----memory, passes over connections that died in the queue, and raises any other error.
+---Iterates over connections until `close` of the listener. Waits out a lack of descriptors or
+---memory, passes over connections that died in the queue, and raises any other error: also that
+---its descriptor was closed by its number, or that it was handed over to another thread.
 ---@return async fun(): kio.Stream?, kio.Address?
 function Listener:accepts(...)
   check.self(self, "kio.Listener", "accepts")

@@ -9,8 +9,9 @@ local systemd = {}
 ---The sockets that the service manager has opened for this process, as sd_listen_fds(3) describes:
 ---listeners, streams, datagram sockets; what is none of these is its number. The first call takes
 ---them; the environment does not tell of them any more then.
----@return (kio.Listener|kio.Stream|kio.Udp|kio.Fd)[] handles empty when there are none
----@return string[] names of each, from LISTEN_FDNAMES; "unknown" without
+---@return (kio.Listener|kio.Stream|kio.Udp|kio.Fd)[]|nil handles empty when there are none
+---@return string[]|string names of each, from LISTEN_FDNAMES; "unknown" without. Or the message
+---@return string? code "EBADF": one of them is not open
 function systemd.systemd_listeners(...)
   check.no_more(0, "systemd_listeners", ...)
   local count, text = own.net_activation()
@@ -18,7 +19,11 @@ function systemd.systemd_listeners(...)
   for name in string.gmatch((text or "") .. ":", "([^:]*):") do names[#names + 1] = name end
   for i = 1, count do
     local fd = i + 2
-    handles[i] = own.net_adopt(fd) or fd
+    local handle, message, code = own.net_adopt(fd)
+    if code == "EBADF" then
+      return nil, (string.gsub(message, "^adopt", "systemd_listeners")), code
+    end
+    handles[i] = handle or fd
     if (names[i] or "") == "" then names[i] = "unknown" end
   end
   return handles, table.move(names, 1, count, 1, {})

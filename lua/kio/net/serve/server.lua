@@ -129,15 +129,13 @@ end
 
 -- ---- accepting ----
 
--- Waits until one more may be accepted: in this turn of the loop, and at all. False when the
--- listener is closed.
-local function has_room(server)
+-- Waits until one more may be accepted: in this turn of the loop, and at all; or until the listener
+-- is closed.
+local function await_room(server)
   while server.taken >= server.budget and server.turn == own.turn() do core.yield() end
-  while server.live + server.accepting >= server.max do
-    if not server.listener:fd() then return false end
+  while server.live + server.accepting >= server.max and server.listener:fd() do
     own.wait_any { server.room, server.listener }
   end
-  return true
 end
 
 local function count(server)
@@ -148,7 +146,8 @@ end
 
 -- Until the listener is closed; or message, code of an error.
 local function accept_on(server, state)
-  while has_room(server) do
+  while true do
+    await_room(server)
     server.accepting = server.accepting + 1
     local stream, peer, code = listener.next(server.listener, state)
     server.accepting = server.accepting - 1

@@ -41,6 +41,16 @@ int kio_input_put_back(kio_input *in, kio_buffers *buffers, const char *data, si
   return 0;
 }
 
+void kio_input_rescue(kio_input *in, kio_buffers *buffers, const char *data) {
+  size_t unread = kio_input_unread(in);
+  kio_buffer copy = {NULL, 0};
+  if (unread > 0) copy = kio_buffer_take(buffers, unread);
+  if (copy.data) memcpy(copy.data, data + in->at, unread);
+  in->buffer = copy;
+  in->at = 0;
+  in->end = copy.data ? unread : 0;
+}
+
 void kio_input_drop(kio_input *in, kio_buffers *buffers) {
   if (buffers) kio_buffer_give(buffers, in->buffer);
   else kio_buffer_drop(in->buffer);

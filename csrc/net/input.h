@@ -39,6 +39,9 @@ static inline void kio_input_grow(kio_input *in, size_t asked, size_t got) {
   if (got == asked && in->want < KIO_BUFFER_MAX) in->want *= 2;
   else if (got < in->want / 4 && in->want > KIO_BUFFER_MIN) in->want /= 2;
 }
+/* The kernel keeps the buffer, which lies at `data`: what is unread in it comes into another one,
+   or is lost when memory is out. */
+void kio_input_rescue(kio_input *in, kio_buffers *buffers, const char *data);
 /* Gives the buffer back, with what is unread; `buffers` NULL: its set is gone. */
 void kio_input_drop(kio_input *in, kio_buffers *buffers);
 

@@ -38,17 +38,23 @@ static int l_freed(lua_State *L) {
   return 0;
 }
 
-static int push_idle_packets(lua_State *L, const kio_udp *udp) {
-  int64_t idle = udp->receiving ? udp->sched->now_ns - udp->waits_ns : 0;
-  lua_pushnumber(L, (lua_Number)idle / (lua_Number)KIO_NS_PER_SEC);
-  return 1;
+/* Since when a task has waited for the peer while nothing moved; KIO_NEVER: none waits. One whose
+   socket is being closed waits still, and the socket works on no scheduler any more. */
+static int64_t idle_since(lua_State *L) {
+  if (kio_udp_is(L, 1)) {
+    const kio_udp *udp = lua_touserdata(L, 1);
+    return udp->receiving ? udp->waits_ns : KIO_NEVER;
+  }
+  const kio_stream *stream = kio_stream_check(L)->stream;
+  bool waits = stream->sched && (stream->reader || stream->sending);
+  return waits ? stream->moved_ns : KIO_NEVER;
 }
 
 /* stream_idle(stream) -> seconds in which nothing has moved although a task waits for the peer; 0
    when none does */
 static int l_idle(lua_State *L) {
-  if (kio_udp_is(L, 1)) return push_idle_packets(L, lua_touserdata(L, 1));
-  int64_t idle = kio_stream_idle_ns(kio_stream_check(L)->stream);
+  int64_t since = idle_since(L), now = kio_op_task(L)->sched->now_ns;
+  int64_t idle = since == KIO_NEVER ? 0 : now - since;
   lua_pushnumber(L, (lua_Number)idle / (lua_Number)KIO_NS_PER_SEC);
   return 1;
 }

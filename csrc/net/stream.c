@@ -130,8 +130,10 @@ void kio_stream_leave(kio_stream *stream) {
 /* The scheduler ends. What is in flight it orphans itself; unread input stays readable. */
 static void detach(kio_member *member) {
   kio_stream *stream = stream_of(member);
+  kio_buffers *buffers = &stream->sched->buffers;
   bool lost = stream->out.size > 0 || stream->sending || stream->owes;
-  kio_output_drop(&stream->out, &stream->sched->buffers);
+  if (stream->receiving) kio_input_rescue(stream->wire, buffers, stream->rx->buffer.data);
+  kio_output_drop(&stream->out, buffers);
   if (lost) stream->out.error = ECANCELED;
   count_out(stream);
   release(stream->sched, &stream->rx, stream->receiving);
@@ -219,23 +221,6 @@ void kio_stream_lose(kio_stream *stream) {
   stream->state = KIO_STREAM_LOST;
   if (stream->out.size > 0 || stream->sending) stream->out.error = EBADF;
   dismiss_writer(stream);
-}
-
-const char *kio_stream_may_move(kio_stream *stream, const kio_sched *sched) {
-  kio_stream_look(stream);
-  if (stream->state == KIO_STREAM_MOVED) return "it was handed over before";
-  if (stream->state != KIO_STREAM_OPEN) return "it is closed";
-  if (stream->reader) return "a task is reading from it";
-  if (stream->writer) return "a task is writing to it";
-  if (stream->sched && stream->sched != sched) return "it belongs to another loop";
-  if (stream->sending) return "its output is still leaving: flush it first";
-  if (sched && kio_desc_busy(&sched->descs, stream->fd)) return "an operation on it is under way";
-  return stream->carrier->may_move ? stream->carrier->may_move(stream) : NULL;
-}
-
-int64_t kio_stream_idle_ns(const kio_stream *stream) {
-  bool waits = stream->sched && (stream->reader || stream->sending);
-  return waits ? stream->sched->now_ns - stream->moved_ns : 0;
 }
 
 void kio_stream_drop(kio_stream *stream) {

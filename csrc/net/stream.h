@@ -157,9 +157,5 @@ void kio_stream_finish(kio_stream *stream);
 void kio_stream_close_later(kio_stream *stream);
 /* Its number is closed without it: what is left of it ends by itself. */
 void kio_stream_close_lost(kio_stream *stream);
-/* NULL, or why it cannot change threads now; `sched` is the caller's, or NULL. */
-const char *kio_stream_may_move(kio_stream *stream, const kio_sched *sched);
-/* Nanoseconds in which nothing has moved although a task waits for the peer; 0 when none does. */
-int64_t kio_stream_idle_ns(const kio_stream *stream);
 
 #endif

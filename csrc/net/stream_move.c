@@ -19,12 +19,25 @@ static moved_stream *new_spare(const kio_stream *stream) {
   return NULL;
 }
 
+/* NULL, or why it cannot change threads now; `sched` is the caller's, or NULL. */
+static const char *stays(kio_stream *stream, const kio_sched *sched) {
+  kio_stream_look(stream);
+  if (stream->state == KIO_STREAM_MOVED) return "it was handed over before";
+  if (stream->state != KIO_STREAM_OPEN) return "it is closed";
+  if (stream->reader) return "a task is reading from it";
+  if (stream->writer) return "a task is writing to it";
+  if (stream->sched && stream->sched != sched) return "it belongs to another loop";
+  if (stream->sending) return "its output is still leaving: flush it first";
+  if (sched && kio_desc_busy(&sched->descs, stream->fd)) return "an operation on it is under way";
+  return stream->carrier->may_move ? stream->carrier->may_move(stream) : NULL;
+}
+
 static const char *prepare(lua_State *L, int index, void **spare) {
   const kio_stream_handle *h = lua_touserdata(L, index);
   kio_stream *stream = h->stream;
   if (!stream) return "it was never connected";
   if (h->reserved) return "a task is writing to it";
-  const char *why = kio_stream_may_move(stream, kio_sched_here());
+  const char *why = stays(stream, kio_sched_here());
   if (why) return why;
   *spare = new_spare(stream);
   return *spare ? NULL : "not enough memory";

@@ -1,4 +1,5 @@
 -- Sequences of packets over Unix sockets: connected, kept apart, and with an end.
+local core = require "kio.core"
 local kio = require "kio"
 local support = require "spec.support"
 local connection = require "spec.net.connection"
@@ -22,6 +23,20 @@ describe("seqpacket", function()
       assert.same({ nil, n = 1 }, table.pack(server:receive_from()))
       assert.equal("EPIPE", select(3, server:send("too late")))
       server:close()
+    end)
+  end)
+
+  it("is idle also while it is being closed", function()
+    support.run(function()
+      local client, server = pair()
+      local waiting = kio.spawn(function() return server:receive() end)
+      connection.until_waiting(waiting)
+      local closing = kio.spawn(server.close, server)
+      local idle = kio.spawn(core.own.stream_idle, server) -- runs before the receiver does
+      assert.is_true(idle:await() >= 0)
+      assert.equal("EBADF", select(3, waiting:await()))
+      closing:await()
+      client:close()
     end)
   end)
 

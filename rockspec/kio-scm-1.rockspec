@@ -133,6 +133,7 @@ build = {
         "csrc/task/sched_end.c",
         "csrc/task/sched_inbox.c",
         "csrc/task/sched_tree.c",
+        "csrc/task/sched_verify.c",
         "csrc/task/scope.c",
         "csrc/task/sigpipe.c",
         "csrc/task/task.c",

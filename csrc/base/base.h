@@ -20,6 +20,17 @@
 /* An invariant of ours. It stays on in release builds: a wrong state stops before it spreads. */
 #define kio_assert(cond) ((cond) ? (void)0 : kio_assert_failed(#cond, __FILE__, __LINE__))
 
+/* What test builds do beside, and release builds have not: kio_<noun>_verify, which looks at a
+   whole structure, after the turns of the loop (task/sched_verify.h). */
+#ifdef KIO_TEST
+#define kio_in_test(...) __VA_ARGS__
+#else
+#define kio_in_test(...) ((void)0)
+#endif
+
+/* kio_assert in test builds only: for the path of every read and write. */
+#define kio_debug_assert(cond) kio_in_test(kio_assert(cond))
+
 _Noreturn static inline void kio_assert_failed(const char *cond, const char *file, int line) {
   fprintf(stderr, "kio: broken invariant: %s (%s:%d)\n", cond, file, line);
   abort();

@@ -60,6 +60,17 @@ static inline kio_link *kio_list_pop(kio_list *list) {
   return first;
 }
 
+#ifdef KIO_TEST
+/* How many are in it; each knows both its neighbours. */
+static inline size_t kio_list_verify(const kio_list *list) {
+  size_t count = 0;
+  for (const kio_link *link = list->head.next; link != &list->head; link = link->next, count++) {
+    kio_assert(link->next && link->next->prev == link && link->prev->next == link);
+  }
+  return count;
+}
+#endif
+
 /* Walks a list; the body may remove `link` itself but nothing else. */
 #define KIO_LIST_EACH(list, link)                                                            \
   for (kio_link *link = (list)->head.next, *link##_next = link->next; link != &(list)->head; \

@@ -84,3 +84,14 @@ kio_timer *kio_timers_pop_due(kio_timers *timers, int64_t now_ns) {
   kio_timer_remove(timers, timer);
   return timer;
 }
+
+#ifdef KIO_TEST
+void kio_timers_verify(const kio_timers *timers) {
+  kio_assert(timers->count <= timers->room);
+  for (size_t i = 0; i < timers->count; i++) {
+    const kio_timer *timer = timers->heap[i];
+    kio_assert(timer->place == i + 1 && timer->due && timer->order < timers->order);
+    kio_assert(i == 0 || !before(timer, timers->heap[(i - 1) / 2]));
+  }
+}
+#endif

@@ -34,6 +34,11 @@ int64_t kio_timers_next_ns(const kio_timers *timers);
 /* Takes out the first timer due at `now_ns` or before; NULL when there is none. */
 kio_timer *kio_timers_pop_due(kio_timers *timers, int64_t now_ns);
 
+#ifdef KIO_TEST
+/* The heap is in order, and each timer knows its place. */
+void kio_timers_verify(const kio_timers *timers);
+#endif
+
 static inline bool kio_timer_started(const kio_timer *timer) {
   return timer->place != 0;
 }

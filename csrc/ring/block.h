@@ -35,4 +35,12 @@ static inline bool kio_block_free_to(const kio_block *block, bool change) {
   return !block->written && (!change || block->readers == 0);
 }
 
+#ifdef KIO_TEST
+/* Nobody reads while one writes, and whoever it is lent to holds it. */
+static inline void kio_block_verify(const kio_block *block) {
+  kio_assert(block->data && !(block->written && block->readers > 0));
+  kio_assert(block->holders >= block->readers + block->written);
+}
+#endif
+
 #endif

@@ -109,3 +109,16 @@ void kio_buffer_retire(kio_buffers *set, kio_buffer buffer) {
   kio_buffer free_now = set ? quarantine_swap(set, buffer) : buffer;
   if (free_now.data) kio_buffer_drop(free_now);
 }
+
+#ifdef KIO_TEST
+void kio_buffers_verify(const kio_buffers *set) {
+  kio_assert(set->violations == 0 && set->quarantine_next < KIO_QUARANTINE);
+  for (int class = 0; class < KIO_BUFFER_CLASSES; class ++) {
+    unsigned count = set->cached[class];
+    kio_assert(count <= KIO_BUFFER_CACHE);
+    if (count == 0) continue;
+    const kio_buffer *top = &set->cache[class][count - 1];
+    kio_assert(top->data && top->size == class_size(class));
+  }
+}
+#endif

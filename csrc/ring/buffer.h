@@ -49,5 +49,9 @@ void kio_buffer_drop(kio_buffer buffer);
 /* Frees memory that was never taken from the set, in test builds through its quarantine. The set
    may be NULL. */
 void kio_buffer_retire(kio_buffers *set, kio_buffer buffer);
+#ifdef KIO_TEST
+/* What is cached is of its class's size, and nothing in quarantine was found changed. */
+void kio_buffers_verify(const kio_buffers *set);
+#endif
 
 #endif

@@ -148,3 +148,19 @@ int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags) {
   }
   return count;
 }
+
+#ifdef KIO_TEST
+static void verify_desc(const kio_desc *desc) {
+  KIO_LIST_EACH(&desc->requests, link) {
+    kio_assert(KIO_CONTAINER(link, kio_fd_ref, link)->desc == desc);
+    kio_assert(request_of(link)->state != KIO_REQUEST_FREE);
+  }
+  kio_assert(!desc->closer || (desc->closing && busy(desc)));
+}
+
+void kio_descs_verify(const kio_descs *descs) {
+  for (size_t row = 0; row < descs->count; row++) {
+    for (int i = 0; descs->rows[row] && i < KIO_DESC_ROW; i++) verify_desc(&descs->rows[row][i]);
+  }
+}
+#endif

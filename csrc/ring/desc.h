@@ -58,5 +58,10 @@ bool kio_desc_reopen(kio_descs *descs, int fd);
 void kio_desc_closed_by(kio_descs *descs, int fd, const kio_request *request);
 /* Asks the ring to cancel every request under way on fd, adding `flags` to each; how many. */
 int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags);
+#ifdef KIO_TEST
+/* Who is listed under a descriptor works on it, and whoever waits for the last of them will be
+   woken: one is under way. */
+void kio_descs_verify(const kio_descs *descs);
+#endif
 
 #endif

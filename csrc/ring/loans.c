@@ -62,3 +62,16 @@ bool kio_loans_feed(kio_loans *loans, kio_ring *ring) {
   }
   return kio_list_empty(&loans->starved);
 }
+
+#ifdef KIO_TEST
+void kio_loans_verify(const kio_loans *loans) {
+  kio_assert(loans->vacant_count <= loans->size && loans->wanted <= loans->size);
+  for (unsigned i = 0; i < loans->vacant_count; i++) {
+    kio_assert(loans->vacant[i] < loans->size && !loans->places[loans->vacant[i]]);
+  }
+  KIO_LIST_EACH(&loans->starved, link) {
+    const kio_request *request = request_of(link);
+    kio_assert(request->state == KIO_REQUEST_QUEUED && kio_request_borrows(request));
+  }
+}
+#endif

@@ -50,5 +50,9 @@ void kio_loans_starve(kio_loans *loans, kio_request *request);
 /* Queues starved requests again, in front of all others, as many as buffers are ready; false when
    some are left. When there is no memory for a single buffer, all of them fail. */
 bool kio_loans_feed(kio_loans *loans, kio_ring *ring);
+#ifdef KIO_TEST
+/* Every place is either vacant or ready, and whoever starves is a receive that waits here. */
+void kio_loans_verify(const kio_loans *loans);
+#endif
 
 #endif

@@ -58,3 +58,42 @@ void kio_slab_give(kio_slab *slab, kio_request *request) {
   slab->taken--;
   kio_list_push_front(&slab->free, &request->link); /* the warmest slot is used next */
 }
+
+#ifdef KIO_TEST
+static void verify_slot(const kio_request *request) {
+  bool under_way = kio_request_under_way(request),
+       cancels = request->flags & KIO_REQUEST_CANCELLING;
+  kio_assert(request->state <= KIO_REQUEST_DONE && request->op < KIO_OP_COUNT);
+  kio_assert(!kio_link_linked(&request->cancel_link) || (under_way && cancels));
+  for (uint32_t slot = 0; slot < 2; slot++) {
+    const kio_fd_ref *ref = &request->fd_ref[slot];
+    kio_assert(kio_link_linked(&ref->link) == (ref->desc != NULL));
+    kio_assert(!ref->desc || (ref->slot == slot && request->state != KIO_REQUEST_FREE));
+  }
+  switch (request->state) {
+  case KIO_REQUEST_FREE: kio_assert(!request->buffer.data); break;
+  case KIO_REQUEST_IDLE:
+  case KIO_REQUEST_DONE: kio_assert(!kio_link_linked(&request->link)); break;
+  case KIO_REQUEST_INFLIGHT: kio_assert(request->done); break; /* listed as its backend likes */
+  default: kio_assert(request->done && kio_link_linked(&request->link));
+  }
+  if (request->flags & KIO_REQUEST_LENT && request->state != KIO_REQUEST_FREE) {
+    kio_block_verify(request->block);
+  }
+}
+
+void kio_slab_verify(const kio_slab *slab) {
+  const kio_request *request;
+  size_t taken = 0, count = 0;
+  for (; (request = kio_slab_at(slab, count)); count++) {
+    kio_assert(request->index == count);
+    verify_slot(request);
+    taken += request->state != KIO_REQUEST_FREE;
+  }
+  kio_assert(taken == slab->taken);
+  kio_assert(kio_list_verify(&slab->free) == count - taken);
+  KIO_LIST_EACH(&slab->free, link) {
+    kio_assert(KIO_CONTAINER(link, kio_request, link)->state == KIO_REQUEST_FREE);
+  }
+}
+#endif

@@ -146,6 +146,10 @@ void kio_slab_fini(kio_slab *slab);
 kio_request *kio_slab_take(kio_slab *slab);
 /* Gives back an IDLE or DONE slot. Its buffer must have been given back or moved out before. */
 void kio_slab_give(kio_slab *slab, kio_request *request);
+#ifdef KIO_TEST
+/* The state of every slot agrees with the lists and the memory that it has. */
+void kio_slab_verify(const kio_slab *slab);
+#endif
 /* A DONE slot becomes IDLE again for the same owner, under a new name. */
 static inline void kio_request_renew(kio_request *request) {
   kio_assert(request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE);

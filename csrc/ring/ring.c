@@ -207,3 +207,23 @@ void kio_ring_complete_id(kio_ring *ring, uint64_t id, int result) {
   kio_request *request = kio_ring_find(ring, id);
   if (request) kio_ring_complete(ring, request, result);
 }
+
+#ifdef KIO_TEST
+void kio_ring_verify(const kio_ring *ring) {
+  const kio_request *request;
+  size_t pending = 0;
+  kio_slab_verify(&ring->slab);
+  for (size_t i = 0; (request = kio_slab_at(&ring->slab, i)); i++) {
+    pending += kio_request_under_way(request) && !(request->flags & KIO_REQUEST_SILENT);
+  }
+  kio_assert(pending == ring->pending);
+  kio_assert(kio_list_verify(&ring->queued) <= ring->slab.taken);
+  KIO_LIST_EACH(&ring->queued, link) {
+    kio_assert(KIO_CONTAINER(link, kio_request, link)->state == KIO_REQUEST_QUEUED);
+  }
+  kio_assert(kio_list_verify(&ring->cancels) <= ring->slab.taken);
+  KIO_LIST_EACH(&ring->completed, link) {
+    kio_assert(KIO_CONTAINER(link, kio_request, link)->state == KIO_REQUEST_COMPLETE);
+  }
+}
+#endif

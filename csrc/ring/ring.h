@@ -154,6 +154,12 @@ static inline kio_request *kio_ring_find(kio_ring *ring, uint64_t id) {
 /* kio_ring_complete by the request's name; nothing but a count when it is stale. */
 void kio_ring_complete_id(kio_ring *ring, uint64_t id, int result);
 
+#ifdef KIO_TEST
+/* Between two entries: each list has what belongs there, and `pending` is right. The slab first:
+   see kio_slab_verify. */
+void kio_ring_verify(const kio_ring *ring);
+#endif
+
 /* The real ring. Test builds also have kio_ring_sim. */
 extern const kio_ring_backend kio_ring_uring;
 #ifdef KIO_TEST

@@ -154,6 +154,7 @@ static void fill_group(uring *u) {
                           io_uring_buf_ring_mask(u->loans.size), count++);
   }
   if (count > 0) io_uring_buf_ring_advance(u->group, count);
+  kio_in_test(kio_loans_verify(&u->loans));
 }
 
 static void prep_loan(struct io_uring_sqe *sqe, const uring *u, const kio_request *request) {
@@ -250,8 +251,7 @@ static int uring_open(kio_ring *ring, const kio_ring_config *config) {
 static void uring_close(kio_ring *ring) {
   uring *u = ring->impl;
   if (kio_ring_alive(ring)) leave(u);
-  else
-    kio_number_close(u->ring.ring_fd); /* the rings are not mapped in a child (see ring_dontfork) */
+  else kio_number_close(u->ring.ring_fd); /* a child has no mapping: see ring_dontfork */
   close_group(ring, u);
   kio_memory_free(u);
   ring->impl = NULL;

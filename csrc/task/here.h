@@ -99,6 +99,9 @@ struct kio_sched {
   volatile sig_atomic_t hooked; /* what runs is under the watchdog's hook */
   kio_sched_config config;
   kio_sched_stats stats;
+#ifdef KIO_TEST
+  uint64_t verify_turn; /* the turn after which kio_sched_verify looks again */
+#endif
 };
 
 /* The one piece of mutable state outside a scheduler; only task/sched.c and task/sched_end.c write

@@ -16,6 +16,11 @@ typedef struct kio_member {
   void (*detach)(struct kio_member *member); /* the scheduler ends: forget it */
   /* Whether output of it has not left yet; NULL: it has none. */
   bool (*unsent)(const struct kio_member *member);
+#ifdef KIO_TEST
+  /* Called after a turn, no task running: kio_asserts what must be true of it then; NULL: nothing.
+     Set by kio_in_test(m->verify = verify); see task/sched_verify.h. */
+  void (*verify)(const struct kio_member *member);
+#endif
 } kio_member;
 
 /* The member, its functions set, is told of the turns and the end of this scheduler. */

@@ -65,3 +65,14 @@ void kio_queue_wake_all(kio_queue *queue) {
 void kio_choice_fini(kio_choice *choice) {
   if (choice->task) kio_queue_abandon(choice->task);
 }
+
+#ifdef KIO_TEST
+void kio_queue_verify(const kio_queue *queue) {
+  KIO_LIST_EACH(&queue->waiters, link) {
+    kio_waiter *waiter = KIO_CONTAINER(link, kio_waiter, link);
+    const kio_choice *choice = waiter->choice;
+    const kio_task *task = choice ? choice->task : KIO_CONTAINER(waiter, kio_task, waiter);
+    kio_assert(task && task->status == KIO_TASK_WAITING && task->waiter.choice == choice);
+  }
+}
+#endif

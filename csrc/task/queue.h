@@ -65,6 +65,11 @@ kio_task *kio_queue_wake(kio_queue *queue, int *which);
 /* Wakes them all; also when the queue is about to go. */
 void kio_queue_wake_all(kio_queue *queue);
 
+#ifdef KIO_TEST
+/* Whoever is in the queue waits, and in no other but by its choice. */
+void kio_queue_verify(const kio_queue *queue);
+#endif
+
 /* Takes a task out of every queue it waits in; nothing when it is in none. Does not wake it. */
 void kio_queue_leave(kio_task *task);
 /* The kio_abandon_fn of those who wait here: leaves and wakes. */

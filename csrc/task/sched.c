@@ -20,6 +20,7 @@
 #include "task/sched_end.h"
 #include "task/sched_inbox.h"
 #include "task/sched_tree.h"
+#include "task/sched_verify.h"
 #include "task/scope.h"
 #include "task/task.h"
 
@@ -140,6 +141,7 @@ static bool turn(kio_sched *sched) {
   kio_sched_tell_owners(sched);
   sched->collected = false;
   sched->ring.lacks_fds = 0;
+  kio_in_test(kio_sched_verify(sched));
   return true;
 }
 
@@ -207,6 +209,7 @@ static void run(kio_sched *sched) {
 void kio_sched_run(kio_sched *sched) {
   run(sched);
   sched->over = true;
+  kio_in_test(kio_sched_verify(sched));
   kio_sched_close_inbox(sched);
   kio_sched_end_runtime(sched);
 }

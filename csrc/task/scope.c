@@ -68,3 +68,26 @@ kio_scope *kio_scope_owner(kio_scope *scope) {
   while (scope->of_task) scope = scope->parent;
   return scope;
 }
+
+#ifdef KIO_TEST
+static void verify_one(const kio_scope *scope) {
+  size_t live = 0, daemons = 0;
+  KIO_LIST_EACH(&scope->inner, link) {
+    const kio_scope *inner = KIO_CONTAINER(link, kio_scope, link);
+    kio_assert(inner->parent == scope && (!inner->of_task || !kio_task_ended(inner->task)));
+    kio_assert(inner->active || inner->shield || !scope->active);
+    live += inner->of_task;
+    daemons += inner->of_task && inner->task->daemon;
+  }
+  kio_assert(scope->live == live && scope->daemons == daemons);
+  kio_assert(scope->active || scope->end == KIO_SCOPE_RUNS);
+  kio_assert(!scope->waiting || (live > 0 && scope->task->status == KIO_TASK_WAITING));
+  KIO_LIST_EACH(&scope->failures, link) {
+    kio_assert(KIO_CONTAINER(link, kio_task, link)->status == KIO_TASK_FAILED);
+  }
+}
+
+void kio_scope_verify(kio_scope *root) {
+  for (kio_scope *scope = root; scope; scope = next(root, scope, true)) verify_one(scope);
+}
+#endif

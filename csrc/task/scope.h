@@ -52,6 +52,10 @@ void kio_scope_cancel(kio_scope *scope, kio_scope_end why);
 bool kio_scope_due(const kio_scope *scope);
 /* The scope that owns what is spawned by code running in `scope`. */
 kio_scope *kio_scope_owner(kio_scope *scope);
+#ifdef KIO_TEST
+/* Cancellation has reached every scope below this root, and each counts its tasks right. */
+void kio_scope_verify(kio_scope *root);
+#endif
 /* Whether only daemons are left in it. */
 static inline bool kio_scope_idle(const kio_scope *scope) {
   return scope->live == scope->daemons;

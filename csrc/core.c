@@ -17,11 +17,23 @@ static void register_all(lua_State *L, const luaL_Reg *const rooms[]) {
 }
 
 static const luaL_Reg *const public_rooms[] = {
-    kio_file_ops,   kio_path_ops,     kio_socket_ops,   kio_wait_ops,   kio_plain_ops,
-    kio_trace_ops,  kio_task_ops,     kio_scope_ops,    kio_run_ops,    kio_inspect_ops,
-    kio_buffer_ops, kio_runtime_ops,  kio_blocking_ops, kio_thread_ops,
+    kio_file_ops,
+    kio_path_ops,
+    kio_socket_ops,
+    kio_wait_ops,
+    kio_plain_ops,
+    kio_traceback_ops,
+    kio_task_ops,
+    kio_scope_ops,
+    kio_run_ops,
+    kio_inspect_ops,
+    kio_buffer_ops,
+    kio_runtime_ops,
+    kio_blocking_ops,
+    kio_thread_ops,
 #ifdef KIO_TEST
-    kio_test_ops,   kio_test_job_ops,
+    kio_test_ops,
+    kio_test_job_ops,
 #endif
     NULL,
 };

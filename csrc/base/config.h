@@ -49,8 +49,8 @@
 #define KIO_WATCHDOG_COUNT 1000    /* Lua instructions between two looks at the clock: some 10 us */
 #define KIO_RIG_SETTLE_NS 10000000 /* real time the kernel gets before a virtual clock jumps */
 #define KIO_RIG_SURE_NS 30000000000LL /* and for what it completes by itself, such as file work */
-#define KIO_TRACE_MAX 16384           /* bytes of a traceback that another one repeats */
-#define KIO_REPORT_TRACES 16          /* tasks a report gives the tracebacks of */
+#define KIO_TRACEBACK_MAX 16384       /* bytes of a traceback that another one repeats */
+#define KIO_REPORT_TRACEBACKS 16      /* tasks a report gives the tracebacks of */
 #define KIO_REPORT_TASKS 100          /* and those it names */
 #define KIO_PARCEL_MAX (1 << 30)      /* bytes of values to another thread: copies have an end */
 #define KIO_QUARANTINE 256        /* freed buffers watched for late kernel writes, in test builds */

@@ -236,7 +236,7 @@ static int l_tostring(lua_State *L) {
   const char *state = l->moved ? "handed over" : l->fd < 0 ? "closed" : "open";
   lua_pushfstring(L, LISTENER_TYPE " (fd %d, %s, %s)", l->fd, state,
                   kio_address_text(&l->address, text));
-  kio_trace_escape(L, KIO_ESCAPE_NAME);
+  kio_traceback_escape(L, KIO_ESCAPE_NAME);
   return 1;
 }
 

@@ -406,7 +406,7 @@ static int l_tostring(lua_State *L) {
   if (!h->stream) return (lua_pushliteral(L, KIO_STREAM_TYPE " (not connected)"), 1);
   lua_pushfstring(L, KIO_STREAM_TYPE " (fd %d, %s, %s%s)", h->stream->fd, states[h->stream->state],
                   h->stream->peer_size > 0 ? "peer " : "", kio_stream_peer_text(h->stream, text));
-  kio_trace_escape(L, KIO_ESCAPE_NAME);
+  kio_traceback_escape(L, KIO_ESCAPE_NAME);
   return 1;
 }
 

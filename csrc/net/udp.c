@@ -302,7 +302,7 @@ static int l_tostring(lua_State *L) {
   if (udp->connected) lua_pushfstring(L, ", peer %s)", kio_address_text(&udp->peer, peer));
   else lua_pushliteral(L, ")");
   lua_concat(L, 2);
-  kio_trace_escape(L, KIO_ESCAPE_NAME);
+  kio_traceback_escape(L, KIO_ESCAPE_NAME);
   return 1;
 }
 

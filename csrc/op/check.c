@@ -130,7 +130,7 @@ static void check_keys(lua_State *L, int index, const char *const *known, bool h
     if (has_list && lua_isinteger(L, -1)) continue;
     bool named = lua_type(L, -1) == LUA_TSTRING;
     if (named && is_known(lua_tostring(L, -1), known)) continue;
-    const char *text = kio_trace_push_text(L, -1);
+    const char *text = kio_traceback_push_text(L, -1);
     luaL_argerror(L, index, lua_pushfstring(L, "unknown option '%s'", text));
   }
 }

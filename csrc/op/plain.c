@@ -170,7 +170,7 @@ static int l_escape(lua_State *L) {
   int kind = luaL_checkoption(L, 2, "name", kinds);
   luaL_checkstring(L, 1);
   lua_settop(L, 1);
-  kio_trace_escape(L, (kio_escape_kind)kind);
+  kio_traceback_escape(L, (kio_escape_kind)kind);
   return 1;
 }
 

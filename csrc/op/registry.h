@@ -6,20 +6,20 @@
 #include <lauxlib.h>
 
 /* What kio.core has: the public functions. */
-extern const luaL_Reg kio_file_ops[];     /* op/file.c: open descriptors */
-extern const luaL_Reg kio_path_ops[];     /* op/path.c: names in directories */
-extern const luaL_Reg kio_socket_ops[];   /* op/socket.c: sockets by descriptor */
-extern const luaL_Reg kio_wait_ops[];     /* op/wait.c: time, readiness, close, cancel */
-extern const luaL_Reg kio_plain_ops[];    /* op/plain.c: calls that never wait */
-extern const luaL_Reg kio_trace_ops[];    /* run/traceback_lua.c: texts and tracebacks of errors */
-extern const luaL_Reg kio_task_ops[];     /* run/task_lua.c: tasks */
-extern const luaL_Reg kio_scope_ops[];    /* run/scope_lua.c: scope, timeout, deadline, shield */
-extern const luaL_Reg kio_run_ops[];      /* run/run.c: run, check */
-extern const luaL_Reg kio_inspect_ops[];  /* run/inspect.c: what goes on */
-extern const luaL_Reg kio_buffer_ops[];   /* op/buffer.c: buffer */
-extern const luaL_Reg kio_runtime_ops[];  /* worker/outside.c: workers of one's own */
-extern const luaL_Reg kio_blocking_ops[]; /* worker/blocking.c: functions that block */
-extern const luaL_Reg kio_thread_ops[];   /* worker/thread_lua.c: ending a run from any worker */
+extern const luaL_Reg kio_file_ops[];      /* op/file.c: open descriptors */
+extern const luaL_Reg kio_path_ops[];      /* op/path.c: names in directories */
+extern const luaL_Reg kio_socket_ops[];    /* op/socket.c: sockets by descriptor */
+extern const luaL_Reg kio_wait_ops[];      /* op/wait.c: time, readiness, close, cancel */
+extern const luaL_Reg kio_plain_ops[];     /* op/plain.c: calls that never wait */
+extern const luaL_Reg kio_traceback_ops[]; /* run/traceback_lua.c: texts and tracebacks of errors */
+extern const luaL_Reg kio_task_ops[];      /* run/task_lua.c: tasks */
+extern const luaL_Reg kio_scope_ops[];     /* run/scope_lua.c: scope, timeout, deadline, shield */
+extern const luaL_Reg kio_run_ops[];       /* run/run.c: run, check */
+extern const luaL_Reg kio_inspect_ops[];   /* run/inspect.c: what goes on */
+extern const luaL_Reg kio_buffer_ops[];    /* op/buffer.c: buffer */
+extern const luaL_Reg kio_runtime_ops[];   /* worker/outside.c: workers of one's own */
+extern const luaL_Reg kio_blocking_ops[];  /* worker/blocking.c: functions that block */
+extern const luaL_Reg kio_thread_ops[];    /* worker/thread_lua.c: ending a run from any worker */
 
 /* What kio.core.own has: the functions for kio's own Lua half. */
 extern const luaL_Reg kio_path_own[];     /* op/path.c: symbolic links */

@@ -11,8 +11,8 @@
 #include "task/task.h"
 #include "task/traceback.h"
 
-enum { FUNCTION = 1, ON_ERROR, UNSEEN };           /* upvalues */
-enum { HANDLER = 1, ERR, SELF, TRACE, ERR_OF_IT }; /* the frame once the function has failed */
+enum { FUNCTION = 1, ON_ERROR, UNSEEN };               /* upvalues */
+enum { HANDLER = 1, ERR, SELF, TRACEBACK, ERR_OF_IT }; /* the frame once the function has failed */
 
 /* ---- the option ---- */
 
@@ -20,11 +20,12 @@ enum { HANDLER = 1, ERR, SELF, TRACE, ERR_OF_IT }; /* the frame once the functio
 static int l_print(lua_State *L) {
   lua_settop(L, 3);
   lua_getiuservalue(L, 3, KIO_TASK_UV_NAME);
-  const char *name = lua_isstring(L, -1) ? kio_trace_escape(L, KIO_ESCAPE_NAME) : NULL;
-  kio_trace_push_text(L, 1);
-  const char *text = kio_trace_escape(L, KIO_ESCAPE_TEXT);
-  const char *trace = lua_isstring(L, 2) ? lua_tostring(L, 2) : "";
-  fprintf(stderr, "kio: task%s%s failed: %s\n%s\n", name ? " " : "", name ? name : "", text, trace);
+  const char *name = lua_isstring(L, -1) ? kio_traceback_escape(L, KIO_ESCAPE_NAME) : NULL;
+  kio_traceback_push_text(L, 1);
+  const char *text = kio_traceback_escape(L, KIO_ESCAPE_TEXT);
+  const char *traceback = lua_isstring(L, 2) ? lua_tostring(L, 2) : "";
+  fprintf(stderr, "kio: task%s%s failed: %s\n%s\n", name ? " " : "", name ? name : "", text,
+          traceback);
   return 0;
 }
 
@@ -41,13 +42,14 @@ void kio_guard_option(lua_State *L, int index) {
 
 /* Back to the function's own error, with the traceback it had. */
 static int raise_again(lua_State *L) {
-  lua_pushvalue(L, TRACE);
+  lua_pushvalue(L, TRACEBACK);
   lua_setiuservalue(L, SELF, KIO_TASK_UV_TRACE);
   lua_pushvalue(L, ERR);
   lua_setiuservalue(L, SELF, KIO_TASK_UV_ERROR);
-  if (lua_gettop(L) > ERR_OF_IT) kio_trace_attach(L, SELF, "its on_error function", ERR_OF_IT, -1);
+  if (lua_gettop(L) > ERR_OF_IT)
+    kio_traceback_attach(L, SELF, "its on_error function", ERR_OF_IT, -1);
   lua_settop(L, ERR);
-  return kio_trace_raise_kept(L);
+  return kio_traceback_raise_kept(L);
 }
 
 static int told(lua_State *L, int status, lua_KContext ctx) {
@@ -63,7 +65,7 @@ static int tell(lua_State *L, kio_task *task) {
   lua_getiuservalue(L, SELF, KIO_TASK_UV_TRACE);
   lua_pushvalue(L, lua_upvalueindex(ON_ERROR));
   lua_pushvalue(L, ERR);
-  lua_pushvalue(L, TRACE);
+  lua_pushvalue(L, TRACEBACK);
   lua_pushvalue(L, SELF);
   return told(L, lua_pcallk(L, 3, 0, HANDLER, 0, told), 0);
 }
@@ -74,11 +76,11 @@ static int ended(lua_State *L, int status, lua_KContext ctx) {
   if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - HANDLER;
   if (luaL_testudata(L, ERR, KIO_CANCELLED_TYPE)) return lua_error(L);
   bool seen = lua_toboolean(L, lua_upvalueindex(UNSEEN)) && !kio_queue_empty(&task->waiters);
-  return seen ? kio_trace_raise_kept(L) : tell(L, task);
+  return seen ? kio_traceback_raise_kept(L) : tell(L, task);
 }
 
 static int l_guarded(lua_State *L) {
-  lua_pushcfunction(L, kio_trace_on_error);
+  lua_pushcfunction(L, kio_traceback_on_error);
   lua_insert(L, HANDLER);
   lua_pushvalue(L, lua_upvalueindex(FUNCTION));
   lua_insert(L, HANDLER + 1);

@@ -48,7 +48,7 @@ static void push_raw_name(lua_State *L, kio_task *task) {
 /* The same, on one line: a server calls the task of a connection by what its peer has chosen. */
 static void push_name(lua_State *L, kio_task *task) {
   push_raw_name(L, task);
-  kio_trace_escape(L, KIO_ESCAPE_NAME);
+  kio_traceback_escape(L, KIO_ESCAPE_NAME);
 }
 
 /* The other end of what it works on, likewise; false when there is none, or none with a name. */
@@ -84,10 +84,10 @@ static void push_traceback(lua_State *L, kio_task *task, int level) {
     if (count == DEEPEST) count--; /* the innermost tells most */
     chain[count++] = co;
   }
-  kio_trace_push(L, chain[count - 1], chain[count - 1] == L ? level : 0);
+  kio_traceback_push(L, chain[count - 1], chain[count - 1] == L ? level : 0);
   for (int i = count - 2; i >= 0; i--) {
     lua_pushliteral(L, "\nwhich is a coroutine in\n");
-    kio_trace_push(L, chain[i], 0);
+    kio_traceback_push(L, chain[i], 0);
     lua_concat(L, 3);
   }
 }
@@ -224,7 +224,7 @@ static void push_report(lua_State *L, kio_sched *sched) {
     if (told > 0) luaL_addchar(&text, '\n');
     push_line(L, task);
     luaL_addvalue(&text);
-    if (told++ >= KIO_REPORT_TRACES) continue;
+    if (told++ >= KIO_REPORT_TRACEBACKS) continue;
     luaL_addchar(&text, '\n');
     push_traceback(L, task, 0);
     luaL_addvalue(&text);
@@ -319,7 +319,7 @@ void kio_inspect_hog(lua_State *L, kio_task *task, int64_t held_ns) {
   lua_pushlightuserdata(L, task);
   lua_pushinteger(L, (lua_Integer)held_ns);
   if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
-  kio_log_always("on_watchdog failed: %s", kio_trace_push_text(L, -1));
+  kio_log_always("on_watchdog failed: %s", kio_traceback_push_text(L, -1));
   lua_pop(L, 2);
 }
 

@@ -102,7 +102,7 @@ static int op_field(lua_State *L) {
     const char *name = lua_tostring(L, -1);
     op = name ? (int)kio_op_named(name) : KIO_OP_COUNT;
     if (op == KIO_OP_COUNT) {
-      luaL_error(L, "faults: there is no operation '%s'", kio_trace_push_text(L, -1));
+      luaL_error(L, "faults: there is no operation '%s'", kio_traceback_push_text(L, -1));
     }
   }
   lua_pop(L, 1);
@@ -114,7 +114,7 @@ static int error_field(lua_State *L) {
   if (kio_option(L, -1, "error") != LUA_TNIL) {
     const char *name = lua_tostring(L, -1);
     err = name ? kio_errname_find(name) : 0;
-    if (err == 0) luaL_error(L, "faults: there is no error '%s'", kio_trace_push_text(L, -1));
+    if (err == 0) luaL_error(L, "faults: there is no error '%s'", kio_traceback_push_text(L, -1));
   }
   lua_pop(L, 1);
   return err;

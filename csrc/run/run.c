@@ -48,9 +48,9 @@ static int l_trouble(lua_State *L) {
    and that is why. */
 static int raise_trouble(lua_State *L, kio_sched *sched, const char *trouble) {
   int self = lua_gettop(L);
-  kio_trace_attach_all(L, sched, self, &sched->root.failures);
+  kio_traceback_attach_all(L, sched, self, &sched->root.failures);
   kio_task_push_result(L, lua_touserdata(L, self), 0);
-  const char *text = kio_trace_push_text(L, -1);
+  const char *text = kio_traceback_push_text(L, -1);
   if (lua_getiuservalue(L, self, KIO_TASK_UV_TRACE) != LUA_TSTRING) lua_pushliteral(L, "");
   return luaL_error(L, "%s\nand while the tasks were ended, one failed: %s\n%s", trouble, text,
                     lua_tostring(L, -1));
@@ -61,17 +61,17 @@ static int raise_trouble(lua_State *L, kio_sched *sched, const char *trouble) {
    wrong while all were ended. */
 static int raise_error_of(lua_State *L, kio_sched *sched, const char *trouble) {
   int self = lua_gettop(L);
-  kio_trace_attach_all(L, sched, self, &sched->root.failures);
+  kio_traceback_attach_all(L, sched, self, &sched->root.failures);
   kio_task_push_result(L, lua_touserdata(L, self), 0);
   if (trouble && lua_istable(L, -1)) {
     lua_pushnil(L);
     lua_pushfstring(L, "kio.run: then %s", trouble);
-    kio_trace_attach(L, self, "kio.run", -1, -2);
+    kio_traceback_attach(L, self, "kio.run", -1, -2);
     lua_pop(L, 2);
   }
   if (lua_type(L, -1) != LUA_TSTRING) {
     lua_getiuservalue(L, self, KIO_TASK_UV_TRACE);
-    kio_trace_keep(L, -2, -1);
+    kio_traceback_keep(L, -2, -1);
     lua_pop(L, 1);
     return lua_error(L);
   }
@@ -86,7 +86,7 @@ static int raise_interrupted(lua_State *L, kio_sched *sched, const char *trouble
   const char *text = "interrupted!";
   if (trouble) text = lua_pushfstring(L, "%s\nkio.run: then %s", text, trouble);
   if (kio_list_empty(&sched->root.failures)) return luaL_error(L, "%s", text);
-  kio_trace_take(L, sched, &sched->root.failures);
+  kio_traceback_take(L, sched, &sched->root.failures);
   return raise_trouble(L, sched, text);
 }
 
@@ -97,7 +97,7 @@ static int l_results(lua_State *L) {
   if (sched->interrupt.state != KIO_INTERRUPT_NONE) return raise_interrupted(L, sched, trouble);
   if (!kio_list_empty(&sched->root.failures)) {
     const char *text = trouble ? lua_pushfstring(L, "kio.run: %s", trouble) : NULL;
-    kio_trace_take(L, sched, &sched->root.failures);
+    kio_traceback_take(L, sched, &sched->root.failures);
     if (trouble && sched->trouble_first) return raise_trouble(L, sched, text);
     return raise_error_of(L, sched, trouble);
   }
@@ -252,7 +252,7 @@ static int l_run(lua_State *L) {
   if (status == LUA_OK) status = protected(L, l_results, sched, told);
   forget_all(sched);
   if (status == LUA_OK) return lua_gettop(L) - base;
-  kio_trace_tell(L);
+  kio_traceback_tell(L);
   return lua_error(L);
 }
 

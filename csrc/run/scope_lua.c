@@ -42,7 +42,7 @@ static int push_ended(lua_State *L, const handle *h, uint8_t end) {
     lua_pushfstring(L, "%s: the deadline has passed", h->what);
   } else {
     lua_getiuservalue(L, SELF, 1); /* the reason */
-    const char *reason = lua_isnil(L, -1) ? NULL : kio_trace_push_text(L, -1);
+    const char *reason = lua_isnil(L, -1) ? NULL : kio_traceback_push_text(L, -1);
     lua_pushfstring(L, reason ? "%s: cancelled: %s" : "%s: cancelled", h->what, reason);
   }
   lua_pushnil(L);
@@ -66,20 +66,20 @@ static int raise_failure(lua_State *L, handle *h, bool body_failed) {
   kio_list *failures = &h->scope.failures;
   int err = lua_gettop(L);
   luaL_checkstack(L, 8, "too many results");
-  if (body_failed) kio_trace_push_running(L, err);
+  if (body_failed) kio_traceback_push_running(L, err);
   if (body_failed && h->failed_first) {
-    kio_trace_attach_all(L, h->sched, -1, failures);
+    kio_traceback_attach_all(L, h->sched, -1, failures);
     lua_settop(L, err);
-    return kio_trace_raise_kept(L);
+    return kio_traceback_raise_kept(L);
   }
-  kio_trace_take(L, h->sched, failures);
+  kio_traceback_take(L, h->sched, failures);
   if (body_failed) {
     lua_getiuservalue(L, -2, KIO_TASK_UV_TRACE);
-    kio_trace_attach(L, -2, "the body of its scope", err, -1);
+    kio_traceback_attach(L, -2, "the body of its scope", err, -1);
     lua_pop(L, 1);
   }
-  kio_trace_attach_all(L, h->sched, -1, failures);
-  return kio_trace_raise_of(L, -1);
+  kio_traceback_attach_all(L, h->sched, -1, failures);
+  return kio_traceback_raise_of(L, -1);
 }
 
 /* The body has returned, but not all of its tasks were let go on to their end. */
@@ -100,7 +100,7 @@ static int finish(lua_State *L) {
   if (cancelled && (end == KIO_SCOPE_DEADLINE || end == KIO_SCOPE_CANCEL)) {
     return push_ended(L, h, end);
   }
-  if (h->failed) return cancelled ? lua_error(L) : kio_trace_raise_kept(L);
+  if (h->failed) return cancelled ? lua_error(L) : kio_traceback_raise_kept(L);
   return kio_op_at_once(L, h->scope.cut ? cut_short(L, h) : lua_gettop(L) - HANDLER);
 }
 
@@ -153,7 +153,7 @@ static int open_and_run(lua_State *L, kio_task *task, const char *what, bool shi
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &h->scope); /* alive while it is open, also without its frame */
   lua_insert(L, SELF);
-  lua_pushcfunction(L, kio_trace_on_error);
+  lua_pushcfunction(L, kio_traceback_on_error);
   lua_insert(L, HANDLER);
   h->sched = task->sched;
   h->what = what;
@@ -267,10 +267,10 @@ static int l_attach_failure(lua_State *L) {
   lua_settop(L, 2);
   kio_op_task(L);
   if (task->status != KIO_TASK_FAILED) return 0;
-  kio_trace_push_running(L, 1);
+  kio_traceback_push_running(L, 1);
   kio_task_push_result(L, task, 0);
   lua_getiuservalue(L, 2, KIO_TASK_UV_TRACE);
-  kio_trace_attach(L, -3, "a task of its loop", -2, -1);
+  kio_traceback_attach(L, -3, "a task of its loop", -2, -1);
   return 0;
 }
 

@@ -104,7 +104,7 @@ static int push_results(lua_State *L, kio_task *target) {
 }
 
 static int await_ended(lua_State *L, kio_task *target) {
-  if (target->status != KIO_TASK_DONE) return kio_trace_raise_of(L, 1);
+  if (target->status != KIO_TASK_DONE) return kio_traceback_raise_of(L, 1);
   return push_results(L, target);
 }
 
@@ -171,7 +171,7 @@ static int l_tostring(lua_State *L) {
   kio_task *task = kio_task_check(L, 1);
   const char *status = kio_task_status_name(task);
   if (lua_getiuservalue(L, 1, KIO_TASK_UV_NAME) == LUA_TSTRING) {
-    const char *name = kio_trace_escape(L, KIO_ESCAPE_NAME);
+    const char *name = kio_traceback_escape(L, KIO_ESCAPE_NAME);
     lua_pushfstring(L, "kio.Task \"%s\" (%s): %p", name, status, task);
   } else {
     lua_pushfstring(L, "kio.Task (%s): %p", status, task);
@@ -190,7 +190,7 @@ static int l_is_cancelled(lua_State *L) {
 /* text_of(value) -> what tostring gives; also for a value whose __tostring fails, or yields */
 static int l_text_of(lua_State *L) {
   luaL_checkany(L, 1);
-  kio_trace_push_text(L, 1);
+  kio_traceback_push_text(L, 1);
   return 1;
 }
 

@@ -21,13 +21,13 @@ static bool is_object(lua_State *L, int index) {
   return type == LUA_TTABLE || type == LUA_TUSERDATA;
 }
 
-void kio_trace_keep(lua_State *L, int err, int trace) {
+void kio_traceback_keep(lua_State *L, int err, int traceback) {
   err = lua_absindex(L, err);
-  trace = lua_absindex(L, trace);
+  traceback = lua_absindex(L, traceback);
   if (!is_object(L, err)) return;
   push_kept(L);
   lua_pushvalue(L, err);
-  lua_pushvalue(L, trace);
+  lua_pushvalue(L, traceback);
   lua_rawset(L, -3);
   lua_pop(L, 1);
 }
@@ -57,19 +57,20 @@ static bool somebody_catches(lua_State *L) {
   return !main;
 }
 
-void kio_trace_tell(lua_State *L) {
+void kio_traceback_tell(lua_State *L) {
   if (lua_type(L, -1) == LUA_TSTRING || somebody_catches(L)) return;
   int err = lua_gettop(L);
-  const char *text = kio_trace_push_text(L, err);
+  const char *text = kio_traceback_push_text(L, err);
   lua_pushcfunction(L, l_traceback);
   lua_pushvalue(L, err);
   lua_call(L, 1, 1);
-  const char *trace = lua_tostring(L, -1);
-  fprintf(stderr, "kio: the run failed: %s\n%s%s", text, trace ? trace : "", trace ? "\n" : "");
+  const char *traceback = lua_tostring(L, -1);
+  fprintf(stderr, "kio: the run failed: %s\n%s%s", text, traceback ? traceback : "",
+          traceback ? "\n" : "");
   lua_settop(L, err);
 }
 
-const luaL_Reg kio_trace_ops[] = {
+const luaL_Reg kio_traceback_ops[] = {
     {"traceback", l_traceback},
     {NULL, NULL},
 };

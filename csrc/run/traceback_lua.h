@@ -4,11 +4,11 @@
 
 #include <lua.h>
 
-/* An error value that can carry no text, at `err`, leaves a run: its traceback, a string at `trace`
-   or nil, can be asked for as long as the value is alive. */
-void kio_trace_keep(lua_State *L, int err, int trace);
+/* An error value that can carry no text, at `err`, leaves a run: its traceback, a string at
+   `traceback` or nil, can be asked for as long as the value is alive. */
+void kio_traceback_keep(lua_State *L, int err, int traceback);
 /* The error on top is about to leave kio.run. When nothing in Lua catches it, and it carries no
    traceback itself, it is told on stderr: the interpreter would say no more than its type. */
-void kio_trace_tell(lua_State *L);
+void kio_traceback_tell(lua_State *L);
 
 #endif

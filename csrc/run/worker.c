@@ -59,9 +59,9 @@ static void open_sched(lua_State *L, kio_sched *sched, start *s) {
 /* What went wrong in the loop, or in a task that nobody had asked for; NULL: nothing. */
 static const char *failure(lua_State *L, kio_sched *sched) {
   if (kio_list_empty(&sched->root.failures)) return sched->trouble;
-  kio_trace_take(L, sched, &sched->root.failures);
+  kio_traceback_take(L, sched, &sched->root.failures);
   kio_task_push_result(L, lua_touserdata(L, -1), 0);
-  return kio_trace_push_text(L, -1);
+  return kio_traceback_push_text(L, -1);
 }
 
 /* A task has forked, and the child has come to that task's end. This is its only thread: there is
@@ -98,7 +98,7 @@ void kio_worker_main(kio_worker *worker, void *plan) {
   lua_pushcfunction(L, l_work);
   lua_pushlightuserdata(L, &s);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-    const char *why = kio_trace_push_text(L, -1);
+    const char *why = kio_traceback_push_text(L, -1);
     if (!s.err) s.err = strcmp(why, "not enough memory") == 0 ? -ENOMEM : -ECANCELED;
     kio_worker_failed(worker, why, s.err);
   }

@@ -61,7 +61,7 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nar
   lua_insert(L, base);
   lua_pushcfunction(co, l_body);
   lua_pushlightuserdata(co, task);
-  lua_pushcfunction(co, kio_trace_on_error);
+  lua_pushcfunction(co, kio_traceback_on_error);
   lua_xmove(L, co, nargs + 1);
   kio_list_push(&sched->tasks, &task->link);
   kio_scope_open(&task->own, scope, task, false);

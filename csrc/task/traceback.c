@@ -1,4 +1,4 @@
-/* Owns the user values TRACE, ERROR and CAUSE of tasks. Called in the running task. */
+/* Owns the user values TRACEBACK, ERROR and CAUSE of tasks. Called in the running task. */
 #include "task/traceback.h"
 
 #include "base/config.h"
@@ -7,12 +7,12 @@
 #include "task/sched_tree.h"
 #include "task/task.h"
 
-enum { ERR = 1, TASK, TRACE, CAUSE }; /* the handler's stack */
-enum { TOLD_MAX = 8 };                /* errors that gave way: so many are told with tracebacks, */
-enum { LISTED_MAX = 100 };            /* and so many are listed in the one that did not */
-enum { FIELDS_MAX = 8 };              /* of a table without a message so many are shown */
+enum { ERR = 1, TASK, TRACEBACK, CAUSE }; /* the handler's stack */
+enum { TOLD_MAX = 8 };     /* errors that gave way: so many are told with tracebacks, */
+enum { LISTED_MAX = 100 }; /* and so many are listed in the one that did not */
+enum { FIELDS_MAX = 8 };   /* of a table without a message so many are shown */
 
-const char *kio_trace_escape(lua_State *L, kio_escape_kind kind) {
+const char *kio_traceback_escape(lua_State *L, kio_escape_kind kind) {
   luaL_Buffer out;
   size_t size;
   const char *text = lua_tolstring(L, -1, &size);
@@ -23,9 +23,9 @@ const char *kio_trace_escape(lua_State *L, kio_escape_kind kind) {
   return lua_tostring(L, -1);
 }
 
-void kio_trace_push(lua_State *L, lua_State *co, int level) {
+void kio_traceback_push(lua_State *L, lua_State *co, int level) {
   luaL_traceback(L, co, NULL, level);
-  kio_trace_escape(L, KIO_ESCAPE_TEXT);
+  kio_traceback_escape(L, KIO_ESCAPE_TEXT);
 }
 
 static bool same_as_user_value(lua_State *L, int value) {
@@ -40,13 +40,13 @@ static bool same_as_user_value(lua_State *L, int value) {
 static void push_shortened(lua_State *L, int index) {
   size_t size;
   const char *text = lua_tolstring(L, index, &size);
-  if (size <= KIO_TRACE_MAX) {
+  if (size <= KIO_TRACEBACK_MAX) {
     lua_pushvalue(L, index);
     return;
   }
-  lua_pushlstring(L, text, KIO_TRACE_MAX / 2);
+  lua_pushlstring(L, text, KIO_TRACEBACK_MAX / 2);
   lua_pushliteral(L, "\n\t... (the middle of a long chain is left out)\n");
-  lua_pushlstring(L, text + size - KIO_TRACE_MAX / 2, KIO_TRACE_MAX / 2);
+  lua_pushlstring(L, text + size - KIO_TRACEBACK_MAX / 2, KIO_TRACEBACK_MAX / 2);
   lua_concat(L, 3);
 }
 
@@ -57,9 +57,9 @@ static void append_cause(lua_State *L) {
   bool same = lua_rawequal(L, -1, ERR);
   if (!same || lua_getiuservalue(L, CAUSE, KIO_TASK_UV_TRACE) != LUA_TSTRING) return;
   push_shortened(L, lua_gettop(L));
-  lua_pushfstring(L, "%s\nof a task awaited there, %s", lua_tostring(L, TRACE),
+  lua_pushfstring(L, "%s\nof a task awaited there, %s", lua_tostring(L, TRACEBACK),
                   lua_tostring(L, -1));
-  lua_replace(L, TRACE);
+  lua_replace(L, TRACEBACK);
 }
 
 /* Its own cancellation is no error; that of a task it has awaited is one. */
@@ -75,10 +75,10 @@ static void push_traceback(lua_State *L, const kio_task *task, int level) {
                     task->origin_line);
     lua_remove(L, -2);
   }
-  kio_trace_escape(L, KIO_ESCAPE_TEXT);
+  kio_traceback_escape(L, KIO_ESCAPE_TEXT);
 }
 
-int kio_trace_on_error(lua_State *L) {
+int kio_traceback_on_error(lua_State *L) {
   kio_sched *sched = kio_sched_current();
   if (!sched || !sched->current || unwinds(L, sched->current)) return 1;
   bool kept = sched->current->reraised;
@@ -87,7 +87,7 @@ int kio_trace_on_error(lua_State *L) {
   if (!kept || !same_as_user_value(L, KIO_TASK_UV_ERROR)) {
     push_traceback(L, sched->current, 1);
     append_cause(L);
-    lua_settop(L, TRACE);
+    lua_settop(L, TRACEBACK);
     lua_setiuservalue(L, TASK, KIO_TASK_UV_TRACE);
     lua_pushvalue(L, ERR);
     lua_setiuservalue(L, TASK, KIO_TASK_UV_ERROR);
@@ -96,12 +96,12 @@ int kio_trace_on_error(lua_State *L) {
   return 1;
 }
 
-int kio_trace_raise_kept(lua_State *L) {
+int kio_traceback_raise_kept(lua_State *L) {
   kio_sched_current()->current->reraised = true;
   return lua_error(L);
 }
 
-int kio_trace_raise_of(lua_State *L, int index) {
+int kio_traceback_raise_of(lua_State *L, int index) {
   index = lua_absindex(L, index);
   const kio_sched *sched = kio_sched_current();
   if (sched && sched->current) {
@@ -114,28 +114,28 @@ int kio_trace_raise_of(lua_State *L, int index) {
 }
 
 /* Outside a task there is no place for a traceback but a message. */
-static int raise_outside(lua_State *L, int trace) {
-  bool both = lua_type(L, -1) == LUA_TSTRING && lua_type(L, trace) == LUA_TSTRING;
-  if (both) lua_pushfstring(L, "%s\n%s", lua_tostring(L, -1), lua_tostring(L, trace));
+static int raise_outside(lua_State *L, int traceback) {
+  bool both = lua_type(L, -1) == LUA_TSTRING && lua_type(L, traceback) == LUA_TSTRING;
+  if (both) lua_pushfstring(L, "%s\n%s", lua_tostring(L, -1), lua_tostring(L, traceback));
   return lua_error(L);
 }
 
-int kio_trace_raise_sent(lua_State *L, int trace, const char *where) {
+int kio_traceback_raise_sent(lua_State *L, int traceback, const char *where) {
   int err = lua_gettop(L);
   const kio_sched *sched = kio_sched_current();
-  trace = lua_absindex(L, trace);
-  if (!sched || !sched->current) return raise_outside(L, trace);
+  traceback = lua_absindex(L, traceback);
+  if (!sched || !sched->current) return raise_outside(L, traceback);
   lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
   push_traceback(L, sched->current, 0);
-  if (lua_type(L, trace) == LUA_TSTRING) {
+  if (lua_type(L, traceback) == LUA_TSTRING) {
     lua_pushfstring(L, "%s\nof a function run by %s, %s", lua_tostring(L, -1), where,
-                    lua_tostring(L, trace));
+                    lua_tostring(L, traceback));
   }
   lua_setiuservalue(L, err + 1, KIO_TASK_UV_TRACE);
   lua_pushvalue(L, err);
   lua_setiuservalue(L, err + 1, KIO_TASK_UV_ERROR);
   lua_settop(L, err);
-  return kio_trace_raise_kept(L);
+  return kio_traceback_raise_kept(L);
 }
 
 /* Adds "name = value" to the text on top of the stack when the value is a scalar. */
@@ -179,7 +179,7 @@ static int l_text(lua_State *L) {
   return 1;
 }
 
-const char *kio_trace_push_text(lua_State *L, int index) {
+const char *kio_traceback_push_text(lua_State *L, int index) {
   index = lua_absindex(L, index);
   luaL_checkstack(L, 3, NULL);
   lua_pushcfunction(L, l_text);
@@ -191,7 +191,7 @@ const char *kio_trace_push_text(lua_State *L, int index) {
 
 /* ---- errors that gave way ---- */
 
-void kio_trace_push_running(lua_State *L, int err) {
+void kio_traceback_push_running(lua_State *L, int err) {
   err = lua_absindex(L, err);
   lua_rawgetp(L, LUA_REGISTRYINDEX, kio_sched_current()->current);
   lua_getiuservalue(L, -1, KIO_TASK_UV_ERROR);
@@ -204,7 +204,7 @@ void kio_trace_push_running(lua_State *L, int err) {
   lua_setiuservalue(L, -2, KIO_TASK_UV_ERROR);
 }
 
-void kio_trace_take(lua_State *L, kio_sched *sched, kio_list *failures) {
+void kio_traceback_take(lua_State *L, kio_sched *sched, kio_list *failures) {
   kio_task *task = KIO_CONTAINER(kio_list_pop(failures), kio_task, link);
   lua_rawgetp(L, LUA_REGISTRYINDEX, task);
   kio_sched_forget(sched, task);
@@ -239,37 +239,37 @@ static void list_suppressed(lua_State *L, int err, int other) {
   lua_pop(L, 1);
 }
 
-static const char *trace_text(lua_State *L, int index) {
+static const char *traceback_text(lua_State *L, int index) {
   return lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
 }
 
-static void add_text(lua_State *L, int task, const char *who, int err, int trace) {
+static void add_text(lua_State *L, int task, const char *who, int err, int traceback) {
   lua_getiuservalue(L, task, KIO_TASK_UV_TRACE);
-  const char *own = trace_text(L, -1);
-  kio_trace_push_text(L, err);
-  const char *text = kio_trace_escape(L, KIO_ESCAPE_TEXT);
-  lua_pushfstring(L, "%s\nand %s failed: %s\n%s", own, who, text, trace_text(L, trace));
+  const char *own = traceback_text(L, -1);
+  kio_traceback_push_text(L, err);
+  const char *text = kio_traceback_escape(L, KIO_ESCAPE_TEXT);
+  lua_pushfstring(L, "%s\nand %s failed: %s\n%s", own, who, text, traceback_text(L, traceback));
   lua_setiuservalue(L, task, KIO_TASK_UV_TRACE);
   lua_pop(L, 2);
 }
 
-void kio_trace_attach(lua_State *L, int task, const char *who, int err, int trace) {
+void kio_traceback_attach(lua_State *L, int task, const char *who, int err, int traceback) {
   task = lua_absindex(L, task);
   err = lua_absindex(L, err);
   luaL_checkstack(L, 8, "too many results");
   push_error(L, task);
   list_suppressed(L, lua_gettop(L), err);
   lua_pop(L, 1);
-  add_text(L, task, who, err, lua_absindex(L, trace));
+  add_text(L, task, who, err, lua_absindex(L, traceback));
 }
 
-void kio_trace_attach_all(lua_State *L, kio_sched *sched, int task, kio_list *failures) {
+void kio_traceback_attach_all(lua_State *L, kio_sched *sched, int task, kio_list *failures) {
   int count = 0;
   task = lua_absindex(L, task);
   luaL_checkstack(L, 8, "too many results");
   push_error(L, task);
   for (int top = lua_gettop(L); !kio_list_empty(failures); lua_settop(L, top)) {
-    kio_trace_take(L, sched, failures);
+    kio_traceback_take(L, sched, failures);
     push_error(L, top + 1);
     list_suppressed(L, top, top + 2);
     lua_getiuservalue(L, top + 1, KIO_TASK_UV_TRACE);
@@ -277,7 +277,7 @@ void kio_trace_attach_all(lua_State *L, kio_sched *sched, int task, kio_list *fa
   }
   if (count > TOLD_MAX) {
     lua_getiuservalue(L, task, KIO_TASK_UV_TRACE);
-    lua_pushfstring(L, "%s\nand %d more", trace_text(L, -1), count - TOLD_MAX);
+    lua_pushfstring(L, "%s\nand %d more", traceback_text(L, -1), count - TOLD_MAX);
     lua_setiuservalue(L, task, KIO_TASK_UV_TRACE);
     lua_pop(L, 1);
   }

@@ -48,7 +48,7 @@ static void blocking_free(kio_job *job) {
 /* ---- on a thread of the pool ---- */
 
 static int on_error(lua_State *L) {
-  kio_trace_push(L, L, 1);
+  kio_traceback_push(L, L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, "kio.traceback");
   return 1;
 }
@@ -59,7 +59,7 @@ static outcome pack_error(lua_State *L, kio_parcel *parcel) {
   lua_getfield(L, LUA_REGISTRYINDEX, "kio.traceback");
   if (kio_codec_pack(L, err, 2, parcel, &limits)) return FAILED;
   lua_settop(L, err + 1);
-  kio_trace_push_text(L, err);
+  kio_traceback_push_text(L, err);
   lua_replace(L, err);
   return kio_codec_pack(L, err, 2, parcel, &limits) ? FAILED : NO_STATE;
 }
@@ -114,7 +114,7 @@ static int raise_sent(lua_State *L, blocking *b) {
   kio_call_end(&b->call);
   if (count < 0) return lua_error(L);
   lua_insert(L, -2); /* the error above its traceback */
-  return kio_trace_raise_sent(L, -2, "a blocking thread");
+  return kio_traceback_raise_sent(L, -2, "a blocking thread");
 }
 
 static int l_waitk(lua_State *L, int status, lua_KContext ctx) {

@@ -46,7 +46,7 @@ static kio_outcome pack_error(lua_State *L, kio_task *task, kio_parcel *parcel) 
   lua_getiuservalue(L, self, KIO_TASK_UV_TRACE);
   if (kio_codec_pack(L, self + 1, 2, parcel, &error_limits)) return KIO_OUTCOME_FAILED;
   lua_settop(L, self + 2);
-  kio_trace_push_text(L, self + 1);
+  kio_traceback_push_text(L, self + 1);
   lua_replace(L, self + 1);
   if (!kio_codec_pack(L, self + 1, 2, parcel, &error_limits)) luaL_error(L, "not enough memory");
   return KIO_OUTCOME_FAILED;

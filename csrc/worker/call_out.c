@@ -123,7 +123,7 @@ static int raise_sent(lua_State *L, kio_errand *errand) {
   if (count < 0) return lua_error(L);
   snprintf(where, sizeof where, "worker %u", errand->remote.worker);
   lua_insert(L, -2); /* the error above its traceback */
-  return kio_trace_raise_sent(L, -2, where);
+  return kio_traceback_raise_sent(L, -2, where);
 }
 
 bool kio_errand_lost(const kio_errand *errand) {

@@ -52,11 +52,11 @@ end
 
 -- ---- errors ----
 
-local function tell(server, peer, err, trace)
+local function tell(server, peer, err, traceback)
   server.report.failed = server.report.failed + 1
-  local ok, failure = pcall(server.on_error, err, peer, trace)
+  local ok, failure = pcall(server.on_error, err, peer, traceback)
   if ok then return end
-  print_error(err, peer, trace)
+  print_error(err, peer, traceback)
   if not core.is_cancelled(failure) then print_error(failure, peer, "in on_error") end
 end
 
@@ -94,7 +94,7 @@ function Server:admit(stream, peer)
   if self.live == 1 then self.busy:set() end
   connection.task = self.scope:spawn {
     handle, connection, name = peer,
-    on_error = function(err, trace) self:failed(connection, err, trace) end,
+    on_error = function(err, traceback) self:failed(connection, err, traceback) end,
   }
 end
 
@@ -119,12 +119,12 @@ function Server:lost(connection, err)
   end
 end
 
-function Server:failed(connection, err, trace)
+function Server:failed(connection, err, traceback)
   if self.connections[connection] then -- there was no memory to call its __close
     connection.stream:close(ONE_TRY)
     self:lost(connection, err)
   end
-  tell(self, connection.peer, err, trace)
+  tell(self, connection.peer, err, traceback)
 end
 
 -- ---- accepting ----

@@ -24,8 +24,8 @@ end
 
 ---@param err any
 ---@param peer kio.Address
----@param trace? string
-return function(err, peer, trace)
+---@param traceback? string
+return function(err, peer, traceback)
   local text = own.text_of(err)
   local ended = by_peer(text, peer)
   local stderr = io.stderr or STDERR
@@ -33,7 +33,7 @@ return function(err, peer, trace)
   if ended then
     stderr:write(string.format("kio: the connection of %s ended: %s\n", peer, text))
   else
-    trace = own.escape(trace or "", "text")
-    stderr:write(string.format("kio: the connection of %s failed: %s\n%s\n", peer, text, trace))
+    traceback = own.escape(traceback or "", "text")
+    stderr:write(string.format("kio: the connection of %s failed: %s\n%s\n", peer, text, traceback))
   end
 end

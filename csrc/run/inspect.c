@@ -294,7 +294,7 @@ static void tell_stderr(lua_State *L, kio_task *task, int64_t held_ns) {
 
 static void tell_hog(lua_State *L, kio_task *task, int64_t held_ns) {
   luaL_checkstack(L, LUA_MINSTACK, NULL);
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &task->sched->config.watch) == LUA_TFUNCTION) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &task->sched->config.watchdog) == LUA_TFUNCTION) {
     push_hog(L, task, held_ns);
     lua_call(L, 1, 0);
   } else {

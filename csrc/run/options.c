@@ -165,8 +165,8 @@ static void read_sched(lua_State *L, int index, kio_sched_config *config) {
       .shutdown_ns = kio_seconds_to_ns(
           number_option(L, index, "shutdown_timeout", KIO_SHUTDOWN_TIMEOUT_S, 0, 1e9)),
       .limit_ns = KIO_NEVER,
-      .watch.limit_ns = watchdog_option(L, index),
-      .watch.report = kio_inspect_hog,
+      .watchdog.limit_ns = watchdog_option(L, index),
+      .watchdog.report = kio_inspect_hog,
       .on_trouble = kio_inspect_trouble,
   };
   kio_rig_option(L, index, config);

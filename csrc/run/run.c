@@ -32,7 +32,7 @@ enum { OPTIONS = 2, ON_ERROR, ON_WATCHDOG }; /* where they are on kio.run's stac
 /* Called with the scheduler, main and on_watchdog. */
 static int l_start(lua_State *L) {
   kio_sched *sched = lua_touserdata(L, 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->config.watch);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->config.watchdog);
   lua_remove(L, 1);
   sched->main = kio_task_new(L, sched, &sched->root, 0);
   return 0;
@@ -125,7 +125,7 @@ static void forget_all(kio_sched *sched) {
     if (task != main) kio_sched_forget(sched, task);
   }
   kio_sched_unanchor(sched, &sched->root);
-  kio_sched_unanchor(sched, &sched->config.watch);
+  kio_sched_unanchor(sched, &sched->config.watchdog);
   if (main) kio_sched_unanchor(sched, main);
 }
 

@@ -27,7 +27,7 @@ typedef struct kio_sched_config {
   bool serves;                     /* runs until it is told to stop, not until its tasks end */
   int64_t limit_ns;                /* how long the whole run may take; KIO_NEVER: no bound */
   uint64_t seed;                   /* ready tasks run in an order it decides; 0: first come */
-  kio_watch_config watch;          /* who is told of tasks that hold the loop */
+  kio_watchdog_config watchdog;    /* who is told of tasks that hold the loop */
   /* The loop found something wrong (`trouble`) and is about to unwind. Must not raise; or NULL. */
   void (*on_trouble)(kio_sched *sched);
 } kio_sched_config;
@@ -45,7 +45,7 @@ typedef struct kio_sched_stats {
      failure has been taken; of the main task until the run is over;
    - a kio_scope that a function has opened: its userdata, while the scope is open;
    - &sched->root: the run's on_error function;
-   - &sched->config.watch: its on_watchdog function;
+   - &sched->config.watchdog: its on_watchdog function;
    - &sched->trouble: the report that goes with `trouble`;
    - keys of a Lua state and not of a run: the Cancelled value (task/result.c), modules by name
      (codec/known.c), shared handles (worker/shared.c), kio's own files (op/misuse.c), how kio.core
@@ -93,7 +93,7 @@ struct kio_sched {
   bool keep;            /* a worker that fails does not end the run */
   bool over;            /* the loop has ended: not closed from within a task */
   char late[2 * KIO_FAILURE_MAX]; /* of `trouble`: workers that failed, threads that were late */
-  kio_watch watch;                /* how long the running task has held the loop */
+  kio_watchdog watchdog;          /* how long the running task has held the loop */
   kio_interrupt interrupt;
   kio_sigpipe sigpipe;          /* what the end has to undo */
   volatile sig_atomic_t hooked; /* what runs is under the watchdog's hook */

@@ -16,13 +16,13 @@ static void on_count(lua_State *L, lua_Debug *event);
 /* ---- the watchdog ---- */
 
 static void look_for_holder(kio_sched *sched, lua_State *L, kio_task *task) {
-  kio_watch *watch = &sched->watch;
-  if (sched->config.watch.limit_ns == 0) return; /* there is a hook for an interrupt only */
+  kio_watchdog *dog = &sched->watchdog;
+  if (sched->config.watchdog.limit_ns == 0) return; /* there is a hook for an interrupt only */
   /* The run's own clock may be virtual, and then a busy loop takes no time. */
-  int64_t held = kio_real_now_ns() - watch->since_ns;
-  if (held < watch->report_ns) return;
-  watch->report_ns = held * 2;
-  sched->config.watch.report(L, task, held);
+  int64_t held = kio_real_now_ns() - dog->since_ns;
+  if (held < dog->report_ns) return;
+  dog->report_ns = held * 2;
+  sched->config.watchdog.report(L, task, held);
 }
 
 /* ---- interrupts ---- */
@@ -71,7 +71,7 @@ void kio_hook_strike(lua_State *co) {
 }
 
 void kio_hook_begin(kio_sched *sched) {
-  sched->watch = (kio_watch){kio_real_now_ns(), sched->config.watch.limit_ns};
+  sched->watchdog = (kio_watchdog){kio_real_now_ns(), sched->config.watchdog.limit_ns};
   kio_hook_cover(sched->current->co);
 }
 

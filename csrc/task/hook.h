@@ -13,24 +13,24 @@
 typedef struct kio_task kio_task;
 typedef struct kio_sched kio_sched;
 
-typedef struct kio_watch_config {
+typedef struct kio_watchdog_config {
   int64_t limit_ns; /* how long a task may hold the loop; 0: nobody watches */
   /* Told of a task that has held it longer: while it runs (sched->current is set, L is the
      coroutine that runs, and raising ends the task's call), or else right after it let go. */
   void (*report)(lua_State *L, kio_task *task, int64_t held_ns);
-} kio_watch_config;
+} kio_watchdog_config;
 
 /* Of the task that runs. */
-typedef struct kio_watch {
+typedef struct kio_watchdog {
   int64_t since_ns;  /* when it was resumed, on the real clock */
   int64_t report_ns; /* it is told of when it has held the loop so long; doubles each time */
-} kio_watch;
+} kio_watchdog;
 
-/* The watch is on, and the scheduler's current task is about to be resumed. */
+/* The watchdog is on, and the scheduler's current task is about to be resumed. */
 void kio_hook_begin(kio_sched *sched);
-/* The watch is on, and the task has just let go. */
+/* The watchdog is on, and the task has just let go. */
 void kio_hook_end(kio_sched *sched, kio_task *task);
-/* The watch is on, and the task is about to resume this coroutine. */
+/* The watchdog is on, and the task is about to resume this coroutine. */
 void kio_hook_cover(lua_State *co);
 /* The coroutine has let go: the hook is taken off, if it is kio's. */
 void kio_hook_uncover(lua_State *co);

@@ -48,7 +48,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   sched->serving = config->serves;
   sched->now_ns = kio_ring_now_ns(&sched->ring);
   sched->limit_ns = kio_sched_due(sched, config->limit_ns);
-  sched->hooked = config->watch.limit_ns > 0;
+  sched->hooked = config->watchdog.limit_ns > 0;
   kio_sched_of_thread = sched;
   return 0;
 }

@@ -19,7 +19,7 @@
 #include "task/wait.h"
 
 #define AWAIT_TYPE "kio.Await"
-#define WATCH_TYPE "kio.Watch"
+#define WATCH_TYPE "kio.ThreadWatch"
 
 typedef struct watch {
   kio_waitable base;

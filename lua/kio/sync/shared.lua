@@ -67,7 +67,7 @@ local Watches = {}
 function Watches:__close()
   for i = 1, #self do
     local meta = getmetatable(self[i])
-    if meta.__name == "kio.Watch" then meta.__close(self[i]) end
+    if meta.__name == "kio.ThreadWatch" then meta.__close(self[i]) end
   end
 end
 

@@ -193,12 +193,12 @@ static void end_output(kio_stream *stream) {
 static int attach(kio_stream *stream, kio_sched *sched) {
   filtered *f = filtered_of(stream);
   int err = f->inner->attach(stream, sched);
-  if (!err && f->wire.buffer.data) sched->buffers.lent++;
+  if (!err && f->wire.buffer.data) sched->buffers.taken++;
   return err;
 }
 
 static void leave(kio_stream *stream) {
-  if (stream->wire->buffer.data) stream->sched->buffers.lent--;
+  if (stream->wire->buffer.data) stream->sched->buffers.taken--;
 }
 
 static int shut(kio_stream *stream, int how) {

@@ -102,8 +102,9 @@ int kio_stream_attach_anew(kio_stream *stream, kio_sched *sched) {
   if (err) return err;
   stream->sched = sched;
   kio_sched_join(sched, &stream->member);
-  if (stream->in.buffer.data) sched->buffers.lent++; /* unread bytes of an earlier run come along */
-  if (stream->out.buffer.data) sched->buffers.lent++;
+  if (stream->in.buffer.data)
+    sched->buffers.taken++; /* unread bytes of an earlier run come along */
+  if (stream->out.buffer.data) sched->buffers.taken++;
   if (stream->out.size > 0 || stream->owes) leave_soon(stream);
   return 0;
 }
@@ -112,8 +113,8 @@ int kio_stream_attach_anew(kio_stream *stream, kio_sched *sched) {
 static void count_out(kio_stream *stream) {
   kio_buffers *buffers = &stream->sched->buffers;
   if (stream->carrier->leave) stream->carrier->leave(stream);
-  if (stream->in.buffer.data) buffers->lent--;
-  if (stream->out.buffer.data) buffers->lent--;
+  if (stream->in.buffer.data) buffers->taken--;
+  if (stream->out.buffer.data) buffers->taken--;
 }
 
 void kio_stream_leave(kio_stream *stream) {

@@ -86,12 +86,12 @@ void kio_view_range(lua_State *L, int index, const kio_view *view, size_t *at, s
   luaL_argcheck(L, *size <= room, index + 1, "more bytes than the buffer has room for");
 }
 
-bool kio_op_lend(lua_State *L, kio_request *request, kio_block *block, kio_lend how) {
+bool kio_op_use_block(lua_State *L, kio_request *request, kio_block *block, kio_block_use how) {
   char subject[32];
   if (!block) return true;
-  if (kio_block_lend(block, how)) {
+  if (kio_block_acquire(block, how)) {
     request->block = block;
-    request->flags |= KIO_REQUEST_LENT;
+    request->flags |= KIO_REQUEST_BLOCK;
     return true;
   }
   snprintf(subject, sizeof subject, "fd %d", request->fd);

@@ -30,16 +30,16 @@ kio_view *kio_view_at(lua_State *L, int index);
 /* The open view at `index`, or an argument error. */
 kio_view *kio_view_check(lua_State *L, int index);
 /* The bytes of the string or open buffer at `index`, within one kernel call, or an argument error.
-   Those of a buffer may be in use: lend before you touch them. */
+   Those of a buffer may be in use: acquire the block before you touch them. */
 kio_bytes kio_bytes_check(lua_State *L, int index);
 /* Where in the view to put bytes: reads a position (default 1) at `index` and a greatest number of
    them (default all that fit) behind it, or raises. */
 void kio_view_range(lua_State *L, int index, const kio_view *view, size_t *at, size_t *size);
 /* Raises unless the program may read the bytes, or else (`change`) write them, now. */
 void kio_block_check(lua_State *L, const kio_block *block, bool change);
-/* Lends a block (NULL: none) to an IDLE request of the running task, which returns it when it is
+/* Has an IDLE request of the running task acquire a block (NULL: none), which returns it when it is
    released. False ("EBUSY"), the request given back: return KIO_FAILED. */
-bool kio_op_lend(lua_State *L, kio_request *request, kio_block *block, kio_lend how);
+bool kio_op_use_block(lua_State *L, kio_request *request, kio_block *block, kio_block_use how);
 /* Makes the metatable; leaves the table of methods on the stack: kio.buffer adds those in Lua. */
 void kio_buffer_open(lua_State *L);
 

@@ -49,7 +49,7 @@ static int submit_read_into(lua_State *L, uint64_t offset, int options) {
   kio_view_range(L, 3, view, &at, &size);
   int64_t timeout = kio_op_timeout(L, options);
   kio_request *request = kio_op_start(L, KIO_OP_READ, fd);
-  if (!request || !kio_op_lend(L, request, view->block, KIO_LEND_WRITE)) return KIO_FAILED;
+  if (!request || !kio_op_use_block(L, request, view->block, KIO_BLOCK_WRITE)) return KIO_FAILED;
   char *data = view->block->data + view->at + at;
   request->arg.io = (kio_arg_io){.buf = data, .size = size, .offset = offset};
   return kio_op_submit(L, request, timeout, l_read_intok);
@@ -65,7 +65,7 @@ static int submit_write(lua_State *L, uint64_t offset, int options) {
   kio_bytes bytes = kio_bytes_check(L, 2);
   int64_t timeout = kio_op_timeout(L, options);
   kio_request *request = kio_op_start(L, KIO_OP_WRITE, fd);
-  if (!request || !kio_op_lend(L, request, bytes.block, KIO_LEND_READ)) return KIO_FAILED;
+  if (!request || !kio_op_use_block(L, request, bytes.block, KIO_BLOCK_READ)) return KIO_FAILED;
   void *data = (void *)(uintptr_t)bytes.data;
   request->arg.io = (kio_arg_io){.buf = data, .size = bytes.size, .offset = offset};
   return kio_op_submit(L, request, timeout, kio_op_countk);

@@ -89,7 +89,7 @@ static int l_send(lua_State *L) {
   int flags = opt_flags(L, 3);
   int64_t timeout = kio_op_timeout(L, 4);
   kio_request *request = kio_op_start(L, KIO_OP_SEND, fd);
-  if (!request || !kio_op_lend(L, request, bytes.block, KIO_LEND_READ)) return KIO_FAILED;
+  if (!request || !kio_op_use_block(L, request, bytes.block, KIO_BLOCK_READ)) return KIO_FAILED;
   request->arg.io = (kio_arg_io){(void *)(uintptr_t)bytes.data, bytes.size, 0, flags};
   return kio_op_submit(L, request, timeout, kio_op_countk);
 }

@@ -1,5 +1,5 @@
-/* Owns the memory of blocks. Invariant: `written` excludes readers, and whoever it is lent to is
-   among the holders. Called by one thread at a time, that of the scheduler whose requests use the
+/* Owns the memory of blocks. Invariant: `written` excludes readers, and the requests that use it
+   are among the holders. Called by one thread at a time, that of the scheduler whose requests use the
    block. */
 #include "ring/block.h"
 
@@ -26,15 +26,15 @@ void kio_block_drop(kio_block *block, kio_buffers *set) {
   kio_memory_free(block);
 }
 
-bool kio_block_lend(kio_block *block, kio_lend how) {
-  if (!kio_block_free_to(block, how == KIO_LEND_WRITE)) return false;
-  if (how == KIO_LEND_WRITE) block->written = true;
+bool kio_block_acquire(kio_block *block, kio_block_use how) {
+  if (!kio_block_free_to(block, how == KIO_BLOCK_WRITE)) return false;
+  if (how == KIO_BLOCK_WRITE) block->written = true;
   else block->readers++;
   block->holders++;
   return true;
 }
 
-void kio_block_return(kio_block *block, kio_buffers *set) {
+void kio_block_release(kio_block *block, kio_buffers *set) {
   kio_assert(block->written || block->readers > 0);
   if (block->written) block->written = false;
   else block->readers--;

@@ -1,4 +1,4 @@
-/* Owns the cache of one scheduler. Invariant: a buffer is lent, cached or (test builds) in
+/* Owns the cache of one scheduler. Invariant: a buffer is taken, cached or (test builds) in
    quarantine, never two of these. Called by the scheduler's thread only. */
 #include "ring/buffer.h"
 
@@ -81,7 +81,7 @@ kio_buffer kio_buffer_find(kio_buffers *set, size_t size) {
   } else {
     buffer.data = kio_memory_resize(NULL, buffer.size);
   }
-  if (buffer.data) set->lent++;
+  if (buffer.data) set->taken++;
   return buffer;
 }
 
@@ -95,8 +95,8 @@ static void cache_or_drop(kio_buffers *set, kio_buffer buffer) {
 }
 
 void kio_buffer_put(kio_buffers *set, kio_buffer buffer) {
-  kio_assert(set->lent > 0);
-  set->lent--;
+  kio_assert(set->taken > 0);
+  set->taken--;
   kio_buffer free_now = quarantine_swap(set, buffer);
   if (free_now.data) cache_or_drop(set, free_now);
 }

@@ -18,7 +18,7 @@ typedef struct kio_buffer {
 typedef struct kio_buffers {
   kio_buffer cache[KIO_BUFFER_CLASSES][KIO_BUFFER_CACHE]; /* ready for reuse, by size class */
   unsigned cached[KIO_BUFFER_CLASSES];                    /* how many of each */
-  size_t lent;                                            /* buffers taken and not given back */
+  size_t taken;                                           /* buffers taken and not given back */
 #ifdef KIO_TEST
   kio_buffer quarantine[KIO_QUARANTINE]; /* a ring of poisoned buffers */
   unsigned quarantine_next;              /* the oldest, replaced next */
@@ -28,19 +28,19 @@ typedef struct kio_buffers {
 
 /* One set of buffers belongs to one scheduler and is used by its thread only. */
 void kio_buffers_init(kio_buffers *set);
-/* Frees what is cached. Lent buffers stay with their owners, who free them with kio_buffer_drop. */
+/* Frees what is cached. Taken buffers stay with their owners, who free them with kio_buffer_drop. */
 void kio_buffers_fini(kio_buffers *set);
 /* kio_buffer_take for any size, also when the cache is empty. */
 kio_buffer kio_buffer_find(kio_buffers *set, size_t size);
 /* A buffer of at least `size` bytes; data is NULL when memory is out. */
 static inline kio_buffer kio_buffer_take(kio_buffers *set, size_t size) {
   if (size > KIO_BUFFER_MIN || set->cached[0] == 0) return kio_buffer_find(set, size);
-  set->lent++;
+  set->taken++;
   return set->cache[0][--set->cached[0]];
 }
 /* kio_buffer_give for one with data. */
 void kio_buffer_put(kio_buffers *set, kio_buffer buffer);
-/* Gives a buffer back; one without data is allowed. The kernel must have let go of it. */
+/* Gives a buffer back; one without data is allowed. No request may use it any more. */
 static inline void kio_buffer_give(kio_buffers *set, kio_buffer buffer) {
   if (buffer.data) kio_buffer_put(set, buffer);
 }

@@ -21,7 +21,7 @@ typedef struct kio_loans {
 /* `places` (at most KIO_LOANS_LIMIT, rounded up to a power of two) for buffers from this set. False
    when memory is out. */
 bool kio_loans_init(kio_loans *loans, kio_buffers *from, unsigned places);
-/* Gives back what lies ready: the kernel must have let go of it. */
+/* Gives back what lies ready: no request may use it any more. */
 void kio_loans_fini(kio_loans *loans);
 static inline unsigned kio_loans_ready(const kio_loans *loans) {
   return loans->size - loans->vacant_count;
@@ -33,7 +33,7 @@ static inline int kio_loans_place(kio_loans *loans) {
   if (!buffer.data) return -1;
   unsigned number = loans->vacant[--loans->vacant_count];
   loans->places[number] = buffer.data;
-  loans->from->lent--; /* it lies ready: lent is what somebody has */
+  loans->from->taken--; /* it lies ready: taken is what somebody has */
   return (int)number;
 }
 /* The kernel has filled the buffer of this number: it is the caller's now, the place vacant. */
@@ -42,7 +42,7 @@ static inline kio_buffer kio_loans_take(kio_loans *loans, unsigned number) {
   kio_buffer buffer = {loans->places[number], KIO_BUFFER_MIN};
   loans->places[number] = NULL;
   loans->vacant[loans->vacant_count++] = (uint16_t)number;
-  loans->from->lent++;
+  loans->from->taken++;
   return buffer;
 }
 /* A request in flight found no buffer: it is QUEUED here, and more are wanted from now on. */

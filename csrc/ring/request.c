@@ -77,7 +77,7 @@ static void verify_slot(const kio_request *request) {
   case KIO_REQUEST_INFLIGHT: kio_assert(request->done); break; /* listed as its backend likes */
   default: kio_assert(request->done && kio_link_linked(&request->link));
   }
-  if (request->flags & KIO_REQUEST_LENT && request->state != KIO_REQUEST_FREE) {
+  if (request->flags & KIO_REQUEST_BLOCK && request->state != KIO_REQUEST_FREE) {
     kio_block_verify(request->block);
   }
 }

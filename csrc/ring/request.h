@@ -91,7 +91,7 @@ enum {
   KIO_REQUEST_CLOSED = 1 << 2,     /* cut off by a close of its descriptor */
   KIO_REQUEST_OWNS_FD = 1 << 3,    /* its descriptor is nobody else's: an orphan's is closed */
   KIO_REQUEST_SEEN = 1 << 4,       /* ring/rig.c has looked whether a fault befalls it */
-  KIO_REQUEST_LENT = 1 << 5,       /* it holds a block in place of a buffer */
+  KIO_REQUEST_BLOCK = 1 << 5,      /* it holds a block in place of a buffer */
   KIO_REQUEST_SILENT = 1 << 6,     /* nobody's operation: not counted as pending (a wake-up) */
   KIO_REQUEST_MORE = 1 << 7,       /* received: the socket held more than that */
 };
@@ -125,8 +125,8 @@ struct kio_request {
   kio_done_fn done;     /* called once, when complete */
   void *owner;          /* whom `done` tells: a task, a stream */
   union {
-    kio_buffer buffer; /* memory lent for the time of the request; data may be NULL */
-    kio_block *block;  /* LENT: the program's own, likewise */
+    kio_buffer buffer; /* the request's while it lasts; data may be NULL */
+    kio_block *block;  /* with KIO_REQUEST_BLOCK: the program's own */
   };
   kio_arg arg; /* what the operation needs, by `op` */
 };

@@ -378,7 +378,7 @@ static int l_stats(lua_State *L) {
   set_count(L, "tasks", sched->stats.spawned - sched->stats.ended);
   set_count(L, "timers", sched->timers.count);
   set_count(L, "ready", sched->ready_count);
-  set_count(L, "buffers", sched->buffers.lent - (sched->wake != NULL)); /* that one is kio's */
+  set_count(L, "buffers", sched->buffers.taken - (sched->wake != NULL)); /* that one is kio's */
   kio_set_number(L, "longest_turn",
                  (lua_Number)sched->stats.longest_turn_ns / (lua_Number)KIO_NS_PER_SEC);
   set_ring(L, &sched->ring);

@@ -35,7 +35,7 @@ int kio_sched_close_fd(int fd) {
 
 void kio_sched_release(kio_sched *sched, kio_request *request) {
   kio_desc_leave(request);
-  if (request->flags & KIO_REQUEST_LENT) kio_block_return(request->block, &sched->buffers);
+  if (request->flags & KIO_REQUEST_BLOCK) kio_block_release(request->block, &sched->buffers);
   else kio_buffer_give(&sched->buffers, request->buffer);
   request->buffer = (kio_buffer){NULL, 0};
   kio_slab_give(&sched->ring.slab, request);

@@ -4,19 +4,20 @@
 
 #include <string.h>
 
-static void check_lending(void) {
+static void check_acquire(void) {
   kio_block *block = kio_block_new(100);
   kio_assert(block && block->size == 100 && block->data[99] == 0);
-  kio_assert(kio_block_lend(block, KIO_LEND_READ) && kio_block_lend(block, KIO_LEND_READ));
-  kio_assert(!kio_block_lend(block, KIO_LEND_WRITE));
+  kio_assert(kio_block_acquire(block, KIO_BLOCK_READ) && kio_block_acquire(block, KIO_BLOCK_READ));
+  kio_assert(!kio_block_acquire(block, KIO_BLOCK_WRITE));
   kio_assert(kio_block_free_to(block, false) && !kio_block_free_to(block, true));
-  kio_block_return(block, NULL);
-  kio_assert(!kio_block_lend(block, KIO_LEND_WRITE));
-  kio_block_return(block, NULL);
-  kio_assert(kio_block_lend(block, KIO_LEND_WRITE));
-  kio_assert(!kio_block_lend(block, KIO_LEND_READ) && !kio_block_lend(block, KIO_LEND_WRITE));
+  kio_block_release(block, NULL);
+  kio_assert(!kio_block_acquire(block, KIO_BLOCK_WRITE));
+  kio_block_release(block, NULL);
+  kio_assert(kio_block_acquire(block, KIO_BLOCK_WRITE));
+  kio_assert(!kio_block_acquire(block, KIO_BLOCK_READ) &&
+             !kio_block_acquire(block, KIO_BLOCK_WRITE));
   kio_assert(!kio_block_free_to(block, false));
-  kio_block_return(block, NULL);
+  kio_block_release(block, NULL);
   kio_assert(block->holders == 1 && kio_block_free_to(block, true));
   kio_block_drop(block, NULL);
 }
@@ -27,11 +28,11 @@ static void check_holders(void) {
   kio_buffers_init(&set);
   kio_block *block = kio_block_new(8192);
   kio_block_hold(block);
-  kio_assert(kio_block_lend(block, KIO_LEND_WRITE));
+  kio_assert(kio_block_acquire(block, KIO_BLOCK_WRITE));
   kio_block_drop(block, &set);
   kio_block_drop(block, &set);
   memset(block->data, 1, block->size);
-  kio_block_return(block, &set);
+  kio_block_release(block, &set);
   kio_assert(kio_memory_live() == 1); /* in quarantine */
   kio_buffers_fini(&set);
   kio_assert(kio_memory_live() == 0);
@@ -63,7 +64,7 @@ static void check_memory(void) {
 }
 
 int main(void) {
-  check_lending();
+  check_acquire();
   check_holders();
   check_quarantine();
   check_memory();

@@ -1,4 +1,4 @@
-/* Buffers: sizes, the cache, what is lent, and the quarantine, which must notice a byte that is
+/* Buffers: sizes, the cache, what is taken, and the quarantine, which must notice a byte that is
    written to a buffer after it was given back (R22). */
 #include "ring/buffer.h"
 #include "check.h"
@@ -31,10 +31,10 @@ static void at_random(void) {
       held[at] = held[--count];
       mark[at] = mark[count];
     }
-    CHECK(set.lent == count);
+    CHECK(set.taken == count);
   }
   while (count > 0) kio_buffer_give(&set, held[--count]);
-  CHECK(set.lent == 0 && set.violations == 0);
+  CHECK(set.taken == 0 && set.violations == 0);
 }
 
 static void sizes(void) {
@@ -66,9 +66,9 @@ static void cache(void) {
 }
 
 static void no_memory(void) {
-  size_t lent = set.lent;
+  size_t taken = set.taken;
   kio_memory_fail_at(1);
-  CHECK(!kio_buffer_take(&set, KIO_BUFFER_MAX + 1).data && set.lent == lent);
+  CHECK(!kio_buffer_take(&set, KIO_BUFFER_MAX + 1).data && set.taken == taken);
   kio_memory_fail_at(0);
 }
 

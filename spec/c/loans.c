@@ -1,5 +1,5 @@
 /* Lent buffers: a buffer is in one place or with one receiver, what lies ready is not counted as
-   lent, and who starves is tried again in order, before all others, as far as buffers are ready. */
+   taken, and who starves is tried again in order, before all others, as far as buffers are ready. */
 #include "check.h"
 #include "base/config.h"
 #include "ring/loans.h"
@@ -22,17 +22,17 @@ static void at_random(void) {
   CHECK(kio_loans_init(&loans, &set, PLACES));
   loans.wanted = PLACES;
   for (int step = 0; step < STEPS; step++) {
-    size_t lent = set.lent;
+    size_t taken = set.taken;
     unsigned ready = kio_loans_ready(&loans), number = (unsigned)check_below(PLACES);
     if (ready < PLACES && check_below(2)) {
       int placed = kio_loans_place(&loans);
-      CHECK(placed >= 0 && placed < PLACES && set.lent == lent);
+      CHECK(placed >= 0 && placed < PLACES && set.taken == taken);
       mark[placed] = (unsigned char)check_random();
       memset(loans.places[placed], mark[placed], KIO_BUFFER_MIN);
       CHECK(kio_loans_ready(&loans) == ready + 1);
     } else if (loans.places[number] && count < PLACES) {
       kio_buffer b = kio_loans_take(&loans, number);
-      CHECK(b.size == KIO_BUFFER_MIN && set.lent == lent + 1);
+      CHECK(b.size == KIO_BUFFER_MIN && set.taken == taken + 1);
       CHECK((unsigned char)b.data[0] == mark[number]);
       CHECK((unsigned char)b.data[b.size - 1] == mark[number]);
       held[count++] = b;
@@ -42,7 +42,7 @@ static void at_random(void) {
   }
   while (count > 0) kio_buffer_give(&set, held[--count]);
   kio_loans_fini(&loans);
-  CHECK(set.lent == 0);
+  CHECK(set.taken == 0);
 }
 
 static void sizes(void) {
@@ -129,7 +129,7 @@ static void in_order(void) {
   kio_ring_complete(&ring, requests[REQUESTS - 1], 0);
   kio_loans_fini(&loans);
   close_ring();
-  CHECK(set.lent == 0);
+  CHECK(set.taken == 0);
 }
 
 /* Without memory for a single buffer nobody waits for ever. */

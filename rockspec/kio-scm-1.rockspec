@@ -42,7 +42,7 @@ build = {
         "csrc/net/acceptor.c",
         "csrc/net/adopt.c",
         "csrc/net/carrier_filter.c",
-        "csrc/net/carrier_plain.c",
+        "csrc/net/carrier_file.c",
         "csrc/net/carrier_socket.c",
         "csrc/net/connection.c",
         "csrc/net/input.c",

@@ -1,7 +1,7 @@
 /* What happens seldom and explains a program that behaves oddly: a full queue, a late job, a ring
    that got less than it asked for. One line each on stderr, and only with KIO_LOG=debug in the
-   environment. Names in it may come from anywhere: what is no plain text is escaped. Any thread may
-   call it; each line is one write(2). */
+   environment. Names in it may come from anywhere: what cannot be printed is escaped. Any thread
+   may call it; each line is one write(2). */
 #ifndef KIO_BASE_LOG_H
 #define KIO_BASE_LOG_H
 

@@ -117,7 +117,7 @@ static void number_object(writer *w, const void *address, const kio_place *at) {
   if (!kio_seen_put(&w->seen, address, SEEN_OBJECT, w->objects++)) refuse(w, at, no_memory);
 }
 
-/* Modules are looked up only when there is a function, userdata or metatable: plain data has none.
+/* Modules are looked up only when there is a function, userdata or metatable: data alone has none.
    Each of the tables around it, of which something is written already, may be a module then. */
 static void know_modules(writer *w) {
   if (w->known) return;

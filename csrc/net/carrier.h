@@ -1,6 +1,7 @@
-/* What brings a stream's bytes and takes them away: a socket, something plain (a pipe, a terminal,
-   a device, a file), or a filter over one of these. The interface that net/stream.c works through,
-   and what it gives its carriers to work with. Only a carrier knows what the descriptor is. */
+/* What brings a stream's bytes and takes them away: a socket, a file (a pipe, a terminal, a
+   device, a regular file), or a filter over one of these. The interface that net/stream.c works
+   through, and what it gives its carriers to work with. Only a carrier knows what the descriptor
+   is. */
 #ifndef KIO_NET_CARRIER_H
 #define KIO_NET_CARRIER_H
 

@@ -25,7 +25,7 @@ typedef enum kio_stream_state {
 
 typedef struct kio_carrier kio_carrier; /* net/carrier.h */
 
-/* What a plain carrier could not write yet. */
+/* What carrier_file.c could not write yet. */
 typedef struct kio_unwritten {
   char *at;
   size_t size;
@@ -53,7 +53,7 @@ typedef struct kio_stream {
   kio_request *tx;   /* its slot for sending, while attached */
   kio_task *reader;  /* the task that reads: from parking until it has run again */
   kio_task *writer;  /* the task that waits for room or the end of output, likewise */
-  kio_unwritten unwritten; /* the carrier's, if that is plain */
+  kio_unwritten unwritten; /* of carrier_file.c alone */
   int64_t moved_ns;        /* when a wait for the peer, or the last step of one, began */
   socklen_t peer_size;     /* of the peer's address; 0: it has none */
   char peer[];             /* that address */

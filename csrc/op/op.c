@@ -114,7 +114,7 @@ void kio_op_begin_plainly(lua_State *L) {
 
 kio_task *kio_op_begin_waiting(lua_State *L) {
   kio_task *task = kio_op_running(L);
-  if (kio_op_is_plain(L, task)) return task;
+  if (kio_op_may_start(L, task)) return task;
   task = kio_op_begin_closing(L);
   if (kio_task_is_cancelled(task)) raise_after_turn(L, task);
   return task;

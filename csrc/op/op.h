@@ -30,7 +30,7 @@ int kio_op_let_turn(lua_State *L, int count);
 /* kio_op_task when L is no task's code: raises. */
 kio_task *kio_op_no_task(lua_State *L);
 /* Whether nothing is in the way of an operation of this task. */
-static inline bool kio_op_is_plain(lua_State *L, const kio_task *task) {
+static inline bool kio_op_may_start(lua_State *L, const kio_task *task) {
   return task && !task->sched->stuck && !task->request && !kio_task_is_cancelled(task) &&
          lua_isyieldable(L);
 }
@@ -41,7 +41,7 @@ static inline bool kio_op_is_plain(lua_State *L, const kio_task *task) {
    before anything that must be undone, and before its arguments are changed. */
 static inline kio_task *kio_op_begin(lua_State *L) {
   kio_task *task = kio_op_running(L);
-  return kio_op_is_plain(L, task) && kio_sched_spend(task->sched) ? task : kio_op_begin_slowly(L);
+  return kio_op_may_start(L, task) && kio_sched_spend(task->sched) ? task : kio_op_begin_slowly(L);
 }
 /* The operation has come to something at once: returns `count`, the number of its results on top of
    the stack, after letting the loop turn when it is time for that. */

@@ -202,8 +202,8 @@ static int l_name_fd(lua_State *L) {
   return lua_gettop(L);
 }
 
-/* plain_fd(name) -> its number; nil when it was closed */
-static int l_plain_fd(lua_State *L) {
+/* fd_of_name(name) -> its number; nil when it was closed */
+static int l_fd_of_name(lua_State *L) {
   int fd = kio_check_fd(L, 1);
   return kio_push_fd(L, fd > KIO_NUMBER_MASK ? -1 : fd);
 }
@@ -276,7 +276,7 @@ const luaL_Reg kio_plain_ops[] = {
 const luaL_Reg kio_plain_own[] = {
     {"lseek", l_lseek},           {"close_now", l_close_now},
     {"finalizes", l_finalizes},   {"inotify", l_inotify},
-    {"name_fd", l_name_fd},       {"plain_fd", l_plain_fd},
+    {"name_fd", l_name_fd},       {"fd_of_name", l_fd_of_name},
     {"unlink_now", l_unlink_now}, {"random", l_random},
     {"escape", l_escape},         {NULL, NULL},
 };

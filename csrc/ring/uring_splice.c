@@ -114,7 +114,7 @@ static int may_put(int fd) {
 
 /* The same without a pipe of ours, for the bytes have been taken and cannot be put back: what fits
    into a pipe that is ready, unless another process fills it at this moment. */
-static int put_plainly(int fd, const char *from, size_t size) {
+static int put_directly(int fd, const char *from, size_t size) {
   int err = may_put(fd);
   return err ? err : outcome(write(fd, from, kio_min_size(size, PIPE_BUF)));
 }
@@ -122,7 +122,7 @@ static int put_plainly(int fd, const char *from, size_t size) {
 /* How many bytes it has taken, or -errno. */
 static int put(int fd, const char *from, size_t size) {
   int ends[2];
-  if (open_private(ends) != 0) return put_plainly(fd, from, size);
+  if (open_private(ends) != 0) return put_directly(fd, from, size);
   int count = outcome(write(ends[1], from, size));
   if (count > 0) count = move(ends[0], fd, (size_t)count);
   close_private(ends);

@@ -81,7 +81,7 @@ static int raise_error_of(lua_State *L, kio_sched *sched, const char *trouble) {
   return lua_error(L);
 }
 
-/* As the plain interpreter says it. */
+/* As lua.c says it. */
 static int raise_interrupted(lua_State *L, kio_sched *sched, const char *trouble) {
   const char *text = "interrupted!";
   if (trouble) text = lua_pushfstring(L, "%s\nkio.run: then %s", text, trouble);

@@ -68,7 +68,7 @@ int kio_child_signal(int pidfd, int number) {
 
 /* ---- its start ---- */
 
-static void start_plain(kio_child_launch *launch) {
+static void start_attached(kio_child_launch *launch) {
   int flags = CLONE_PIDFD | SIGCHLD;
   launch->pid = kio_child_clone(kio_child_main, launch->stack, flags, launch, &launch->pidfd);
   if (launch->pid < 0) launch->err = errno;
@@ -94,7 +94,7 @@ static void start_blocked(kio_child_launch *launch) {
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
   if (launch->plan->detached) start_detached(launch);
-  else start_plain(launch);
+  else start_attached(launch);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

@@ -68,13 +68,13 @@ BORROWED const char *kio_child_search_next(kio_child_search *search, const char 
    signals come through. HUP stays ignored: who is started by nohup(1) wants that for its children.
  */
 static BORROWED void reset_signals(void) {
-  disposition plain = {0}, now = {0};
+  disposition standard = {0}, now = {0};
   for (int i = 1; i <= SIGNALS; i++) {
     if (i == SIGKILL || i == SIGSTOP) continue;
     if (syscall(SYS_rt_sigaction, i, NULL, &now, MASK_SIZE) != 0) continue;
     bool ignored = now.handler == (void *)SIG_IGN; /* NOLINT */
     if (now.handler == NULL || (i == SIGHUP && ignored)) continue;
-    syscall(SYS_rt_sigaction, i, &plain, NULL, MASK_SIZE);
+    syscall(SYS_rt_sigaction, i, &standard, NULL, MASK_SIZE);
   }
 }
 

@@ -40,42 +40,42 @@ static bool read_interpreter(int at, const char *name, char *interpreter, size_t
 }
 
 /* The file is there: so what it needs is not, or may not be used. */
-static void say_needs(const kio_child_plan *plan, const char *name, const char *plain, char *text,
+static void say_needs(const kio_child_plan *plan, const char *name, const char *reason, char *text,
                       size_t size) {
   char interpreter[2 * LINE_MAX_SIZE];
   if (read_interpreter(at_of(plan), name, interpreter, sizeof interpreter)) {
-    snprintf(text, size, "its interpreter %s: %s", interpreter, plain);
+    snprintf(text, size, "its interpreter %s: %s", interpreter, reason);
   } else {
-    snprintf(text, size, "the loader that it names: %s", plain);
+    snprintf(text, size, "the loader that it names: %s", reason);
   }
 }
 
-static void say_missing(const kio_child_plan *plan, const char *plain, char *text, size_t size) {
+static void say_missing(const kio_child_plan *plan, const char *reason, char *text, size_t size) {
   kio_child_search search;
   const char *name = find(plan, &search);
   if (!name || faccessat(at_of(plan), name, F_OK, 0) != 0) {
     bool relative = !plan->path && plan->folder && plan->file[0] != '/';
-    snprintf(text, size, "%s%s%s", plain, relative ? " in " : "", relative ? plan->folder : "");
+    snprintf(text, size, "%s%s%s", reason, relative ? " in " : "", relative ? plan->folder : "");
   } else {
-    say_needs(plan, name, plain, text, size);
+    say_needs(plan, name, reason, text, size);
   }
 }
 
-static void say_denied(const kio_child_plan *plan, const char *plain, char *text, size_t size) {
+static void say_denied(const kio_child_plan *plan, const char *reason, char *text, size_t size) {
   struct stat st;
   char interpreter[2 * LINE_MAX_SIZE];
   kio_child_search search;
   const char *name = find(plan, &search);
   bool seen = name && fstatat(at_of(plan), name, &st, 0) == 0;
   if (seen && S_ISDIR(st.st_mode)) {
-    snprintf(text, size, "%s: it is a directory", plain);
+    snprintf(text, size, "%s: it is a directory", reason);
   } else if (seen && S_ISREG(st.st_mode) && faccessat(at_of(plan), name, X_OK, AT_EACCESS) != 0) {
-    snprintf(text, size, "%s: it is not executable", plain);
+    snprintf(text, size, "%s: it is not executable", reason);
   } else if (seen && S_ISREG(st.st_mode) &&
              read_interpreter(at_of(plan), name, interpreter, sizeof interpreter)) {
-    snprintf(text, size, "its interpreter %s: %s", interpreter, plain);
+    snprintf(text, size, "its interpreter %s: %s", interpreter, reason);
   } else {
-    snprintf(text, size, "%s", plain);
+    snprintf(text, size, "%s", reason);
   }
 }
 
@@ -90,29 +90,29 @@ static size_t measure(char *const *list, size_t *longest) {
   return sum;
 }
 
-static void say_too_much(const kio_child_plan *plan, const char *plain, char *text, size_t size) {
+static void say_too_much(const kio_child_plan *plan, const char *reason, char *text, size_t size) {
   size_t longest = 0;
   size_t sum = measure(plan->argv, &longest) + measure(plan->envp, &longest);
   if (longest > ARGUMENT_MAX) {
-    snprintf(text, size, "%s: one argument or variable has %zu bytes, of at most %d", plain,
+    snprintf(text, size, "%s: one argument or variable has %zu bytes, of at most %d", reason,
              longest - 1, ARGUMENT_MAX - 1);
   } else {
-    snprintf(text, size, "%s: arguments and variables are %zu bytes", plain, sum);
+    snprintf(text, size, "%s: arguments and variables are %zu bytes", reason, sum);
   }
 }
 
 static void say_exec(const kio_child_plan *plan, int err, char *text, size_t size) {
-  char plain[64];
-  kio_errname_text(err, plain, sizeof plain);
+  char reason[64];
+  kio_errname_text(err, reason, sizeof reason);
   switch (err) {
-  case ENOENT: say_missing(plan, plain, text, size); return;
-  case EACCES: say_denied(plan, plain, text, size); return;
-  case E2BIG: say_too_much(plan, plain, text, size); return;
+  case ENOENT: say_missing(plan, reason, text, size); return;
+  case EACCES: say_denied(plan, reason, text, size); return;
+  case E2BIG: say_too_much(plan, reason, text, size); return;
   case ENOEXEC:
-    snprintf(text, size, "%s: no program for this machine, and no script with a line #!", plain);
+    snprintf(text, size, "%s: no program for this machine, and no script with a line #!", reason);
     return;
-  case ETXTBSY: snprintf(text, size, "%s: it is open for writing", plain); return;
-  default: snprintf(text, size, "%s", plain);
+  case ETXTBSY: snprintf(text, size, "%s: it is open for writing", reason); return;
+  default: snprintf(text, size, "%s", reason);
   }
 }
 
@@ -127,11 +127,11 @@ void kio_child_why(const kio_child_plan *plan, kio_child_step step, int err, cha
       [KIO_CHILD_FOLDER] = "cwd",
       [KIO_CHILD_EXEC] = NULL,
   };
-  char plain[64];
+  char reason[64];
   if (step == KIO_CHILD_EXEC) {
     say_exec(plan, err, text, size);
     return;
   }
-  kio_errname_text(err, plain, sizeof plain);
-  snprintf(text, size, "%s: %s", whats[step], plain);
+  kio_errname_text(err, reason, sizeof reason);
+  snprintf(text, size, "%s: %s", whats[step], reason);
 }

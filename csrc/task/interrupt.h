@@ -1,6 +1,6 @@
 /* Ctrl-C. On the process's main thread a run answers SIGINT: the root scope is cancelled, even if a
    task computes without end, and kio.run raises "interrupted!" when all is unwound. From the first
-   one on the default is back: a second one ends the process, as under the plain interpreter.
+   one on the default is back: a second one ends the process, as under the interpreter alone.
    A task that waits for "INT" (process/signals.h) blocks the signal: then nothing of this
    happens. */
 #ifndef KIO_TASK_INTERRUPT_H

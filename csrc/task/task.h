@@ -1,6 +1,6 @@
 /* A task: a Lua coroutine run by kio. It waits for at most one thing at a time, and whatever it
    waits for wakes it exactly once. This is the first layer that knows Lua.
-   A task lives in a Lua userdata; while it is alive the registry anchors it, so C may hold plain
+   A task lives in a Lua userdata; while it is alive the registry anchors it, so C may hold bare
    pointers to it. Its results (or its error) stay on its coroutine's stack. */
 #ifndef KIO_TASK_TASK_H
 #define KIO_TASK_TASK_H

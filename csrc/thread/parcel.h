@@ -1,6 +1,6 @@
-/* A parcel: Lua values on their way from one Lua state to another, perhaps on another thread. Plain
-   memory: it may be made, passed on and freed by different threads, one at a time. codec/pack.h
-   fills and empties it; here nothing is known of what it means. */
+/* A parcel: Lua values on their way from one Lua state to another, perhaps on another thread. It is
+   memory and nothing else: it may be made, passed on and freed by different threads, one at a time.
+   codec/pack.h fills and empties it; here nothing is known of what it means. */
 #ifndef KIO_THREAD_PARCEL_H
 #define KIO_THREAD_PARCEL_H
 

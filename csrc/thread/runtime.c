@@ -280,11 +280,11 @@ static void order_stop(kio_runtime *rt) {
 
 /* Adds a name to a list of them, as far as it fits. */
 static void add_name(char *list, size_t size, const char *name) {
-  char plain[KIO_FAILURE_MAX];
+  char escaped[KIO_FAILURE_MAX];
   size_t used = strlen(list);
   kio_log("left alone at the end: %s", name);
-  kio_escape(plain, sizeof plain, name, strlen(name), KIO_ESCAPE_NAME);
-  snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", plain);
+  kio_escape(escaped, sizeof escaped, name, strlen(name), KIO_ESCAPE_NAME);
+  snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", escaped);
 }
 
 /* Joins the workers that are over, leaves the others alone; adds those to `late`. */

@@ -1,6 +1,6 @@
-/* kio.runtime: workers for programs that are not run by kio.run: started, used from plain Lua and
-   stopped by hand. The calling thread is none of the workers; while it waits for an answer it
-   sleeps in poll(2) on an inbox of its own. Invariant: a handle has a runtime until stopped. */
+/* kio.runtime: workers for programs that are not run by kio.run: started, used from Lua without a
+   loop and stopped by hand. The calling thread is none of the workers; while it waits for an answer
+   it sleeps in poll(2) on an inbox of its own. Invariant: a handle has a runtime until stopped. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

@@ -1007,7 +1007,7 @@ function kio.name_fd(fd, ...) end
 ---The number of such a name; nil once it was closed.
 ---@param name integer
 ---@return kio.Fd|nil
-function kio.plain_fd(name) end
+function kio.fd_of_name(name) end
 ---@param dirfd kio.Fd
 ---@param name string
 ---@return boolean|nil done

@@ -343,7 +343,7 @@ end
 function File.fd(self, ...)
   check.no_more(0, "fd", ...)
   local fd = self_of(self, "fd").fd
-  return fd and own.plain_fd(fd) or nil
+  return fd and own.fd_of_name(fd) or nil
 end
 File.fileno = File.fd
 

@@ -81,7 +81,7 @@ end
 -- ---- reading ----
 
 -- Whether somebody has closed its descriptor by the number.
-local function is_lost(self) return self.fd and not own.plain_fd(self.held) end
+local function is_lost(self) return self.fd and not own.fd_of_name(self.held) end
 
 local function fail(self, message, code)
   if not self.fd then message, code = "the watch is closed", "EBADF"

@@ -65,7 +65,7 @@ function Window.seeks(self) return self.fd and self.seekable end
 function Window.close(self)
   local fd = self.fd
   self.fd = false
-  if not own.plain_fd(fd) then return true end -- its number was closed
+  if not own.fd_of_name(fd) then return true end -- its number was closed
   local ran, done, message, code = pcall(core.close, fd)
   if not ran then done, message, code = own.close_now(fd) end
   if code == "ENOMEM" then self.fd = fd end -- it never got to the kernel

@@ -1,8 +1,8 @@
-/* A stream's bytes over what is no socket: a pipe, a terminal, a device, a file. Owns
-   stream->unwritten. A read waits for readiness first, without a buffer, and so does a write that
-   was refused: then no kernel thread is held for as long as a person thinks, whether or not the
-   kernel can read this kind of file without blocking. O_NONBLOCK is neither needed nor changed: it
-   belongs to everybody who has the descriptor. Called by net/stream.c. */
+/* A stream's bytes over a file that is no socket: a pipe, a terminal, a device, a regular file.
+   Owns stream->unwritten. A read waits for readiness first, without a buffer, and so does a write
+   that was refused: then no kernel thread is held for as long as a person thinks, whether or not
+   the kernel can read this kind of file without blocking. O_NONBLOCK is neither needed nor changed:
+   it belongs to everybody who has the descriptor. Called by net/stream.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -121,7 +121,7 @@ static int shut(kio_stream *stream, int how) {
   return how == SHUT_RD ? -ENOTSOCK : KIO_CARRIER_CLOSES;
 }
 
-#define PLAIN(what, how) \
+#define FILE_CARRIER(what, how) \
   { .name = (what), .direct = true, .attach = attach, .aim = (how), .shut = shut }
 
 typedef enum nature { PIPE, TERMINAL, DEVICE, A_FILE } nature;
@@ -129,10 +129,10 @@ typedef enum nature { PIPE, TERMINAL, DEVICE, A_FILE } nature;
 /* By what it is, and whether it is open for writing only. A file is always ready: it is not
    asked. */
 static const kio_carrier carriers[][2] = {
-    [PIPE] = {PLAIN("pipe", aim_when_ready), PLAIN("pipe", aim_never)},
-    [TERMINAL] = {PLAIN("terminal", aim_when_ready), PLAIN("terminal", aim_never)},
-    [DEVICE] = {PLAIN("device", aim_when_ready), PLAIN("device", aim_never)},
-    [A_FILE] = {PLAIN("file", aim_read), PLAIN("file", aim_never)},
+    [PIPE] = {FILE_CARRIER("pipe", aim_when_ready), FILE_CARRIER("pipe", aim_never)},
+    [TERMINAL] = {FILE_CARRIER("terminal", aim_when_ready), FILE_CARRIER("terminal", aim_never)},
+    [DEVICE] = {FILE_CARRIER("device", aim_when_ready), FILE_CARRIER("device", aim_never)},
+    [A_FILE] = {FILE_CARRIER("file", aim_read), FILE_CARRIER("file", aim_never)},
 };
 
 /* A device is anything else that tells when it is ready. */

@@ -105,7 +105,7 @@ static void push_own(lua_State *L) {
 int luaopen_kio_core(lua_State *L) {
   luaL_checkversion(L);
   check_only_file(L);
-  kio_number_fill_standard(); /* a failure is told by the first run */
+  kio_number_fill_standard(); /* the first run reports a failure */
   lua_createtable(L, 0, 80);
   register_all(L, public_rooms);
   kio_state_set_door(L, luaopen_kio_core);

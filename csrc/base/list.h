@@ -34,7 +34,7 @@ static inline void kio_list_push(kio_list *list, kio_link *link) {
   list->head.prev = link;
 }
 
-/* The same at the other end: it will be popped next. */
+/* Pushes at the front: it will be popped next. */
 static inline void kio_list_push_front(kio_list *list, kio_link *link) {
   kio_assert(!kio_link_linked(link));
   link->next = list->head.next;

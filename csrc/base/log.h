@@ -11,7 +11,7 @@
    taken often. `format` as for printf(3). */
 void kio_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same for what must be told: always. Its lines stay lines, the later ones behind a tab. */
+/* kio_log for what must be said: always. Its lines stay lines, the later ones behind a tab. */
 void kio_log_always(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Counts an event that may come every turn, and logs its 1st, 2nd, 4th, 8th... */

@@ -43,7 +43,7 @@ static inline bool kio_number_same(int fd, uint32_t tenant) {
 }
 /* From now on it is kio's own. Gives fd back, also a negative one. */
 int kio_number_own(int fd);
-/* From now on it is anybody's. Likewise. */
+/* From now on the number is anybody's. Gives fd back, also a negative one. */
 int kio_number_share(int fd);
 /* Its tenant has it no longer: it is about to be closed. */
 void kio_number_vacate(int fd);

@@ -15,7 +15,7 @@ typedef struct kio_known kio_known;
    the modules when one of them is new. Raises when memory is out. Each of these functions needs 8
    free places on the stack. */
 kio_known *kio_known_here(lua_State *L);
-/* The same, looking through all modules again: for what was put into one since. */
+/* kio_known_here, looking through all modules again: for what was put into one since. */
 kio_known *kio_known_again(lua_State *L);
 /* Finds the table, function or userdata at `index`: the name of its module, or NULL. For a member
    it pushes the key under which the module holds it, else nil; nothing when it finds none. */

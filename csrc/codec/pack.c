@@ -29,10 +29,10 @@ typedef struct writer {
   kio_codec_limits limits;
   unsigned depth;      /* values around the one that is written */
   uint32_t objects;    /* numbered so far */
-  uint32_t upvalues;   /* likewise */
+  uint32_t upvalues;   /* numbered so far */
   int handles;         /* stack index of a list: the userdata that will move; above it `known` */
   kio_known *known;    /* modules; NULL: not needed so far */
-  const void *globals; /* the table of globals, likewise */
+  const void *globals; /* the table of globals; NULL: not needed so far */
   bool too_late;       /* modules are needed within a table: begin again, knowing them */
   kio_seen seen;       /* what has a number */
 } writer;

@@ -9,7 +9,8 @@
 
 /* Packs the value at `index`; false: it takes the long way, and nothing has happened. */
 bool kio_scalar_pack(lua_State *L, int index, kio_parcel *out);
-/* Pushes the only value of the parcel and empties that; false: it takes the long way, likewise. */
+/* Pushes the only value of the parcel and empties that; false: it takes the long way, and nothing
+   has happened. */
 bool kio_scalar_unpack(lua_State *L, kio_parcel *parcel);
 
 #endif

@@ -20,7 +20,7 @@ typedef struct reader {
   size_t promised;   /* values that may still be announced: each takes a byte at least */
   unsigned depth;    /* values around the one that is read */
   uint64_t objects;  /* numbered so far */
-  uint64_t upvalues; /* likewise */
+  uint64_t upvalues; /* numbered so far */
   int known;         /* stack index of a table: objects by number, from 1; nil: none so far */
   int owners;        /* and of one: of upvalue n the function at 2n + 1, its place behind it */
 } reader;

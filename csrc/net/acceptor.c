@@ -109,7 +109,7 @@ static void more(kio_request *request, int result) {
 }
 
 /* Whose time is up or who was cancelled meanwhile: nothing has come for them. */
-static void dismiss(kio_acceptor *a, bool all) {
+static void abandon(kio_acceptor *a, bool all) {
   KIO_LIST_EACH(&a->waiters.waiters, link) {
     kio_task *task = KIO_CONTAINER(KIO_CONTAINER(link, kio_waiter, link), kio_task, waiter);
     if (all || task->wake != KIO_WAKE_DONE) kio_queue_abandon(task);
@@ -118,12 +118,12 @@ static void dismiss(kio_acceptor *a, bool all) {
 
 static int start(kio_acceptor *a);
 
-/* An error is told to everybody who waits, as if each had asked for himself. */
+/* Every waiter gets the error, as if each had asked alone. */
 static void fail(kio_acceptor *a, int err) {
-  dismiss(a, false);
+  abandon(a, false);
   for (size_t waiting = a->count; !kio_queue_empty(&a->waiters); waiting++) {
     deliver(a, err);
-    if (a->count == waiting) dismiss(a, true); /* no memory to tell them */
+    if (a->count == waiting) abandon(a, true); /* no memory for the error */
   }
 }
 
@@ -135,10 +135,10 @@ static void done(kio_request *request) {
   a->request = NULL;
   a->pausing = false;
   kio_sched_release(a->sched, request);
-  if (a->fd < 0) dismiss(a, true);
+  if (a->fd < 0) abandon(a, true);
   if (result >= 0) deliver(a, result); /* the last one may be a connection as well */
   else if (!ours) fail(a, result);
-  dismiss(a, false);
+  abandon(a, false);
   if (a->dropped) {
     kio_acceptor_drop(a);
     return;

@@ -57,13 +57,13 @@ int kio_stream_take_slots(kio_stream *stream, kio_sched *sched, const kio_op ops
                           const kio_done_fn done[2]);
 /* The buffer that the slot has had lies in stream->wire again. */
 void kio_stream_take_back(kio_stream *stream);
-/* Lends the wire's buffer, if any, to the kernel, with the receive that the slot describes. */
+/* Begins the receive that the slot describes, into the wire's buffer, if any. */
 void kio_stream_begin_receive(kio_stream *stream);
 /* Sends `size` bytes of a buffer, which belongs to the slot from now on. */
 void kio_stream_begin_send(kio_stream *stream, kio_buffer buffer, size_t size);
 /* The carrier has bytes of its own to send: `flush` is called. */
 void kio_stream_owe(kio_stream *stream);
-/* It has sent those, but for others that it owes still. */
+/* The carrier has sent its bytes; `still`: it owes others. */
 void kio_stream_owe_no_more(kio_stream *stream, bool still);
 /* What is gathered is lost, and each further write fails with `err`. */
 void kio_stream_output_failed(kio_stream *stream, int err);

@@ -89,11 +89,11 @@ static bool decode_for_reader(kio_stream *stream, filtered *f) {
   return more || in->ended || in->error;
 }
 
-/* Whether the reader that waits for the handshake is to be told of its end: once. */
+/* Whether the reader that waits for the handshake is to be woken at its end: once. */
 static bool tells_ready(filtered *f) {
-  bool told = f->expected && is_ready(f);
-  if (told) f->expected = false;
-  return told;
+  bool woken = f->expected && is_ready(f);
+  if (woken) f->expected = false;
+  return woken;
 }
 
 static int aim(kio_stream *stream) {

@@ -27,7 +27,7 @@ typedef struct kio_filter_kind {
      FAILED when something is missing. */
   kio_filter_result (*decode)(void *self, const char *in, size_t *in_size, char *out,
                               size_t *out_size);
-  /* From the stream's bytes to the descriptor's; likewise. With *in_size 0 it gives what
+  /* From the stream's bytes to the descriptor's, as `decode`. With *in_size 0 it gives what
      `has_output` has promised. While it shakes hands it may take nothing: it is asked again when
      something has come. */
   kio_filter_result (*encode)(void *self, const char *in, size_t *in_size, char *out,

@@ -19,8 +19,8 @@ bool kio_read_number(lua_State *L, int index, const char *name, int max, int *ou
 int kio_handle_fd(lua_State *L, int index);
 /* Whether asking the handle at `index` for its descriptor runs no code but kio's. */
 bool kio_handle_is_kios(lua_State *L, int index);
-/* The same without an argument error: what is wrong with the value, NULL: it is in `fd`. May leave
-   its words on the stack. */
+/* kio_handle_fd without an argument error: what is wrong with the value, NULL: it is in `fd`. May
+   leave its words on the stack. */
 const char *kio_handle_ask(lua_State *L, int index, int *fd);
 /* The index of a network interface given by name or number at `index`; nil: 0, the kernel's choice;
    -1: there is none of that name. Raises on other values. */

@@ -21,7 +21,7 @@ static void flush_output(kio_member *member);
 static void detach(kio_member *member);
 static bool unsent(const kio_member *member);
 static void settle(kio_stream *stream);
-static void dismiss_writer(kio_stream *stream);
+static void refuse_writer(kio_stream *stream);
 
 static void leave_soon(kio_stream *stream) {
   kio_sched_dirty(stream->sched, &stream->member);
@@ -78,7 +78,7 @@ kio_sockaddr kio_stream_peer(const kio_stream *stream) {
   return peer;
 }
 
-/* Lets go of a slot; one under way is orphaned by the scheduler, which is ending then. */
+/* Releases a slot; one under way is orphaned by the scheduler, which is ending then. */
 static void release(kio_sched *sched, kio_request **slot, bool under_way) {
   if (*slot && !under_way) kio_sched_release(sched, *slot);
   *slot = NULL;
@@ -178,17 +178,16 @@ static void settle(kio_stream *stream) {
   if (stream->dropped) kio_memory_free(stream);
 }
 
-/* The writer that waits is told that the stream closes. */
-static void dismiss_writer(kio_stream *stream) {
+static void refuse_writer(kio_stream *stream) {
   kio_task *writer = stream->writer;
   stream->writer = NULL;
-  /* One that waits for a request of its own is told by that. */
+  /* The end of a request of its own wakes it. */
   if (writer && writer->status == KIO_TASK_WAITING && !writer->request) kio_task_wake(writer);
 }
 
 void kio_stream_begin_close(kio_stream *stream) {
   stream->state = KIO_STREAM_CLOSING;
-  dismiss_writer(stream);
+  refuse_writer(stream);
 }
 
 void kio_stream_cut_output(kio_stream *stream, int err) {
@@ -201,7 +200,7 @@ void kio_stream_close_later(kio_stream *stream) {
   if (stream->state == KIO_STREAM_OPEN) stream->state = KIO_STREAM_CLOSING;
   if (stream->sched) kio_stream_end_output(stream);
   else stream->out.size = stream->owes = 0; /* nobody would send it */
-  dismiss_writer(stream);
+  refuse_writer(stream);
   if (stream->out.size > 0) leave_soon(stream);
   if (stream->receiving) {
     stream->rx->flags |= KIO_REQUEST_CLOSED;
@@ -221,7 +220,7 @@ void kio_stream_lose(kio_stream *stream) {
   stream->fd = -1;
   stream->state = KIO_STREAM_LOST;
   if (stream->out.size > 0 || stream->sending) stream->out.error = EBADF;
-  dismiss_writer(stream);
+  refuse_writer(stream);
 }
 
 void kio_stream_drop(kio_stream *stream) {

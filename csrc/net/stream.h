@@ -3,8 +3,9 @@
    one receive and one send are in flight.
    Input: what has arrived and is not yet read stays here, whatever happened to the reader.
    Output: writes are gathered and leave with the turn's one kernel entry; a writer waits only past
-   the stream's mark. It may be told to hold output back until there is more. An idle stream holds
-   no buffer: a receive that has to wait for its first byte gets one when that comes. */
+   the stream's high-water mark (back-pressure), and may have output held back until there is more.
+   An idle stream holds no buffer: a receive that has to wait for its first byte gets one when that
+   comes. */
 #ifndef KIO_NET_STREAM_H
 #define KIO_NET_STREAM_H
 
@@ -19,8 +20,8 @@ typedef enum kio_stream_state {
   KIO_STREAM_OPEN,
   KIO_STREAM_CLOSING, /* close waits for output to leave: nothing new may start */
   KIO_STREAM_CLOSED,  /* fd is -1 */
-  KIO_STREAM_LOST,    /* the same: its number was closed, without it */
-  KIO_STREAM_MOVED    /* the same: another stream has its descriptor now, on another thread */
+  KIO_STREAM_LOST,    /* fd is -1: its number was closed, without it */
+  KIO_STREAM_MOVED    /* fd is -1: another stream, on another thread, has its descriptor */
 } kio_stream_state;
 
 typedef struct kio_carrier kio_carrier; /* net/carrier.h */
@@ -52,7 +53,7 @@ typedef struct kio_stream {
   kio_request *rx;   /* its slot for receiving, while attached */
   kio_request *tx;   /* its slot for sending, while attached */
   kio_task *reader;  /* the task that reads: from parking until it has run again */
-  kio_task *writer;  /* the task that waits for room or the end of output, likewise */
+  kio_task *writer;  /* the task that waits for room or the end of output; set as `reader` */
   kio_unwritten unwritten; /* of carrier_file.c alone */
   int64_t moved_ns;        /* when a wait for the peer, or the last step of one, began */
   socklen_t peer_size;     /* of the peer's address; 0: it has none */
@@ -68,9 +69,9 @@ kio_stream *kio_stream_new_moved(const kio_stream *stream);
 const kio_carrier *kio_stream_bottom(const kio_stream *stream);
 /* The descriptor is one of the standard ones, 0 to 2, and only borrowed. */
 void kio_stream_borrow(kio_stream *stream);
-/* The other end's address; of what is no socket its size is 0. */
+/* The peer's address; of what is no socket its size is 0. */
 kio_sockaddr kio_stream_peer(const kio_stream *stream);
-/* The Lua side lets go: close_later, then free. */
+/* The Lua side needs it no more: close_later, then free. */
 void kio_stream_drop(kio_stream *stream);
 /* Its number was closed by somebody else: it has no descriptor any more. */
 void kio_stream_lose(kio_stream *stream);
@@ -116,8 +117,8 @@ static inline const char *kio_stream_bytes(const kio_stream *stream) {
 /* Marks `size` unread bytes as read; an empty buffer is given back. There are fewer when a
    finalizer has closed the stream, or read from it, while they were made a string. */
 void kio_stream_consume(kio_stream *stream, size_t size);
-/* The same after Lua has got them: its memory for that may have run a finalizer that has closed the
-   stream, and with it what was unread. */
+/* kio_stream_consume after Lua has got the bytes: its memory for that may have run a finalizer that
+   has closed the stream, and with it what was unread. */
 void kio_stream_taken(kio_stream *stream, size_t size);
 
 /* Puts bytes in front of the unread ones. 0 or -ENOMEM. */
@@ -146,7 +147,7 @@ void kio_stream_abandon_write(kio_task *writer);
 void kio_stream_end_output(kio_stream *stream);
 /* shutdown(2), when all output has left. 0, KIO_CARRIER_CLOSES or -errno. */
 int kio_stream_shut(kio_stream *stream, int how);
-/* From now on only what was written before goes on. A writer that waits is told. */
+/* From now on only what was written before goes on. A waiting writer is woken. */
 void kio_stream_begin_close(kio_stream *stream);
 /* Output that has not left when it closes fails with `err`. */
 void kio_stream_cut_output(kio_stream *stream, int err);

@@ -30,7 +30,7 @@ kio_view *kio_view_at(lua_State *L, int index);
 /* The open view at `index`, or an argument error. */
 kio_view *kio_view_check(lua_State *L, int index);
 /* The bytes of the string or open buffer at `index`, within one kernel call, or an argument error.
-   Those of a buffer may be in use: acquire the block before you touch them. */
+   Those of a buffer may be in use: acquire the block first. */
 kio_bytes kio_bytes_check(lua_State *L, int index);
 /* Where in the view to put bytes: reads a position (default 1) at `index` and a greatest number of
    them (default all that fit) behind it, or raises. */

@@ -15,14 +15,14 @@ typedef struct kio_call {
   kio_job job;
   kio_member member;        /* of the scheduler, while somebody waits */
   kio_task *task;           /* who waits; NULL: nobody, or no longer */
-  bool arrived;             /* its end has been told */
+  bool arrived;             /* its end has been posted */
   const char *subject;      /* the kind's; not for the work */
   struct kio_call **anchor; /* the userdata that holds it */
 } kio_call;
 
 typedef struct kio_call_kind {
   const char *name;    /* of the operation, for people */
-  const char *subject; /* what it is about, likewise; lives as long as the operation's frame */
+  const char *subject; /* what it is about, for people; lives as long as the operation's frame */
   size_t size;         /* of the struct that begins with the kio_call */
   void (*work)(kio_job *job, kio_local *local);
   void (*free)(kio_job *job); /* frees it with all it owns, on any thread */
@@ -46,7 +46,7 @@ int kio_call_start(kio_sched *sched, kio_call *call);
 /* Parks until it arrives, or calls `k` at once when it has. */
 int kio_call_wait(lua_State *L, kio_task *task, kio_call *call, int64_t timeout_ns,
                   lua_KFunction k);
-/* The same for a task that has just been made: it begins when the call arrives. */
+/* kio_call_wait for a task that has just been made: it begins when the call arrives. */
 void kio_call_hold(kio_task *task, kio_call *call);
 /* In `k`: 0 when the work has been done, ETIMEDOUT when its deadline passed first, ECANCELED when
    the pool ended before it began. Raises Cancelled. */

@@ -52,20 +52,20 @@ static inline int kio_op_at_once(lua_State *L, int count) {
 }
 /* kio_op_begin_lightly when something is in the way, or the loop may have to turn. */
 kio_task *kio_op_begin_lightly_slowly(lua_State *L);
-/* The same for what seldom waits: where Lua cannot yield it is not refused, and goes on. */
+/* kio_op_begin for what seldom waits: where Lua cannot yield it is not refused, and goes on. */
 static inline kio_task *kio_op_begin_lightly(lua_State *L) {
   kio_task *task = kio_op_running(L);
   bool on = task && !kio_task_is_cancelled(task) && kio_sched_spend(task->sched);
   return on ? task : kio_op_begin_lightly_slowly(L);
 }
-/* The same for what never parks, is also called outside of tasks, and may be tried over and over
-   until the system grants it: only a task that has spent its budget lets the loop turn, and is
+/* kio_op_begin for what never parks, is also called outside of tasks, and may be tried over and
+   over until the system grants it: only a task that has spent its budget lets the loop turn, and is
    refused when it is cancelled. */
 void kio_op_begin_plainly(lua_State *L);
-/* The same for what parks in any case, and must not miss what happens before: only a cancelled task
-   lets the loop turn. */
+/* kio_op_begin for what parks in any case, and must not miss what happens before: only a cancelled
+   task lets the loop turn. */
 kio_task *kio_op_begin_waiting(lua_State *L);
-/* The same, not refused to a cancelled task: for `close`, which must always close. */
+/* kio_op_begin, not refused to a cancelled task: for `close`, which must always close. */
 kio_task *kio_op_begin_closing(lua_State *L);
 /* Whether a task of this process runs here: what may also be done without one is an operation then,
    and plain outside. */
@@ -86,19 +86,19 @@ int kio_option(lua_State *L, int index, const char *name);
    KIO_NEVER when there is none. Raises on another key, a wrong type, a negative number; and on
    arguments behind it. */
 int64_t kio_op_timeout(lua_State *L, int index);
-/* The same; `otherwise` when none is named. */
+/* kio_op_timeout; `otherwise` when none is named. */
 int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise);
-/* The same for a table with other options, whose keys have been checked. */
+/* kio_op_timeout_or for a table with other options, whose keys have been checked. */
 int64_t kio_option_timeout(lua_State *L, int index, int64_t otherwise);
 /* A failure was pushed, for the program to see: nil, message, code. So many results they are. */
 enum { KIO_FAILED = 3 };
 /* A request of the running task on fd. NULL: return KIO_FAILED. */
 kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd);
-/* The same for an operation that has nothing to do between kio_op_begin and this. */
+/* kio_op_begin and kio_op_request, when there is nothing to do between the two. */
 kio_request *kio_op_start(lua_State *L, kio_op op, int fd);
 /* Gives it a buffer of `size` bytes. False, the request given back: return KIO_FAILED. */
 bool kio_op_buffer(lua_State *L, kio_request *request, size_t size);
-/* Gives it room for an address, which is empty; likewise. */
+/* Gives it room for an address, which is empty. False as kio_op_buffer. */
 bool kio_op_address(lua_State *L, kio_request *request);
 /* The `done` of a request whose owner is a task: wakes it. */
 void kio_op_wake_owner(kio_request *request);
@@ -112,7 +112,7 @@ int kio_op_run(lua_State *L, kio_op op, int fd, kio_arg arg, int64_t timeout_ns,
 void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns);
 /* The request a continuation was given; its result is final. */
 kio_request *kio_op_result(lua_KContext ctx);
-/* The same of one that reads: where the kernel tells an end by an error, its result is 0. */
+/* kio_op_result of one that reads: where the kernel tells an end by an error, its result is 0. */
 kio_request *kio_op_read_result(lua_KContext ctx);
 /* Gives back the request of the running task; its results must have been taken. */
 void kio_op_release(kio_request *request);
@@ -133,9 +133,9 @@ bool kio_op_cancelled(const kio_task *task, int err);
 /* Pushes nil, "what subject: message", code; returns KIO_FAILED. */
 int kio_fail(lua_State *L, int err, const char *what, const char *subject);
 
-/* The same about a descriptor: "what fd N: message". */
+/* kio_fail about a descriptor: "what fd N: message". */
 int kio_fail_fd(lua_State *L, int err, const char *what, int fd);
-/* The same with words of our own instead of an errno's. */
+/* kio_fail with words of our own instead of an errno's. */
 int kio_fail_text(lua_State *L, const char *code, const char *what, const char *subject,
                   const char *text);
 
@@ -157,7 +157,7 @@ static inline void kio_takes(lua_State *L, int most) {
 }
 /* Argument checks; each raises an argument error that names what is wrong. */
 int kio_check_fd(lua_State *L, int index); /* for one it may not use what number.h has for that */
-/* The same without raising: what is wrong with the number at `index`; NULL: it is in `fd`. */
+/* kio_check_fd without raising: what is wrong with the number at `index`; NULL: it is in `fd`. */
 const char *kio_read_fd(lua_State *L, int index, int *fd);
 size_t kio_check_size(lua_State *L, int index);     /* how many bytes, within one kernel call */
 uint64_t kio_check_offset(lua_State *L, int index); /* 0 or more */
@@ -165,7 +165,7 @@ const char *kio_check_data(lua_State *L, int index, size_t *size); /* a string t
 const char *kio_check_path(lua_State *L, int index);               /* without a zero byte */
 int64_t kio_check_seconds(lua_State *L, int index);                /* 0 or more, as nanoseconds */
 int kio_check_int(lua_State *L, int index);                        /* an integer that fits an int */
-/* The same for a table that also has a list part. */
+/* Checks options in a table that also has a list part. */
 void kio_check_named_options(lua_State *L, int index, const char *const *known);
 /* The length of the list at `index`: 1 to KIO_IOV_MAX. */
 unsigned kio_check_list(lua_State *L, int index);

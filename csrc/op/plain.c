@@ -144,7 +144,7 @@ static int l_close_now(lua_State *L) {
   return 1;
 }
 
-/* unlink_now(dirfd, name) -> true: the plain unlinkat(2), likewise */
+/* unlink_now(dirfd, name) -> true: the plain unlinkat(2), for where nobody can wait. */
 static int l_unlink_now(lua_State *L) {
   int dirfd = kio_check_fd(L, 1);
   const char *name = kio_check_path(L, 2);

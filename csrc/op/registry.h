@@ -91,6 +91,6 @@ void kio_signal_open(lua_State *L);       /* process/signal_lua.c: the metatable
 void kio_listener_open(lua_State *L);     /* net/listener.c: pushes the table of methods */
 void kio_constants_open(lua_State *L);    /* op/plain.c: the field `const` of the table on top */
 void kio_coroutine_open(lua_State *L);    /* run/coroutine.c: replaces Lua's coroutine functions */
-void kio_globals_open(lua_State *L);      /* run/globals.c: the field `globals`, likewise */
+void kio_globals_open(lua_State *L); /* run/globals.c: the field `globals` of the table on top */
 
 #endif

@@ -48,7 +48,7 @@ static int l_yield(lua_State *L) {
   return kio_task_yield_marked(L, 0, l_yieldk);
 }
 
-/* now() -> seconds on the clock deadlines are told by; only differences mean something */
+/* now() -> seconds on the clock of deadlines; only differences mean something */
 static int l_now(lua_State *L) {
   kio_takes(L, 0);
   kio_sched *sched = kio_sched_current();

@@ -139,7 +139,7 @@ static bool reap_later(kio_process *c, bool ends) {
 }
 
 /* Lets it run on. A process that adopts orphans, such as the first one of a container, has got it
-   back: then it is reaped as well as can be. Those who wait for it are told. */
+   back: then it is reaped as well as can be. Those who wait for it are woken. */
 static void leave_alone(kio_process *c) {
   kio_sched *sched = kio_sched_here();
   c->left = true;

@@ -1,6 +1,6 @@
 /* Owns the memory of blocks. Invariant: `written` excludes readers, and the requests that use it
-   are among the holders. Called by one thread at a time, that of the scheduler whose requests use the
-   block. */
+   are among the holders. Called by one thread at a time, that of the scheduler whose requests use
+   the block. */
 #include "ring/block.h"
 
 #include "base/memory.h"

@@ -28,7 +28,7 @@ typedef struct kio_buffers {
 
 /* One set of buffers belongs to one scheduler and is used by its thread only. */
 void kio_buffers_init(kio_buffers *set);
-/* Frees what is cached. Taken buffers stay with their owners, who free them with kio_buffer_drop. */
+/* Frees what is cached. Taken buffers stay with their owners, who free them by kio_buffer_drop. */
 void kio_buffers_fini(kio_buffers *set);
 /* kio_buffer_take for any size, also when the cache is empty. */
 kio_buffer kio_buffer_find(kio_buffers *set, size_t size);

@@ -77,7 +77,7 @@ static kio_request *request_of(kio_link *link) {
   return KIO_CONTAINER(ref - ref->slot, kio_request, fd_ref);
 }
 
-/* One whose owner has not been told yet counts as well: it was cancelled before the kernel saw
+/* One whose `done` has not been called yet counts as well: it was cancelled before the kernel saw
    it. */
 static bool busy(const kio_desc *desc) {
   KIO_LIST_EACH(&desc->requests, link) {

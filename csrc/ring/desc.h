@@ -53,8 +53,8 @@ void kio_desc_await(kio_descs *descs, int fd, void *task);
    closed meanwhile by who does not wait, such as another thread; it is another's by now, or
    nobody's. */
 bool kio_desc_reopen(kio_descs *descs, int fd);
-/* The same when `request` will free it: what is queued behind that would meet the next tenant, so
-   nothing new may start until the kernel has taken it. NULL: nobody will. */
+/* kio_desc_reopen when `request` will free the number: what is queued behind that would meet the
+   next tenant, so nothing new may start until the kernel has taken it. NULL: nobody will. */
 void kio_desc_closed_by(kio_descs *descs, int fd, const kio_request *request);
 /* Asks the ring to cancel every request under way on fd, adding `flags` to each; how many. */
 int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags);

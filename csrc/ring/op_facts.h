@@ -9,7 +9,7 @@
 
 typedef enum kio_op {
   KIO_OP_READ,      /* arg.io: into buf, at offset (-1: the current position) */
-  KIO_OP_WRITE,     /* arg.io: from buf, likewise */
+  KIO_OP_WRITE,     /* arg.io: from buf, at offset (-1: the current position) */
   KIO_OP_READV,     /* arg.vec: into iov[count] */
   KIO_OP_WRITEV,    /* arg.vec: from iov[count] */
   KIO_OP_FSYNC,     /* arg.sync */

@@ -90,7 +90,7 @@ enum {
   KIO_REQUEST_ORPHAN = 1 << 1,     /* nobody will receive the result: dispose of it */
   KIO_REQUEST_CLOSED = 1 << 2,     /* cut off by a close of its descriptor */
   KIO_REQUEST_OWNS_FD = 1 << 3,    /* its descriptor is nobody else's: an orphan's is closed */
-  KIO_REQUEST_SEEN = 1 << 4,       /* ring/rig.c has looked whether a fault befalls it */
+  KIO_REQUEST_SEEN = 1 << 4,       /* ring/rig.c has looked whether a fault is for it */
   KIO_REQUEST_BLOCK = 1 << 5,      /* it holds a block in place of a buffer */
   KIO_REQUEST_SILENT = 1 << 6,     /* nobody's operation: not counted as pending (a wake-up) */
   KIO_REQUEST_MORE = 1 << 7,       /* received: the socket held more than that */
@@ -166,7 +166,7 @@ static inline void kio_request_distrust(kio_request *request, size_t tries) {
   enum { MOST = 15 }; /* what the field holds */
   request->tries = (tries < MOST ? tries : MOST) & MOST;
 }
-/* Whether it brings many results: `more` is told them, and the last one completes it. */
+/* Whether it brings many results: `more` gets them, and the last one completes it. */
 static inline bool kio_request_goes_on(const kio_request *request) {
   return request->op == KIO_OP_ACCEPT && request->arg.accept.more;
 }

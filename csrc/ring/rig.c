@@ -196,8 +196,8 @@ static kio_fault *fault_of(rig *r, const kio_request *request) {
   return found;
 }
 
-/* A close that fails has closed all the same (close(2)): so it is done, and only told otherwise. */
-static void befall(kio_ring *ring, rig *r, kio_request *request, kio_fault *fault) {
+/* A close that fails has closed all the same (close(2)): it is done, and reported otherwise. */
+static void inject(kio_ring *ring, rig *r, kio_request *request, kio_fault *fault) {
   bool later = request->op == KIO_OP_CLOSE;
   fault->hits++;
   if (fault->err && !later) {
@@ -229,7 +229,7 @@ static void look_at_queued(kio_ring *ring, rig *r) {
     if (request->flags & (KIO_REQUEST_SEEN | KIO_REQUEST_SILENT)) continue;
     request->flags |= KIO_REQUEST_SEEN;
     kio_fault *fault = fault_of(r, request);
-    if (fault) befall(ring, r, request, fault);
+    if (fault) inject(ring, r, request, fault);
     else cut_to_chunk(r, request);
   }
 }

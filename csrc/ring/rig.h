@@ -9,7 +9,7 @@
 
 enum { KIO_RIG_ANY_OP = -1 };
 
-/* What befalls requests of one kind. A request is looked at when it is about to reach the
+/* A fault that requests of one kind meet. A request is looked at when it is about to reach the
    kernel. */
 typedef struct kio_fault {
   int op;           /* kio_op, or KIO_RIG_ANY_OP */
@@ -17,7 +17,7 @@ typedef struct kio_fault {
   int err;          /* it fails with this errno, undone (but a close is done); 0: it does not */
   size_t short_max; /* it moves so many bytes at most; 0: no bound. Datagrams are never cut */
   uint64_t seen;    /* requests of that kind so far */
-  uint64_t hits;    /* times it has befallen one */
+  uint64_t hits;    /* times it was injected */
 } kio_fault;
 
 /* A list of them; of those that match one request, the first takes it. The memory is the caller's,
@@ -32,7 +32,7 @@ extern const kio_ring_backend kio_ring_rig;
 
 /* Adds faults to an open ring; false when it is no rig. */
 bool kio_faults_add(kio_ring *ring, kio_faults *faults);
-/* They befall nobody any more; nothing when they are not added. */
+/* They are injected no more; nothing when they are not added. */
 void kio_faults_remove(kio_faults *faults);
 
 #endif

@@ -130,7 +130,7 @@ static void refuse_strays(kio_ring *ring) {
 
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns) {
   kio_assert(wait_ns >= 0);
-  ring->told = false;
+  ring->brought = false;
   if (ring->refused) return;
   refuse_strays(ring);
   /* A cancel of a queued request completes without the kernel: then there is no need to wait. */
@@ -178,7 +178,7 @@ void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
 void kio_ring_more(kio_ring *ring, kio_request *request, int result) {
   kio_assert(request->state == KIO_REQUEST_INFLIGHT && kio_request_goes_on(request));
   ring->stats.more++;
-  ring->told = true;
+  ring->brought = true;
   if (request->flags & KIO_REQUEST_ORPHAN) kio_number_close(result);
   else request->arg.accept.more(request, result);
 }

@@ -52,7 +52,7 @@ struct kio_ring_backend {
   void (*enter)(kio_ring *ring, int64_t wait_ns);
   /* Whether an enter that does not wait would bring something. */
   bool (*wants_enter)(kio_ring *ring);
-  /* The clock deadlines are told by. */
+  /* The clock of deadlines. */
   int64_t (*now_ns)(kio_ring *ring);
   /* Writes what was granted, as words: "SINGLE_ISSUER DEFER_TASKRUN ...". */
   void (*describe)(kio_ring *ring, char *text, size_t size);
@@ -65,7 +65,7 @@ struct kio_ring {
   kio_buffers *buffers;            /* of the configuration */
   bool multishot;                  /* accepts may go on; set by the backend */
   int lacks_fds;                   /* for want of so many something came to nothing; the owner's */
-  bool told;                       /* the present entry has brought a result on the way */
+  bool brought;                    /* the present entry has brought a result on the way */
   int refused;                     /* why the kernel takes nothing any more: -errno; else 0 */
   uint32_t numbers;                /* kio_number_changes when strays were last looked for */
   kio_list queued;                 /* requests the kernel has not seen, in order */
@@ -105,7 +105,7 @@ void kio_ring_enter(kio_ring *ring, int64_t wait_ns);
 bool kio_ring_wants_enter(kio_ring *ring);
 /* Whether the present entry has brought anything: then it must not wait. */
 static inline bool kio_ring_has_news(const kio_ring *ring) {
-  return ring->told || !kio_list_empty(&ring->completed);
+  return ring->brought || !kio_list_empty(&ring->completed);
 }
 /* The next completed request, which now belongs to the caller; NULL when there is none. */
 static inline kio_request *kio_ring_pop(kio_ring *ring) {
@@ -139,7 +139,7 @@ void kio_ring_more(kio_ring *ring, kio_request *request, int result);
 /* An INFLIGHT request that the kernel has given up for now is QUEUED again, in front of all
    others. */
 void kio_ring_retry(kio_ring *ring, kio_request *request);
-/* The same for one that has to wait for a moment, in a list of the backend's by `link`; ... */
+/* An INFLIGHT request has to wait for a moment, in a list of the backend's by `link`; ... */
 void kio_ring_put_off(kio_request *request, kio_list *list);
 /* ... and back, behind all others that are queued; or, `over`, to its end: -ECANCELED. */
 void kio_ring_resume(kio_ring *ring, kio_request *request, bool over);

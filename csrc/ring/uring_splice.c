@@ -1,6 +1,6 @@
 /* Owns nothing. splice(2) holds the lock of the pipe while it reads or writes the other side, for
    as long as that takes, and whoever touches the pipe meanwhile stands still: this thread, too. So
-   the kernel's splice is used between pipes alone, where it can be told not to wait. Everything
+   the kernel's splice is used between pipes alone, where it can be asked not to wait. Everything
    else goes through the request's buffer. Both sides are polled first, unless they are files.
    A pipe is read and written without waiting by way of a private one (tee, then splice): O_NONBLOCK
    belongs to everybody who has the descriptor, and not every kernel and kind of pipe knows

@@ -2,7 +2,7 @@
    - open of a fifo for writing: a kernel thread would wait for a reader, one of the few for files.
      The open is tried with O_NONBLOCK, which is taken off again;
    - connect to a Unix listener whose backlog is full, and a message to a Unix socket whose queue is
-     full: likewise; no event tells of room there;
+     full: a kernel thread would wait for the receiver; no event tells of room there;
    - poll: whoever found nothing although it was ready asks again, and an error that stays (a socket
      with something in its error queue) must not make a loop of that;
    - write to a terminal: once it takes a byte the kernel writes all, in this thread, and waits
@@ -103,8 +103,9 @@ static bool goes_to_local(const kio_request *request) {
 }
 
 static kio_step_verdict begin_message(kio_request *request) {
-  bool told = request->arg.message.flags & MSG_DONTWAIT;
-  if (!told && goes_to_local(request) && !non_blocking(request->fd)) request->step = KIO_STEP_TRY;
+  bool no_wait = request->arg.message.flags & MSG_DONTWAIT;
+  if (!no_wait && goes_to_local(request) && !non_blocking(request->fd))
+    request->step = KIO_STEP_TRY;
   return KIO_STEP_SUBMIT;
 }
 

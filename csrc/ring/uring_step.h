@@ -30,7 +30,7 @@ enum {
   KIO_STEP_WHOLE, /* the operation, as it was asked for */
   KIO_STEP_TYPE,  /* open: a statx that tells the type */
   KIO_STEP_KNOWN, /* open: the operation, which does not wait for anybody */
-  KIO_STEP_TRY,   /* the operation, told not to wait */
+  KIO_STEP_TRY,   /* the operation, asked not to wait */
   KIO_STEP_THREAD /* the operation, in a kernel thread, once it is ready */
 };
 
@@ -41,9 +41,9 @@ kio_step_verdict kio_step_end(kio_request *request, int *result);
 
 /* ---- between uring_step.c and uring_splice.c only ---- */
 
-/* The same two of a splice. */
+/* kio_step_begin of a splice. */
 kio_step_verdict kio_splice_begin(kio_ring *ring, kio_request *request, int *result);
-/* As kio_step_end. */
+/* kio_step_end of a splice. */
 kio_step_verdict kio_splice_end(kio_request *request, int *result);
 
 #endif

@@ -32,7 +32,7 @@ static kio_sched *driving(lua_State *L) {
 
 /* ---- resume ---- */
 
-/* co has let go, L goes on. In this order: an interrupt may come at any point. */
+/* co has yielded or ended, L goes on. In this order: an interrupt may come at any point. */
 static void back(kio_sched *sched, lua_State *L, lua_State *co) {
   sched->leaf = L;
   if (!sched->hooked) return;
@@ -40,7 +40,7 @@ static void back(kio_sched *sched, lua_State *L, lua_State *co) {
   kio_hook_cover(L);
 }
 
-/* One lua_resume with the scheduler told who runs. Where L itself cannot yield, an operation below
+/* One lua_resume; the scheduler knows who runs. Where L itself cannot yield, an operation below
    could not reach the loop: `stuck` has it refused. */
 static int enter(lua_State *L, lua_State *co, int nargs, int *nresults) {
   kio_sched *sched = driving(L);

@@ -8,7 +8,7 @@
 
 typedef struct kio_diagnosis {
   char cause[480]; /* one sentence without its full stop */
-  char cure[480];  /* what the reader can do, likewise */
+  char cure[480];  /* what the reader can do, in one sentence without its full stop */
 } kio_diagnosis;
 
 /* What a refusal of a ring of this configuration with `err` (positive) means on that machine. */

@@ -52,7 +52,7 @@ static int raise_again(lua_State *L) {
   return kio_traceback_raise_kept(L);
 }
 
-static int told(lua_State *L, int status, lua_KContext ctx) {
+static int reported(lua_State *L, int status, lua_KContext ctx) {
   kio_task *task = lua_touserdata(L, SELF);
   (void)ctx;
   task->handled = status == LUA_OK || status == LUA_YIELD;
@@ -67,7 +67,7 @@ static int tell(lua_State *L, kio_task *task) {
   lua_pushvalue(L, ERR);
   lua_pushvalue(L, TRACEBACK);
   lua_pushvalue(L, SELF);
-  return told(L, lua_pcallk(L, 3, 0, HANDLER, 0, told), 0);
+  return reported(L, lua_pcallk(L, 3, 0, HANDLER, 0, reported), 0);
 }
 
 static int ended(lua_State *L, int status, lua_KContext ctx) {

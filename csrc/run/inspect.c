@@ -51,7 +51,7 @@ static void push_name(lua_State *L, kio_task *task) {
   kio_traceback_escape(L, KIO_ESCAPE_NAME);
 }
 
-/* The other end of what it works on, likewise; false when there is none, or none with a name. */
+/* The other end of what it works on, escaped; false when there is none, or none with a name. */
 static bool peer_of(const kio_task *task, char text[PEER_MAX]) {
   char raw[KIO_ADDRESS_TEXT_MAX + 1];
   kio_sockaddr peer;
@@ -212,19 +212,19 @@ static void push_line(lua_State *L, kio_task *task) {
    tracebacks, up to a number nobody would read. */
 static void push_report(lua_State *L, kio_sched *sched) {
   luaL_Buffer text;
-  int told = 0, more = 0;
+  int named = 0, more = 0;
   luaL_buffinit(L, &text);
   KIO_LIST_EACH(&sched->tasks, link) {
     kio_task *task = KIO_CONTAINER(link, kio_task, link);
     if (task == sched->current) continue;
-    if (told == KIO_REPORT_TASKS) {
+    if (named == KIO_REPORT_TASKS) {
       more++;
       continue;
     }
-    if (told > 0) luaL_addchar(&text, '\n');
+    if (named > 0) luaL_addchar(&text, '\n');
     push_line(L, task);
     luaL_addvalue(&text);
-    if (told++ >= KIO_REPORT_TRACEBACKS) continue;
+    if (named++ >= KIO_REPORT_TRACEBACKS) continue;
     luaL_addchar(&text, '\n');
     push_traceback(L, task, 0);
     luaL_addvalue(&text);

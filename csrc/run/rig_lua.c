@@ -140,7 +140,7 @@ static kio_fault read_fault(lua_State *L) {
   return fault;
 }
 
-/* rig_faults(list) -> faults, which befall the requests of this run from now on */
+/* rig_faults(list) -> faults, which are injected into the requests of this run from now on */
 static int l_rig_faults(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   kio_sched *sched = kio_op_task(L)->sched;
@@ -166,7 +166,7 @@ static kio_faults *check_faults(lua_State *L) {
   return luaL_checkudata(L, 1, FAULTS_TYPE);
 }
 
-/* faults:hits([i]) -> how many requests the i-th fault has befallen; all of them without i */
+/* faults:hits([i]) -> how often the i-th fault was injected; all of them without i */
 static int l_hits(lua_State *L) {
   const kio_faults *faults = check_faults(L);
   kio_takes(L, 2);
@@ -181,7 +181,7 @@ static int l_hits(lua_State *L) {
   return 1;
 }
 
-/* faults:clear(): they befall nobody any more */
+/* faults:clear(): they are injected no more */
 static int l_clear(lua_State *L) {
   kio_takes(L, 1);
   kio_faults_remove(check_faults(L));

@@ -245,11 +245,11 @@ static int l_run(lua_State *L) {
   lua_pushvalue(L, ON_WATCHDOG);
   int status = protected(L, l_start, sched, 2);
   if (status == LUA_OK) kio_sched_run(sched);
-  int told = status == LUA_OK && sched->trouble;
-  if (told) status = protected(L, l_trouble, sched, 0);
+  int troubled = status == LUA_OK && sched->trouble;
+  if (troubled) status = protected(L, l_trouble, sched, 0);
   kio_sched_fini(sched);
   int base = lua_gettop(L) - (status != LUA_OK);
-  if (status == LUA_OK) status = protected(L, l_results, sched, told);
+  if (status == LUA_OK) status = protected(L, l_results, sched, troubled);
   forget_all(sched);
   if (status == LUA_OK) return lua_gettop(L) - base;
   kio_traceback_tell(L);

@@ -30,7 +30,7 @@ const char *kio_address_parse(const char *text, size_t size, kio_sockaddr *out);
 extern const char kio_address_is_name[];
 /* Writes an address; how many bytes (an abstract name may contain zero bytes). */
 size_t kio_address_format(const kio_sockaddr *address, char text[KIO_ADDRESS_TEXT_MAX]);
-/* The same, ended by a zero byte; returns `text`. */
+/* kio_address_format, ended by a zero byte; returns `text`. */
 const char *kio_address_text(const kio_sockaddr *address, char text[KIO_ADDRESS_TEXT_MAX + 1]);
 /* Makes room for the kernel to fill in an address. */
 void kio_address_blank(kio_sockaddr *address);

@@ -12,7 +12,7 @@ typedef struct kio_child_plan {
   const char *file;   /* looked for along `path` unless it has a slash */
   const char *path;   /* of folders, with colons between them */
   char *const *argv;  /* NULL-ended */
-  char *const *envp;  /* likewise */
+  char *const *envp;  /* NULL-ended */
   const char *folder; /* to start in, its name; NULL: the same as ours */
   int cwd;            /* a descriptor of it, or -1 */
   int fds[3];         /* what becomes 0, 1 and 2: beyond 2, or the number itself; -1: nothing */
@@ -44,7 +44,7 @@ void kio_child_why(const kio_child_plan *plan, kio_child_step step, int err, cha
 /* Whether it has ended, and how: 1, and it is no zombie any more; 0: it runs; -errno (-ECHILD: it
    has, and the system, or somebody else, has taken the end away). */
 int kio_child_reap(int pidfd, kio_child_end *end);
-/* The same, waiting; after a KILL that takes no time worth mentioning. */
+/* kio_child_reap, waiting; after a KILL that takes no time worth mentioning. */
 int kio_child_reap_now(int pidfd, kio_child_end *end);
 /* Whether it is for this process to reap. */
 bool kio_child_is_ours(int pidfd);

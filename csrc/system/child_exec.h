@@ -10,7 +10,7 @@ typedef struct kio_child_launch {
   const kio_child_plan *plan;
   char *stack;         /* of the child, where it begins (that is its end) */
   pid_t pid;           /* a detached one's, set by the process in between */
-  int pidfd;           /* likewise */
+  int pidfd;           /* of the child; -1: none yet */
   int err;             /* 0, or the errno of what failed, at `step`; set by the child */
   kio_child_step step; /* where it is */
 } kio_child_launch;

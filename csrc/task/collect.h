@@ -15,8 +15,8 @@ enum { KIO_COLLECT_MAX = 16 }; /* the most that can be asked for at once */
    whose number another limit bounds: then it is not known whether there is room, and one more try
    always worth it. */
 bool kio_collect(lua_State *L, int err, int wanted);
-/* The same for a failure that has been pushed, its code on top; for rings and wake-ups of so many
-   threads. */
+/* kio_collect for a failure that has been pushed, its code on top; for rings and wake-ups of so
+   many threads. */
 bool kio_collect_threads(lua_State *L, unsigned threads);
 
 #endif

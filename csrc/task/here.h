@@ -24,10 +24,10 @@ typedef struct kio_sched_config {
   int64_t shutdown_ns;             /* how long unwinding may take */
   int64_t busy_poll_ns;            /* how long to look again and again before sleeping */
   kio_worker *worker;              /* of which runtime it is part; NULL: of none */
-  bool serves;                     /* runs until it is told to stop, not until its tasks end */
+  bool serves;                     /* runs until it is asked to stop, not until its tasks end */
   int64_t limit_ns;                /* how long the whole run may take; KIO_NEVER: no bound */
   uint64_t seed;                   /* ready tasks run in an order it decides; 0: first come */
-  kio_watchdog_config watchdog;    /* who is told of tasks that hold the loop */
+  kio_watchdog_config watchdog;    /* reports tasks that hold the loop */
   /* The loop found something wrong (`trouble`) and is about to unwind. Must not raise; or NULL. */
   void (*on_trouble)(kio_sched *sched);
 } kio_sched_config;
@@ -79,19 +79,19 @@ struct kio_sched {
   int64_t limit_ns;        /* when the run must be over; KIO_NEVER: no bound, or passed */
   int64_t collect_ns;      /* what collect.c may still spend in vain ... */
   int64_t collect_seen_ns; /* ... as of then */
-  bool collected;       /* garbage has just let go of descriptors: what wants one tries once more */
-  uint64_t random;      /* the state of the order that config.seed decides */
-  kio_inbox *inbox;     /* how other threads reach this one; NULL: nobody can yet */
-  bool slept;           /* the inbox was marked asleep for the wait that has just ended */
-  kio_request *wake;    /* the read that ends a wait when something is posted; with the inbox */
-  size_t expected;      /* posts that somebody here waits for: they will come by themselves ... */
-  size_t mutual;        /* ... but for these, which only a task of some worker can send */
-  kio_runtime *runtime; /* to be ended with the run; NULL: not by this one */
-  bool serving;         /* goes on without tasks: others bring them */
-  bool idle;            /* only they can wake it, as its runtime knows */
-  bool asked;           /* the run ends because somebody asked it to */
-  bool keep;            /* a worker that fails does not end the run */
-  bool over;            /* the loop has ended: not closed from within a task */
+  bool collected;    /* the collector has just freed descriptors: what wants one tries once more */
+  uint64_t random;   /* the state of the order that config.seed decides */
+  kio_inbox *inbox;  /* how other threads reach this one; NULL: nobody can yet */
+  bool slept;        /* the inbox was marked asleep for the wait that has just ended */
+  kio_request *wake; /* the read that ends a wait when something is posted; with the inbox */
+  size_t expected;   /* posts that somebody here waits for: they will come by themselves ... */
+  size_t mutual;     /* ... but for these, which only a task of some worker can send */
+  kio_runtime *runtime;           /* to be ended with the run; NULL: not by this one */
+  bool serving;                   /* goes on without tasks: others bring them */
+  bool idle;                      /* only they can wake it, as its runtime knows */
+  bool asked;                     /* the run ends because somebody asked it to */
+  bool keep;                      /* a worker that fails does not end the run */
+  bool over;                      /* the loop has ended: not closed from within a task */
   char late[2 * KIO_FAILURE_MAX]; /* of `trouble`: workers that failed, threads that were late */
   kio_watchdog watchdog;          /* how long the running task has held the loop */
   kio_interrupt interrupt;
@@ -113,8 +113,9 @@ extern _Thread_local kio_sched *kio_sched_of_thread
 static inline kio_sched *kio_sched_current(void) {
   return kio_sched_of_thread;
 }
-/* The same, but NULL in a forked child: there the loop is the parent's, and only memory may be
-   touched. For whoever starts something, closes something, or asks for a scheduler of its own. */
+/* kio_sched_current, but NULL in a forked child: there the loop is the parent's, and only memory
+   may be touched. For whoever starts something, closes something, or asks for a scheduler of its
+   own. */
 static inline kio_sched *kio_sched_here(void) {
   kio_sched *sched = kio_sched_of_thread;
   return sched && kio_ring_alive(&sched->ring) ? sched : NULL;

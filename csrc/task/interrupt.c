@@ -6,7 +6,7 @@
    - it wakes the scheduler through the inbox's eventfd: the loop does not fall asleep past it, even
      when the signal comes just before the kernel is entered;
    - lua_sethook on the coroutine that runs: Lua allows that in handlers, its own interpreter does
-     the same. `leaf` is written before a coroutine is resumed and after it has let go, and both
+     the same. `leaf` is written before a coroutine is resumed and after it has yielded, and both
      times `hooked` is looked at after that: whichever coroutine goes on has the hook;
    - signal(2), gettid(2), tgkill(2): system calls; errno is kept. None can fail here, but tgkill
      when the first thread has ended: then there is no run to interrupt.

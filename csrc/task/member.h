@@ -1,5 +1,5 @@
-/* What hangs on a scheduler and must be told of its turns and its end: a stream, a socket, a wait
-   for another thread. */
+/* What hangs on a scheduler and must be notified of its turns and its end: a stream, a socket, a
+   wait for another thread. */
 #ifndef KIO_TASK_MEMBER_H
 #define KIO_TASK_MEMBER_H
 
@@ -7,7 +7,7 @@
 
 typedef struct kio_sched kio_sched;
 
-/* Something that must be told when the loop turns or ends: a stream. */
+/* Something that is notified when the loop turns or ends: a stream. */
 typedef struct kio_member {
   kio_link link;       /* in the scheduler's `members` */
   kio_link dirty_link; /* in its `dirty`, when it wants to queue output */
@@ -23,7 +23,7 @@ typedef struct kio_member {
 #endif
 } kio_member;
 
-/* The member, its functions set, is told of the turns and the end of this scheduler. */
+/* The member, its functions set, is notified of the turns and the end of this scheduler. */
 void kio_sched_join(kio_sched *sched, kio_member *member);
 /* No longer: one that has joined, and has not been detached. */
 void kio_sched_leave(kio_member *member);

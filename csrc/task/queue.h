@@ -53,7 +53,7 @@ static inline bool kio_queue_empty(const kio_queue *queue) {
 
 /* Puts a task that is about to park at the end of a queue; it parks with kio_queue_abandon. */
 void kio_queue_push(kio_queue *queue, kio_task *task);
-/* The same for a choice: opened for its task, its waiters are put into their queues in turn. */
+/* kio_queue_push for a choice: opened for its task, its waiters go into their queues in turn. */
 void kio_choice_open(kio_choice *choice, kio_task *task, int count);
 void kio_choice_push(kio_choice *choice, int index, kio_queue *queue);
 /* Its memory goes: a task that still waits by it is woken. */

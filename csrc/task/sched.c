@@ -164,7 +164,7 @@ static const char *late(const kio_sched *sched) {
                                        : "tasks did not end within shutdown_timeout";
 }
 
-/* Nothing that waits in the kernel will ever be told of again: there is no unwinding. */
+/* Nothing that waits in the kernel will ever complete: there is no unwinding. */
 static void tell_refusal(kio_sched *sched) {
   int err = -sched->ring.refused;
   snprintf(sched->late, sizeof sched->late,

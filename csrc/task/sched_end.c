@@ -1,5 +1,5 @@
 /* The end of a scheduler: nobody receives anything any more, what is under way is waited for within
-   its time, what others may still hold is told that it is over. Called by the scheduler's thread
+   its time, the members are notified that it is over. Called by the scheduler's thread
    only, also while a task runs: lua_close within a task. */
 #include "task/sched_end.h"
 
@@ -49,7 +49,7 @@ static void drain(kio_sched *sched) {
 }
 
 /* The userdata of the scopes its body had opened may outlive the run: they are closed, and what
-   failed in them is told by the run. */
+   failed in them is reported by the run. */
 static void abandon_scopes(kio_sched *sched, kio_task *task) {
   kio_link *link;
   while (task->scope != &task->own) {
@@ -163,7 +163,7 @@ void kio_sched_fini(kio_sched *sched) {
   if (!kio_ring_alive(&sched->ring)) kio_ring_abandon(&sched->ring);
   drain(sched);
   kio_ring_close(&sched->ring);
-  kio_inbox_unref(sched->inbox); /* its descriptor is read until the ring has let go */
+  kio_inbox_unref(sched->inbox); /* the ring reads its descriptor until its end */
   sched->inbox = NULL;
   kio_timers_fini(&sched->timers);
   kio_descs_fini(&sched->descs);

@@ -17,11 +17,11 @@
 
 /* The inbox, made when first asked for; NULL with *err set. */
 kio_inbox *kio_sched_inbox(kio_sched *sched, int *err);
-/* The pool of its runtime, likewise. */
+/* The pool of its runtime, made when first asked for; NULL with *err set. */
 kio_pool *kio_sched_pool(kio_sched *sched, int *err);
 /* A task here begins to wait for a post; `mutual`: one that only a task of some worker can send. */
 void kio_sched_expect(kio_sched *sched, bool mutual);
-/* It waits no longer. */
+/* That task waits for its post no longer. */
 void kio_sched_expect_no_more(kio_sched *sched, bool mutual);
 /* With an inbox, once a turn: does what others have posted, and may take a job. */
 void kio_sched_take_posts(kio_sched *sched);

@@ -1,5 +1,5 @@
 /* What the end of a task, or of a scope, means for those around it: failures go up, cancellation
-   goes down, whoever waits is told. Called by the scheduler's thread only. */
+   goes down, whoever waits is woken. Called by the scheduler's thread only. */
 #include "task/sched_tree.h"
 
 #include "task/here.h"
@@ -33,21 +33,21 @@ void kio_sched_make_daemon(kio_task *task) {
   kio_assert(!task->daemon);
   task->daemon = true;
   scope->daemons++;
-  scope->dismissed = false;
+  scope->daemons_ended = false;
 }
 
 void kio_sched_end_daemons(kio_scope *scope) {
-  if (scope->dismissed || !kio_scope_idle(scope) || scope->daemons == 0) return;
-  scope->dismissed = true; /* or each that ends would look at all the others again */
+  if (scope->daemons_ended || !kio_scope_idle(scope) || scope->daemons == 0) return;
+  scope->daemons_ended = true; /* or each that ends would look at all the others again */
   KIO_LIST_EACH(&scope->inner, link) {
     kio_scope *inner = KIO_CONTAINER(link, kio_scope, link);
     if (!inner->of_task || !inner->task->daemon) continue;
-    if (inner->task->on_end) continue; /* whoever is told of its end says when */
+    if (inner->task->on_end) continue; /* its `on_end` says when */
     kio_scope_cancel(inner, KIO_SCOPE_CANCEL);
   }
 }
 
-/* One task less in `scope`: those who wait for that are told. */
+/* One task less in `scope`: those who wait for that are woken. */
 static void scope_lost(kio_sched *sched, kio_scope *scope, const kio_task *task) {
   kio_assert(scope->live > 0);
   scope->live--;
@@ -77,7 +77,7 @@ static void leave_scope(kio_task *task) {
   }
   owner->live += scope->live;
   owner->daemons += scope->daemons;
-  if (scope->daemons > 0) owner->dismissed = false;
+  if (scope->daemons > 0) owner->daemons_ended = false;
   scope->live = scope->daemons = 0;
   if (!kio_list_empty(&scope->failures)) fail_scope(task->sched, owner);
   while ((link = kio_list_pop(&scope->failures))) kio_list_push(&owner->failures, link);

@@ -19,7 +19,7 @@ void kio_sched_unanchor(kio_sched *sched, const void *userdata);
 /* A task that has just been made ends with the rest of its scope. */
 void kio_sched_make_daemon(kio_task *task);
 /* The body of a scope is over: daemons that are alone in it are cancelled, but for those with
-   `on_end`: whoever is told of their end cancels them. */
+   `on_end`: that cancels them. */
 void kio_sched_end_daemons(kio_scope *scope);
 
 #endif

@@ -22,22 +22,22 @@ typedef enum kio_scope_end {
 } kio_scope_end;
 
 struct kio_scope {
-  kio_link link;     /* in the parent's `inner` */
-  kio_list inner;    /* scopes directly inside: of tasks, and opened by bodies */
-  kio_list failures; /* tasks of it that failed unobserved, first one first, by task->link */
-  kio_scope *parent; /* NULL: the root of a run, or closed */
-  kio_task *task;    /* whose code runs in it; NULL: the root */
-  lua_State *co;     /* the coroutine that opened it, which must not yield out of it; or NULL */
-  kio_timer timer;   /* its deadline */
-  size_t live;       /* tasks spawned in it that have not ended */
-  size_t daemons;    /* those of them that end with the rest */
-  uint8_t end;       /* kio_scope_end: what ended it first */
-  bool active;       /* cancelled, by itself or from outside */
-  bool shield;       /* what is outside does not cancel it */
-  bool of_task;      /* a task's own: owns no tasks, those belong to the next one outside */
-  bool waiting;      /* its body is over and its task parked until `live` is 0 */
-  bool dismissed;    /* its daemons were cancelled, and none was spawned since */
-  bool cut;          /* a task of it ended by a cancellation of more than that task */
+  kio_link link;      /* in the parent's `inner` */
+  kio_list inner;     /* scopes directly inside: of tasks, and opened by bodies */
+  kio_list failures;  /* tasks of it that failed unobserved, first one first, by task->link */
+  kio_scope *parent;  /* NULL: the root of a run, or closed */
+  kio_task *task;     /* whose code runs in it; NULL: the root */
+  lua_State *co;      /* the coroutine that opened it, which must not yield out of it; or NULL */
+  kio_timer timer;    /* its deadline */
+  size_t live;        /* tasks spawned in it that have not ended */
+  size_t daemons;     /* those of them that end with the rest */
+  uint8_t end;        /* kio_scope_end: what ended it first */
+  bool active;        /* cancelled, by itself or from outside */
+  bool shield;        /* what is outside does not cancel it */
+  bool of_task;       /* a task's own: owns no tasks, those belong to the next one outside */
+  bool waiting;       /* its body is over and its task parked until `live` is 0 */
+  bool daemons_ended; /* its daemons were cancelled, and none was spawned since */
+  bool cut;           /* a task of it ended by a cancellation of more than that task */
 };
 
 /* Opens `scope` inside `parent` (NULL: a root) for the code of `task`; shielded, it ignores a

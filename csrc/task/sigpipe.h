@@ -14,7 +14,7 @@ typedef enum kio_sigpipe {
 
 /* A run begins on this thread. What was done: for kio_sigpipe_restore, on the same thread. */
 kio_sigpipe kio_sigpipe_hold(void);
-/* It ends: what was there before is back, but for what somebody else has set since. */
+/* The run ends: what was there before is back, but for what somebody else has set since. */
 void kio_sigpipe_restore(kio_sigpipe how);
 
 #endif

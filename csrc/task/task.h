@@ -63,7 +63,7 @@ struct kio_task {
   kio_abandon_fn abandon;  /* while WAITING */
   lua_KFunction k;         /* what goes on when the wait has ended */
   lua_KContext ctx;        /* and what it is given */
-  kio_on_end *on_end;      /* told when it ends; NULL: nobody */
+  kio_on_end *on_end;      /* called when it ends, or NULL */
   void *subject;           /* what `abandon` needs to find: a stream; or the task it awaits */
   kio_request *request;    /* the request it waits for, or whose result it has not yet taken */
   uint8_t status;          /* kio_task_status */
@@ -77,7 +77,7 @@ struct kio_task {
   bool daemon;             /* ends with the rest of its scope */
   bool reraised;           /* the error on its way keeps the traceback it has */
   bool started;            /* its coroutine has been resumed at least once */
-  bool handled;            /* its failure was told to an on_error function, or to `on_end` */
+  bool handled;            /* its failure went to an on_error function, or to `on_end` */
 };
 
 /* User values of the userdata. */

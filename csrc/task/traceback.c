@@ -8,7 +8,7 @@
 #include "task/task.h"
 
 enum { ERR = 1, TASK, TRACEBACK, CAUSE }; /* the handler's stack */
-enum { TOLD_MAX = 8 };     /* errors that gave way: so many are told with tracebacks, */
+enum { ATTACHED_MAX = 8 }; /* errors that gave way: so many are told with tracebacks, */
 enum { LISTED_MAX = 100 }; /* and so many are listed in the one that did not */
 enum { FIELDS_MAX = 8 };   /* of a table without a message so many are shown */
 
@@ -273,11 +273,11 @@ void kio_traceback_attach_all(lua_State *L, kio_sched *sched, int task, kio_list
     push_error(L, top + 1);
     list_suppressed(L, top, top + 2);
     lua_getiuservalue(L, top + 1, KIO_TASK_UV_TRACE);
-    if (++count <= TOLD_MAX) add_text(L, task, "another task of its scope", top + 2, top + 3);
+    if (++count <= ATTACHED_MAX) add_text(L, task, "another task of its scope", top + 2, top + 3);
   }
-  if (count > TOLD_MAX) {
+  if (count > ATTACHED_MAX) {
     lua_getiuservalue(L, task, KIO_TASK_UV_TRACE);
-    lua_pushfstring(L, "%s\nand %d more", traceback_text(L, -1), count - TOLD_MAX);
+    lua_pushfstring(L, "%s\nand %d more", traceback_text(L, -1), count - ATTACHED_MAX);
     lua_setiuservalue(L, task, KIO_TASK_UV_TRACE);
     lua_pop(L, 1);
   }

@@ -36,11 +36,11 @@ void kio_traceback_push_running(lua_State *L, int err);
 /* Pushes the userdata of the first task in a list of failed ones, taken out of it. */
 void kio_traceback_take(lua_State *L, kio_sched *sched, kio_list *failures);
 /* The error at `err`, with its traceback (or nil) at `traceback`, gave way to that of the task at
-   `task`, which has failed, or runs: it is told below that one's traceback as the failure of `who`,
-   and listed in the field `suppressed` of an error that is a table. Calls __tostring, protected. */
+   `task`, which has failed, or runs: it stands below that one's traceback as the failure of `who`,
+   and in the field `suppressed` of an error that is a table. Calls __tostring, protected. */
 void kio_traceback_attach(lua_State *L, int task, const char *who, int err, int traceback);
-/* The same for all of a list of failed tasks, which is empty then; the text names only the first
-   few of many. */
+/* kio_traceback_attach for all of a list of failed tasks, which is empty then; the text names only
+   the first few of many. */
 void kio_traceback_attach_all(lua_State *L, kio_sched *sched, int task, kio_list *failures);
 
 #endif

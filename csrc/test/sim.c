@@ -24,7 +24,7 @@ enum {
 
 /* What the ring knows about the request in one slot. */
 typedef struct note {
-  kio_sim_rule rule; /* what befalls it */
+  kio_sim_rule rule; /* what happens to it */
   size_t moved;      /* bytes so far, for kio_sim_call */
   int64_t due_ns;    /* of a held one: when it is told */
   int result;        /* of a held one */

@@ -7,7 +7,7 @@
 
 enum { KIO_SIM_RULES = 16, KIO_SIM_ANY_OP = -1 };
 
-/* Befalls the requests it matches, when the ring first sees them. */
+/* Happens to the requests it matches, when the ring first sees them. */
 typedef struct kio_sim_rule {
   int op;           /* kio_op, or KIO_SIM_ANY_OP */
   uint64_t nth;     /* the nth request of that kind only, from 1; 0: every one */
@@ -37,7 +37,7 @@ bool kio_sim_script_waits(void);
 /* Keeps what a closing ring did, and tells how often a rule of the last one matched. */
 void kio_sim_script_done(const kio_sim_script *script);
 uint64_t kio_sim_script_fired(void);
-/* The rule that befalls this request, or NULL. The first that matches wins; all count it. */
+/* The rule for this request, or NULL. The first that matches wins; all count it. */
 const kio_sim_rule *kio_sim_script_match(kio_sim_script *script, const kio_request *request);
 
 #endif

@@ -16,17 +16,17 @@ kio_awaiter *kio_awaiter_pop(kio_list *list) {
 bool kio_awaiter_answer(kio_awaiter *awaiter, kio_answer answer, kio_inbox **sleeper) {
   bool asleep;
   kio_assert(!kio_link_linked(&awaiter->link) && awaiter->answer == KIO_ANSWER_NONE);
-  kio_inbox *inbox = kio_inbox_ref(awaiter->inbox); /* the awaiter may be gone once it is told */
+  kio_inbox *inbox = kio_inbox_ref(awaiter->inbox); /* the awaiter may be gone once it is posted */
   awaiter->answer = (uint8_t)answer;
-  bool told = kio_inbox_put(inbox, &awaiter->post, &asleep);
-  if (!told) awaiter->answer = KIO_ANSWER_NONE;
-  if (told && asleep && !*sleeper) {
+  bool posted = kio_inbox_put(inbox, &awaiter->post, &asleep);
+  if (!posted) awaiter->answer = KIO_ANSWER_NONE;
+  if (posted && asleep && !*sleeper) {
     *sleeper = inbox;
     return true;
   }
-  if (told && asleep) kio_inbox_wake(inbox);
+  if (posted && asleep) kio_inbox_wake(inbox);
   kio_inbox_unref(inbox);
-  return told;
+  return posted;
 }
 
 void kio_awaiter_answer_all(kio_list *list, kio_answer answer, kio_inbox **sleeper) {

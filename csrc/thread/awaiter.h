@@ -34,7 +34,7 @@ kio_awaiter *kio_awaiter_pop(kio_list *list);
    and nothing is changed. Who must be woken comes as *sleeper, with a reference, to be given to
    kio_awaiter_wake after the lock; there may be one already, then this one is woken at once. */
 bool kio_awaiter_answer(kio_awaiter *awaiter, kio_answer answer, kio_inbox **sleeper);
-/* Takes them all out of a list and answers them, likewise. */
+/* Takes them all out of a list and answers them, under its lock. */
 void kio_awaiter_answer_all(kio_list *list, kio_answer answer, kio_inbox **sleeper);
 /* Wakes it and gives the reference back; NULL is allowed. */
 void kio_awaiter_wake(kio_inbox *sleeper);

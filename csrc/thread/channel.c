@@ -26,8 +26,8 @@ struct kio_channel {
   size_t first;         /* the oldest one's place */
   size_t count;         /* parcels in it */
   kio_list senders;     /* kio_awaiter by link, first come first */
-  kio_list receivers;   /* likewise */
-  kio_list watchers[2]; /* likewise: for receiving, for sending */
+  kio_list receivers;   /* kio_awaiter by link, first come first */
+  kio_list watchers[2]; /* kio_awaiter by link: for receiving, for sending */
   kio_channel *dead;    /* the next one in a list of those nobody can reach */
   bool closed;
 };

@@ -1,7 +1,7 @@
 /* A channel between threads: parcels from many senders to many receivers, in order, at most
-   `capacity` of them at rest. Nothing in it knows Lua. It is counted: every Lua state that can
-   reach it holds a reference, and so does every parcel it travels in. Every function may be called
-   from any thread, and none of them waits for more than the lock.
+   `capacity` of them at rest. Nothing in it knows Lua. It has a reference count: every Lua state
+   that can reach it holds a reference, and so does every parcel it travels in. Every function may
+   be called from any thread, and none of them waits for more than the lock.
    Who cannot go on leaves an awaiter, first come, first served. A parcel goes straight to the
    receiver that has waited longest; a receiver that takes one lets in that of the sender that has
    waited longest. An awaiter that was answered has its parcel, whatever else has happened to it
@@ -26,7 +26,7 @@ typedef struct kio_channel_state {
   size_t capacity;  /* of the channel */
   size_t count;     /* parcels at rest */
   size_t sending;   /* awaiters and watchers */
-  size_t receiving; /* likewise */
+  size_t receiving; /* awaiters and watchers */
   bool closed;      /* by kio_channel_close */
 } kio_channel_state;
 

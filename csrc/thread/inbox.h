@@ -16,7 +16,7 @@
      then turns ASLEEP into NULL: who does that wakes. The owner looks at that queue after its own
      step to ASLEEP, so one of the two sees the other. spec/c/inbox_model.c visits every
      interleaving of these steps and finds each breakage of them; spec/c/inbox.c posts ten million
-     times. The inbox is counted: the owner and everybody who may post hold a reference, so the
+     times. It has a reference count: the owner and everybody who may post hold one, so the
      eventfd outlives every poster. */
 #ifndef KIO_THREAD_INBOX_H
 #define KIO_THREAD_INBOX_H
@@ -28,7 +28,7 @@ typedef struct kio_post kio_post;
 
 /* Something on its way to another thread; it lies in what it tells about. */
 struct kio_post {
-  kio_post *next; /* in the inbox: the one posted before; taken: the one to be told after */
+  kio_post *next; /* in the inbox: the one posted before; taken: the one to arrive after */
   /* Called by the owner's loop, outside of any task, with the scheduler. Must not raise. */
   void (*arrive)(kio_post *post, void *sched);
   /* Called instead, in the owner's thread, when the inbox is closed with the post in it. */
@@ -45,8 +45,8 @@ void kio_inbox_unref(kio_inbox *inbox);
 /* Posts, from any thread that holds a reference; wakes a sleeping owner. False: the inbox is closed
    and the post stays the caller's. Never blocks. */
 bool kio_inbox_post(kio_inbox *inbox, kio_post *post);
-/* The same for those who post under a lock: does not wake, but tells in *asleep that kio_inbox_wake
-   must follow. */
+/* kio_inbox_post for those who post under a lock: does not wake, but tells in *asleep that
+   kio_inbox_wake must follow. */
 bool kio_inbox_put(kio_inbox *inbox, kio_post *post, bool *asleep);
 /* Ends the owner's present or next wait without a post. May be called by a signal handler. */
 void kio_inbox_wake(kio_inbox *inbox);

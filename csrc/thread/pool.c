@@ -1,7 +1,7 @@
 /* Owns the threads, the two queues and the lock around them. Invariants, under the lock: a job is
    in the queue of its lane exactly while it is `queued`; no more jobs of a lane run than it has
    threads for. Those who may submit and each thread count in `refs`, and the last one frees the
-   pool. Nobody holds the lock while a job runs or its end is told. */
+   pool. Nobody holds the lock while a job runs or its end is posted. */
 #include "thread/pool.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 typedef struct lane {
   kio_list queue;   /* jobs that wait, by link */
-  kio_list rooms;   /* jobs of kio_pool_reserve_later, likewise */
+  kio_list rooms;   /* jobs of kio_pool_reserve_later, by link */
   kio_list running; /* jobs under way, by link */
   unsigned queued;  /* how many wait in `queue` */
   unsigned kept;    /* places reserved there */

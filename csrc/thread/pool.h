@@ -1,9 +1,9 @@
 /* The pool: a bounded number of threads that run what blocks. Jobs come in two lanes with a share
    of threads each, so that a user's jobs never keep names and files waiting, nor the other way
    round; idle threads serve both. Threads are made when they are needed and stay until the pool
-   ends. A job is counted: its submitter and, from submit until its end is told, the pool hold a
-   reference. Its end is told exactly once, by a post to its inbox, unless that is closed or the job
-   has been withdrawn. */
+   ends. A job has a reference count: its submitter and, from submit until its end is posted, the
+   pool hold a reference. Its end is posted exactly once, to its inbox, unless that is closed or the
+   job has been withdrawn. */
 #ifndef KIO_THREAD_POOL_H
 #define KIO_THREAD_POOL_H
 
@@ -31,18 +31,18 @@ typedef struct kio_local {
 } kio_local;
 
 struct kio_job {
-  kio_post post; /* how its end is told: `arrive` and `drop` give the pool's reference back */
+  kio_post post; /* tells of its end: `arrive` and `drop` give the pool's reference back */
   kio_link link; /* in its lane's queue, or among the running ones */
   /* Does the work, on a thread of the pool. May use nothing of the submitter but the job. */
   void (*work)(kio_job *job, kio_local *local);
   /* The last reference is gone; called on whichever thread held it. */
   void (*free)(kio_job *job);
-  kio_inbox *inbox; /* where its end is told; the job holds a reference to it */
+  kio_inbox *inbox; /* where its end is posted; the job holds a reference to it */
   const char *name; /* for reports; lives as long as the job */
   uint8_t lane;     /* kio_lane */
   bool queued;      /* has not begun */
   bool reserved;    /* a place in the queue is kept for it */
-  bool asking;      /* it is to be told when one is, not to be run */
+  bool asking;      /* it is to be posted when one is, not to be run */
   kio_pool *pool;   /* the one it has been given to; a reference */
   atomic_uint refs; /* its submitter, and the pool as long as it has work with it */
   bool patient;     /* the end of the pool waits for it within its time, and names it when late */
@@ -73,25 +73,25 @@ kio_pool *kio_pool_ref(kio_pool *pool);
 void kio_pool_unref(kio_pool *pool);
 /* Hands a job over, with a reference of the pool's own. 0; -EAGAIN: the lane's queue is full;
    -ECANCELED: the pool has ended; or why no thread could be made (only when none is there to run it
-   at all). Nothing will be told then. */
+   at all). Its end will not be posted then. */
 int kio_pool_submit(kio_pool *pool, kio_job *job);
 /* Keeps a place for a job that will be submitted, or given up by its last reference. 0, -EAGAIN or
    -ECANCELED as submit. */
 int kio_pool_reserve(kio_pool *pool, kio_job *job);
-/* The same for those who can wait: the job is told when a place is kept for it, or, `queued` set,
-   when the pool ends. 0 or -ECANCELED. */
+/* kio_pool_reserve for those who can wait: the job is posted when a place is kept for it, or,
+   `queued` set, when the pool ends. 0 or -ECANCELED. */
 int kio_pool_reserve_later(kio_pool *pool, kio_job *job);
-/* Takes back a job that has not begun: it will never run and nothing is told. False: it runs, or
-   has run, and its end is told; or it was never handed over; or this is a forked child, where some
-   thread of the parent's may hold the pool's lock for ever. */
+/* Takes back a job that has not begun: it will never run and nothing is posted. False: it runs, or
+   has run, and its end is posted; or it was never handed over; or this is a forked child, where
+   some thread of the parent's may hold the pool's lock for ever. */
 bool kio_job_withdraw(kio_job *job);
 /* What it has to do at this moment. */
 void kio_pool_stats_read(kio_pool *pool, kio_pool_stats *stats);
-/* The end: nothing new is taken, what is queued is told as done without having run (`queued` stays
-   set), threads that are idle end. Patient jobs get until `until_ns` (CLOCK_MONOTONIC). Writes the
-   names of those that are late into `late`, and says how many there are. What runs on is left alone
-   with a reference to the pool; the library stays loaded for it. To be called before the last
-   reference is given back, and once. */
+/* The end: nothing new is taken, what is queued is posted as done without having run (`queued`
+   stays set), threads that are idle end. Patient jobs get until `until_ns` (CLOCK_MONOTONIC).
+   Writes the names of those that are late into `late`, and says how many there are. What runs on is
+   left alone with a reference to the pool; the library stays loaded for it. To be called before the
+   last reference is given back, and once. */
 size_t kio_pool_end(kio_pool *pool, int64_t until_ns, char *late, size_t late_size);
 
 #endif

@@ -20,8 +20,8 @@ typedef struct kio_runtime_config {
                            only */
   size_t cpu_count;
   kio_pool_config pool;
-  /* Worker 1 is told by it, as posts, that a worker has failed, that somebody asks the run to stop,
-     that all workers wait for each other; each NULL: it is not told. */
+  /* Worker 1 learns by it, in posts, that a worker has failed, that somebody asks the run to stop,
+     that all workers wait for each other; each NULL: it does not. */
   void (*on_failure)(kio_post *post, void *sched);
   void (*on_stop)(kio_post *post, void *sched);
   void (*on_deadlock)(kio_post *post, void *sched);
@@ -90,9 +90,9 @@ void kio_worker_failed(kio_worker *worker, const char *why, int err);
 
 /* The calling worker, whose inbox is asleep, has nothing left that could wake it but what others
    post. When all have come to that, and nothing is offered or blocking, that is a deadlock, which
-   is told once. */
+   is reported once. */
 void kio_worker_idle(kio_worker *worker);
-/* It has woken. To be called before it looks into its inbox. */
+/* An idle worker has woken. To be called before it looks into its inbox. */
 void kio_worker_busy(kio_worker *worker);
 
 /* Asks the whole run to stop; more than once is allowed. False: there is nobody to ask. */

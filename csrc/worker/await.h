@@ -29,16 +29,16 @@ typedef struct kio_await {
    message instead: then nothing has begun. */
 kio_await *kio_await_new(lua_State *L, kio_task *task, const kio_shared *shared,
                          int64_t timeout_ns);
-/* It is listed: parks the task, which goes on in `k` with the await as its context; `what` is a
+/* A listed await: parks the task, which goes on in `k` with the await as its context; `what` is a
    constant that tells people what it waits for. */
 int kio_await_park(lua_State *L, kio_await *await, kio_task *task, const char *what,
                    lua_KFunction k);
 /* An await that is a watch, anchored by the value it pushes; raises when memory is out. */
 kio_await *kio_watch_new(lua_State *L, kio_task *task, const kio_shared *shared);
-/* It is listed, and the task will wait in its queue: returns 1. Not listed, being `ready`: ends it
-   and returns 0. */
+/* A listed watch, and the task will wait in its queue: returns 1. Not listed, being `ready`: ends
+   it and returns 0. */
 int kio_watch_begin(kio_await *watch, kio_task *task, bool ready);
-/* It is over; what is left in awaiter.parcel is given back or freed. */
+/* The wait is over; what is left in awaiter.parcel is given back or freed. */
 void kio_await_end(kio_await *await);
 /* There is no need to wait: it was not listed. */
 void kio_await_spare(kio_await *await, kio_task *task);

@@ -239,7 +239,7 @@ static int l_watch(lua_State *L) {
 
 /* ---- the rest ---- */
 
-/* channel:close(); in a forked child nobody is there who could be told */
+/* channel:close(); in a forked child nobody is there who could be woken */
 static int l_close(lua_State *L) {
   kio_shared *shared = kio_shared_check_any(L, &kind);
   kio_takes(L, 1);

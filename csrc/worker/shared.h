@@ -45,7 +45,7 @@ int kio_shared_put(lua_State *L, kio_shared *shared, void *object);
 bool kio_shared_is_parents(const kio_shared *shared);
 /* The userdata at index 1; an argument error when it is another value, or was finalized. */
 kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind);
-/* The same, and an argument error when it is a parent process'. */
+/* kio_shared_check_any, and an argument error when it is a parent process'. */
 kio_shared *kio_shared_check(lua_State *L, const kio_shared_kind *kind);
 /* Pushes the metatable, made of these methods: a kind may add to it. */
 void kio_shared_open(lua_State *L, const kio_shared_kind *kind, const luaL_Reg *methods);

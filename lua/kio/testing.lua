@@ -22,7 +22,7 @@ local WATCHDOG, SHUTDOWN = 10, 5
 ---@field leaks? boolean whether what is left behind is a failure (true)
 ---@field backend? string and all other options of kio.run
 
----What befalls one request, or all of a kind. Needs one of `error` and `short`.
+---A fault that one request meets, or all of a kind. Needs one of `error` and `short`.
 ---@class kio.testing.Fault
 ---@field op? string the kind, as kio.stats().ops names it; none: any
 ---@field nth? integer the n-th of that kind, counted from now; none: every one
@@ -30,8 +30,8 @@ local WATCHDOG, SHUTDOWN = 10, 5
 ---@field short? integer how many bytes it moves at most; datagrams are never cut
 
 ---@class kio.testing.Faults: userdata
----@field hits fun(self, i?: integer): integer how many requests the i-th, or any, has befallen
----@field clear fun(self) they befall nobody any more
+---@field hits fun(self, i?: integer): integer how many requests have met the i-th, or any
+---@field clear fun(self) no request meets them any more
 
 ---The run that is under way in this Lua state.
 local current
@@ -237,7 +237,7 @@ function testing.run(f, options, ...)
   return finish(run, before, table.unpack(results, 1, results.n))
 end
 
----Has faults befall the requests of this run, counted from now; of several that match one request
+---Injects faults into the requests of this run, counted from now; of several that match one request
 ---the first takes it. To be called in the function given to kio.testing.run.
 ---@param list kio.testing.Fault[]
 ---@return kio.testing.Faults

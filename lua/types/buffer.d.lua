@@ -71,7 +71,7 @@ function Buffer:slice(i, j) end
 ---@return boolean
 function Buffer:aligned(n) end
 
----Lets go of the memory, which is freed with the last slice.
+---Releases the memory, which is freed with the last slice.
 ---@return boolean|nil done
 ---@return string? message
 ---@return string? code "EBUSY" while an operation uses it

@@ -149,7 +149,7 @@ function kio.tasks() end
 ---@field name string
 ---@field seconds number how long by now
 ---@field traceback string where it is
----@field running boolean false: told only after it had let go
+---@field running boolean false: reported only after it had yielded
 
 -- ---- tasks ----
 
@@ -256,7 +256,7 @@ function kio.sleep(seconds) end
 ---@async
 function kio.yield() end
 
----The clock deadlines are told by (CLOCK_MONOTONIC); only differences mean something.
+---The clock of deadlines (CLOCK_MONOTONIC); only differences mean something.
 ---@return number seconds
 function kio.now() end
 
@@ -689,19 +689,19 @@ local kio = {}
 ---@field timeout? number seconds on the run's clock after which it is ended
 ---@field seed? integer decides the order of ready tasks; 0: first come
 
----Faults that befall requests, for kio.testing.faults.
+---Faults that requests meet, for kio.testing.faults.
 ---@class kio.Faults: kio.testing.Faults
 local Faults = {}
 
----How many requests the i-th fault has befallen; all of them without i.
+---How many requests have met the i-th fault; all faults without i.
 ---@param i? integer
 ---@return integer
 function Faults:hits(i) end
 
----They befall nobody any more.
+---No request meets them any more.
 function Faults:clear() end
 
----They befall the requests of this run from now on. Raises in a run that kio.testing has not begun.
+---The requests of this run meet them from now on. Raises in a run that kio.testing has not begun.
 ---@param list kio.testing.Fault[]
 ---@return kio.Faults
 function kio.rig_faults(list) end

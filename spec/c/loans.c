@@ -1,5 +1,6 @@
 /* Lent buffers: a buffer is in one place or with one receiver, what lies ready is not counted as
-   taken, and who starves is tried again in order, before all others, as far as buffers are ready. */
+   taken, and who starves is tried again in order, before all others, as far as buffers are ready.
+   */
 #include "check.h"
 #include "base/config.h"
 #include "ring/loans.h"

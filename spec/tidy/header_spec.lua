@@ -22,6 +22,15 @@ local function has_contract(lines, n)
     or above:find("; +/%*")
 end
 
+-- A contract is read alone: found by grep, shown by an editor. It names what it refers to.
+local BACK = { "The same", "Likewise", "Those ", "These ", "It ", "That one" }
+
+local function refers_back(line)
+  for _, words in ipairs(BACK) do
+    if line:sub(1, #words + 3) == "/* " .. words then return true end
+  end
+end
+
 -- Every word of the C files, and how often it is in which of them.
 local function words()
   local where = {}
@@ -56,6 +65,16 @@ describe("a header", function()
     end
     assert.is_true(count > 300, count .. " functions")
     assert.same({}, bare)
+  end)
+
+  it("has contracts that say what they are about", function()
+    local found = {}
+    for _, path in ipairs(source.files(HEADERS)) do
+      for n, line in ipairs(source.lines(source.read(path))) do
+        if refers_back(line) then found[#found + 1] = ("%s:%d: %s"):format(path, n, line) end
+      end
+    end
+    assert.same({}, found)
   end)
 
   it("declares what other files call", function()

@@ -16,7 +16,7 @@ local FLAGS = const.O_PATH | const.O_DIRECTORY
 ---Holds nothing: names are looked up in the working directory.
 function Held.new() return setmetatable({ fd = nil }, Held) end
 
----Lets go of it, and holds the one of that name in it instead.
+---Releases it, and holds the one of that name in it instead.
 function Held:move(name, flags)
   local fd, message, code = own.name_fd(core.openat(self.fd, name, flags or FLAGS))
   if not fd then return nil, message, code end

@@ -181,7 +181,7 @@ function Window.take(self, stop, upto)
   local taken = more[1]
   if last > 1 or at <= #buf then taken = sub(buf, at) .. concat(more) end
   self.more = {}
-  if stop == #newest then self.buf, self.at = "", 1 -- lets go of a large piece
+  if stop == #newest then self.buf, self.at = "", 1 -- frees a large piece
   else self.buf, self.at = newest, stop + 1 end
   return taken
 end

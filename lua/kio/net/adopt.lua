@@ -19,7 +19,7 @@ function adopt.listener(fd, ...)
   return own.net_adopt(fd, "listener")
 end
 
----Makes a stream of a connected stream socket; likewise.
+---Makes a stream of a connected stream socket, whose descriptor it owns from then on.
 ---@param fd kio.Fd
 ---@return kio.Stream|nil stream
 ---@return string? message
@@ -30,7 +30,8 @@ function adopt.stream(fd, ...)
   return own.net_adopt(fd, "stream")
 end
 
----Makes a datagram socket, or a connected socket of packets, of a descriptor; likewise.
+---Makes a datagram socket, or a connected socket of packets, of a descriptor, which it owns from
+---then on.
 ---@param fd kio.Fd
 ---@return kio.Udp|nil udp
 ---@return string? message

@@ -9,9 +9,9 @@ local Listener = {}
 
 local listener = { methods = Listener }
 
-local FIRST_PAUSE, LONGEST_PAUSE = 0.005, 1
+local FIRST_BACKOFF, LONGEST_BACKOFF = 0.005, 1
 
----Errors that pass when somebody lets go of something.
+---Errors that pass when somebody frees something: then accepting goes on after a backoff.
 local exhausted = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true }
 ---Errors of one connection that died before it was accepted (accept(2), "Error handling").
 listener.of_connection = {
@@ -20,22 +20,22 @@ listener.of_connection = {
   EINTR = true, EAGAIN = true,
 }
 
----What loops over one listener share, and keep from call to call: the next pause, whether one of
+---What loops over one listener share, and keep from call to call: the next backoff, whether one of
 ---them tries whether there are descriptors again, and the others, who wait for that.
 function listener.state()
-  return { pause = FIRST_PAUSE, trying = false, waiting = own.queue "event" }
+  return { backoff = FIRST_BACKOFF, trying = false, waiting = own.queue "event" }
 end
 
 local Trying = { __close = function(trying) trying.state.trying = false end }
 
--- As soon as a descriptor of this thread is free; else after pauses that get longer, for those of
+-- As soon as a descriptor of this thread is free; else after backoffs that get longer, for those of
 -- others tell nobody.
 local function wait_out(state)
   if state.trying then return state.waiting:wait() end
   local trying <close> = setmetatable({ state = state }, Trying)
   state.trying = true
-  if not own.descriptor_wait(state.pause) then
-    state.pause = math.min(state.pause * 2, LONGEST_PAUSE)
+  if not own.descriptor_wait(state.backoff) then
+    state.backoff = math.min(state.backoff * 2, LONGEST_BACKOFF)
   end
   return trying
 end
@@ -50,7 +50,7 @@ function listener.next(self, state)
     if exhausted[code] then
       wait_out(state)
     elseif not listener.of_connection[code] then
-      if stream then state.pause = FIRST_PAUSE end
+      if stream then state.backoff = FIRST_BACKOFF end
       state.waiting:wake() -- one more can try; it wakes the next
       if code == "EBADF" and own.listener_closed(self) then return nil end
       return stream, peer, code

@@ -7,7 +7,7 @@ local own = require "kio.core".own
 ---@field pid integer
 ---@field command string
 ---@field stdin kio.Stream? its input, when it was asked to be a pipe
----@field stdout kio.Stream? likewise
+---@field stdout kio.Stream? its output, when it was asked to be a pipe
 ---@field stderr kio.Stream?
 ---@field package child kio.Child
 ---@field package runs_on string? why closing did not end it

@@ -14,8 +14,8 @@ local process = {}
 ---@field clear_env? boolean starts from no variables at all
 ---@field cwd? string the folder it starts in
 ---@field stdin? kio.Stdio what becomes its input; default "inherit"
----@field stdout? kio.Stdio likewise
----@field stderr? kio.Stdio|"stdout" likewise
+---@field stdout? kio.Stdio what becomes its output; default "inherit"
+---@field stderr? kio.Stdio|"stdout" what becomes its errors; default "inherit"
 ---@field detached? boolean a session of its own, in which it outlives the handle and this program
 
 ---A pipe whose other end is a stream of the process, this program's own, /dev/null; or a

@@ -1,6 +1,17 @@
 /* The descriptor table: which requests work on which descriptor number. It is what lets a close end
-   them first, so that a number is never reused under a request (close(2) alone ends nothing: the
-   kernel keeps the file, and the peer sees no FIN). */
+   them first, so that a number is never reused under a request.
+
+   Closing a descriptor. close(2) alone ends nothing: the kernel keeps the file as long as a request
+   works on it, the peer sees no FIN, and the number goes to whoever opens next, at whose file a
+   request still queued would work. So who may wait closes in this order: kio_desc_close, after
+   which nothing new is entered and a second close is refused (EBADF); kio_desc_cancel, which only
+   asks, so kio_desc_await, and the last completion wakes the task (task/io.c, by kio_desc_closer);
+   kio_desc_reopen, which tells whether the number is still the same tenant's, for who does not wait
+   may have been faster; then close(2). Three do this: `close` of a number (op/wait.c), which lets
+   the ring close and says so by kio_desc_closed_by; handles without output (op/close.c); streams,
+   once their output has left (net/stream_lua.c). Who cannot wait, such as a finalizer, calls
+   kio_sched_close_fd: cancelled and closed at once, for what the kernel works on holds the file,
+   and what is still queued never reaches it. */
 #ifndef KIO_RING_DESC_H
 #define KIO_RING_DESC_H
 

@@ -3,8 +3,6 @@
 #include "core.h"
 
 #include "base/number.h"
-#include "net/types.h"
-#include "op/buffer.h"
 #include "op/registry.h"
 #include "run/state.h"
 #include "task/result.h"
@@ -69,36 +67,26 @@ static void keep(lua_State *L, const char *field, const char *module) {
   lua_setfield(L, -2, field);
 }
 
-/* Makes the metatables whose methods Lua adds nothing to. */
-static void open_types(lua_State *L) {
-  kio_task_open_methods(L);
-  kio_queue_open(L);
-  kio_scope_open_type(L);
-  kio_sched_open(L);
-  kio_signal_open(L);
-  kio_process_open(L);
-  kio_rig_open(L);
-  kio_call_open(L);
-  kio_fds_open(L);
-  kio_filter_open(L);
-  kio_errand_open(L);
-  kio_runtime_open(L);
-  kio_await_open(L);
-  kio_channel_open(L);
-  kio_event_open(L);
-}
+static const kio_type *const types[] = {
+    &kio_task_type,    &kio_cancelled_type, &kio_queue_type,      &kio_choice_type,
+    &kio_scope_type,   &kio_sched_type,     &kio_faults_type,     &kio_signal_type,
+    &kio_process_type, &kio_call_type,      &kio_plain_call_type, &kio_buffer_type,
+    &kio_found_type,   &kio_passed_type,    &kio_filter_type,     &kio_stream_type,
+    &kio_udp_type,     &kio_listener_type,  &kio_errand_type,     &kio_runtime_type,
+    &kio_await_type,   &kio_watch_type,     &kio_channel_type,    &kio_event_type,
+};
 
 /* Pushes the table for kio's own Lua half. */
 static void push_own(lua_State *L) {
   lua_createtable(L, 0, 80);
   register_all(L, own_rooms);
-  kio_buffer_open(L);
+  kio_type_push_methods(L, &kio_buffer_type);
   keep(L, "buffer_methods", "kio.core.buffer");
-  kio_stream_open(L);
+  kio_type_push_methods(L, &kio_stream_type);
   keep(L, "stream_methods", "kio.core.stream");
-  kio_listener_open(L);
+  kio_type_push_methods(L, &kio_listener_type);
   keep(L, "listener_methods", "kio.core.listener");
-  kio_udp_open(L);
+  kio_type_push_methods(L, &kio_udp_type);
   keep(L, "udp_methods", "kio.core.udp");
 }
 
@@ -109,9 +97,9 @@ int luaopen_kio_core(lua_State *L) {
   lua_createtable(L, 0, 80);
   register_all(L, public_rooms);
   kio_state_set_door(L, luaopen_kio_core);
+  for (size_t i = 0; i < KIO_COUNT(types); i++) kio_type_open(L, types[i]);
   kio_task_open(L);
   lua_setfield(L, -2, "Cancelled");
-  open_types(L);
   push_own(L);
   keep(L, "own", "kio.core.own");
   kio_constants_open(L);

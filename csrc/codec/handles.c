@@ -1,7 +1,7 @@
 /* Owns nothing: lets handles leave with their parcel, all or none. */
 #include "codec/handles.h"
 
-#include "op/handle.h"
+#include "op/type.h"
 
 /* Why handle `i` cannot move any more; NULL: it is prepared anew. */
 static const char *prepare_again(lua_State *L, int index, kio_beside *beside, size_t i) {

@@ -15,7 +15,7 @@
 #include "codec/known.h"
 #include "codec/place.h"
 #include "codec/wire.h"
-#include "op/handle.h"
+#include "op/type.h"
 
 /* Entries of the writer's map; the value of each is its number. */
 enum { SEEN_OBJECT, SEEN_UPVALUE };
@@ -346,7 +346,8 @@ static void write_function(writer *w, int index, const kio_place *at) {
 
 /* ---- handles ---- */
 
-static void write_handle(writer *w, int index, const kio_handle_kind *kind, const kio_place *at) {
+static void write_handle(writer *w, int index, const kio_type *type, const kio_place *at) {
+  const kio_handle_kind *kind = type->moves;
   lua_State *L = w->L;
   kio_beside *beside = put_beside(w, KIO_WIRE_HANDLE, at);
   number_object(w, lua_topointer(L, index), at);
@@ -355,7 +356,7 @@ static void write_handle(writer *w, int index, const kio_handle_kind *kind, cons
   bool fixed = w->limits.only_copies && kind->restore; /* else it is shared */
   const char *why = fixed ? "it moves, and can go to one worker only, not to all"
                           : kind->prepare(L, index, &beside->object);
-  if (why) refuse(w, at, lua_pushfstring(L, "%s: %s", kind->type, why));
+  if (why) refuse(w, at, lua_pushfstring(L, "%s: %s", type->name, why));
   if (lua_isnil(L, w->handles)) {
     lua_newtable(L);
     lua_replace(L, w->handles);
@@ -368,8 +369,8 @@ static void write_userdata(writer *w, int index, const kio_place *at) {
   luaL_checkstack(w->L, 12, NULL);
   know_modules(w);
   if (write_known(w, index, at)) return;
-  const kio_handle_kind *kind = kio_handle_kind_of(w->L, index);
-  if (kind) write_handle(w, index, kind, at);
+  const kio_type *type = kio_type_of(w->L, index);
+  if (type && type->moves) write_handle(w, index, type, at);
   else if (!write_new_name(w, index, at)) refuse_userdata(w, index, at);
 }
 

@@ -8,7 +8,7 @@
 
 #include "codec/scalar.h"
 #include "codec/wire.h"
-#include "op/handle.h"
+#include "op/type.h"
 
 enum { VALUES_MAX = 1000000 }; /* more than fit on a Lua stack */
 

@@ -13,8 +13,6 @@
 #include "net/sockopt.h"
 #include "net/stream_lua.h"
 #include "op/close.h"
-#include "op/finalizer.h"
-#include "op/handle.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "system/address.h"
@@ -210,12 +208,11 @@ static int l_close_value(lua_State *L) {
   return l_close(L);
 }
 
-static int l_gc(lua_State *L) {
-  listener *l = kio_finalized(L, LISTENER_TYPE);
-  if (!l) return 0;
+static void end(void *self) {
+  listener *l = self;
   look(l);
   leave(l);
-  return kio_close_socket(L, &l->fd, false);
+  kio_close_now(&l->fd);
 }
 
 /* listener:address() -> the address it is bound to */
@@ -297,30 +294,20 @@ static void restore(lua_State *L, int index, void *object) {
   kio_memory_free(moved);
 }
 
-static const kio_handle_kind kind = {LISTENER_TYPE, prepare, give, take, drop, restore};
+static const kio_handle_kind moves = {prepare, give, take, drop, restore};
 
 static const luaL_Reg methods[] = {
     {"accept", l_accept}, {"close", l_close}, {"address", l_address}, {"fd", l_fd}, {NULL, NULL},
 };
 
-static const luaL_Reg metamethods[] = {
-    {"__gc", l_gc},
-    {"__close", l_close_value},
-    {"__tostring", l_tostring},
-    {NULL, NULL},
+const kio_type kio_listener_type = {
+    .name = LISTENER_TYPE,
+    .methods = {methods, kio_socket_methods},
+    .end = end,
+    .close = l_close_value,
+    .tostring = l_tostring,
+    .moves = &moves,
 };
-
-/* Leaves the table of listener methods on the stack: kio.net adds those written in Lua. */
-void kio_listener_open(lua_State *L) {
-  luaL_newmetatable(L, LISTENER_TYPE);
-  kio_handle_register(L, &kind);
-  luaL_setfuncs(L, metamethods, 0);
-  luaL_newlib(L, methods);
-  luaL_setfuncs(L, kio_socket_methods, 0);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__index");
-  lua_remove(L, -2);
-}
 
 /* listener_packets(listener) -> whether what it accepts keeps packets apart */
 static int l_listener_packets(lua_State *L) {

@@ -7,7 +7,6 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "op/finalizer.h"
 #include "op/registry.h"
 #include "task/io.h"
 
@@ -20,11 +19,11 @@ void kio_passed_keep(kio_passed *p, int max) {
   if (p->count > max) p->count = max;
 }
 
-static int l_close_passed(lua_State *L) {
-  kio_passed *p = kio_finalized(L, PASSED_TYPE);
-  if (p) kio_passed_keep(p, 0);
-  return 0;
+static void close_all(void *self) {
+  kio_passed_keep(self, 0);
 }
+
+const kio_type kio_passed_type = {.name = PASSED_TYPE, .end = close_all};
 
 kio_passed *kio_passed_push(lua_State *L) {
   kio_passed *p = lua_newuserdatauv(L, sizeof *p, 0);
@@ -74,8 +73,4 @@ void kio_passed_take(struct msghdr *header, kio_passed *p) {
     p->count += (int)(size / sizeof *p->fds);
     p->owned = p->count;
   }
-}
-
-void kio_fds_open(lua_State *L) {
-  kio_new_hidden_type(L, PASSED_TYPE, l_close_passed);
 }

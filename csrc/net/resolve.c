@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "op/finalizer.h"
 #include "op/offload.h"
 #include "op/registry.h"
 #include "system/address.h"
@@ -137,22 +136,17 @@ static int look_up(lua_State *L, const query *q, int64_t timeout_ns) {
 
 /* ---- outside ---- */
 
-static int l_found_gc(lua_State *L) {
-  struct addrinfo **found = kio_finalized(L, FOUND_TYPE);
-  if (!found) return 0;
+static void free_found(void *self) {
+  struct addrinfo **found = self;
   if (*found) freeaddrinfo(*found);
-  *found = NULL;
-  return 0;
 }
+
+const kio_type kio_found_type = {.name = FOUND_TYPE, .end = free_found};
 
 static int look_up_plainly(lua_State *L, query *q) {
   struct addrinfo **found = lua_newuserdatauv(L, sizeof *found, 0);
   *found = NULL;
-  if (luaL_newmetatable(L, FOUND_TYPE)) {
-    lua_pushcfunction(L, l_found_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
+  luaL_setmetatable(L, FOUND_TYPE);
   ask(q);
   if (q->code && kio_collect(L, -EMFILE, LOOKUP_FDS)) ask(q);
   *found = q->found;

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/number.h"
-#include "op/handle.h"
 #include "op/op.h"
+#include "op/type.h"
 
 /* ---- checking ---- */
 
@@ -131,7 +131,7 @@ const char *kio_handle_ask(lua_State *L, int index, int *fd) {
 }
 
 bool kio_handle_is_kios(lua_State *L, int index) {
-  if (!kio_handle_kind_of(L, index)) return false;
+  if (!kio_type_of(L, index)) return false;
   lua_getfield(L, index, "fd"); /* a program may have put another one there */
   bool ours = lua_iscfunction(L, -1);
   lua_pop(L, 1);

@@ -12,7 +12,6 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "op/close.h"
-#include "op/finalizer.h"
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/pieces.h"
@@ -338,17 +337,15 @@ static int l_close(lua_State *L) {
   return cut(L, stream);
 }
 
-static int l_close_value(lua_State *L) {
+int kio_stream_l_close_value(lua_State *L) {
   lua_settop(L, 1); /* the second argument is the error that unwinds, or nil */
   return l_close(L);
 }
 
-static int l_gc(lua_State *L) {
-  kio_stream_handle *h = kio_finalized(L, KIO_STREAM_TYPE);
-  if (!h) return 0;
+void kio_stream_end(void *handle) {
+  kio_stream_handle *h = handle;
   if (h->stream) kio_stream_drop(h->stream);
   h->stream = NULL;
-  return 0;
 }
 
 /* ---- the rest ---- */
@@ -398,7 +395,7 @@ static int l_buffer(lua_State *L) {
   return 1;
 }
 
-static int l_tostring(lua_State *L) {
+int kio_stream_l_tostring(lua_State *L) {
   static const char *const states[] = {"open", "closing", "closed", "closed by number",
                                        "handed over"};
   char text[KIO_ADDRESS_TEXT_MAX + 1];
@@ -421,12 +418,5 @@ const luaL_Reg kio_stream_methods[] = {
     {"fd", l_fd},
     {"set_timeout", l_set_timeout},
     {"buffer", l_buffer},
-    {NULL, NULL},
-};
-
-const luaL_Reg kio_stream_metamethods[] = {
-    {"__gc", l_gc},
-    {"__close", l_close_value},
-    {"__tostring", l_tostring},
     {NULL, NULL},
 };

@@ -8,7 +8,7 @@
 #include "net/carrier.h"
 #include "net/read.h"
 #include "net/stream.h"
-#include "op/handle.h"
+#include "op/type.h"
 #include "system/address.h"
 
 /* Pushes a userdata for a stream that does not exist yet, so that nothing can fail on the Lua side
@@ -34,7 +34,7 @@ extern const char kio_stream_tag;
 #ifdef KIO_TEST
 extern void (*kio_stream_made)(kio_stream *stream); /* told of each new one on a socket; or NULL */
 #endif
-extern const kio_handle_kind kio_stream_kind; /* net/stream_move.c */
+extern const kio_handle_kind kio_stream_moves; /* net/stream_move.c */
 
 /* The connected stream at index 1, or an argument error. */
 static inline kio_stream_handle *kio_stream_check(lua_State *L) {
@@ -56,7 +56,9 @@ int kio_stream_early_end(lua_State *L, int err);
 /* The peer's address, ended by a zero byte. */
 const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]);
 
-extern const luaL_Reg kio_stream_methods[];     /* writing, ending and the rest */
-extern const luaL_Reg kio_stream_metamethods[]; /* what the collector and `<close>` call */
+extern const luaL_Reg kio_stream_methods[]; /* writing, ending and the rest */
+void kio_stream_end(void *handle);          /* parts of the type */
+int kio_stream_l_close_value(lua_State *L);
+int kio_stream_l_tostring(lua_State *L);
 
 #endif

@@ -83,4 +83,4 @@ static void restore(lua_State *L, int index, void *object) {
   if (sched && h->stream->out.size > 0) kio_stream_attach(h->stream, sched);
 }
 
-const kio_handle_kind kio_stream_kind = {KIO_STREAM_TYPE, prepare, give, take, drop, restore};
+const kio_handle_kind kio_stream_moves = {prepare, give, take, drop, restore};

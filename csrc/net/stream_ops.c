@@ -4,7 +4,6 @@
 
 #include "net/carrier_filter.h"
 #include "net/stream_lua.h"
-#include "op/finalizer.h"
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/registry.h"
@@ -39,16 +38,13 @@ static int l_reserve(lua_State *L) {
 
 /* ---- filters ---- */
 
-static int l_filter_gc(lua_State *L) {
-  kio_filter *filter = kio_finalized(L, KIO_FILTER_TYPE);
-  if (filter && filter->self) filter->kind->free(filter->self);
-  if (filter) filter->self = NULL;
-  return 0;
+static void free_filter(void *self) {
+  kio_filter *filter = self;
+  if (filter->self) filter->kind->free(filter->self);
+  filter->self = NULL;
 }
 
-void kio_filter_open(lua_State *L) {
-  kio_new_hidden_type(L, KIO_FILTER_TYPE, l_filter_gc);
-}
+const kio_type kio_filter_type = {.name = KIO_FILTER_TYPE, .end = free_filter};
 
 /* The filter at index 2, which nobody has taken. */
 static kio_filter *check_filter(lua_State *L) {

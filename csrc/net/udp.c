@@ -10,7 +10,6 @@
 #include "base/number.h"
 #include "net/sockopt.h"
 #include "op/close.h"
-#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/collect.h"
@@ -267,33 +266,34 @@ static int l_set_timeout(lua_State *L) {
   return 1;
 }
 
-static int close_udp(lua_State *L, bool may_wait) {
-  kio_udp *udp = kio_udp_check(L);
-  own_address(udp); /* for the messages of those who use it still */
+static void leave(kio_udp *udp) {
   if (udp->sched) kio_sched_leave(&udp->member);
   udp->sched = NULL;
-  return kio_close_socket(L, &udp->fd, may_wait);
 }
 
 /* udp:close([options]) -> true; every operation under way fails with EBADF. The options are those
    of a stream's close, for code that has either; no output waits here. */
 static int l_close(lua_State *L) {
+  kio_udp *udp = kio_udp_check(L);
   kio_op_timeout(L, 2);
-  return close_udp(L, kio_close_may_wait(L));
+  own_address(udp); /* for the messages of those who use it still */
+  leave(udp);
+  return kio_close_socket(L, &udp->fd, kio_close_may_wait(L));
 }
 
 /* The second argument is the error that unwinds, or nil. */
-static int l_close_value(lua_State *L) {
+int kio_udp_l_close_value(lua_State *L) {
   lua_settop(L, 1);
   return l_close(L);
 }
 
-static int l_gc(lua_State *L) {
-  if (!kio_finalized(L, KIO_UDP_TYPE)) return 0;
-  return close_udp(L, false);
+void kio_udp_end(void *udp) {
+  kio_udp_look(udp);
+  leave(udp);
+  kio_close_now(&((kio_udp *)udp)->fd);
 }
 
-static int l_tostring(lua_State *L) {
+int kio_udp_l_tostring(lua_State *L) {
   char own[KIO_ADDRESS_TEXT_MAX + 1], peer[KIO_ADDRESS_TEXT_MAX + 1];
   kio_udp *udp = kio_udp_check(L);
   const char *state = udp->moved ? "handed over" : udp->fd < 0 ? "closed" : "open";
@@ -310,13 +310,6 @@ const luaL_Reg kio_udp_methods[] = {
     {"connect", l_connect},         {"join", l_join},   {"leave", l_leave},
     {"address", l_address},         {"peer", l_peer},   {"fd", l_fd},
     {"set_timeout", l_set_timeout}, {"close", l_close}, {NULL, NULL},
-};
-
-const luaL_Reg kio_udp_metamethods[] = {
-    {"__gc", l_gc},
-    {"__close", l_close_value},
-    {"__tostring", l_tostring},
-    {NULL, NULL},
 };
 
 const luaL_Reg kio_udp_own[] = {

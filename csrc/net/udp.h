@@ -7,7 +7,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "op/handle.h"
+#include "op/type.h"
 #include "system/address.h"
 #include "task/member.h"
 #include "task/task.h"
@@ -53,9 +53,11 @@ void kio_udp_attach(kio_udp *udp, kio_sched *sched);
 /* Pushes nil, "what address: message", code; returns 3. `to` NULL: the peer, or else its own. */
 int kio_udp_fail(lua_State *L, kio_udp *udp, const char *what, int err, const kio_sockaddr *to);
 
-extern const kio_handle_kind kio_udp_kind;   /* net/udp_move.c */
-extern const luaL_Reg kio_udp_methods[];     /* making, closing and the rest */
-extern const luaL_Reg kio_udp_metamethods[]; /* what the collector and `<close>` call */
+extern const kio_handle_kind kio_udp_moves; /* net/udp_move.c */
+extern const luaL_Reg kio_udp_methods[];    /* making, closing and the rest */
+void kio_udp_end(void *udp);                /* parts of the type */
+int kio_udp_l_close_value(lua_State *L);
+int kio_udp_l_tostring(lua_State *L);
 extern const luaL_Reg kio_message_methods[]; /* net/message.c: sending and receiving */
 extern const luaL_Reg kio_fds_methods[];     /* net/pass.c: for streams as well */
 

@@ -74,4 +74,4 @@ static void restore(lua_State *L, int index, void *object) {
   kio_memory_free(moved);
 }
 
-const kio_handle_kind kio_udp_kind = {KIO_UDP_TYPE, prepare, give, take, drop, restore};
+const kio_handle_kind kio_udp_moves = {prepare, give, take, drop, restore};

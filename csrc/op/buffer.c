@@ -8,8 +8,6 @@
 
 #include "base/config.h"
 #include "base/memory.h"
-#include "op/finalizer.h"
-#include "op/handle.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/here.h"
@@ -261,7 +259,8 @@ static int l_aligned(lua_State *L) {
 }
 
 /* Requests that use the block hold it too: their memory stays until they have completed. */
-static void let_go(kio_view *view) {
+static void let_go(void *self) {
+  kio_view *view = self;
   kio_sched *sched = kio_sched_current();
   if (view->block) kio_block_drop(view->block, sched ? &sched->buffers : NULL);
   view->block = NULL;
@@ -278,17 +277,6 @@ static int l_close(lua_State *L) {
   let_go(view);
   lua_pushboolean(L, true);
   return 1;
-}
-
-static int l_close_value(lua_State *L) {
-  let_go(luaL_checkudata(L, 1, BUFFER_TYPE));
-  return 0;
-}
-
-static int l_gc(lua_State *L) {
-  kio_view *view = kio_finalized(L, BUFFER_TYPE);
-  if (view) let_go(view);
-  return 0;
 }
 
 static int l_tostring(lua_State *L) {
@@ -340,7 +328,7 @@ static void restore(lua_State *L, int index, void *object) {
   kio_memory_free(object);
 }
 
-static const kio_handle_kind kind = {BUFFER_TYPE, prepare, give, take, drop, restore};
+static const kio_handle_kind moves = {prepare, give, take, drop, restore};
 
 static const luaL_Reg methods[] = {
     {"string", l_string},     {"set", l_set},         {"copy", l_copy},   {"fill", l_fill},
@@ -348,20 +336,15 @@ static const luaL_Reg methods[] = {
     {"capacity", l_capacity}, {"aligned", l_aligned}, {NULL, NULL},
 };
 
-static const luaL_Reg metamethods[] = {
-    {"__len", l_len},           {"__gc", l_gc}, {"__close", l_close_value},
-    {"__tostring", l_tostring}, {NULL, NULL},
+const kio_type kio_buffer_type = {
+    .name = BUFFER_TYPE,
+    .methods = {methods},
+    .end = let_go,
+    .close = kio_type_l_close,
+    .tostring = l_tostring,
+    .len = l_len,
+    .moves = &moves,
 };
-
-void kio_buffer_open(lua_State *L) {
-  luaL_newmetatable(L, BUFFER_TYPE);
-  kio_handle_register(L, &kind);
-  luaL_setfuncs(L, metamethods, 0);
-  luaL_newlib(L, methods);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__index");
-  lua_remove(L, -2);
-}
 
 const luaL_Reg kio_buffer_ops[] = {
     {"buffer", l_buffer},

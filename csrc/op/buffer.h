@@ -40,7 +40,5 @@ void kio_block_check(lua_State *L, const kio_block *block, bool change);
 /* Has an IDLE request of the running task acquire a block (NULL: none), which returns it when it is
    released. False ("EBUSY"), the request given back: return KIO_FAILED. */
 bool kio_op_use_block(lua_State *L, kio_request *request, kio_block *block, kio_block_use how);
-/* Makes the metatable; leaves the table of methods on the stack: kio.buffer adds those in Lua. */
-void kio_buffer_open(lua_State *L);
 
 #endif

@@ -19,8 +19,13 @@ int kio_close_is_near(int fd) {
   return sched && kio_desc_closing(&sched->descs, fd) ? EBADF : 0;
 }
 
+void kio_close_now(int *fd) {
+  if (*fd >= 0) kio_sched_close_fd(*fd);
+  *fd = -1;
+}
+
 static int done(lua_State *L, int fd) {
-  kio_sched_close_fd(fd);
+  kio_close_now(&fd);
   lua_pushboolean(L, true);
   return 1;
 }

@@ -13,7 +13,6 @@
 
 #include "base/memory.h"
 #include "base/number.h"
-#include "op/finalizer.h"
 #include "op/offload.h"
 #include "op/registry.h"
 #include "system/access.h"
@@ -38,7 +37,8 @@ typedef struct errand {
   const char *path;
 } errand;
 
-static void free_errand(errand *e) {
+static void free_errand(void *self) {
+  errand *e = self;
   if (e->fd >= 0) kio_number_close(e->fd);
   if (e->like >= 0) kio_number_close(e->like);
   e->fd = e->like = -1;
@@ -256,21 +256,13 @@ static int call(lua_State *L, const errand *what, int64_t timeout_ns) {
 
 /* ---- outside: at once ---- */
 
-static int l_plain_gc(lua_State *L) {
-  errand *e = kio_finalized(L, PLAIN_TYPE);
-  if (e) free_errand(e);
-  return 0;
-}
+const kio_type kio_plain_call_type = {.name = PLAIN_TYPE, .end = free_errand};
 
 /* It lies in a userdata, so that an error in between does not lose what was found. */
 static int call_plainly(lua_State *L, const errand *what) {
   errand *e = lua_newuserdatauv(L, sizeof *e, 0);
   *e = *what;
-  if (luaL_newmetatable(L, PLAIN_TYPE)) {
-    lua_pushcfunction(L, l_plain_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
+  luaL_setmetatable(L, PLAIN_TYPE);
   e->kind->work(e);
   if (kio_collect(L, -e->err, 1)) {
     e->err = 0;

@@ -6,7 +6,6 @@
 #include <errno.h>
 
 #include "base/memory.h"
-#include "op/finalizer.h"
 #include "op/registry.h"
 #include "task/here.h"
 #include "task/member.h"
@@ -59,23 +58,18 @@ static void drop(kio_post *post) {
 /* ---- anchors ---- */
 
 /* The frame is gone. A task that waits all the same has lost its coroutine: it is woken to end. */
-static int l_gc(lua_State *L) {
-  kio_call **anchor = kio_finalized(L, CALL_TYPE);
-  if (!anchor) return 0;
-  kio_call *call = *anchor;
+static void end(void *self) {
+  kio_call **anchor = self, *call = *anchor;
   *anchor = NULL;
-  if (!call) return 0;
+  if (!call) return;
   kio_task *task = call->task;
   if (task) kio_job_withdraw(&call->job);
   settle(call);
   if (task) kio_task_wake(task);
   kio_job_unref(&call->job);
-  return 0;
 }
 
-void kio_call_open(lua_State *L) {
-  kio_new_hidden_type(L, CALL_TYPE, l_gc);
-}
+const kio_type kio_call_type = {.name = CALL_TYPE, .end = end};
 
 kio_call *kio_call_check(lua_State *L, int index) {
   kio_call *call = *(kio_call **)luaL_checkudata(L, index, CALL_TYPE);

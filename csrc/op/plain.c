@@ -12,7 +12,6 @@
 
 #include "base/number.h"
 #include "op/op.h"
-#include "op/finalizer.h"
 #include "op/registry.h"
 #include "system/address.h"
 #include "system/socket.h"

@@ -5,6 +5,8 @@
 
 #include <lauxlib.h>
 
+#include "op/type.h"
+
 /* What kio.core has: the public functions. */
 extern const luaL_Reg kio_file_ops[];      /* op/file.c: open descriptors */
 extern const luaL_Reg kio_path_ops[];      /* op/path.c: names in directories */
@@ -65,32 +67,34 @@ static inline void kio_push_weak(lua_State *L, const void *key, const char *mode
   lua_rawsetp(L, LUA_REGISTRYINDEX, key);
 }
 
-/* Makes the metatable of a userdata that only the collector meets. */
-static inline void kio_new_hidden_type(lua_State *L, const char *name, lua_CFunction gc) {
-  luaL_newmetatable(L, name);
-  lua_pushcfunction(L, gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
-}
+/* The types of userdata. */
+extern const kio_type kio_task_type;       /* run/task_lua.c */
+extern const kio_type kio_cancelled_type;  /* run/task_lua.c: what a cancellation raises */
+extern const kio_type kio_queue_type;      /* run/queue_lua.c */
+extern const kio_type kio_choice_type;     /* run/queue_lua.c: a wait for several things */
+extern const kio_type kio_scope_type;      /* run/scope_lua.c */
+extern const kio_type kio_sched_type;      /* run/sched_lua.c */
+extern const kio_type kio_faults_type;     /* run/rig_lua.c */
+extern const kio_type kio_signal_type;     /* process/signal_lua.c: watches */
+extern const kio_type kio_process_type;    /* process/process.c: children */
+extern const kio_type kio_call_type;       /* op/offload.c: what holds calls on the pool */
+extern const kio_type kio_plain_call_type; /* op/dir.c: calls outside of tasks */
+extern const kio_type kio_buffer_type;     /* op/buffer.c */
+extern const kio_type kio_found_type;      /* net/resolve.c: what a lookup has found */
+extern const kio_type kio_passed_type;     /* net/passed.c: descriptors on their way */
+extern const kio_type kio_filter_type;     /* net/stream_ops.c */
+extern const kio_type kio_stream_type;     /* net/types.c */
+extern const kio_type kio_udp_type;        /* net/types.c */
+extern const kio_type kio_listener_type;   /* net/listener.c */
+extern const kio_type kio_errand_type;  /* worker/call_out.c: what holds functions on their way */
+extern const kio_type kio_runtime_type; /* worker/outside.c */
+extern const kio_type kio_await_type;   /* worker/await.c: what holds waits for other threads */
+extern const kio_type kio_watch_type;   /* worker/await.c: one that lasts */
+extern const kio_type kio_channel_type; /* worker/channel_lua.c */
+extern const kio_type kio_event_type;   /* worker/event_lua.c */
 
-void kio_task_open_methods(lua_State *L); /* run/task_lua.c: the methods of tasks */
-void kio_queue_open(lua_State *L);        /* run/queue_lua.c: the metatables of queues */
-void kio_scope_open_type(lua_State *L);   /* run/scope_lua.c: the metatable of scopes */
-void kio_errand_open(lua_State *L);       /* worker/call_out.c: what holds functions on their way */
-void kio_runtime_open(lua_State *L);      /* worker/outside.c: the metatable of runtimes */
-void kio_await_open(lua_State *L);        /* worker/await.c: what holds waits for other threads */
-void kio_channel_open(lua_State *L);      /* worker/channel_lua.c: the metatable of channels */
-void kio_event_open(lua_State *L);        /* worker/event_lua.c: the metatable of events */
-void kio_call_open(lua_State *L);         /* op/offload.c: what holds calls on the pool */
-void kio_filter_open(lua_State *L);       /* net/stream_ops.c: the metatable of filters */
-void kio_fds_open(lua_State *L);          /* net/passed.c: the metatable of those on their way */
-void kio_rig_open(lua_State *L);          /* run/rig_lua.c: the metatable of faults */
-void kio_sched_open(lua_State *L);        /* run/sched_lua.c: the scheduler's finalizer */
-void kio_process_open(lua_State *L);      /* process/process.c: the metatable of children */
-void kio_signal_open(lua_State *L);       /* process/signal_lua.c: the metatable of watches */
-void kio_listener_open(lua_State *L);     /* net/listener.c: pushes the table of methods */
-void kio_constants_open(lua_State *L);    /* op/plain.c: the field `const` of the table on top */
-void kio_coroutine_open(lua_State *L);    /* run/coroutine.c: replaces Lua's coroutine functions */
-void kio_globals_open(lua_State *L); /* run/globals.c: the field `globals` of the table on top */
+void kio_constants_open(lua_State *L); /* op/plain.c: the field `const` of the table on top */
+void kio_coroutine_open(lua_State *L); /* run/coroutine.c: replaces Lua's coroutine functions */
+void kio_globals_open(lua_State *L);   /* run/globals.c: the field `globals` of the table on top */
 
 #endif

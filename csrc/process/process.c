@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "base/signame.h"
 #include "op/close.h"
-#include "op/finalizer.h"
 #include "op/registry.h"
 #include "system/child.h"
 #include "task/here.h"
@@ -170,12 +169,11 @@ static int close_now(lua_State *L, kio_process *c) {
   return 1;
 }
 
-static int l_gc(lua_State *L) {
-  kio_process *c = kio_finalized(L, KIO_PROCESS_TYPE);
-  if (!c) return 0;
+static void end(void *self) {
+  kio_process *c = self;
   c->waiting = 0; /* a task that waits holds it: there is none */
-  close_now(L, c);
-  return 0;
+  abandon(c);
+  let_go(c);
 }
 
 static int l_close_endedk(lua_State *L, int status, lua_KContext ctx) {
@@ -252,9 +250,7 @@ static int l_environment(lua_State *L) {
   return 1;
 }
 
-void kio_process_open(lua_State *L) {
-  kio_new_hidden_type(L, KIO_PROCESS_TYPE, l_gc);
-}
+const kio_type kio_process_type = {.name = KIO_PROCESS_TYPE, .end = end};
 
 const luaL_Reg kio_process_own[] = {
     {"process_spawn", kio_process_spawn},

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/errname.h"
-#include "op/finalizer.h"
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/registry.h"
@@ -76,15 +75,8 @@ static int fail(lua_State *L, const kio_watch_signals *watch, const char *what, 
   return kio_fail(L, err, what, push_names(L, watch->set));
 }
 
-static int l_close(lua_State *L) {
-  kio_signals_close(luaL_checkudata(L, 1, WATCH_TYPE));
-  return 0;
-}
-
-static int l_gc(lua_State *L) {
-  kio_watch_signals *watch = kio_finalized(L, WATCH_TYPE);
-  if (watch) kio_signals_close(watch);
-  return 0;
+static void end(void *self) {
+  kio_signals_close(self);
 }
 
 static int l_tostring(lua_State *L) {
@@ -202,18 +194,8 @@ static int l_each(lua_State *L) {
   return 4;
 }
 
-static const luaL_Reg metamethods[] = {
-    {"__gc", l_gc},
-    {"__close", l_close},
-    {"__tostring", l_tostring},
-    {NULL, NULL},
-};
-
-void kio_signal_open(lua_State *L) {
-  luaL_newmetatable(L, WATCH_TYPE);
-  luaL_setfuncs(L, metamethods, 0);
-  lua_pop(L, 1);
-}
+const kio_type kio_signal_type = {
+    .name = WATCH_TYPE, .end = end, .close = kio_type_l_close, .tostring = l_tostring};
 
 const luaL_Reg kio_signal_own[] = {
     {"signal_wait", l_wait},

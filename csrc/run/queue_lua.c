@@ -4,7 +4,6 @@
    its place, which the wait returns. The cell lies in a user value of the task. */
 #include <limits.h>
 
-#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/here.h"
@@ -234,16 +233,13 @@ static int l_task_result(lua_State *L) {
 
 /* Its finalizers wake who waits: that happens when the coroutine that held the queue was closed by
    a function that was taken from Lua before kio was loaded, or at the end of the state. */
-static int l_queue_gc(lua_State *L) {
-  handle *h = kio_finalized(L, QUEUE_TYPE);
-  if (h) kio_queue_wake_all(&h->base.queue);
-  return 0;
+static void end(void *self) {
+  handle *h = self;
+  kio_queue_wake_all(&h->base.queue);
 }
 
-static int l_choice_gc(lua_State *L) {
-  kio_choice *choice = kio_finalized(L, CHOICE_TYPE);
-  if (choice) kio_choice_fini(choice);
-  return 0;
+static void end_choice(void *self) {
+  kio_choice_fini(self);
 }
 
 /* queue(what) -> an empty queue; `what` tells what its tasks wait for */
@@ -265,15 +261,8 @@ static const luaL_Reg methods[] = {
     {"length", l_length}, {NULL, NULL},
 };
 
-void kio_queue_open(lua_State *L) {
-  kio_new_hidden_type(L, CHOICE_TYPE, l_choice_gc);
-  luaL_newmetatable(L, QUEUE_TYPE);
-  lua_pushcfunction(L, l_queue_gc);
-  lua_setfield(L, -2, "__gc");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
-}
+const kio_type kio_queue_type = {.name = QUEUE_TYPE, .methods = {methods}, .end = end};
+const kio_type kio_choice_type = {.name = CHOICE_TYPE, .end = end_choice};
 
 const luaL_Reg kio_queue_own[] = {
     {"queue", l_queue},

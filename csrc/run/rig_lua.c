@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/errname.h"
-#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "ring/rig.h"
@@ -188,10 +187,8 @@ static int l_clear(lua_State *L) {
   return 0;
 }
 
-static int l_gc(lua_State *L) {
-  kio_faults *faults = kio_finalized(L, FAULTS_TYPE);
-  if (faults) kio_faults_remove(faults);
-  return 0;
+static void end(void *self) {
+  kio_faults_remove(self);
 }
 
 static int l_faults_tostring(lua_State *L) {
@@ -201,17 +198,10 @@ static int l_faults_tostring(lua_State *L) {
   return 1;
 }
 
-void kio_rig_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"hits", l_hits}, {"clear", l_clear}, {NULL, NULL}};
-  luaL_newmetatable(L, FAULTS_TYPE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, l_faults_tostring);
-  lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
-}
+static const luaL_Reg methods[] = {{"hits", l_hits}, {"clear", l_clear}, {NULL, NULL}};
+
+const kio_type kio_faults_type = {
+    .name = FAULTS_TYPE, .methods = {methods}, .end = end, .tostring = l_faults_tostring};
 
 /* ---- what a test can leave behind ---- */
 

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "op/finalizer.h"
 #include "op/registry.h"
 #include "task/sched_end.h"
 
@@ -17,12 +16,8 @@ kio_sched *kio_sched_push_new(lua_State *L) {
   return sched;
 }
 
-static int l_gc(lua_State *L) {
-  kio_sched *sched = kio_finalized(L, SCHED_TYPE);
-  if (sched) kio_sched_fini(sched);
-  return 0;
+static void end(void *self) {
+  kio_sched_fini(self);
 }
 
-void kio_sched_open(lua_State *L) {
-  kio_new_hidden_type(L, SCHED_TYPE, l_gc);
-}
+const kio_type kio_sched_type = {.name = SCHED_TYPE, .end = end};

@@ -252,14 +252,7 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-void kio_scope_open_type(lua_State *L) {
-  luaL_newmetatable(L, SCOPE_TYPE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_tostring);
-  lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
-}
+const kio_type kio_scope_type = {.name = SCOPE_TYPE, .methods = {methods}, .tostring = l_tostring};
 
 /* attach_failure(err, task): the error of a failed task goes with err, by which the caller ends */
 static int l_attach_failure(lua_State *L) {

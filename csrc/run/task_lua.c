@@ -198,15 +198,14 @@ static const luaL_Reg methods[] = {
     {"await", l_await}, {"join", l_join}, {"cancel", l_cancel}, {"status", l_status}, {NULL, NULL},
 };
 
-/* Fills the metatable kio_task_open made. Leaves the stack as it was. */
-void kio_task_open_methods(lua_State *L) {
-  luaL_getmetatable(L, KIO_TASK_TYPE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_tostring);
-  lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
+static int l_cancelled_tostring(lua_State *L) {
+  lua_pushliteral(L, KIO_CANCELLED_TYPE);
+  return 1;
 }
+
+const kio_type kio_task_type = {
+    .name = KIO_TASK_TYPE, .methods = {methods}, .tostring = l_tostring};
+const kio_type kio_cancelled_type = {.name = KIO_CANCELLED_TYPE, .tostring = l_cancelled_tostring};
 
 const luaL_Reg kio_task_ops[] = {
     {"spawn", l_spawn},

@@ -48,22 +48,11 @@ int kio_task_raise_cancelled(lua_State *L) {
   return lua_error(L);
 }
 
-static int l_cancelled_tostring(lua_State *L) {
-  lua_pushliteral(L, "kio.Cancelled");
-  return 1;
-}
-
 void kio_task_open(lua_State *L) {
-  luaL_newmetatable(L, KIO_TASK_TYPE);
-  lua_pop(L, 1);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cancelled_key) != LUA_TNIL) return;
   lua_pop(L, 1);
   lua_newuserdatauv(L, 0, 0);
-  if (luaL_newmetatable(L, KIO_CANCELLED_TYPE)) {
-    lua_pushcfunction(L, l_cancelled_tostring);
-    lua_setfield(L, -2, "__tostring");
-  }
-  lua_setmetatable(L, -2);
+  luaL_setmetatable(L, KIO_CANCELLED_TYPE);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &cancelled_key);
 }

@@ -29,9 +29,8 @@ static kio_parcel *check_parcel(lua_State *L, int index) {
   return parcel;
 }
 
-static int l_parcel_gc(lua_State *L) {
-  kio_parcel_free(luaL_checkudata(L, 1, PARCEL_TYPE));
-  return 0;
+static void free_parcel(void *self) {
+  kio_parcel_free(self);
 }
 
 /* nil and the message on top */
@@ -113,11 +112,10 @@ static lua_State *check_peer(lua_State *L) {
   return *peer;
 }
 
-static int l_peer_close(lua_State *L) {
-  lua_State **peer = luaL_checkudata(L, 1, PEER_TYPE);
+static void close_peer(void *self) {
+  lua_State **peer = self;
   if (*peer) lua_close(*peer);
   *peer = NULL;
-  return 0;
 }
 
 /* codec_peer() -> a fresh Lua state that finds modules where this one does */
@@ -162,14 +160,10 @@ static int l_call(lua_State *L) {
   return answer(L, peer, out);
 }
 
-static void open_type(lua_State *L, const char *type, lua_CFunction finalizer) {
-  luaL_newmetatable(L, type);
-  lua_pushcfunction(L, finalizer);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, finalizer);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
-}
+static const kio_type types[] = {
+    {.name = PARCEL_TYPE, .end = free_parcel, .close = kio_type_l_close},
+    {.name = PEER_TYPE, .end = close_peer, .close = kio_type_l_close},
+};
 
 void kio_test_codec_open(lua_State *L) {
   static const luaL_Reg functions[] = {
@@ -181,7 +175,6 @@ void kio_test_codec_open(lua_State *L) {
       {"codec_call", l_call},
       {NULL, NULL},
   };
-  open_type(L, PARCEL_TYPE, l_parcel_gc);
-  open_type(L, PEER_TYPE, l_peer_close);
+  for (size_t i = 0; i < KIO_COUNT(types); i++) kio_type_open(L, &types[i]);
   luaL_setfuncs(L, functions, 0);
 }

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/here.h"
@@ -38,7 +37,7 @@ static void let_go(kio_await *await) {
   } else {
     kio_parcel_free(&await->awaiter.parcel);
   }
-  await->kind->handle.drop(await->object);
+  await->kind->moves.drop(await->object);
   kio_inbox_unref(await->awaiter.inbox);
   kio_memory_free(await);
 }
@@ -118,18 +117,17 @@ int kio_await_fail(lua_State *L, kio_await *await, const char *what) {
 }
 
 /* The frame is gone. A task that waits all the same has lost its coroutine: it is woken to end. */
-static int l_gc(lua_State *L) {
-  kio_await **anchor = kio_finalized(L, AWAIT_TYPE);
-  if (!anchor) return 0;
-  kio_await *await = *anchor;
-  if (!await) return 0;
+static void end(void *self) {
+  kio_await *await = *(kio_await **)self;
+  if (!await) return;
   kio_task *task = await->task;
   if (task) leave(await);
   settle(await);
   if (task) kio_task_wake(task);
   kio_await_end(await);
-  return 0;
 }
+
+const kio_type kio_await_type = {.name = AWAIT_TYPE, .end = end};
 
 /* ---- the beginning ---- */
 
@@ -208,7 +206,9 @@ int kio_watch_begin(kio_await *await, kio_task *task, bool ready) {
   return ready ? 0 : 1;
 }
 
-static void end_watch(watch *w) {
+/* Whoever waits in it all the same is woken. */
+static void end_watch(void *self) {
+  watch *w = self;
   kio_await *await = w->await;
   if (!await) return;
   if (await->task) leave(await);
@@ -217,28 +217,4 @@ static void end_watch(watch *w) {
   kio_await_end(await);
 }
 
-/* watch:__close(): whoever waits in it all the same is woken. */
-static int l_watch_close(lua_State *L) {
-  end_watch(luaL_checkudata(L, 1, WATCH_TYPE));
-  return 0;
-}
-
-static int l_watch_gc(lua_State *L) {
-  watch *w = kio_finalized(L, WATCH_TYPE);
-  if (w) end_watch(w);
-  return 0;
-}
-
-static void open_watch(lua_State *L) {
-  luaL_newmetatable(L, WATCH_TYPE);
-  lua_pushcfunction(L, l_watch_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, l_watch_close);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
-}
-
-void kio_await_open(lua_State *L) {
-  open_watch(L);
-  kio_new_hidden_type(L, AWAIT_TYPE, l_gc);
-}
+const kio_type kio_watch_type = {.name = WATCH_TYPE, .end = end_watch, .close = kio_type_l_close};

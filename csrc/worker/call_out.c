@@ -6,7 +6,6 @@
 
 #include "base/memory.h"
 #include "codec/unpack.h"
-#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/member.h"
@@ -65,19 +64,18 @@ bool kio_errand_call_off(kio_errand *errand) {
 }
 
 /* The frame is gone. A task that waits all the same has lost its coroutine: it is woken to end. */
-static int l_gc(lua_State *L) {
-  kio_errand **anchor = kio_finalized(L, ERRAND_TYPE);
-  if (!anchor) return 0;
-  kio_errand *errand = *anchor;
+static void end(void *self) {
+  kio_errand **anchor = self, *errand = *anchor;
   *anchor = NULL;
-  if (!errand) return 0;
+  if (!errand) return;
   kio_task *waiter = errand->waiter;
   if (waiter) kio_errand_call_off(errand);
   kio_errand_settle(errand);
   if (waiter) kio_task_wake(waiter);
   kio_remote_unref(&errand->remote);
-  return 0;
 }
+
+const kio_type kio_errand_type = {.name = ERRAND_TYPE, .end = end};
 
 kio_errand *kio_errand_check(lua_State *L, int index) {
   kio_errand *errand = *(kio_errand **)luaL_checkudata(L, index, ERRAND_TYPE);
@@ -99,10 +97,6 @@ kio_errand *kio_errand_new(lua_State *L, kio_inbox *inbox) {
   errand->remote.free = errand_free;
   kio_errand_prepare(errand);
   return *anchor = errand;
-}
-
-void kio_errand_open(lua_State *L) {
-  kio_new_hidden_type(L, ERRAND_TYPE, l_gc);
 }
 
 /* The reference of `go` goes with it. */

@@ -11,7 +11,6 @@
 #include "codec/scalar.h"
 #include "codec/unpack.h"
 #include "codec/wire.h"
-#include "op/handle.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "thread/channel.h"
@@ -35,8 +34,8 @@ static void push_state(lua_State *L, void *object) {
 }
 
 static const kio_shared_kind kind = {
-    .handle = {CHANNEL_TYPE, kio_shared_prepare, kio_handle_give_reference, take, kio_channel_unref,
-               NULL},
+    .type = CHANNEL_TYPE,
+    .moves = {kio_shared_prepare, kio_handle_give_reference, take, kio_channel_unref, NULL},
     .noun = "channel",
     .ref = kio_channel_ref,
     .give_back = kio_channel_give_back,
@@ -269,12 +268,14 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-void kio_channel_open(lua_State *L) {
-  kio_shared_open(L, &kind, methods);
-  lua_pushcfunction(L, l_close_value);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
-}
+const kio_type kio_channel_type = {
+    .name = CHANNEL_TYPE,
+    .methods = {methods},
+    .end = kio_shared_end,
+    .close = l_close_value,
+    .tostring = kio_shared_l_tostring,
+    .moves = &kind.moves,
+};
 
 const luaL_Reg kio_channel_own[] = {
     {"thread_channel", l_thread_channel},

@@ -19,8 +19,8 @@ static void push_state(lua_State *L, void *object) {
 }
 
 static const kio_shared_kind kind = {
-    .handle = {EVENT_TYPE, kio_shared_prepare, kio_handle_give_reference, take, kio_event_unref,
-               NULL},
+    .type = EVENT_TYPE,
+    .moves = {kio_shared_prepare, kio_handle_give_reference, take, kio_event_unref, NULL},
     .noun = "event",
     .ref = kio_event_ref,
     .push_state = push_state,
@@ -115,10 +115,13 @@ static const luaL_Reg methods[] = {
     {"wait", l_wait}, {"set", l_set}, {"reset", l_reset}, {"is_set", l_is_set}, {NULL, NULL},
 };
 
-void kio_event_open(lua_State *L) {
-  kio_shared_open(L, &kind, methods);
-  lua_pop(L, 1);
-}
+const kio_type kio_event_type = {
+    .name = EVENT_TYPE,
+    .methods = {methods},
+    .end = kio_shared_end,
+    .tostring = kio_shared_l_tostring,
+    .moves = &kind.moves,
+};
 
 const luaL_Reg kio_event_own[] = {
     {"thread_event", l_thread_event},

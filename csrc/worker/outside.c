@@ -11,7 +11,6 @@
 #include "base/errname.h"
 #include "base/log.h"
 #include "codec/pack.h"
-#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/options.h"
@@ -218,23 +217,14 @@ static int l_size(lua_State *L) {
   return 1;
 }
 
-static int finish(handle *h) {
+static void finish(void *self) {
+  handle *h = self;
   char text[KIO_FAILURE_MAX];
   if (h->runtime && h->pid == getpid()) stop(h, h->shutdown_ns, text);
   h->runtime = NULL;
   if (h->inbox) kio_inbox_close(h->inbox);
   kio_inbox_unref(h->inbox);
   h->inbox = NULL;
-  return 0;
-}
-
-static int l_close(lua_State *L) {
-  return finish(luaL_checkudata(L, 1, RUNTIME_TYPE));
-}
-
-static int l_gc(lua_State *L) {
-  handle *h = kio_finalized(L, RUNTIME_TYPE);
-  return h ? finish(h) : 0;
 }
 
 static int l_tostring(lua_State *L) {
@@ -245,23 +235,18 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
-void kio_runtime_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"block_on", l_block_on},
-                                     {"stop", l_stop},
-                                     {"running", l_running},
-                                     {"size", l_size},
-                                     {NULL, NULL}};
-  luaL_newmetatable(L, RUNTIME_TYPE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__close");
-  lua_pushcfunction(L, l_tostring);
-  lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
-}
+static const luaL_Reg methods[] = {
+    {"block_on", l_block_on}, {"stop", l_stop}, {"running", l_running},
+    {"size", l_size},         {NULL, NULL},
+};
+
+const kio_type kio_runtime_type = {
+    .name = RUNTIME_TYPE,
+    .methods = {methods},
+    .end = finish,
+    .close = kio_type_l_close,
+    .tostring = l_tostring,
+};
 
 const luaL_Reg kio_runtime_ops[] = {
     {"runtime", l_runtime},

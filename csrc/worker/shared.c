@@ -3,7 +3,6 @@
    thread of the Lua state. */
 #include "worker/shared.h"
 
-#include "op/finalizer.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/here.h"
@@ -18,7 +17,7 @@ static void push_known(lua_State *L) {
 kio_shared *kio_shared_push_empty(lua_State *L, const kio_shared_kind *kind) {
   kio_shared *shared = lua_newuserdatauv(L, sizeof *shared, 0);
   *shared = (kio_shared){.kind = kind, .process = kio_sched_process()};
-  luaL_setmetatable(L, kind->handle.type);
+  luaL_setmetatable(L, kind->type);
   return shared;
 }
 
@@ -46,7 +45,7 @@ void kio_shared_push(lua_State *L, const kio_shared_kind *kind, void *object) {
   kio_shared *shared = lua_touserdata(L, -1);
   if (shared && shared->object == object) { /* else it is an earlier one's, finalized by hand */
     kio_assert(shared->kind == kind);
-    kind->handle.drop(object);
+    kind->moves.drop(object);
     return;
   }
   lua_pop(L, 1);
@@ -62,7 +61,7 @@ bool kio_shared_is_parents(const kio_shared *shared) {
 kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind) {
   kio_shared *shared = lua_touserdata(L, 1);
   bool ours = shared && lua_rawlen(L, 1) == sizeof *shared && shared->kind == kind;
-  if (!ours) luaL_typeerror(L, 1, kind->handle.type);
+  if (!ours) luaL_typeerror(L, 1, kind->type);
   if (!shared->object) luaL_argerror(L, 1, "it was finalized");
   return shared;
 }
@@ -81,38 +80,21 @@ const char *kio_shared_prepare(lua_State *L, int index, void **spare) {
   return NULL;
 }
 
-/* The userdata at index 1 of any kind, whoever calls with whatever; else NULL. */
-static kio_shared *any(lua_State *L) {
-  const kio_handle_kind *kind = kio_handle_kind_of(L, 1);
-  return kind && kind->prepare == kio_shared_prepare ? lua_touserdata(L, 1) : NULL;
+void kio_shared_end(void *self) {
+  kio_shared *shared = self;
+  if (shared->object) shared->kind->moves.drop(shared->object);
+  shared->object = NULL;
 }
 
-static int l_gc(lua_State *L) {
-  kio_shared *shared = kio_called_by_collector(L, 0) ? any(L) : NULL;
-  if (shared && shared->object) shared->kind->handle.drop(shared->object);
-  if (shared) shared->object = NULL;
-  return 0;
-}
-
-static int l_tostring(lua_State *L) {
-  const kio_shared *shared = any(L);
-  luaL_argexpected(L, shared, 1, "channel or event of threads");
+int kio_shared_l_tostring(lua_State *L) {
+  const kio_type *type = kio_type_of(L, 1);
+  luaL_argexpected(L, type && type->end == kio_shared_end, 1, "channel or event of threads");
+  const kio_shared *shared = lua_touserdata(L, 1);
   if (!shared->object) lua_pushliteral(L, "finalized");
   else if (kio_shared_is_parents(shared)) lua_pushliteral(L, "the parent process'");
   else shared->kind->push_state(L, shared->object);
-  lua_pushfstring(L, "%s (%s)", shared->kind->handle.type, lua_tostring(L, -1));
+  lua_pushfstring(L, "%s (%s)", type->name, lua_tostring(L, -1));
   return 1;
-}
-
-static const luaL_Reg metamethods[] = {{"__gc", l_gc}, {"__tostring", l_tostring}, {NULL, NULL}};
-
-void kio_shared_open(lua_State *L, const kio_shared_kind *kind, const luaL_Reg *methods) {
-  luaL_newmetatable(L, kind->handle.type);
-  kio_handle_register(L, &kind->handle);
-  luaL_setfuncs(L, metamethods, 0);
-  lua_newtable(L);
-  luaL_setfuncs(L, methods, 0);
-  lua_setfield(L, -2, "__index");
 }
 
 int64_t kio_shared_timeout(lua_State *L, int index) {

@@ -7,15 +7,15 @@
 #include <lua.h>
 #include <sys/types.h>
 
-#include "op/handle.h"
+#include "op/type.h"
 #include "thread/parcel.h"
 
 #define KIO_SHARED_PARENTS "it belongs to the parent process, and this is a forked child"
 
 typedef struct kio_shared_kind {
-  /* How it crosses: its type is that of the userdata, its `drop` gives a reference back. */
-  kio_handle_kind handle;
-  const char *noun; /* for messages: "channel" */
+  const char *type;      /* the name of the userdata's metatable */
+  kio_handle_kind moves; /* how it crosses; its `drop` gives a reference back */
+  const char *noun;      /* for messages: "channel" */
   /* Takes a reference. */
   void *(*ref)(void *object);
   /* A parcel came that the task it was for cannot take any more; NULL: it brings none. */
@@ -47,8 +47,9 @@ bool kio_shared_is_parents(const kio_shared *shared);
 kio_shared *kio_shared_check_any(lua_State *L, const kio_shared_kind *kind);
 /* kio_shared_check_any, and an argument error when it is a parent process'. */
 kio_shared *kio_shared_check(lua_State *L, const kio_shared_kind *kind);
-/* Pushes the metatable, made of these methods: a kind may add to it. */
-void kio_shared_open(lua_State *L, const kio_shared_kind *kind, const luaL_Reg *methods);
+/* The `end` and the __tostring of their types. */
+void kio_shared_end(void *self);
+int kio_shared_l_tostring(lua_State *L);
 /* The number of seconds, or the options with `timeout`, at `index`: nanoseconds. */
 int64_t kio_shared_timeout(lua_State *L, int index);
 

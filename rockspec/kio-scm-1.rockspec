@@ -69,6 +69,7 @@ build = {
         "csrc/op/close.c",
         "csrc/op/dir.c",
         "csrc/op/file.c",
+        "csrc/op/message.c",
         "csrc/op/misuse.c",
         "csrc/op/offload.c",
         "csrc/op/op.c",

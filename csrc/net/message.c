@@ -8,6 +8,7 @@
 
 #include "base/config.h"
 #include "net/udp.h"
+#include "op/message.h"
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/pieces.h"
@@ -18,31 +19,6 @@ enum {
   MESSAGE_MAX = 65536, /* any UDP datagram fits, unless told otherwise */
   PASS_MAX = 15        /* receives that go to the ring at once, where plain ones found nothing */
 };
-
-/* In the request's buffer; iovecs, then bytes, follow. */
-typedef struct message {
-  struct msghdr header;
-  kio_sockaddr address;
-  _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int64_t))]; /* a packet's time */
-  struct iovec iov[];
-} message;
-
-static message *message_of(const kio_request *request) {
-  return (message *)(void *)request->buffer.data;
-}
-
-/* Gives the request a message of one piece, with room for `bytes` behind it. False after pushing
-   nil, message, code. */
-static bool make_message(lua_State *L, kio_request *request, size_t bytes, int flags) {
-  size_t head = sizeof(message) + sizeof(struct iovec);
-  if (!kio_op_buffer(L, request, head + bytes)) return false;
-  message *m = message_of(request);
-  memset(m, 0, sizeof *m);
-  m->header.msg_iov = m->iov;
-  m->header.msg_iovlen = 1;
-  request->arg.message = (kio_arg_message){.header = &m->header, .flags = flags};
-  return true;
-}
 
 /* ---- plain calls ---- */
 
@@ -79,12 +55,12 @@ static int failed(lua_State *L, kio_udp *udp, kio_request *request, const char *
 /* ---- sending ---- */
 
 /* The destination of send_to; NULL: where the socket is connected to. */
-static const kio_sockaddr *destination(const message *m) {
+static const kio_sockaddr *destination(const kio_message *m) {
   return m->header.msg_namelen > 0 ? &m->address : NULL;
 }
 
 static int finish_send(lua_State *L, kio_udp *udp, kio_request *request) {
-  const kio_sockaddr *to = destination(message_of(request));
+  const kio_sockaddr *to = destination(kio_message_of(request));
   if (request->result < 0) return failed(L, udp, request, to ? "send_to" : "send", to);
   kio_op_release(request);
   lua_settop(L, 1);
@@ -114,14 +90,10 @@ static int start_send(lua_State *L, kio_udp *udp, const kio_sockaddr *to, int op
   if (udp->fd < 0) return kio_udp_fail(L, udp, what, EBADF, to);
   kio_udp_attach(udp, task->sched);
   kio_request *request = kio_op_request(L, task, KIO_OP_SENDMSG, udp->fd);
-  if (!request || !make_message(L, request, 0, 0)) return KIO_FAILED;
-  message *m = message_of(request);
+  kio_message *m = kio_message_make(L, request, 1, 0, 0);
+  if (!m) return KIO_FAILED;
   kio_fill_iovecs(L, 2, 1, m->iov);
-  if (to) {
-    m->address = *to;
-    m->header.msg_name = &m->address.as;
-    m->header.msg_namelen = to->size;
-  }
+  if (to) kio_message_to(m, to);
   if (may_try(udp)) {
     ssize_t sent = sendmsg(udp->fd, &m->header, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (came_at_once(task, request, sent)) return finish_send(L, udp, request);
@@ -140,15 +112,12 @@ static void remember(lua_State *L, kio_udp *udp, const kio_sockaddr *address) {
 /* udp:send_to(data, address [, options]) -> udp */
 static int l_send_to(lua_State *L) {
   kio_takes(L, 4);
-  size_t size;
   kio_udp *udp = kio_udp_check(L);
   luaL_checktype(L, 3, LUA_TSTRING);
   lua_settop(L, 4);
-  const char *text = lua_tolstring(L, 3, &size);
-  if (text != udp->known_text) {
+  if (lua_tostring(L, 3) != udp->known_text) {
     kio_sockaddr to;
-    const char *wrong = kio_address_parse(text, size, &to);
-    if (wrong) return kio_fail_text(L, "EINVAL", "send_to", text, wrong);
+    if (!kio_check_address(L, 3, "send_to", &to)) return KIO_FAILED;
     lua_pushvalue(L, 3);
     remember(L, udp, &to);
     lua_pop(L, 1);
@@ -167,7 +136,7 @@ static int l_send(lua_State *L) {
 
 /* ---- receiving ---- */
 
-static void push_sender(lua_State *L, kio_udp *udp, message *m) {
+static void push_sender(lua_State *L, kio_udp *udp, kio_message *m) {
   const kio_sockaddr *from = &m->address;
   m->address.size = m->header.msg_namelen;
   if (from->size == 0) { /* a Unix socket without a name */
@@ -183,7 +152,7 @@ static void push_sender(lua_State *L, kio_udp *udp, message *m) {
 /* nil, message, "EMSGSIZE", what fits, the sender: the rest is lost, as the kernel gives it once */
 static int truncated(lua_State *L, kio_udp *udp, kio_request *request, const char *what) {
   char complaint[96];
-  message *m = message_of(request);
+  kio_message *m = kio_message_of(request);
   size_t size = (size_t)request->result, max = m->iov[0].iov_len;
   push_sender(L, udp, m);
   const char *sender = lua_tostring(L, -1);
@@ -199,7 +168,7 @@ static int truncated(lua_State *L, kio_udp *udp, kio_request *request, const cha
 static int finish_receive(lua_State *L, kio_udp *udp, kio_request *request, bool sender) {
   const char *what = sender ? "receive_from" : "receive";
   if (request->result < 0) return failed(L, udp, request, what, NULL);
-  message *m = message_of(request);
+  kio_message *m = kio_message_of(request);
   size_t size = (size_t)request->result;
   bool ended = udp->packets && size == 0 && m->header.msg_controllen == 0;
   if (size > m->iov[0].iov_len) return truncated(L, udp, request, what);
@@ -256,11 +225,9 @@ static int start_receive(lua_State *L, bool sender) {
   if (udp->receiving) return kio_misuse(L, "another task is receiving from this socket");
   kio_udp_attach(udp, task->sched);
   kio_request *request = kio_op_request(L, task, KIO_OP_RECVMSG, udp->fd);
-  if (!request || !make_message(L, request, max, MSG_TRUNC)) return KIO_FAILED;
-  message *m = message_of(request);
-  m->iov[0] = (struct iovec){&m->iov[1], max};
-  m->header.msg_name = &m->address.as;
-  m->header.msg_namelen = sizeof m->address.as;
+  kio_message *m = kio_message_make(L, request, 1, max, MSG_TRUNC);
+  if (!m) return KIO_FAILED;
+  kio_message_receive(m, max);
   if (udp->packets) {
     m->header.msg_control = m->control;
     m->header.msg_controllen = sizeof m->control;

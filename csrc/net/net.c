@@ -20,16 +20,13 @@
 
 /* ---- options and addresses ---- */
 
-/* Reads the address at index 1; of a name its `size` is 0. False after pushing nil, message,
-   code. */
+/* Reads the address at index 1; of a name its `size` is 0. False: return KIO_FAILED. */
 static bool read_address(lua_State *L, const char *what, kio_sockaddr *address) {
   size_t size;
   luaL_checktype(L, 1, LUA_TSTRING);
   const char *text = lua_tolstring(L, 1, &size);
   const char *wrong = kio_address_parse(text, size, address);
-  if (wrong == kio_address_is_name) wrong = NULL;
-  if (wrong) kio_fail_text(L, "EINVAL", what, text, wrong);
-  return !wrong;
+  return !wrong || wrong == kio_address_is_name || kio_check_address(L, 1, what, address);
 }
 
 /* Pushes what stands for that. */

@@ -96,15 +96,6 @@ int kio_udp_fail(lua_State *L, kio_udp *udp, const char *what, int err, const ki
 
 /* ---- making ---- */
 
-/* Reads the address at `index`. False after pushing nil, message, code. */
-static bool read_address(lua_State *L, int index, const char *what, kio_sockaddr *address) {
-  size_t size;
-  const char *text = lua_tolstring(L, index, &size);
-  const char *wrong = kio_address_parse(text, size, address);
-  if (wrong) kio_fail_text(L, "EINVAL", what, text, wrong);
-  return !wrong;
-}
-
 /* What net_udp is asked for. */
 typedef struct plan {
   bool bound;
@@ -114,7 +105,7 @@ typedef struct plan {
   kio_socket_options options;
 } plan;
 
-/* Reads the arguments; false after pushing nil, message, code. */
+/* Reads the arguments. False: return KIO_FAILED. */
 static bool read_plan(lua_State *L, plan *p) {
   static const char *const others[] = {"peer", NULL};
   p->bound = !lua_isnoneornil(L, 1);
@@ -124,8 +115,8 @@ static bool read_plan(lua_State *L, plan *p) {
   if (lua_istable(L, 2)) p->connected = kio_option(L, 2, "peer") != LUA_TNIL;
   luaL_argcheck(L, !p->connected || lua_type(L, 3) == LUA_TSTRING, 2,
                 "option 'peer' must be an address");
-  if (p->bound && !read_address(L, 1, "udp", &p->address)) return false;
-  return !p->connected || read_address(L, 3, "udp", &p->peer);
+  if (p->bound && !kio_check_address(L, 1, "udp", &p->address)) return false;
+  return !p->connected || kio_check_address(L, 3, "udp", &p->peer);
 }
 
 /* The descriptor, or -errno. */
@@ -166,7 +157,7 @@ static int l_connect(lua_State *L) {
   kio_sockaddr peer = {.as.any.sa_family = AF_UNSPEC, .size = sizeof peer.as.any};
   bool some = !lua_isnoneornil(L, 2);
   if (some) luaL_checktype(L, 2, LUA_TSTRING);
-  if (some && !read_address(L, 2, "connect", &peer)) return KIO_FAILED;
+  if (some && !kio_check_address(L, 2, "connect", &peer)) return KIO_FAILED;
   if (udp->fd < 0) return kio_udp_fail(L, udp, "connect", EBADF, some ? &peer : NULL);
   if (connect(udp->fd, &peer.as.any, peer.size) != 0) {
     return kio_udp_fail(L, udp, "connect", errno, some ? &peer : NULL);

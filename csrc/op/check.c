@@ -57,6 +57,14 @@ size_t kio_check_size(lua_State *L, int index) {
   return (size_t)size;
 }
 
+bool kio_check_address(lua_State *L, int index, const char *what, kio_sockaddr *address) {
+  size_t size;
+  const char *text = luaL_checklstring(L, index, &size);
+  const char *wrong = kio_address_parse(text, size, address);
+  if (wrong) kio_fail_text(L, "EINVAL", what, text, wrong);
+  return !wrong;
+}
+
 uint64_t kio_check_offset(lua_State *L, int index) {
   lua_Integer offset = luaL_checkinteger(L, index);
   luaL_argcheck(L, offset >= 0, index, "an offset cannot be negative");

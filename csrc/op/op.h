@@ -165,6 +165,8 @@ const char *kio_check_data(lua_State *L, int index, size_t *size); /* a string t
 const char *kio_check_path(lua_State *L, int index);               /* without a zero byte */
 int64_t kio_check_seconds(lua_State *L, int index);                /* 0 or more, as nanoseconds */
 int kio_check_int(lua_State *L, int index);                        /* an integer that fits an int */
+/* A numeric address, for the operation of that name. False: it is none, return KIO_FAILED. */
+bool kio_check_address(lua_State *L, int index, const char *what, kio_sockaddr *address);
 /* Checks options in a table that also has a list part. */
 void kio_check_named_options(lua_State *L, int index, const char *const *known);
 /* The length of the list at `index`: 1 to KIO_IOV_MAX. */

@@ -73,13 +73,12 @@ static int l_socketpair(lua_State *L) {
 static int l_bind(lua_State *L) {
   kio_takes(L, 2);
   kio_op_begin_plainly(L);
-  size_t size;
   kio_sockaddr address;
   int fd = kio_check_fd(L, 1);
-  const char *text = luaL_checklstring(L, 2, &size);
-  const char *wrong = kio_address_parse(text, size, &address);
-  if (wrong) return kio_fail_text(L, "EINVAL", "bind", text, wrong);
-  if (bind(fd, &address.as.any, address.size) != 0) return kio_fail(L, errno, "bind", text);
+  if (!kio_check_address(L, 2, "bind", &address)) return KIO_FAILED;
+  if (bind(fd, &address.as.any, address.size) != 0) {
+    return kio_fail(L, errno, "bind", lua_tostring(L, 2));
+  }
   lua_pushboolean(L, true);
   return 1;
 }

@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "op/buffer.h"
+#include "op/message.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "system/address.h"
@@ -40,13 +41,10 @@ static int l_accept(lua_State *L) {
 
 /* connect(fd, address [, options]) -> true */
 static int l_connect(lua_State *L) {
-  size_t size;
   kio_sockaddr address;
   int fd = kio_check_fd(L, 1);
-  const char *text = luaL_checklstring(L, 2, &size);
   int64_t timeout = kio_op_timeout(L, 3);
-  const char *wrong = kio_address_parse(text, size, &address);
-  if (wrong) return kio_fail_text(L, "EINVAL", "connect", text, wrong);
+  if (!kio_check_address(L, 2, "connect", &address)) return KIO_FAILED;
   kio_request *request = kio_op_start(L, KIO_OP_CONNECT, fd);
   if (!request || !kio_op_address(L, request)) return KIO_FAILED;
   *request->arg.address = address;
@@ -65,8 +63,8 @@ static int l_shutdown(lua_State *L) {
 
 /* With MSG_TRUNC the kernel tells more bytes than it has written: the buffer must not be read
    beyond its end, nor show what was in it before. */
-static void prepare_truncation(const kio_request *request, int flags) {
-  if (flags & MSG_TRUNC) memset(request->buffer.data, 0, request->buffer.size);
+static void prepare_truncation(void *bytes, size_t size, int flags) {
+  if (flags & MSG_TRUNC) memset(bytes, 0, size);
 }
 
 /* recv(fd, size [, flags [, options]]) -> string | nil at the end */
@@ -77,7 +75,7 @@ static int l_recv(lua_State *L) {
   int64_t timeout = kio_op_timeout(L, 4);
   kio_request *request = kio_op_start(L, KIO_OP_RECV, fd);
   if (!request || !kio_op_buffer(L, request, size)) return KIO_FAILED;
-  prepare_truncation(request, flags);
+  prepare_truncation(request->buffer.data, size, flags);
   request->arg.io = (kio_arg_io){request->buffer.data, size, 0, flags};
   return kio_op_submit(L, request, timeout, kio_op_bytesk);
 }
@@ -96,26 +94,6 @@ static int l_send(lua_State *L) {
 
 /* ---- messages: with an address, and in pieces ---- */
 
-/* What lies in the request's buffer for sendmsg and recvmsg; the iovecs, then bytes, follow. */
-typedef struct message {
-  struct msghdr header;
-  kio_sockaddr address;
-  struct iovec iov[];
-} message;
-
-static message *new_message(lua_State *L, kio_request *request, unsigned pieces, size_t bytes,
-                            int flags) {
-  size_t head = sizeof(message) + pieces * sizeof(struct iovec);
-  if (!kio_op_buffer(L, request, head + bytes)) return NULL;
-  prepare_truncation(request, flags);
-  message *m = (message *)(void *)request->buffer.data;
-  memset(m, 0, sizeof *m);
-  m->header.msg_iov = m->iov;
-  m->header.msg_iovlen = pieces;
-  request->arg.message = (kio_arg_message){.header = &m->header, .flags = flags};
-  return m;
-}
-
 typedef struct message_options {
   int flags;
   int64_t timeout_ns;
@@ -123,7 +101,7 @@ typedef struct message_options {
   kio_sockaddr address;
 } message_options;
 
-/* Reads { flags =, timeout =, to = } at `index`. False after pushing nil, message, code. */
+/* Reads { flags =, timeout =, to = } at `index`. False: return KIO_FAILED. */
 static bool read_options(lua_State *L, int index, message_options *out) {
   static const char *const known[] = {"flags", "timeout", "to", NULL};
   kio_takes(L, index);
@@ -132,13 +110,8 @@ static bool read_options(lua_State *L, int index, message_options *out) {
   kio_check_options(L, index, known);
   if (kio_option(L, index, "flags") != LUA_TNIL) out->flags = kio_check_int(L, -1);
   out->timeout_ns = kio_option_timeout(L, index, KIO_NEVER);
-  if (kio_option(L, index, "to") != LUA_TNIL) {
-    size_t size;
-    const char *text = luaL_checklstring(L, -1, &size);
-    const char *wrong = kio_address_parse(text, size, &out->address);
-    out->has_address = true;
-    if (wrong) return kio_fail_text(L, "EINVAL", "sendmsg", text, wrong), false;
-  }
+  out->has_address = kio_option(L, index, "to") != LUA_TNIL;
+  if (out->has_address && !kio_check_address(L, -1, "sendmsg", &out->address)) return false;
   lua_settop(L, index);
   return true;
 }
@@ -159,14 +132,10 @@ static int l_sendmsg(lua_State *L) {
   int first = lua_gettop(L) + 1;
   kio_push_strings(L, 2, count);
   kio_request *request = kio_op_request(L, task, KIO_OP_SENDMSG, fd);
-  message *m = request ? new_message(L, request, count, 0, options.flags) : NULL;
+  kio_message *m = kio_message_make(L, request, count, 0, options.flags);
   if (!m) return KIO_FAILED;
   kio_fill_iovecs(L, first, count, m->iov);
-  if (options.has_address) {
-    m->address = options.address;
-    m->header.msg_name = &m->address.as;
-    m->header.msg_namelen = options.address.size;
-  }
+  if (options.has_address) kio_message_to(m, &options.address);
   return kio_op_submit(L, request, options.timeout_ns, kio_op_countk);
 }
 
@@ -174,7 +143,7 @@ static int l_recvmsgk(lua_State *L, int status, lua_KContext ctx) {
   kio_request *request = kio_op_result(ctx);
   (void)status;
   if (request->result < 0) return kio_op_failed(L, request);
-  message *m = (message *)(void *)request->buffer.data;
+  kio_message *m = kio_message_of(request);
   size_t size = kio_min_size((size_t)request->result, m->iov[0].iov_len);
   lua_pushlstring(L, m->iov[0].iov_base, size);
   m->address.size = m->header.msg_namelen;
@@ -192,11 +161,10 @@ static int l_recvmsg(lua_State *L) {
   size_t size = kio_check_size(L, 2);
   if (!read_options(L, 3, &options)) return KIO_FAILED;
   kio_request *request = kio_op_start(L, KIO_OP_RECVMSG, fd);
-  message *m = request ? new_message(L, request, 1, size, options.flags) : NULL;
+  kio_message *m = kio_message_make(L, request, 1, size, options.flags);
   if (!m) return KIO_FAILED;
-  m->iov[0] = (struct iovec){&m->iov[1], size};
-  m->header.msg_name = &m->address.as;
-  m->header.msg_namelen = sizeof m->address.as;
+  prepare_truncation(&m->iov[1], size, options.flags);
+  kio_message_receive(m, size);
   return kio_op_submit(L, request, options.timeout_ns, l_recvmsgk);
 }
 

@@ -1,5 +1,5 @@
 /* The verdicts about machines this one is not: each errno with the facts that tell its causes
-   apart. The facts of this machine are the business of spec/check. */
+   apart. The facts of this machine are the business of spec/run/check. */
 #include <errno.h>
 #include <string.h>
 

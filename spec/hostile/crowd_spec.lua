@@ -3,7 +3,7 @@
 -- flavours: test asan hostile
 local kio = require "kio"
 local support = require "spec.support"
-local common = require "spec.serve.common"
+local common = require "spec.net.serve.common"
 
 local start, client, ask = common.start, common.client, common.ask
 

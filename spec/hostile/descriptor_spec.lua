@@ -5,7 +5,7 @@
 local kio = require "kio"
 local support = require "spec.support"
 local child = require "spec.net.child"
-local common = require "spec.serve.common"
+local common = require "spec.net.serve.common"
 
 local CLIENTS, LIMIT = 200, 64
 local ENTERS = support.chunk and 100 or 3 -- for a question and its answer

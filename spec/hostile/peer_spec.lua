@@ -5,7 +5,7 @@
 -- flavours: test asan hostile workers
 local kio = require "kio"
 local support = require "spec.support"
-local common = require "spec.serve.common"
+local common = require "spec.net.serve.common"
 local connection = require "spec.net.connection"
 
 local start, client, ask = common.start, common.client, common.ask

@@ -1,24 +1,21 @@
 -- Which specs look at which folder of csrc: those run first. What survives them meets all others.
 local ROOMS = {
-  base = { "spec/c/", "spec/loop/" },
+  base = { "spec/c/", "spec/task/t", "spec/run/[^/]+$" },
   system = { "spec/c/", "spec/net/", "spec/process/" },
   ring = {
-    "spec/c/", "spec/ring/", "spec/testing/", "spec/loop/", "spec/fault/", "spec/fs/fifo",
-    "spec/net/accepts",
+    "spec/c/", "spec/ring/", "spec/run/testing/", "spec/task/t", "spec/run/[^/]+$", "spec/fault/",
+    "spec/fs/fifo", "spec/net/accepts",
   },
-  thread = { "spec/c/", "spec/pool/", "spec/thread/" },
-  task = {
-    "spec/task/", "spec/scope/", "spec/loop/", "spec/thread/inside", "spec/fault/", "spec/net/",
-  },
-  op = { "spec/op/", "spec/buffer/", "spec/hostile/arguments", "spec/fs/" },
+  thread = { "spec/c/", "spec/op/offload", "spec/thread/" },
+  task = { "spec/task/", "spec/run/[^/]+$", "spec/thread/inside", "spec/fault/", "spec/net/" },
+  op = { "spec/op/", "spec/bytes/", "spec/hostile/arguments", "spec/fs/" },
   codec = { "spec/thread/codec", "spec/thread/move", "spec/thread/" },
-  net = { "spec/net/", "spec/buffer/", "spec/serve/", "spec/thread/move" },
-  process = { "spec/process/", "spec/signal/" },
+  net = { "spec/net/", "spec/bytes/", "spec/thread/move" },
+  process = { "spec/process/" },
   run = {
-    "spec/task/", "spec/scope/", "spec/sync/", "spec/inspect/", "spec/check/", "spec/loop/",
-    "spec/thread/start",
+    "spec/run/", "spec/task/", "spec/sync/", "spec/thread/start",
   },
-  worker = { "spec/thread/", "spec/signal/interrupt" },
+  worker = { "spec/thread/", "spec/process/signal/interrupt" },
 }
 
 -- The patterns for a file of csrc, in the order in which they are tried.

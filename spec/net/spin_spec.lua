@@ -2,7 +2,7 @@
 -- spin. What is counted are turns of the loop, not time.
 -- flavours: test asan hostile
 local kio = require "kio"
-local child = require "spec.check.child"
+local child = require "spec.run.check.child"
 local connection = require "spec.net.connection"
 local support = require "spec.support"
 

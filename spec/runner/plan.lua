@@ -97,7 +97,7 @@ local function spec_jobs(jobs, path, flavours)
 end
 
 -- Every receive and every send moves one byte at most: what works on streams must not notice.
-local CHUNKED = { "^spec/net/", "^spec/hostile/", "^spec/buffer/" }
+local CHUNKED = { "^spec/net/[^/]+$", "^spec/hostile/", "^spec/bytes/" }
 
 local function chunk_job(jobs, path)
   for i = 1, #jobs do
@@ -115,7 +115,7 @@ end
 
 -- What the streams of these specs bring passes through a filter of the test builds, at both ends.
 -- spec/runner/filters.lua names what has no meaning then.
-local FILTERED = "^spec/net/"
+local FILTERED = "^spec/net/[^/]+$"
 local FILTERS = { "xor", "stutter" }
 
 local function filter_jobs(jobs, path)
@@ -192,7 +192,7 @@ function plan.jobs()
     if path ~= "spec/fuzz/replay.c" then replay_job(jobs, path) end
   end
   driver_jobs(jobs, "spec/fuzz/interface.lua")
-  for _, path in ipairs(list("spec/*/*_spec.lua")) do
+  for _, path in ipairs(list("spec/*/*_spec.lua spec/*/*/*_spec.lua")) do
     if not path:match("^spec/stress/") and not path:match("^spec/tidy/") then
       spec_jobs(jobs, path, path:match("^spec/thread/") and THREAD_FLAVOURS or SPEC_FLAVOURS)
       if is_chunked(path) then chunk_job(jobs, path) end

@@ -11,11 +11,11 @@ local THREADS <const> = 4
 
 -- Files and tests that look at what all threads of a process have together.
 local LEFT_OUT = {
-  { "^spec/signal/", "signals" },
-  { "^spec/serve/drain_spec", "signals" },
-  { "^spec/buffer/busy_spec.* whatever becomes of the buffer", "how many blocks there are" },
+  { "^spec/process/signal/", "signals" },
+  { "^spec/net/serve/drain_spec", "signals" },
+  { "^spec/bytes/busy_spec.* whatever becomes of the buffer", "how many blocks there are" },
   { "^spec/fs/whole_spec", "the working directory" },
-  { "^spec/check/memory_spec", "how many blocks there are" },
+  { "^spec/run/check/memory_spec", "how many blocks there are" },
   { "^spec/fs/open_spec.* closes when it is collected", "descriptors" },
   { "^spec/net/fds_spec.* max_fds", "descriptors" },
   { "^spec/net/listener_spec.* closing a listener", "descriptors" },
@@ -29,8 +29,8 @@ local LEFT_OUT = {
 
 -- The others start threads by themselves, or processes, or take long.
 local FOLDERS = {
-  "buffer", "check", "fault", "fs", "inspect", "loop", "net", "op", "pool", "ring", "scope",
-  "serve", "sync", "task", "testing",
+  "bytes", "fault", "fs", "net", "net/serve", "op", "ring", "run", "run/check", "run/inspect",
+  "run/testing", "sync", "task", "task/scope",
 }
 
 local function is_left_out(what)

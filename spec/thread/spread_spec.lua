@@ -1,6 +1,6 @@
 -- listener:serve with spread = true: which worker gets a connection, and that limits, errors and
 -- the end are what they are without.
-local common = require "spec.serve.common"
+local common = require "spec.net.serve.common"
 local kio = require "kio"
 local support = require "spec.support"
 

@@ -1,7 +1,7 @@
 -- listener:serve: what a connection is given, and that what becomes of it is nobody else's concern.
 local kio = require "kio"
 local support = require "spec.support"
-local common = require "spec.serve.common"
+local common = require "spec.net.serve.common"
 local connection = require "spec.net.connection"
 
 local start, client, ask = common.start, common.client, common.ask

@@ -6,7 +6,7 @@ local system = require "system"
 local support = require "spec.support"
 local common = require "spec.task.common"
 
-local HERE = "spec/inspect/watchdog_spec.lua"
+local HERE = "spec/run/inspect/watchdog_spec.lua"
 local LIMIT = 0.1
 
 -- Runs f(reports) with a watchdog; its reports.

@@ -1,6 +1,6 @@
 -- What a server says about errors of its handlers: a fault of the program with its traceback, what
 -- a peer did in one line at most.
-local common = require "spec.serve.common"
+local common = require "spec.net.serve.common"
 local kio = require "kio"
 local support = require "spec.support"
 

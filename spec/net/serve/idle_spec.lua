@@ -1,7 +1,7 @@
 -- idle_timeout: who keeps a server waiting and lets nothing move is put out; everybody else stays.
 -- On a clock that jumps: the moments are exact.
 local kio = require "kio"
-local common = require "spec.serve.common"
+local common = require "spec.net.serve.common"
 local connection = require "spec.net.connection"
 
 local run, start, client, ask = kio.testing.run, common.start, common.client, common.ask

@@ -4,7 +4,7 @@
 local kio = require "kio"
 local support = require "spec.support"
 
-local HERE = "spec/inspect/deadlock_spec.lua"
+local HERE = "spec/run/inspect/deadlock_spec.lua"
 
 -- Runs main, which must end in a deadlock: the error's text.
 local function deadlock(main, opts)

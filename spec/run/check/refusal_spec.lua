@@ -4,7 +4,7 @@
 -- One thread only, and prlimit does not run under ThreadSanitizer:
 -- flavours: test asan hostile
 -- timeout: 120
-local child = require "spec.check.child"
+local child = require "spec.run.check.child"
 
 local function launcher(err, call) return ("%s %s %s"):format(child.launcher(), err, call) end
 

@@ -3,7 +3,7 @@ local kio = require "kio"
 local support = require "spec.support"
 local common = require "spec.task.common"
 
-local HERE = "spec/inspect/tasks_spec.lua"
+local HERE = "spec/run/inspect/tasks_spec.lua"
 
 -- What kio.tasks tells of a task.
 local function entry_of(task)

@@ -2,7 +2,7 @@
 -- told, by the name of what was refused, and nothing waits or loops for ever.
 -- One thread only, and none starts below ThreadSanitizer:
 -- flavours: test asan hostile
-local child = require "spec.check.child"
+local child = require "spec.run.check.child"
 
 -- What a refused ring may still write to is left to the kernel, on purpose.
 local NO_LEAKS = 'env ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"'

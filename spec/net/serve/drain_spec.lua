@@ -2,7 +2,7 @@
 -- says so. On a clock that jumps.
 local kio = require "kio"
 local support = require "spec.support"
-local common = require "spec.serve.common"
+local common = require "spec.net.serve.common"
 local connection = require "spec.net.connection"
 
 local run, start, client = kio.testing.run, common.start, common.client

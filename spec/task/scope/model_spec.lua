@@ -5,8 +5,8 @@
 -- tasks shuffled. KIO_MODEL_SEED=n runs one program alone.
 local kio = require "kio"
 local support = require "spec.support"
-local model = require "spec.scope.model"
-local program = require "spec.scope.program"
+local model = require "spec.task.scope.model"
+local program = require "spec.task.scope.program"
 
 -- From where, and how many: each flavour has seeds of its own.
 local SEEDS = ({ asan = { 6001, 3000 }, hostile = { 9001, 4000 } })[support.flavour] or { 1, 6000 }

@@ -2,7 +2,7 @@
 -- free. The errors are injected and the clock jumps, so that attempts and moments are exact.
 local kio = require "kio"
 local support = require "spec.support"
-local common = require "spec.serve.common"
+local common = require "spec.net.serve.common"
 
 local run = kio.testing.run
 

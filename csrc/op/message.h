@@ -18,13 +18,14 @@ typedef struct kio_message {
    the request given back: return KIO_FAILED. */
 kio_message *kio_message_make(lua_State *L, kio_request *request, unsigned pieces, size_t bytes,
                               int flags);
-/* The one that it was given. */
+/* The message that kio_message_make has given the request. */
 static inline kio_message *kio_message_of(const kio_request *request) {
   return (kio_message *)(void *)request->buffer.data;
 }
-/* It goes to this address. */
+/* Addresses a message. */
 void kio_message_to(kio_message *m, const kio_sockaddr *to);
-/* It is received, in one piece of `size` bytes, which lie behind it; and so is its sender. */
+/* Makes a message one to be received, in one piece of `size` bytes, which lie behind it, and with its
+   sender. */
 void kio_message_receive(kio_message *m, size_t size);
 
 #endif

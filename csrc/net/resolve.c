@@ -1,5 +1,5 @@
 /* Looking names up: getaddrinfo(3), which blocks, on a thread of the pool; outside a task at once.
-   Whatever the thread needs lies in the call. Contract for users: lua/types/net.d.lua. */
+   Whatever the thread needs lies in the call. Contract for users: lua/types/kio/own.d.lua. */
 #include <ctype.h>
 #include <errno.h>
 #include <netdb.h>

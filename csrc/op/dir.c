@@ -2,7 +2,7 @@
    thread of the pool; outside it is the plain system call. Both do the same work on the same
    struct: it owns the names, descriptors of its own (whoever asked may close his before a thread
    comes to it) and what has been found, and whoever holds it frees it. For users:
-   lua/types/kio.d.lua. */
+   lua/types/kio/own.d.lua. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* Operations on open descriptors that read, write or change a file. One offset rule for all:
    read, write, readv, writev use the current position; pread, pwrite, preadv, pwritev an offset.
-   Called in a task. Contracts for users: lua/types/kio.d.lua. */
+   Called in a task. Contracts for users: lua/types/kio/op.d.lua. */
 #include "base/config.h"
 #include "op/buffer.h"
 #include "op/op.h"

@@ -1,0 +1,379 @@
+---@meta kio.core.own
+-- What the C half has for kio's own Lua half alone: kio.core.own.
+
+---What kio's own Lua half needs of the C half. No part of the interface: it may change at any time.
+---@class kio.Own
+---@field stream_methods kio.Stream the methods of all streams, to which the Lua half adds
+---@field listener_methods kio.Listener
+---@field udp_methods kio.Udp
+---@field buffer_methods kio.Buffer
+local kio = {}
+
+---What kio.testing asks of kio.run: a clock that jumps, an order, a limit.
+---@class kio.Rig
+---@field clock? "virtual"|"real"
+---@field settle? number real seconds the kernel gets before the clock jumps (0.01)
+---@field timeout? number seconds on the run's clock after which it is ended
+---@field seed? integer decides the order of ready tasks; 0: first come
+
+---Faults that requests meet, for kio.testing.faults.
+---@class kio.Faults: kio.testing.Faults
+local Faults = {}
+
+---How many requests have met the i-th fault; all faults without i.
+---@param i? integer
+---@return integer
+function Faults:hits(i) end
+
+---No request meets them any more.
+function Faults:clear() end
+
+---The requests of this run meet them from now on. Raises in a run that kio.testing has not begun.
+---@param list kio.testing.Fault[]
+---@return kio.Faults
+function kio.rig_faults(list) end
+
+---A text about every live task but the caller: name, wait, traceback. Bounded.
+---@return string
+function kio.report() end
+
+---Every open descriptor of this process, and what it is.
+---@return table<kio.Fd, string>
+function kio.descriptors() end
+
+---The requests of this run that are queued or in the kernel.
+---@return { op: string, fd: kio.Fd? }[]
+function kio.requests() end
+
+---The error of a failed task goes with `err`, by which the caller is about to end: below its
+---traceback, and in `err.suppressed` when it is a table. Nothing for a task that has not failed.
+---@param err any
+---@param task kio.Task
+function kio.attach_failure(err, task) end
+
+---Waits until this thread has closed a descriptor, or descriptor_freed is called: what accepts when
+---there was none. Closing a listener counts.
+---@async
+---@param seconds number
+---@return boolean freed false when the time is over
+function kio.descriptor_wait(seconds) end
+
+---Whether what the listener accepts keeps packets apart.
+---@param listener kio.Listener
+---@return boolean
+function kio.listener_packets(listener) end
+
+---Whether its own close has closed it, and not somebody who has its number.
+---@param listener kio.Listener
+---@return boolean
+function kio.listener_closed(listener) end
+
+---A server accepts from it now, or does not any more: as long as one does it cannot move.
+---@param listener kio.Listener
+---@param served boolean
+function kio.listener_served(listener, served) end
+
+---The next connection, for loops: the kernel goes on accepting while one waits for it.
+---@async
+---@param listener kio.Listener
+---@return kio.Stream|nil stream
+---@return kio.Address|string peer or a message
+---@return string? code
+function kio.listener_next(listener) end
+
+---Whether listener_next makes requests that bring many connections, in this run.
+---@return boolean
+function kio.accepts_many() end
+
+---Another thread has closed descriptors: wakes every task that waits in descriptor_wait.
+function kio.descriptor_freed() end
+
+---How long nothing has moved on a stream although a task waits for its peer.
+---@param stream kio.Stream
+---@return number seconds 0 when no task does
+function kio.stream_idle(stream) end
+
+---What a method of a stream needs to know that sends on its own.
+---@param stream kio.Stream
+---@return boolean direct whether the stream's bytes are its descriptor's
+---@return string name what messages call it
+---@return number? timeout its own, in seconds
+---@return integer mark bytes it gathers before a writer waits
+function kio.stream_way(stream) end
+
+---Puts a filter under a stream: docs/filters.md.
+---@param stream kio.Stream
+---@param filter userdata of the metatable "kio.Filter"
+---@return kio.Stream|nil stream
+---@return string? message
+---@return string? code
+function kio.stream_filter(stream, filter) end
+
+---Waits until the filter of a stream is ready.
+---@async
+---@param stream kio.Stream
+---@param options? kio.Options
+---@return kio.Stream|nil stream
+---@return string? message
+---@return string? code "ECONNRESET" when the peer ends before
+function kio.stream_handshake(stream, options) end
+
+---Keeps others from writing to a stream, or no longer; raises when another task writes.
+---@param stream kio.Stream
+---@param reserve boolean
+function kio.stream_reserve(stream, reserve) end
+
+---@return integer turns of the loop so far
+function kio.turn() end
+
+---A FIFO of waiting tasks: what kio.sync is made of.
+---@class kio.Queue: userdata
+local Queue = {}
+
+---@param what "mutex"|"semaphore"|"condition"|"event"|"waitgroup"|"channel send"|"channel receive"
+---@return kio.Queue
+function kio.queue(what) end
+
+---Waits until another task wakes this one. A task that has been woken and is cancelled before it
+---runs keeps what it was given: the next operation raises.
+---@async
+---@param seconds? number
+---@param cell? any offered to whoever wakes it
+---@return true|nil woken nil when the time is over
+---@return any given
+function Queue:wait(seconds, cell) end
+
+---The same, but also in a cancelled task, and not ended by a cancellation.
+---@async
+---@return true woken
+---@return any given
+function Queue:wait_shielded() end
+
+---Wakes the task that has waited longest.
+---@param given? any what its wait returns
+---@return kio.Task? task nil: nobody waits
+---@return any cell what it offered
+function Queue:wake(given) end
+
+---@return boolean nobody_waits
+function Queue:empty() end
+
+---@return integer tasks how many wait; walks through them
+function Queue:length() end
+
+---Waits in several queues at once, for the ends of tasks that are alive and of open listeners.
+---@async
+---@param list (kio.Queue|kio.Task|kio.Listener)[]
+---@param seconds? number
+---@param cells? any[] one per entry of the list
+---@return integer|nil which entry has woken this task; nil when the time is over
+---@return any given
+function kio.wait_any(list, seconds, cells) end
+
+---Raises where an operation would: outside tasks, and kio.Cancelled.
+---@return kio.Task running
+---@return boolean? spent whether what needs no waiting must be followed by let_turn
+function kio.checkpoint() end
+
+---The loop turns. Raises nothing: what was taken before must reach the caller.
+---@async
+function kio.let_turn() end
+
+---An operation written in Lua has come to something at once: the loop turns when it is time for
+---that. Raises Cancelled; does nothing outside of tasks.
+---@async
+function kio.at_once() end
+
+---What tostring gives, whatever the value's __tostring does.
+---@param value any
+---@return string
+function kio.text_of(value) end
+
+---Whether the collector has called the function that calls this.
+---@return boolean
+function kio.finalizes() end
+
+---@return kio.Task? running nil outside tasks
+function kio.current() end
+
+---What a task that has ended returned; raises its error.
+---@param task kio.Task
+---@return any ...
+function kio.task_result(task) end
+
+---kio.net.connect to an address that is no name.
+---@async
+---@param address kio.Address
+---@param options? kio.ConnectOptions but for attempt_delay
+---@return kio.Stream|false|nil stream false: the host is a name, and all else is right
+---@return string? message
+---@return string? code
+function kio.net_connect(address, options) end
+
+---kio.net.listen on an address that is no name.
+---@param address kio.Address
+---@param options? kio.ListenOptions
+---@return kio.Listener|false|nil listener false: the host is a name, and all else is right
+---@return string? message
+---@return string? code
+function kio.net_listen(address, options) end
+
+---getaddrinfo(3): each address with its port. kio.net.resolve is made of it.
+---@async
+---@param name string
+---@param service string a port's number or a service's name
+---@param family? "any"|"inet"|"inet6"
+---@param type? "stream"|"datagram"
+---@param options? kio.Options
+---@return kio.Address[]|nil
+---@return string? message
+---@return string? code
+function kio.net_lookup(name, service, family, type, options) end
+
+---What kind of address a text is; nil and what is wrong with it.
+---@param text string
+---@return "numeric"|"name"|nil
+---@return string? wrong
+function kio.net_parse(text) end
+
+---kio.fs.readdir
+---@async
+---@param path string
+---@param options? kio.Options
+---@return { name: string, type: string }[]|nil
+---@return string? message
+---@return string? code
+function kio.readdir(path, options) end
+
+---kio.fs.symlink
+---@async
+---@param target string
+---@param path string
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.symlink(target, path, options) end
+
+---kio.fs.readlink
+---@async
+---@param path string
+---@param options? kio.Options
+---@return string|nil target
+---@return string? message
+---@return string? code
+function kio.readlink(path, options) end
+
+---kio.fs.realpath
+---@async
+---@param path string
+---@param options? kio.Options
+---@return string|nil path
+---@return string? message
+---@return string? code
+function kio.realpath(path, options) end
+
+---kio.fs.chmod
+---@async
+---@param path string
+---@param mode integer
+---@param options? kio.Options
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.chmod(path, mode, options) end
+
+---lseek(2): of regular files it never waits.
+---@param fd kio.Fd
+---@param whence "set"|"cur"|"end"|"data"|"hole"
+---@param offset? integer
+---@return integer|nil position
+---@return string? message
+---@return string? code
+function kio.lseek(fd, whence, offset) end
+
+---Errors about misuse point at the innermost function that is not in files like these.
+---@param beginning string of their sources, as debug.getinfo tells it
+function kio.own_files(beginning) end
+
+---Raises the message, and the code behind it, where a function that is none of kio's own has
+---called: for iterators, which cannot return them.
+---@param message string
+---@param code? string
+function kio.raise(message, code) end
+
+---The words with which operations on streams fail with this code: "connection reset by peer".
+---@param code string
+---@return string
+function kio.error_words(code) end
+
+---A descriptor that tells of changes, see inotify(7).
+---@param path string
+---@param mask integer
+---@return kio.Fd|nil fd
+---@return string? message
+---@return string? code
+function kio.inotify(path, mask) end
+
+---Closes where nothing can wait: in finalizers.
+---@param fd kio.Fd
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.close_now(fd) end
+
+---The same values, an integer with who has the number now: what a handle written in Lua keeps, so
+---that it cannot mean another descriptor once its number was closed. Operations take it for a
+---number.
+---@param fd kio.Fd|nil
+---@param ... any
+---@return integer|nil name
+---@return any ...
+function kio.name_fd(fd, ...) end
+
+---The number of such a name; nil once it was closed.
+---@param name integer
+---@return kio.Fd|nil
+function kio.fd_of_name(name) end
+---@param dirfd kio.Fd
+---@param name string
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.unlink_now(dirfd, name) end
+
+---For names nobody can guess: 64 bits from the kernel.
+---@return integer
+function kio.random() end
+
+---A text of any origin, so that it can be printed.
+---@param text string
+---@param kind? "name"|"text" on one line, which is usual, or on several, each behind a tab
+---@return string
+function kio.escape(text, kind) end
+
+---@async
+---@param fd kio.Fd of a directory
+---@param path string for messages
+---@return { name: string, type: string }[]|nil list
+---@return string? message
+---@return string? code
+function kio.readdir_open(fd, path) end
+
+---@async
+---@param fd kio.Fd of a link itself
+---@param path string for messages
+---@return string|nil target
+---@return string? message
+---@return string? code
+function kio.readlink_open(fd, path) end
+
+---@async
+---@param fd kio.Fd
+---@param path string for messages
+---@param like kio.Fd|nil whose owner and group it gets
+---@param mode integer|"like"|"keep" its permissions
+---@return boolean|nil done
+---@return string? message
+---@return string? code
+function kio.access_set(fd, path, like, mode) end

@@ -13,8 +13,10 @@ local function fresh(name)
 end
 
 -- Beside us, and nobody's trouble when it fails.
-local function beside(f, ...)
-  return kio.spawn { f, ..., on_error = function() end }
+local function beside(...)
+  local spawned = { ... } -- all of them, which they would not be in front of another field
+  spawned.on_error = function() end
+  return kio.spawn(spawned)
 end
 handles.beside = beside
 
@@ -99,6 +101,7 @@ local MAKERS = {
   ["kio.Buffer"] = {
     function() return kio.buffer "0123456789" end,
     function() return kio.buffer(5000):slice(5, 4000) end,
+    function() return kio.buffer(1 << 20) end,
   },
   ["kio.Task"] = {
     function() return beside(kio.sleep, 0.02) end,
@@ -142,32 +145,35 @@ function handles.make(class, random)
   return handle
 end
 
+-- Under way while a call is made, and not for good.
+local function meanwhile(f, ...) beside(kio.timeout, 0.05, f, ...) end
+
 -- What can be under way on a handle, or have happened to it, when it is used.
 local STATES = {
   function(h) h:close() end,
-  function(h) beside(h.close, h) end,
+  function(h) meanwhile(h.close, h) end,
   function(h)
-    beside(h.close, h)
+    meanwhile(h.close, h)
     kio.yield()
   end,
-  function(h) beside(h.recv or h.receive or h.accept or h.read or h.wait or h.join, h) end,
+  function(h) meanwhile(h.recv or h.receive or h.accept or h.read or h.wait or h.join, h) end,
   function(h)
-    beside(h.read or h.receive or h.accept or h.await or h.lock, h)
+    meanwhile(h.read or h.receive or h.accept or h.await or h.lock, h)
     kio.yield()
   end,
-  function(h) beside(h.write or h.send or h.set, h, ("x"):rep(300000)) end,
+  function(h) meanwhile(h.write or h.send or h.set, h, ("x"):rep(300000)) end,
   function(h) h:shutdown() end,
   function(h) h:cancel() end,
   function(h) debug.getmetatable(h).__gc(h) end,
   function(h) kio.close(h:fd()) end,
-  function(h) beside(kio.close, h:fd()) end,
+  function(h) meanwhile(kio.close, h:fd()) end,
   function(h) kio.thread.channel(1):try_send(h) end,
   function(h)
     local channel = kio.thread.channel(1)
     channel:try_send(h)
     pool.add(channel:try_receive())
   end,
-  function(h) beside(kio.thread.spawn, function(x) kio.sleep(0.001) return x end, h) end,
+  function(h) meanwhile(kio.thread.spawn, function(x) kio.sleep(0.001) return x end, h) end,
 }
 
 function handles.disturb(handle, random) pcall(STATES[random(#STATES)], handle) end

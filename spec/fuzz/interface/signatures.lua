@@ -41,11 +41,13 @@ local function read(path)
   local params, fields, n = {}, nil, 0
   for line in io.lines(path) do
     n = n + 1
-    local param, kind = line:match("^%-%-%-@param ([%w_.]+)%??%s+(.*)$")
+    local param, optional, kind = line:match("^%-%-%-@param ([%w_.]+)(%??)%s+(.*)$")
     local field, field_kind = line:match("^%-%-%-@field ([%a_][%w_]*)%??%s+(.*)$")
     local called = line:match("^local function ([%w_.:]+)") or line:match("^function ([%w_.:]+)")
     fields = read_class(line) or fields
-    if param then params[#params + 1] = { name = param, kind = kind }
+    if line:match("^%-%-%-@async") then params.async = true end
+    if param then
+      params[#params + 1] = { name = param, kind = kind, optional = optional == "?" }
     elseif field and fields then fields[field] = field_kind
     elseif called then
       by_name[called], by_line[path .. ":" .. n] = params, params
@@ -59,7 +61,8 @@ function signatures.load(root)
   inherit()
 end
 
--- The parameters of f, which is called by this name ("kio.net.listen", "kio.Stream:recv").
+-- The parameters of f, which is called by this name ("kio.net.listen", "kio.Stream:recv"); with
+-- `async`: it may wait.
 function signatures.of(name, f)
   local info = debug.getinfo(f, "S")
   if info.what ~= "C" then

@@ -1,5 +1,6 @@
 -- The steps of a seed: in each one function is called with some arguments somewhere. Runs in any
 -- state: that of the program, of a worker, of a thread of the pool.
+local lfs = require "lfs"
 local kio = require "kio"
 local handles = require "spec.fuzz.interface.handles"
 local journal = require "spec.fuzz.interface.journal"
@@ -12,6 +13,8 @@ local values = require "spec.fuzz.interface.values"
 local steps = {}
 
 local DEPTH = 3 -- of calls by which arguments call
+local HIGHEST, NOBODYS = 100, 1000 -- numbers of descriptors
+local PLACE = lfs.currentdir()
 
 -- Texts of Lua's own that no caller should see of code which is not its own.
 local INTERNAL = { "attempt to ", "bad argument #", "bad 'for' ", "stack overflow" }
@@ -58,19 +61,27 @@ local function bounded(entry, list)
   if entry.name == "kio.runtime" then list.n = math.min(list.n, 1) end
 end
 
+-- What need not be given is left out half of the times; but not the options the call is about.
+local function value_for(param, env)
+  local about = env.evil and (param.kind:find "Options" or param.kind:find "^{")
+  if param.optional and not about and env.random(2) == 1 then return nil end
+  return values.of(env, param.name, param.kind)
+end
+
 local function arguments(entry, env)
   local list = { n = 0 }
   local function put(value) list.n = list.n + 1 list[list.n] = value end
   if entry.class then
-    local own = env.random(8) > 1
+    local own = env.sound or env.random(8) > 1
     put(own and values.handle_of(env, entry.class) or values.wild(env))
   end
   for _, param in ipairs(entry.params) do
     for _ = 1, param.name == "..." and env.random(3) or 1 do
-      put(values.of(env, param.name, param.kind))
+      put(value_for(param, env))
     end
     if env.random(20) == 1 then break end
   end
+  if env.sound then return list end
   local more = #entry.params == 0 and env.random(4) - 1 or env.random(10) == 1 and 2 or 0
   for _ = 1, more do put(values.wild(env)) end
   if BOUNDED[entry.name] then bounded(entry, list) end
@@ -80,7 +91,7 @@ end
 local call -- of one function, with arguments that may call again
 
 local function environment(random, depth)
-  local env = { random = random, used = {}, table = {}, kio = kio }
+  local env = { random = random, used = {}, numbers = {}, given = {}, table = {}, kio = kio }
   function env.again()
     if depth >= DEPTH then return nil end
     return call(random, depth + 1)
@@ -97,32 +108,108 @@ local function take(what, ok, ...)
   return ...
 end
 
-local function prepare(random, depth)
-  local entry = targets.pick(random)
-  local env = environment(random, depth)
-  local list = arguments(entry, env)
-  if env.used[1] and random(3) == 1 then handles.disturb(env.used[1], random) end
+-- Whether it is one that Lua has open just then, maybe on another thread, as a file of its own:
+-- who reads that would wait for ever for what is there after it was closed.
+local function is_lua_s(fd)
+  if math.type(fd) ~= "integer" or fd < 3 or fd > HIGHEST then return false end
+  local target = lfs.symlinkattributes(("/proc/self/fd/%d"):format(fd), "target")
+  if not target or not target:find "^/" then return false end
+  return target:find("/plain-", 1, true) or target:sub(1, #PLACE) ~= PLACE
+end
+
+-- The call as a function, written down.
+local function written(entry, list, depth)
+  for i = 1, list.n do
+    if is_lua_s(list[i]) then list[i] = NOBODYS end
+  end
   local what = ("%s(%s)"):format(entry.name, journal.words(list))
-  return entry, list, what
+  journal.write("%s%s", ("  "):rep(depth), what)
+  return function() return take(what, pcall(entry.f, table.unpack(list, 1, list.n))) end
+end
+
+-- Calls it under a deadline where one can be: what arguments call may be a task of its own.
+local function soon(go)
+  local began = false
+  local results = table.pack(pcall(kio.timeout, 0.005, function()
+    began = true
+    return go()
+  end))
+  if not began then return go() end
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
 end
 
 function call(random, depth)
-  local entry, list, what = prepare(random, depth)
-  journal.write("%s%s", ("  "):rep(depth), what)
-  local function go() return take(what, pcall(entry.f, table.unpack(list, 1, list.n))) end
-  local co, is_main = coroutine.running()
-  if depth > 0 and co and not is_main and coroutine.isyieldable() then
-    return kio.timeout(0.005, go)
+  local entry, env = targets.pick(random), environment(random, depth)
+  local list = arguments(entry, env)
+  if env.used[1] and random(3) == 1 then handles.disturb(env.used[1], random) end
+  local go = written(entry, list, depth)
+  if depth == 0 then return go() end
+  return soon(go)
+end
+
+-- ---- calls that are right but for one thing ----
+
+local function sound(random)
+  local env = environment(random, DEPTH)
+  env.sound = true
+  return env
+end
+
+-- The options' metatable runs code, which ends what the call works on.
+local function evil_options(random)
+  local env, entry = sound(random), targets.pick_with_options(random)
+  env.evil = true
+  written(entry, arguments(entry, env), 0)()
+end
+
+-- Of these there are more functions that work on memory or descriptors.
+local SHARED = { "kio.Buffer", "kio.Buffer", "kio.Buffer", "kio.Stream", "kio.File" }
+-- Turns of the loop by which one call is ahead of the other; by one, it has just begun.
+local AHEAD = { 0, 1, 1, 2 }
+local ENDED = 0.02 -- seconds after which what waits is given up
+
+local function on(handle, class, entry, random)
+  local env = sound(random)
+  env.given[class], env.used[1] = handle, handle
+  if BOUNDED[entry.name] then return function() end end
+  return written(entry, arguments(entry, env), 0)
+end
+
+-- Two calls on one handle: the second while the first is under way. Often it is the same, or closes
+-- the handle.
+local function meet(random)
+  local classes = random(2) == 1 and SHARED or handles.classes()
+  local class = classes[random(#classes)]
+  local handle = handles.make(class, random)
+  local entry, second = targets.pick_on(class, random), random(4)
+  if handle == nil or not entry then return end
+  local first = handles.beside(kio.timeout, ENDED, on(handle, class, entry, random))
+  for _ = 1, AHEAD[random(#AHEAD)] do kio.yield() end
+  if second == 1 then
+    journal.write("close(%s)", class)
+    take("close", pcall(function() return handle:close() end))
+  else
+    if second > 2 then entry = targets.pick_on(class, random) end
+    on(handle, class, entry, random)()
   end
-  return go()
+  if random(2) == 1 then first:cancel() end
+end
+
+local function choose_call(random, task)
+  local kind = random(4)
+  if kind == 1 and task then return meet end
+  if kind == 2 then return evil_options end
+  return function() call(random, 0) end
 end
 
 -- One step, in a task or not.
 function steps.one(seed, step, task)
   local random = random_of(seed, step)
   local name, place = places.pick(random, task)
+  local go = choose_call(random, task)
   journal.write("%d %s", step, name)
-  local ok, err = pcall(place, function() call(random, 0) end)
+  local ok, err = pcall(place, function() go(random) end)
   if not ok then steps.check(err, "step " .. step) end
 end
 

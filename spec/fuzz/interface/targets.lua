@@ -159,6 +159,45 @@ function targets.pick(random)
   return from[random(#from)]
 end
 
+-- Those of which each(entry) holds, in order.
+local function choose(holds)
+  local chosen = {}
+  for _, entry in ipairs(list) do
+    if holds(entry) then chosen[#chosen + 1] = entry end
+  end
+  return chosen
+end
+
+local function takes(entry, class)
+  for _, param in ipairs(entry.params) do
+    if (param.kind .. " "):find(class .. "%f[^%w.]") then return true end
+  end
+end
+
+-- One that works on a handle of this class, by its method or given as an argument: if there are,
+-- one of those that may wait.
+function targets.pick_on(class, random)
+  local all = choose(function(entry) return entry.class == class or takes(entry, class) end)
+  local waiting = {}
+  for _, entry in ipairs(all) do
+    if entry.params.async then waiting[#waiting + 1] = entry end
+  end
+  local some = waiting[1] and waiting or all
+  return some[1] and some[random(#some)]
+end
+
+local function takes_options(entry)
+  for _, param in ipairs(entry.params) do
+    if param.kind:find "Options" or param.kind:find "^{" then return true end
+  end
+end
+
+-- One that takes a table of options.
+function targets.pick_with_options(random)
+  local some = choose(takes_options)
+  return some[random(#some)]
+end
+
 function targets.list() return list end
 
 return targets

@@ -33,15 +33,20 @@ local function one_of(list, random) return list[random(#list)] end
 
 -- ---- values that fight back ----
 
+-- What the call works on goes while it looks at its arguments.
+local function close_all(env)
+  for _, h in ipairs(env.used) do pcall(function() h:close() end) end
+  for _, fd in ipairs(env.numbers) do env.kio.core.own.close_now(fd) end
+  collectgarbage()
+end
+
 -- Something Lua runs while kio looks at an argument.
 local function acts(env)
   local random = env.random
-  local function close_all()
-    for _, h in ipairs(env.used) do pcall(function() h:close() end) end
-    collectgarbage()
-  end
+  local function close_all_used() close_all(env) end
+  if env.sound then return close_all_used end
   local list = {
-    close_all, close_all, close_all, close_all,
+    close_all_used, close_all_used, close_all_used, close_all_used,
     function() for _, h in ipairs(env.used) do handles.disturb(h, random) end end,
     function() collectgarbage() end,
     function() error("restless", 0) end,
@@ -98,8 +103,18 @@ end
 
 -- ---- values ----
 
+-- One of a socket whose other end is silent: who reads from it waits.
+local function silent(env)
+  local near, far = env.kio.socketpair()
+  pool.note(near)
+  pool.note(far)
+  return near
+end
+
 local function number_of_descriptor(env)
-  local own = env.random(4) > 1 and pool.number(env.random)
+  local own = env.sound and env.random(2) == 1 and silent(env)
+  own = own or (env.sound or env.random(4) > 1) and pool.number(env.random)
+  if own then env.numbers[#env.numbers + 1] = own end
   return own or env.random(40) + 2
 end
 
@@ -145,15 +160,17 @@ local function add_command(env, t)
   if t.env == nil then t.env = { LD_PRELOAD = false } end
 end
 
+-- In a sound call few are set: what reads the others asks the metatable, if it does not read raw.
 local function options(env, fields)
-  local names, t = {}, {}
+  local names, t, one_in = {}, {}, env.sound and 8 or 3
   for name in pairs(fields) do names[#names + 1] = name end
   table.sort(names)
   for _, name in ipairs(names) do
-    if env.random(3) == 1 then t[name] = values.of(env, name, fields[name]) end
+    if env.random(one_in) == 1 then t[name] = values.of(env, name, fields[name]) end
   end
   if fields.clear_env then add_command(env, t) end
   env.table = t
+  if env.sound then return env.evil and restless(env, t) or t end
   return env.random(3) == 1 and restless(env, t) or t
 end
 
@@ -169,9 +186,12 @@ local TEXTS_OF = {
   events = EVENTS, mode = MODES, signal = SIGNALS, name = SIGNALS,
 }
 local NUMBERS_OF = { seconds = SECONDS, timeout = SECONDS, idle_timeout = SECONDS }
+local SOON = { 0, 0.001, 0.002, 0.005 }
 
 local function handle_of(env, class)
-  local handle = env.random(3) > 1 and pool.pick(class, env.random)
+  if env.given[class] then return env.given[class] end
+  local old = env.random(3) > (env.sound and 2 or 1)
+  local handle = old and pool.pick(class, env.random)
   handle = handle or handles.make(class, env.random)
   if handle ~= nil then env.used[#env.used + 1] = handle end
   return handle
@@ -192,8 +212,10 @@ local function simple(env, name, kind)
   local random = env.random
   if kind:match("^kio%.Fd") then return number_of_descriptor(env) end
   if kind:match("^kio%.Address") then return one_of(ADDRESSES, env.random) end
-  if kind:match("^integer") then return one_of(random(4) > 1 and SMALL or INTEGERS, random) end
-  if kind:match("^number") then
+  if kind:match("^integer") then
+    return one_of((env.sound or random(4) > 1) and SMALL or INTEGERS, random)
+  elseif kind:match("^number") then
+    if env.sound then return one_of(NUMBERS_OF[name] and SOON or SMALL, random) end
     return one_of(NUMBERS_OF[name] or random(2) == 1 and SMALL or NUMBERS, random)
   end
   if kind:match("^boolean") then return random(2) == 1 end
@@ -211,14 +233,24 @@ local function parts_of(kind)
   return parts
 end
 
--- An argument of this name that is of the kind which an annotation tells, usually.
+-- Of what an annotation allows: the handle that the call is about, else by chance.
+local function choose_part(env, kind)
+  local parts = parts_of(kind)
+  for _, part in ipairs(parts) do
+    if env.given[part] then return part end
+  end
+  return one_of(parts, env.random) or "any"
+end
+
+-- An argument of this name that is of the kind which an annotation tells: always in a sound call,
+-- else usually.
 function values.of(env, name, kind)
-  if env.random(5) == 1 then return values.wild(env) end
+  if not env.sound and env.random(5) == 1 then return values.wild(env) end
   local element = kind:match("^(%b())%[%]")
   if element then
     return list_of(env, function() return values.of(env, name, element:sub(2, -2)) end)
   end
-  local part = one_of(parts_of(kind), env.random) or "any"
+  local part = choose_part(env, kind)
   local literal = part:match('^"(.*)"$')
   if literal then return literal end
   if part:match("%[%]$") then

@@ -145,6 +145,8 @@ local readers = {
 
 ---The reader of a format and its argument; nothing when there is no such format.
 function formats.reader(format)
+  local usual = readers[format]
+  if usual then return usual end
   if type(format) == "number" then
     local n = math.tointeger(format)
     if n and n >= 0 then return read_bytes, n end

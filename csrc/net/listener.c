@@ -1,5 +1,6 @@
 /* Listeners as Lua sees them: accepting one connection, or in loops, closing, and their way to
-   another thread. Owns their descriptors. Called in a task, but for what never waits. */
+   another thread. Owns their descriptors. Called in a task, but for what never waits. The backoff
+   of accept loops at EMFILE and the like is in lua/kio/net/listener.lua. */
 #include "net/listener.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* Owns the loop and all that one thread's tasks share. Invariants: `current` is set exactly while a
    task runs; whatever is alive can still be woken by the ready queue, a timer or the ring, else the
-   loop says so and unwinds. Called by the scheduler's thread only. */
+   loop says so (a deadlock; that of several workers is found in thread/idle.c) and unwinds. Called
+   by the scheduler's thread only. */
 #include "task/sched.h"
 
 #include <errno.h>

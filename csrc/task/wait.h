@@ -1,4 +1,10 @@
-/* How a wait ends: what the task waits for has come, or somebody ends it early. */
+/* How a wait ends: what the task waits for has come, or somebody ends it early.
+
+   A timed-out operation, from its deadline to its result: expire_timers (task/sched.c) finds the
+   task's timer due; task_due (task/task.c) interrupts the wait with KIO_WAKE_TIMEOUT; the abandon
+   function of the operation (op/op.c) cancels the request, which only asks. Its completion wakes
+   the task, run_ready (task/sched.c) resumes it, and only then kio_op_error (op/op.c) says what it
+   was: a result that came all the same, or "ETIMEDOUT". */
 #ifndef KIO_TASK_WAIT_H
 #define KIO_TASK_WAIT_H
 

@@ -16,8 +16,8 @@ int kio_close_is_near(int fd);
    for their end if it may; else they end in the next turn. Pushes true and returns 1, or yields
    L. */
 int kio_close_socket(lua_State *L, int *fd, bool may_wait);
-/* Closes *fd, which becomes -1, without waiting, for a finalizer: what is under way ends in the next
-   turn. */
+/* Closes *fd, which becomes -1, without waiting, for a finalizer: what is under way ends in the
+   next turn. */
 void kio_close_now(int *fd);
 
 #endif

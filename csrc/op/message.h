@@ -24,8 +24,8 @@ static inline kio_message *kio_message_of(const kio_request *request) {
 }
 /* Addresses a message. */
 void kio_message_to(kio_message *m, const kio_sockaddr *to);
-/* Makes a message one to be received, in one piece of `size` bytes, which lie behind it, and with its
-   sender. */
+/* Makes a message one to be received, in one piece of `size` bytes, which lie behind it, and with
+   its sender. */
 void kio_message_receive(kio_message *m, size_t size);
 
 #endif

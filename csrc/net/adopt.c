@@ -82,9 +82,10 @@ static int l_adopt(lua_State *L) {
   err = prepare(fd);
   if (err) return kio_fail_fd(L, -err, wanted ? wanted : "adopt", fd);
   if (*kind == 's') return make_stream(L, fd, &n);
-  if (*kind == 'l') kio_listener_push(L, fd, n.type == SOCK_SEQPACKET);
-  else kio_udp_push_empty(L);
-  if (*kind == 'u') kio_udp_fill(L, -1, fd, n.connected ? &n.peer : NULL, n.type == SOCK_SEQPACKET);
+  bool listens = *kind == 'l', packets = n.type == SOCK_SEQPACKET;
+  (listens ? kio_listener_push : kio_udp_push_empty)(L, packets);
+  if (listens) kio_handle_fill(lua_touserdata(L, -1), fd);
+  else kio_udp_fill(L, -1, fd, n.connected ? &n.peer : NULL);
   return 1;
 }
 

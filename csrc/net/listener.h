@@ -4,11 +4,10 @@
 
 #include <lua.h>
 
-#include "base/base.h"
+#include "net/handle.h"
 
-/* Pushes a listener that owns fd (negative: it has none yet); `packets`: it is a SOCK_SEQPACKET. */
-void kio_listener_push(lua_State *L, int fd, bool packets);
-/* Gives the listener on top its descriptor. */
-void kio_listener_fill(lua_State *L, int fd);
+/* Pushes a listener without a descriptor, which begins with a kio_handle; `packets`: it is to be a
+   SOCK_SEQPACKET. */
+void kio_listener_push(lua_State *L, bool packets);
 
 #endif

@@ -46,10 +46,10 @@ static int failed(lua_State *L, kio_udp *udp, kio_request *request, const char *
                   const kio_sockaddr *to) {
   const kio_task *task = kio_sched_current()->current;
   int err = kio_op_error(task, request);
-  kio_sockaddr about = to ? *to : udp->peer;
+  kio_sockaddr about = to ? *to : udp->base.peer;
   kio_op_release(request);
   if (kio_op_cancelled(task, err)) return kio_task_raise_cancelled(L);
-  return kio_udp_fail(L, udp, what, err, to ? &about : NULL);
+  return kio_handle_fail(L, &udp->base, what, err, to ? &about : NULL);
 }
 
 /* ---- sending ---- */
@@ -83,19 +83,19 @@ static void join_data(lua_State *L) {
 
 static int start_send(lua_State *L, kio_udp *udp, const kio_sockaddr *to, int options) {
   const char *what = to ? "send_to" : "send";
-  int64_t timeout = kio_op_timeout_or(L, options, udp->timeout_ns);
+  int64_t timeout = kio_op_timeout_or(L, options, udp->base.timeout_ns);
   kio_task *task = kio_op_begin(L);
   join_data(L);
-  kio_udp_look(udp);
-  if (udp->fd < 0) return kio_udp_fail(L, udp, what, EBADF, to);
+  kio_handle_look(&udp->base);
+  if (udp->base.fd < 0) return kio_handle_fail(L, &udp->base, what, EBADF, to);
   kio_udp_attach(udp, task->sched);
-  kio_request *request = kio_op_request(L, task, KIO_OP_SENDMSG, udp->fd);
+  kio_request *request = kio_op_request(L, task, KIO_OP_SENDMSG, udp->base.fd);
   kio_message *m = kio_message_make(L, request, 1, 0, 0);
   if (!m) return KIO_FAILED;
   kio_fill_iovecs(L, 2, 1, m->iov);
   if (to) kio_message_to(m, to);
   if (may_try(udp)) {
-    ssize_t sent = sendmsg(udp->fd, &m->header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = sendmsg(udp->base.fd, &m->header, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (came_at_once(task, request, sent)) return finish_send(L, udp, request);
   }
   return kio_op_submit(L, request, timeout, l_sendk);
@@ -170,7 +170,7 @@ static int finish_receive(lua_State *L, kio_udp *udp, kio_request *request, bool
   if (request->result < 0) return failed(L, udp, request, what, NULL);
   kio_message *m = kio_message_of(request);
   size_t size = (size_t)request->result;
-  bool ended = udp->packets && size == 0 && m->header.msg_controllen == 0;
+  bool ended = udp->base.packets && size == 0 && m->header.msg_controllen == 0;
   if (size > m->iov[0].iov_len) return truncated(L, udp, request, what);
   if (ended) lua_pushnil(L);
   else lua_pushlstring(L, m->iov[0].iov_base, size);
@@ -205,7 +205,7 @@ static bool receive_at_once(kio_udp *udp, kio_task *task, kio_request *request) 
   kio_arg_message *arg = &request->arg.message;
   if (!worth_trying(udp) || !may_try(udp)) return false;
   int flags = arg->flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-  ssize_t size = recvmsg(udp->fd, arg->header, flags);
+  ssize_t size = recvmsg(udp->base.fd, arg->header, flags);
   bool came = came_at_once(task, request, size);
   udp->misses = came ? 0 : (uint8_t)kio_min_size(2U * udp->misses + 1, PASS_MAX);
   udp->pass = udp->misses;
@@ -218,17 +218,17 @@ static int start_receive(lua_State *L, bool sender) {
   const char *what = sender ? "receive_from" : "receive";
   lua_settop(L, 3);
   size_t max = lua_isnil(L, 2) ? MESSAGE_MAX : kio_check_size(L, 2);
-  int64_t timeout = kio_op_timeout_or(L, 3, udp->timeout_ns);
+  int64_t timeout = kio_op_timeout_or(L, 3, udp->base.timeout_ns);
   kio_task *task = kio_op_begin(L);
-  kio_udp_look(udp);
-  if (udp->fd < 0) return kio_udp_fail(L, udp, what, EBADF, NULL);
+  kio_handle_look(&udp->base);
+  if (udp->base.fd < 0) return kio_handle_fail(L, &udp->base, what, EBADF, NULL);
   if (udp->receiving) return kio_misuse(L, "another task is receiving from this socket");
   kio_udp_attach(udp, task->sched);
-  kio_request *request = kio_op_request(L, task, KIO_OP_RECVMSG, udp->fd);
+  kio_request *request = kio_op_request(L, task, KIO_OP_RECVMSG, udp->base.fd);
   kio_message *m = kio_message_make(L, request, 1, max, MSG_TRUNC);
   if (!m) return KIO_FAILED;
   kio_message_receive(m, max);
-  if (udp->packets) {
+  if (udp->base.packets) {
     m->header.msg_control = m->control;
     m->header.msg_controllen = sizeof m->control;
   }

@@ -126,11 +126,11 @@ static int l_listen(lua_State *L) {
   read_type(L, &options);
   if (lua_istable(L, 2)) kio_read_number(L, 2, "backlog", INT_MAX, &options.backlog);
   if (address.size == 0) return is_name(L);
-  kio_listener_push(L, -1, options.type == SOCK_SEQPACKET);
+  kio_listener_push(L, options.type == SOCK_SEQPACKET);
   int fd = kio_socket_listen(&address, &options);
   if (kio_collect(L, fd, 1)) fd = kio_socket_listen(&address, &options);
   if (fd < 0) return kio_fail(L, -fd, "listen", lua_tostring(L, 1));
-  kio_listener_fill(L, fd);
+  kio_handle_fill(lua_touserdata(L, -1), fd);
   return 1;
 }
 

@@ -35,21 +35,21 @@ static kio_udp *udp_at(lua_State *L) {
 
 static int fd_of(lua_State *L) {
   const kio_udp *udp = udp_at(L);
-  if (udp) return udp->fd;
+  if (udp) return udp->base.fd;
   const kio_stream *stream = kio_stream_check(L)->stream;
   return stream->state == KIO_STREAM_OPEN ? stream->fd : -1;
 }
 
 static int fail(lua_State *L, const char *what, int err) {
   kio_udp *udp = udp_at(L);
-  if (udp) return kio_udp_fail(L, udp, what, err, NULL);
+  if (udp) return kio_handle_fail(L, &udp->base, what, err, NULL);
   return kio_stream_fail(L, kio_stream_check(L)->stream, what, err);
 }
 
 static int fail_saying(lua_State *L, const char *what, const char *code, const char *text) {
   char peer[KIO_ADDRESS_TEXT_MAX + 1];
   const kio_udp *udp = udp_at(L);
-  kio_sockaddr address = udp ? udp->peer : kio_stream_peer(kio_stream_check(L)->stream);
+  kio_sockaddr address = udp ? udp->base.peer : kio_stream_peer(kio_stream_check(L)->stream);
   return kio_fail_text(L, code, what, kio_address_text(&address, peer), text);
 }
 
@@ -63,7 +63,7 @@ static int attach(lua_State *L, kio_sched *sched) {
 
 static int64_t usual_timeout(lua_State *L) {
   const kio_udp *udp = udp_at(L);
-  return udp ? udp->timeout_ns : kio_stream_check(L)->timeout_ns;
+  return udp ? udp->base.timeout_ns : kio_stream_check(L)->timeout_ns;
 }
 
 static int64_t due_of(lua_State *L, int options, kio_sched *sched) {
@@ -255,7 +255,7 @@ static int deliver(lua_State *L, kio_passed *p, const struct msghdr *header, siz
 
 static bool is_end(lua_State *L, const struct msghdr *header, size_t size) {
   const kio_udp *udp = udp_at(L);
-  return size == 0 && (!udp || (udp->packets && header->msg_controllen == 0));
+  return size == 0 && (!udp || (udp->base.packets && header->msg_controllen == 0));
 }
 
 /* There is nothing. `events`: what a wait has brought. A socket whose input has been shut down

@@ -11,6 +11,7 @@
 #include "base/errname.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "net/handle.h"
 #include "op/close.h"
 #include "op/misuse.h"
 #include "op/op.h"
@@ -71,16 +72,12 @@ static int64_t due_of(lua_State *L, const kio_stream_handle *h, kio_sched *sched
 int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   kio_stream_peer_text(stream, text);
-  static const char *const why[] = {
-      [KIO_STREAM_OPEN] = "the descriptor is not open for that",
-      [KIO_STREAM_CLOSING] = "the stream is closed",
-      [KIO_STREAM_CLOSED] = "the stream is closed",
-      [KIO_STREAM_LOST] = "its descriptor was closed by its number",
-      [KIO_STREAM_MOVED] = "the stream was handed over to another thread",
-  };
-  bool lost = !kio_number_same(stream->fd, stream->tenant);
-  int state = lost ? KIO_STREAM_LOST : stream->state;
-  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, why[state]);
+  bool same = kio_number_same(stream->fd, stream->tenant) && stream->state != KIO_STREAM_LOST;
+  if (err == EBADF && stream->state == KIO_STREAM_OPEN && same) {
+    return kio_fail_text(L, "EBADF", what, text, "the descriptor is not open for that");
+  }
+  bool moved = stream->state == KIO_STREAM_MOVED;
+  if (err == EBADF) return kio_handle_fail_closed(L, what, text, "stream", moved, same);
   const char *words = stream->carrier->why ? stream->carrier->why(stream, err) : NULL;
   if (words) return kio_fail_text(L, kio_errname(err), what, text, words);
   return kio_fail(L, err, what, text);
@@ -376,11 +373,7 @@ static int l_fd(lua_State *L) {
 
 /* stream:set_timeout(seconds | nil): for operations that name none */
 static int l_set_timeout(lua_State *L) {
-  kio_stream_handle *h = kio_stream_check(L);
-  kio_takes(L, 2);
-  h->timeout_ns = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_check_seconds(L, 2);
-  lua_settop(L, 1);
-  return 1;
+  return kio_op_set_timeout(L, &kio_stream_check(L)->timeout_ns);
 }
 
 /* stream:buffer(size) -> stream: output is gathered across turns until there is so much of it */

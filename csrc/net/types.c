@@ -17,8 +17,8 @@ const kio_type kio_stream_type = {
 const kio_type kio_udp_type = {
     .name = KIO_UDP_TYPE,
     .methods = {kio_udp_methods, kio_message_methods, kio_socket_methods, kio_fds_methods},
-    .end = kio_udp_end,
-    .close = kio_udp_l_close_value,
-    .tostring = kio_udp_l_tostring,
-    .moves = &kio_udp_moves,
+    .end = kio_handle_end,
+    .close = kio_handle_l_close_value,
+    .tostring = kio_handle_l_tostring,
+    .moves = &kio_handle_moves,
 };

@@ -1,27 +1,20 @@
-/* Owns the descriptors of datagram and packet sockets. Invariant: while a receive is parked its
-   userdata lies on the frame of the task, so the collector never meets one in use. The calls here
-   never wait, but for close, which waits for what is under way. */
+/* Making and closing datagram and packet sockets. Invariant: while a receive is parked its userdata
+   lies on the frame of the task, so the collector never meets one in use. The calls here never
+   wait, but for close, which waits for what is under way. */
 #include "net/udp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
-#include "base/number.h"
 #include "net/sockopt.h"
-#include "op/close.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/collect.h"
 #include "task/io.h"
 #include "task/member.h"
-#include "task/traceback.h"
 
 /* ---- the userdata ---- */
-
-static void flush(kio_member *member) {
-  (void)member; /* nothing is gathered: a message leaves at once */
-}
 
 static void detach(kio_member *member) {
   kio_udp *udp = KIO_CONTAINER(member, kio_udp, member);
@@ -29,11 +22,30 @@ static void detach(kio_member *member) {
   udp->sched = NULL;
 }
 
-void kio_udp_push_empty(lua_State *L) {
+static void leave(void *handle) {
+  kio_udp *udp = handle;
+  if (udp->sched) kio_sched_leave(&udp->member);
+  udp->sched = NULL;
+}
+
+static const char *may_move(const void *handle) {
+  const kio_udp *udp = handle;
+  if (udp->receiving) return "a task is receiving from it";
+  return udp->sched && udp->sched != kio_sched_here() ? "it belongs to another loop" : NULL;
+}
+
+static const kio_handle_class class = {
+    .noun = "socket",
+    .busy = "an operation on it is under way",
+    .push = kio_udp_push_empty,
+    .leave = leave,
+    .may_move = may_move,
+};
+
+void kio_udp_push_empty(lua_State *L, bool packets) {
   kio_udp *udp = lua_newuserdatauv(L, sizeof *udp, 1);
-  *udp = (kio_udp){.fd = -1, .timeout_ns = KIO_NEVER};
-  udp->member.flush = flush;
-  udp->member.detach = detach;
+  *udp = (kio_udp){.member.detach = detach}; /* nothing is gathered: it is never flushed */
+  kio_handle_init(&udp->base, &class, packets);
   luaL_setmetatable(L, KIO_UDP_TYPE);
 }
 
@@ -43,27 +55,18 @@ bool kio_udp_is(lua_State *L, int index) {
 
 /* A packet without bytes and the end look alike; but every packet has a time, and the end has none
    (socket(7), SO_TIMESTAMP, which every socket takes). */
-void kio_udp_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer, bool packets) {
+void kio_udp_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
   kio_udp *udp = lua_touserdata(L, index);
   int on = 1;
-  udp->fd = kio_number_share(fd);
-  udp->tenant = kio_number_tenant(fd);
-  udp->packets = packets;
-  udp->connected = peer != NULL;
-  if (peer) udp->peer = *peer;
-  if (packets) setsockopt(fd, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof on);
-  kio_socket_local(fd, &udp->address);
-}
-
-void kio_udp_look(kio_udp *udp) {
-  if (kio_number_same(udp->fd, udp->tenant)) return;
-  udp->fd = -1;
-  udp->lost = true;
+  if (udp->base.packets) setsockopt(fd, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof on);
+  kio_handle_fill(&udp->base, fd);
+  udp->base.connected = peer != NULL;
+  if (peer) udp->base.peer = *peer;
 }
 
 kio_udp *kio_udp_check(lua_State *L) {
   kio_udp *udp = luaL_checkudata(L, 1, KIO_UDP_TYPE);
-  kio_udp_look(udp);
+  kio_handle_look(&udp->base);
   return udp;
 }
 
@@ -72,26 +75,6 @@ void kio_udp_attach(kio_udp *udp, kio_sched *sched) {
   kio_assert(!udp->sched);
   udp->sched = sched;
   kio_sched_join(sched, &udp->member);
-}
-
-/* ---- failures ---- */
-
-/* Asked anew while it is open: the first message gives a socket its port. */
-static const kio_sockaddr *own_address(kio_udp *udp) {
-  if (udp->fd >= 0) kio_socket_local(udp->fd, &udp->address);
-  return &udp->address;
-}
-
-int kio_udp_fail(lua_State *L, kio_udp *udp, const char *what, int err, const kio_sockaddr *to) {
-  char text[KIO_ADDRESS_TEXT_MAX + 1];
-  kio_udp_look(udp);
-  if (!to) to = udp->connected ? &udp->peer : own_address(udp);
-  kio_address_text(to, text);
-  const char *closed = "its descriptor was closed by its number";
-  if (udp->moved) closed = "the socket was handed over to another thread";
-  else if (udp->fd < 0 && !udp->lost) closed = "the socket is closed";
-  if (err == EBADF) return kio_fail_text(L, "EBADF", what, text, closed);
-  return kio_fail(L, err, what, text);
 }
 
 /* ---- making ---- */
@@ -136,7 +119,7 @@ static int l_udp(lua_State *L) {
   kio_op_begin_plainly(L);
   plan p = {.options = {.type = SOCK_DGRAM}};
   if (!read_plan(L, &p)) return KIO_FAILED;
-  kio_udp_push_empty(L);
+  kio_udp_push_empty(L, false);
   int fd = carry_out(&p);
   if (kio_collect(L, fd, 1)) fd = carry_out(&p);
   if (fd < 0) {
@@ -145,7 +128,7 @@ static int l_udp(lua_State *L) {
                                         : "socket";
     return kio_fail(L, -fd, "udp", subject);
   }
-  kio_udp_fill(L, -1, fd, p.connected ? &p.peer : NULL, false);
+  kio_udp_fill(L, -1, fd, p.connected ? &p.peer : NULL);
   return 1;
 }
 
@@ -158,12 +141,13 @@ static int l_connect(lua_State *L) {
   bool some = !lua_isnoneornil(L, 2);
   if (some) luaL_checktype(L, 2, LUA_TSTRING);
   if (some && !kio_check_address(L, 2, "connect", &peer)) return KIO_FAILED;
-  if (udp->fd < 0) return kio_udp_fail(L, udp, "connect", EBADF, some ? &peer : NULL);
-  if (connect(udp->fd, &peer.as.any, peer.size) != 0) {
-    return kio_udp_fail(L, udp, "connect", errno, some ? &peer : NULL);
+  if (udp->base.fd < 0)
+    return kio_handle_fail(L, &udp->base, "connect", EBADF, some ? &peer : NULL);
+  if (connect(udp->base.fd, &peer.as.any, peer.size) != 0) {
+    return kio_handle_fail(L, &udp->base, "connect", errno, some ? &peer : NULL);
   }
-  udp->connected = some;
-  udp->peer = peer;
+  udp->base.connected = some;
+  udp->base.peer = peer;
   lua_settop(L, 1);
   return 1;
 }
@@ -203,13 +187,13 @@ static int change_group(lua_State *L, const char *what, int any, int of_source) 
   if (source && !read_ip(L, -1, &of.gsr_source)) {
     return kio_fail_text(L, "EINVAL", what, text, "the source must be a numeric IP address");
   }
-  if (udp->fd < 0) return kio_udp_fail(L, udp, what, EBADF, NULL);
+  if (udp->base.fd < 0) return kio_handle_fail(L, &udp->base, what, EBADF, NULL);
   if (interface < 0) return kio_fail(L, ENODEV, what, text);
   group.gr_interface = of.gsr_interface = (uint32_t)interface;
   of.gsr_group = group.gr_group;
   int level = group.gr_group.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
-  int err = source ? setsockopt(udp->fd, level, of_source, &of, sizeof of)
-                   : setsockopt(udp->fd, level, any, &group, sizeof group);
+  int err = source ? setsockopt(udp->base.fd, level, of_source, &of, sizeof of)
+                   : setsockopt(udp->base.fd, level, any, &group, sizeof group);
   if (err) return kio_fail(L, errno, what, text);
   lua_settop(L, 1);
   return 1;
@@ -231,35 +215,25 @@ static int l_leave(lua_State *L) {
 
 /* udp:address() -> its own address */
 static int l_address(lua_State *L) {
+  return kio_handle_push_address(L, &kio_udp_check(L)->base);
+}
+
+/* udp:fd() -> its descriptor's number, nil when closed */
+static int l_fd(lua_State *L) {
   kio_takes(L, 1);
-  return kio_push_address(L, own_address(kio_udp_check(L)));
+  return kio_push_fd(L, kio_udp_check(L)->base.fd);
 }
 
 /* udp:peer() -> the address it is connected to, or nil */
 static int l_peer(lua_State *L) {
   const kio_udp *udp = kio_udp_check(L);
   kio_takes(L, 1);
-  return udp->connected ? kio_push_address(L, &udp->peer) : (lua_pushnil(L), 1);
-}
-
-/* udp:fd() -> its descriptor's number, nil when closed */
-static int l_fd(lua_State *L) {
-  kio_takes(L, 1);
-  return kio_push_fd(L, kio_udp_check(L)->fd);
+  return udp->base.connected ? kio_push_address(L, &udp->base.peer) : (lua_pushnil(L), 1);
 }
 
 /* udp:set_timeout(seconds | nil) -> udp: for operations that name none */
 static int l_set_timeout(lua_State *L) {
-  kio_udp *udp = kio_udp_check(L);
-  kio_takes(L, 2);
-  udp->timeout_ns = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_check_seconds(L, 2);
-  lua_settop(L, 1);
-  return 1;
-}
-
-static void leave(kio_udp *udp) {
-  if (udp->sched) kio_sched_leave(&udp->member);
-  udp->sched = NULL;
+  return kio_op_set_timeout(L, &kio_udp_check(L)->base.timeout_ns);
 }
 
 /* udp:close([options]) -> true; every operation under way fails with EBADF. The options are those
@@ -267,40 +241,19 @@ static void leave(kio_udp *udp) {
 static int l_close(lua_State *L) {
   kio_udp *udp = kio_udp_check(L);
   kio_op_timeout(L, 2);
-  own_address(udp); /* for the messages of those who use it still */
-  leave(udp);
-  return kio_close_socket(L, &udp->fd, kio_close_may_wait(L));
-}
-
-/* The second argument is the error that unwinds, or nil. */
-int kio_udp_l_close_value(lua_State *L) {
-  lua_settop(L, 1);
-  return l_close(L);
-}
-
-void kio_udp_end(void *udp) {
-  kio_udp_look(udp);
-  leave(udp);
-  kio_close_now(&((kio_udp *)udp)->fd);
-}
-
-int kio_udp_l_tostring(lua_State *L) {
-  char own[KIO_ADDRESS_TEXT_MAX + 1], peer[KIO_ADDRESS_TEXT_MAX + 1];
-  kio_udp *udp = kio_udp_check(L);
-  const char *state = udp->moved ? "handed over" : udp->fd < 0 ? "closed" : "open";
-  kio_address_text(own_address(udp), own);
-  lua_pushfstring(L, KIO_UDP_TYPE " (fd %d, %s, %s", udp->fd, state, own);
-  if (udp->connected) lua_pushfstring(L, ", peer %s)", kio_address_text(&udp->peer, peer));
-  else lua_pushliteral(L, ")");
-  lua_concat(L, 2);
-  kio_traceback_escape(L, KIO_ESCAPE_NAME);
-  return 1;
+  return kio_handle_close(L, &udp->base);
 }
 
 const luaL_Reg kio_udp_methods[] = {
-    {"connect", l_connect},         {"join", l_join},   {"leave", l_leave},
-    {"address", l_address},         {"peer", l_peer},   {"fd", l_fd},
-    {"set_timeout", l_set_timeout}, {"close", l_close}, {NULL, NULL},
+    {"connect", l_connect},
+    {"join", l_join},
+    {"leave", l_leave},
+    {"peer", l_peer},
+    {"set_timeout", l_set_timeout},
+    {"address", l_address},
+    {"fd", l_fd},
+    {"close", l_close},
+    {NULL, NULL},
 };
 
 const luaL_Reg kio_udp_own[] = {

@@ -7,8 +7,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "op/type.h"
-#include "system/address.h"
+#include "net/handle.h"
 #include "task/member.h"
 #include "task/task.h"
 
@@ -16,48 +15,32 @@
 
 /* What the userdata holds; its user value is the text of `known`. */
 typedef struct kio_udp {
+  kio_handle base;        /* `packets`: the peer may end */
   kio_member member;      /* of the scheduler it last worked on */
   kio_sched *sched;       /* that scheduler; NULL: none, nothing is in flight */
-  int fd;                 /* -1: closed, or not there yet */
-  uint32_t tenant;        /* who has had that number since: number.h */
-  bool moved;             /* closed, and another thread has the socket now */
-  bool lost;              /* closed, and not by this handle: its number was */
-  bool connected;         /* to `peer` */
-  bool packets;           /* SOCK_SEQPACKET: the peer may end */
   bool receiving;         /* a task waits for a message: from parking until it has run again */
   int64_t waits_ns;       /* since when that one does */
   uint8_t misses;         /* plain receives in a row that found nothing */
   uint8_t pass;           /* so many receives go to the ring at once, after such misses */
   unsigned plain;         /* plain calls in this turn of the loop */
   uint64_t turn;          /* which turn that is */
-  int64_t timeout_ns;     /* of operations that name none */
-  kio_sockaddr address;   /* its own, as far as it is known */
-  kio_sockaddr peer;      /* of a connected one */
   kio_sockaddr known;     /* the address last sent to or received from; size 0: none */
   const char *known_text; /* its text in Lua; only compared */
 } kio_udp;
 
 /* Pushes a userdata for a socket that does not exist yet, so that nothing can fail on the Lua side
    once there is a descriptor. */
-void kio_udp_push_empty(lua_State *L);
+void kio_udp_push_empty(lua_State *L, bool packets);
 /* Whether the value at `index` is such a userdata. */
 bool kio_udp_is(lua_State *L, int index);
 /* Gives the one at `index` its descriptor; `peer` NULL: not connected. */
-void kio_udp_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer, bool packets);
-/* Looks whether it still has its descriptor: lost when its number was closed. */
-void kio_udp_look(kio_udp *udp);
+void kio_udp_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer);
 /* The one at index 1, looked at; or an argument error. */
 kio_udp *kio_udp_check(lua_State *L);
 /* Makes it work on this scheduler, if it does not yet. */
 void kio_udp_attach(kio_udp *udp, kio_sched *sched);
-/* Pushes nil, "what address: message", code; returns 3. `to` NULL: the peer, or else its own. */
-int kio_udp_fail(lua_State *L, kio_udp *udp, const char *what, int err, const kio_sockaddr *to);
 
-extern const kio_handle_kind kio_udp_moves; /* net/udp_move.c */
-extern const luaL_Reg kio_udp_methods[];    /* making, closing and the rest */
-void kio_udp_end(void *udp);                /* parts of the type */
-int kio_udp_l_close_value(lua_State *L);
-int kio_udp_l_tostring(lua_State *L);
+extern const luaL_Reg kio_udp_methods[];     /* making, closing and the rest */
 extern const luaL_Reg kio_message_methods[]; /* net/message.c: sending and receiving */
 extern const luaL_Reg kio_fds_methods[];     /* net/pass.c: for streams as well */
 

@@ -190,3 +190,10 @@ int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise) {
 int64_t kio_op_timeout(lua_State *L, int index) {
   return kio_op_timeout_or(L, index, KIO_NEVER);
 }
+
+int kio_op_set_timeout(lua_State *L, int64_t *timeout_ns) {
+  kio_takes(L, 2);
+  *timeout_ns = lua_isnoneornil(L, 2) ? KIO_NEVER : kio_check_seconds(L, 2);
+  lua_settop(L, 1);
+  return 1;
+}

@@ -92,6 +92,8 @@ int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise);
 int64_t kio_option_timeout(lua_State *L, int index, int64_t otherwise);
 /* A failure was pushed, for the program to see: nil, message, code. So many results they are. */
 enum { KIO_FAILED = 3 };
+/* handle:set_timeout(seconds | nil) -> handle. Returns 1. */
+int kio_op_set_timeout(lua_State *L, int64_t *timeout_ns);
 /* A request of the running task on fd. NULL: return KIO_FAILED. */
 kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd);
 /* kio_op_begin and kio_op_request, when there is nothing to do between the two. */

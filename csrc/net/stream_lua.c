@@ -282,19 +282,14 @@ static int close_lost(lua_State *L, kio_stream *stream) {
   return lost_output ? KIO_FAILED : (lua_pushboolean(L, true), 1);
 }
 
-/* Ends what is still in flight, waits for it, and closes. Nothing is shut down: another process, or
-   a copy that was passed on, may have the same socket. */
+/* Ends what is still in flight, waits for it, and closes. */
 static int cut(lua_State *L, kio_stream *stream) {
   kio_sched *sched = kio_sched_current();
   kio_stream_look(stream);
   if (stream->state == KIO_STREAM_LOST) return close_lost(L, stream);
   if (!kio_desc_busy(&sched->descs, stream->fd)) return close_done(L, stream);
-  int err = kio_desc_close(&sched->descs, stream->fd);
-  if (err) return close_lost(L, stream); /* another handle of the same number closes it */
-  kio_desc_cancel(&sched->descs, &sched->ring, stream->fd, KIO_REQUEST_CLOSED);
-  kio_desc_await(&sched->descs, stream->fd, sched->current);
-  kio_task_says(sched->current, "close", stream->fd);
-  return kio_task_park(L, sched->current, NULL, stream->fd, l_close_cutk);
+  bool other = kio_desc_close(&sched->descs, stream->fd) != 0; /* another handle closes it */
+  return other ? close_lost(L, stream) : kio_close_wait(L, stream->fd, l_close_cutk);
 }
 
 static int l_close_flushedk(lua_State *L, int status, lua_KContext ctx) {

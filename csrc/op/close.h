@@ -11,6 +11,9 @@
 bool kio_close_may_wait(lua_State *L);
 /* Whether a handle may take this number over: 0, or EBADF: it is being closed. */
 int kio_close_is_near(int fd);
+/* What is under way on fd, which has been marked as closing, fails with EBADF. Parks the running
+   task until it has ended; then `k`, with fd as context, calls kio_desc_reopen. */
+int kio_close_wait(lua_State *L, int fd, lua_KFunction k);
 /* Closes *fd, which becomes -1; a negative one is closed already, and the caller has looked that
    the number still is the handle's. Every operation under way on it here fails with EBADF. Waits
    for their end if it may; else they end in the next turn. Pushes true and returns 1, or yields

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/number.h"
+#include "op/close.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/here.h"
@@ -149,8 +150,7 @@ static int l_close_drained(lua_State *L, int status, lua_KContext fd) {
 }
 
 /* close(fd) -> true; ends what is under way on fd first. Never refused to a cancelled task. A
-   handle that has the number loses it at once. Nothing is shut down: others may have the same
-   socket. */
+   handle that has the number loses it at once. */
 static int l_close(lua_State *L) {
   int fd = kio_check_fd(L, 1);
   kio_takes(L, 1);
@@ -166,10 +166,7 @@ static int l_close(lua_State *L) {
   kio_number_vacate(fd);
   if (!kio_desc_busy(&sched->descs, fd)) return submit_close(L, task, request, fd);
   task->request = request;
-  kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
-  kio_desc_await(&sched->descs, fd, task);
-  kio_task_says(task, "close", fd);
-  return kio_task_park(L, task, NULL, fd, l_close_drained);
+  return kio_close_wait(L, fd, l_close_drained);
 }
 
 const luaL_Reg kio_wait_ops[] = {

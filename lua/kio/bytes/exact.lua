@@ -17,27 +17,32 @@ local io = {}
 local PIECE = 1 << 18 -- of one read: the largest buffer that kio keeps ready
 local TIMEOUT = { timeout = "number" }
 
--- ---- reading exactly ----
-
-local function too_short(fd, parts, got, n)
-  if got == 0 then return nil end
-  local message = string.format("read fd %d: the end came after %d of %d bytes", fd, got, n)
-  return nil, message, "ENODATA", got, concat(parts)
+-- Calls once(due, done), which gives a number of bytes, until there are n of them: how many. When
+-- it gives none: nil, message, code, and how many there were before.
+local function move(what, fd, n, options, once)
+  local done, due = 0, deadline_of(options)
+  repeat
+    local count, message, code = once(left(due), done)
+    done = done + (count or 0)
+    if count and done < n then message, code = late(due, what, fd) end
+    if not count or message then return nil, message, code, done end
+  until done >= n
+  return done
 end
 
--- Calls once(size, due, got) until it has given n bytes.
-local function read_until(fd, n, options, once)
-  local parts, got, due = {}, 0, deadline_of(options)
-  repeat
-    local data, message, code = once(min(n - got, PIECE), left(due), got)
-    if message then return nil, message, code, got, concat(parts) end
-    if not data then return too_short(fd, parts, got, n) end
+-- ---- reading exactly ----
+
+local function read_all(fd, n, options, read)
+  local parts = {}
+  local got, message, code, count = move("read", fd, n, options, function(due, done)
+    local data, why, name = read(min(n - done, PIECE), due, done)
     parts[#parts + 1] = data
-    got = got + #data
-    if got < n then message, code = late(due, "read", fd) end
-    if message then return nil, message, code, got, concat(parts) end
-  until got >= n
-  return #parts == 1 and parts[1] or concat(parts)
+    if data or why or done == 0 then return data and #data, why, name end
+    local text = "read fd %d: the end came after %d of %d bytes"
+    return nil, string.format(text, fd, done, n), "ENODATA"
+  end)
+  if message then return nil, message, code, count, concat(parts) end
+  return got and (#parts == 1 and parts[1] or concat(parts))
 end
 
 ---n bytes from the current position. At the end, before the first byte: nil; after it, and on any
@@ -51,7 +56,7 @@ function io.read_exactly(fd, n, options, ...)
   check.fd(fd, 1, "read_exactly")
   n = check.count(n, 2, "read_exactly")
   options = check.options(options, 3, "read_exactly", TIMEOUT, ...)
-  return read_until(fd, n, options, function(size, rest) return core.read(fd, size, rest) end)
+  return read_all(fd, n, options, function(size, rest) return core.read(fd, size, rest) end)
 end
 
 ---The same from an offset; the position stays.
@@ -65,30 +70,20 @@ function io.pread_exactly(fd, n, offset, options, ...)
   check.fd(fd, 1, "pread_exactly")
   n, offset = check.count(n, 2, "pread_exactly"), check.count(offset, 3, "pread_exactly")
   options = check.options(options, 4, "pread_exactly", TIMEOUT, ...)
-  return read_until(fd, n, options, function(size, rest, got)
+  return read_all(fd, n, options, function(size, rest, got)
     return core.pread(fd, size, offset + got, rest)
   end)
 end
 
 -- ---- writing all ----
 
--- A device that takes nothing and gives no reason: trying again would never end.
-local function stuck(fd, done)
-  return nil, string.format("write fd %d: no progress", fd), "EIO", done
-end
-
--- Calls once(data, due, done) until all of data is written.
-local function write_until(fd, data, options, once)
-  local done, due = 0, deadline_of(options)
-  repeat
-    local n, message, code = once(rest_of(data, done), left(due), done)
-    if not n then return nil, message, code, done end
-    if n == 0 and #data > 0 then return stuck(fd, done) end
-    done = done + n
-    if done < #data then message, code = late(due, "write", fd) end
-    if message then return nil, message, code, done end
-  until done >= #data
-  return done
+local function write_all(fd, data, options, write)
+  return move("write", fd, #data, options, function(due, done)
+    local count, message, code = write(rest_of(data, done), due, done)
+    if count ~= 0 or #data == 0 then return count, message, code end
+    -- A device that takes nothing and gives no reason: trying again would never end.
+    return nil, string.format("write fd %d: no progress", fd), "EIO"
+  end)
 end
 
 ---Writes the whole string or buffer at the current position; how many bytes that was.
@@ -101,7 +96,7 @@ function io.write_all(fd, data, options, ...)
   check.fd(fd, 1, "write_all")
   data = check.data(data, 2, "write_all")
   options = check.options(options, 3, "write_all", TIMEOUT, ...)
-  return write_until(fd, data, options, function(rest, due) return core.write(fd, rest, due) end)
+  return write_all(fd, data, options, function(rest, due) return core.write(fd, rest, due) end)
 end
 
 ---The same at an offset; the position stays.
@@ -116,7 +111,7 @@ function io.pwrite_all(fd, data, offset, options, ...)
   data = check.data(data, 2, "pwrite_all")
   offset = check.count(offset, 3, "pwrite_all")
   options = check.options(options, 4, "pwrite_all", TIMEOUT, ...)
-  return write_until(fd, data, options, function(rest, due, done)
+  return write_all(fd, data, options, function(rest, due, done)
     return core.pwrite(fd, rest, offset + done, due)
   end)
 end

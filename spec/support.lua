@@ -5,6 +5,10 @@ local support = {}
 
 support.flavour = os.getenv("KIO_FLAVOUR") or "test"
 
+-- Which ring the runs of specs have that do not choose one.
+local backend = os.getenv("KIO_BACKEND")
+support.backend = backend and backend ~= "" and backend or "uring"
+
 -- How many bytes a receive or send moves at most; nil: no bound. Few specs need to know.
 support.chunk = tonumber(os.getenv("KIO_CHUNK"))
 

@@ -61,6 +61,7 @@
 #define KIO_POOL_QUEUE 1024       /* and those that wait for a thread */
 #define KIO_POOL_THREADS_LOOKUP 4 /* names of hosts that are looked up at once */
 #define KIO_POOL_THREADS_INTERNAL 4       /* calls on names in directories that run at once */
+#define KIO_POOL_THREADS_FILE 4           /* operations on files that run at once, with epoll */
 #define KIO_POOL_QUEUE_INTERNAL (1 << 20) /* each waits in a task: those are the limit */
 #define KIO_THREAD_STACK (2 << 20)        /* bytes: Lua's 200 nested C calls take less than half */
 #define KIO_POOL_GRACE_NS 200000000       /* how long the end waits for a job nobody misses */

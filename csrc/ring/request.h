@@ -120,8 +120,8 @@ struct kio_request {
   uint8_t step : 3;     /* the backend's: which of its steps is under way; 0: none yet */
   uint8_t tries : 4;    /* times it was ready and was not after all: the next try waits longer */
   int fd;               /* the descriptor (or directory) worked on; negative: none or AT_FDCWD */
-  int result;           /* as the kernel gives it: negative errno on failure */
-  uint32_t due_ms;      /* put off by its backend: until when */
+  int result;           /* as the kernel gives it: negative errno; before: the backend's progress */
+  uint32_t due_ms;      /* put off by its backend: until when; offloaded: which work it is */
   kio_done_fn done;     /* called once, when complete */
   void *owner;          /* whom `done` tells: a task, a stream */
   union {

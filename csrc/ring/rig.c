@@ -105,6 +105,18 @@ static void rig_describe(kio_ring *ring, char *text, size_t size) {
   step_out(ring, r);
 }
 
+static void rig_forget(kio_ring *ring, int fd) {
+  rig *r = step_in(ring);
+  if (r->inner->forget) r->inner->forget(ring, fd);
+  step_out(ring, r);
+}
+
+static void rig_worked(kio_ring *ring, kio_request *request, int result) {
+  rig *r = step_in(ring);
+  r->inner->worked(ring, request, result);
+  step_out(ring, r);
+}
+
 /* ---- changing requests, and back ---- */
 
 /* Room for one more note; NULL when memory is out: the request goes its way unharmed then. */
@@ -317,4 +329,6 @@ const kio_ring_backend kio_ring_rig = {
     .wants_enter = rig_wants_enter,
     .now_ns = rig_now_ns,
     .describe = rig_describe,
+    .forget = rig_forget,
+    .worked = rig_worked,
 };

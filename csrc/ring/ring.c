@@ -71,6 +71,7 @@ void kio_ring_abandon(kio_ring *ring) {
 void kio_ring_queue(kio_ring *ring, kio_request *request) {
   kio_assert(request->state == KIO_REQUEST_IDLE && request->done);
   request->state = KIO_REQUEST_QUEUED;
+  request->result = 0;
   kio_list_push(&ring->queued, &request->link);
   if (request->flags & KIO_REQUEST_SILENT) return;
   ring->pending++;

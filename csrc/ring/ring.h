@@ -1,5 +1,6 @@
 /* The seam: one submission/completion engine, whichever it is. Above it nobody has heard of
-   io_uring; behind it stand ring/uring.c (the real one) and, in test builds, test/sim.c.
+   io_uring; behind it stand ring/uring.c, ring/epoll.c where io_uring is not to be had and, in test
+   builds, test/sim.c.
    A ring belongs to one thread. Data goes down as queue -> enter, and up as complete -> pop. */
 #ifndef KIO_RING_RING_H
 #define KIO_RING_RING_H
@@ -12,6 +13,15 @@
 typedef struct kio_ring kio_ring;
 typedef struct kio_ring_backend kio_ring_backend;
 
+/* Where a ring without a kernel's threads has done what may wait for a disk. */
+typedef struct kio_offload {
+  /* Has kio_call_work do it on another thread; kio_ring_worked tells its end. 0 or -errno. */
+  int (*submit)(void *ctx, kio_request *request);
+  /* Takes back one that has not begun. False: its end will be told. */
+  bool (*withdraw)(void *ctx, kio_request *request);
+  void *ctx; /* what the two are given */
+} kio_offload;
+
 typedef struct kio_ring_config {
   unsigned entries;     /* submission queue; it does not limit how much may be in flight */
   unsigned cq_entries;  /* completion queue; 0: the default */
@@ -19,6 +29,7 @@ typedef struct kio_ring_config {
   kio_buffers *buffers; /* where those come from; NULL: no such receive may be queued */
   bool multishot;       /* one accept may bring many connections, if the backend can */
   int64_t sqpoll_ms;    /* the kernel thread's idle time before it sleeps; negative: no SQPOLL */
+  kio_offload offload;  /* for backends that need it */
   /* Of ring/rig.c alone: */
   const kio_ring_backend *inner; /* the ring it stands before */
   bool jump;                     /* its clock jumps where the loop would sleep */
@@ -56,6 +67,11 @@ struct kio_ring_backend {
   int64_t (*now_ns)(kio_ring *ring);
   /* Writes what was granted, as words: "SINGLE_ISSUER DEFER_TASKRUN ...". */
   void (*describe)(kio_ring *ring, char *text, size_t size);
+  /* A descriptor is about to be closed by this thread: what is kept of its number is forgotten. NULL:
+     nothing is kept. */
+  void (*forget)(kio_ring *ring, int fd);
+  /* What was offloaded has been done; not linked, INFLIGHT. NULL: nothing is offloaded. */
+  void (*worked)(kio_ring *ring, kio_request *request, int result);
 };
 
 struct kio_ring {
@@ -106,6 +122,15 @@ bool kio_ring_wants_enter(kio_ring *ring);
 /* Whether the present entry has brought anything: then it must not wait. */
 static inline bool kio_ring_has_news(const kio_ring *ring) {
   return ring->brought || !kio_list_empty(&ring->completed);
+}
+/* To be called before the ring's thread closes a descriptor. */
+static inline void kio_ring_forget(kio_ring *ring, int fd) {
+  if (ring->backend->forget) ring->backend->forget(ring, fd);
+}
+/* Tells the end of what was offloaded, on the ring's thread. */
+static inline void kio_ring_worked(kio_ring *ring, kio_request *request, int result) {
+  kio_assert(request->state == KIO_REQUEST_INFLIGHT && ring->backend->worked);
+  ring->backend->worked(ring, request, result);
 }
 /* The next completed request, which now belongs to the caller; NULL when there is none. */
 static inline kio_request *kio_ring_pop(kio_ring *ring) {
@@ -160,8 +185,9 @@ void kio_ring_complete_id(kio_ring *ring, uint64_t id, int result);
 void kio_ring_verify(const kio_ring *ring);
 #endif
 
-/* The real ring. Test builds also have kio_ring_sim. */
+/* The two real rings. Test builds also have kio_ring_sim. */
 extern const kio_ring_backend kio_ring_uring;
+extern const kio_ring_backend kio_ring_epoll;
 #ifdef KIO_TEST
 extern const kio_ring_backend kio_ring_sim;
 #endif

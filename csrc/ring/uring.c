@@ -18,7 +18,7 @@
 #include "ring/pause.h"
 #include "ring/ring.h"
 #include "ring/uring_prep.h"
-#include "ring/uring_step.h"
+#include "ring/step.h"
 
 enum {
   MEMORY_RETRIES = 5,         /* rings are freed late: ENOMEM may pass within 50 ms */

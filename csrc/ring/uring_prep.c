@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
-#include "ring/uring_step.h"
+#include "ring/step.h"
 
 /* The thread sanitizer does not see the ring close a descriptor. Untold, it would take the next use
    of its number, on another thread, for a use of the same descriptor. */

@@ -62,6 +62,7 @@ static bool multishot_option(lua_State *L, int index, const kio_sched_config *co
 
 static const kio_ring_backend *backend_named(lua_State *L, int index, const char *name) {
   if (strcmp(name, "uring") == 0) return &kio_ring_uring;
+  if (strcmp(name, "epoll") == 0) return &kio_ring_epoll;
 #ifdef KIO_TEST
   if (strcmp(name, "sim") == 0) return &kio_ring_sim;
 #endif
@@ -207,6 +208,8 @@ void kio_options_read(lua_State *L, int index, kio_options *options) {
   runtime->pool.queue[KIO_LANE_LOOKUP] = KIO_POOL_QUEUE_INTERNAL;
   runtime->pool.threads[KIO_LANE_INTERNAL] = KIO_POOL_THREADS_INTERNAL;
   runtime->pool.queue[KIO_LANE_INTERNAL] = KIO_POOL_QUEUE_INTERNAL;
+  runtime->pool.threads[KIO_LANE_FILE] = KIO_POOL_THREADS_FILE;
+  runtime->pool.queue[KIO_LANE_FILE] = KIO_POOL_QUEUE_INTERNAL;
   runtime->pool.stack_size = KIO_THREAD_STACK;
   pin_option(L, index, options);
   options->keep = keep_option(L, index);

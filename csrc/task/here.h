@@ -15,6 +15,7 @@
 #include "task/scope.h"
 #include "task/sigpipe.h"
 #include "task/task.h"
+#include "task/work.h"
 #include "thread/inbox.h"
 #include "thread/runtime.h"
 
@@ -57,6 +58,7 @@ struct kio_sched {
   kio_timers timers; /* of tasks and scopes */
   kio_descs descs;
   kio_buffers buffers;
+  kio_works works;             /* what the ring has offloaded */
   kio_list ready;              /* tasks to run, in order, by wait_link */
   size_t ready_count;          /* how many */
   kio_list tasks;              /* tasks that have not ended, by link */

@@ -28,6 +28,7 @@ int kio_sched_request(kio_sched *sched, kio_op op, int fd, void *owner, kio_done
 int kio_sched_close_fd(int fd) {
   kio_sched *sched = kio_sched_here();
   if (sched) kio_desc_cancel(&sched->descs, &sched->ring, fd, KIO_REQUEST_CLOSED);
+  if (sched) kio_ring_forget(&sched->ring, fd);
   int result = kio_number_close(fd);
   if (sched) kio_sched_freed(sched);
   return result;

@@ -44,6 +44,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   kio_queue_init(&sched->short_of);
   kio_scope_open(&sched->root, NULL, NULL, false);
   sched->config.ring.buffers = &sched->buffers;
+  sched->config.ring.offload = kio_works_offload(sched);
   err = kio_ring_open(&sched->ring, config->backend, &sched->config.ring);
   if (err) return err;
   sched->serving = config->serves;

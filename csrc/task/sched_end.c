@@ -162,6 +162,7 @@ void kio_sched_fini(kio_sched *sched) {
   orphan_all(sched);
   if (!kio_ring_alive(&sched->ring)) kio_ring_abandon(&sched->ring);
   drain(sched);
+  kio_works_fini(&sched->works);
   kio_ring_close(&sched->ring);
   kio_inbox_unref(sched->inbox); /* the ring reads its descriptor until its end */
   sched->inbox = NULL;

@@ -1,18 +1,19 @@
 /* The simulated ring, in test builds only. It does each request by a plain system call that never
-   waits (test/sim_call.h), and what its script says instead (test/sim_script.h). Owns two lists
+   waits (ring/call.h), and what its script says instead (test/sim_script.h). Owns two lists
    through request->link: `waiting` (not done yet) and `held` (done, to be told later).
    The clock is virtual: it creeps with every look at it, and when nothing can be done it jumps to
    the end of the wait instead of sleeping. Only a wait without an end sleeps, in poll(2).
    Jumping assumes that all peers live in this thread; the kernel gets SETTLE_MS to pass on what
    they sent. Called by the scheduler's thread only. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/memory.h"
+#include "ring/call.h"
 #include "ring/ring.h"
-#include "test/sim_call.h"
 #include "test/sim_script.h"
 
 enum {
@@ -25,7 +26,7 @@ enum {
 /* What the ring knows about the request in one slot. */
 typedef struct note {
   kio_sim_rule rule; /* what happens to it */
-  size_t moved;      /* bytes so far, for kio_sim_call */
+  size_t moved;      /* bytes so far, for kio_call_try */
   int64_t due_ns;    /* of a held one: when it is told */
   int result;        /* of a held one */
   bool held;         /* done, in the list `held` */
@@ -165,14 +166,41 @@ static void finish(kio_ring *ring, sim *s, kio_request *request, int result) {
   kio_list_push(&s->held, &request->link);
 }
 
+/* Makes it non-blocking and tells how it was. */
+static int unblock(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags >= 0) fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+  return flags;
+}
+
+/* The whole of it, where a real ring has steps. */
+static int call_splice(const kio_request *r, size_t max) {
+  off64_t in_at = r->arg.splice.in_offset, out_at = r->arg.splice.out_offset;
+  size_t size = max > 0 ? kio_min_size(r->arg.splice.size, max) : r->arg.splice.size;
+  int in = r->arg.splice.in, in_flags = unblock(in), out_flags = unblock(r->fd);
+  ssize_t moved = splice(in, in_at < 0 ? NULL : &in_at, r->fd, out_at < 0 ? NULL : &out_at, size,
+                         SPLICE_F_NONBLOCK);
+  int result = moved >= 0 ? (int)moved : -errno;
+  if (in_flags >= 0) fcntl(in, F_SETFL, in_flags);
+  if (out_flags >= 0) fcntl(r->fd, F_SETFL, out_flags);
+  bool waits = result == -EINTR || (result == -EAGAIN && !((in_flags | out_flags) & O_NONBLOCK));
+  return waits ? KIO_CALL_WAIT : result;
+}
+
+static int call_plainly(kio_request *request, size_t max, size_t *moved) {
+  if (request->op == KIO_OP_SPLICE) return call_splice(request, max);
+  if (kio_call_is_work(request)) return kio_call_work(request, max);
+  return kio_call_try(request, max, moved);
+}
+
 /* A receive that borrows has its buffer only while it is tried, and keeps it with bytes in. */
 static int call(kio_ring *ring, kio_request *request, size_t max, note *n) {
   kio_arg_io *io = &request->arg.io;
-  if (!kio_request_borrows(request)) return kio_sim_call(request, max, &n->moved);
+  if (!kio_request_borrows(request)) return call_plainly(request, max, &n->moved);
   kio_buffer buffer = kio_buffer_take(ring->buffers, io->size);
   if (!buffer.data) return -ENOMEM;
   io->buf = buffer.data;
-  int result = kio_sim_call(request, max, &n->moved);
+  int result = call_plainly(request, max, &n->moved);
   io->buf = NULL;
   if (result > 0) request->buffer = buffer;
   else kio_buffer_give(ring->buffers, buffer);
@@ -193,11 +221,11 @@ static void try_one(kio_ring *ring, sim *s, kio_request *request) {
   int result = scripted ? n->rule.result : call(ring, request, max, n);
   if (result == -EAGAIN && request->flags & KIO_REQUEST_SILENT) return; /* there io_uring waits */
   /* A close that fails has closed all the same: close(2). */
-  if (scripted && request->op == KIO_OP_CLOSE) kio_sim_call(request, max, &n->moved);
+  if (scripted && request->op == KIO_OP_CLOSE) call_plainly(request, max, &n->moved);
   if (result >= 0 && goes_on(s, request)) {
     s->done++;
     kio_ring_more(ring, request, result);
-  } else if (result != KIO_SIM_WAIT) {
+  } else if (result != KIO_CALL_WAIT) {
     finish(ring, s, request, result);
   }
 }
@@ -267,7 +295,7 @@ static int poll_waiting(const sim *s, int timeout_ms) {
   KIO_LIST_EACH(&s->waiting, link) {
     const kio_request *r = request_of(link);
     int fd = r->op == KIO_OP_SPLICE ? r->arg.splice.in : r->fd;
-    s->look[count++] = (struct pollfd){fd, kio_sim_events(r), 0};
+    s->look[count++] = (struct pollfd){fd, kio_call_events(r), 0};
   }
   return poll(s->look, count, timeout_ms);
 }

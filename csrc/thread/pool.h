@@ -21,6 +21,7 @@ typedef enum kio_lane {
   KIO_LANE_USER,     /* kio.spawn_blocking */
   KIO_LANE_LOOKUP,   /* names of hosts: a name server that is silent holds up no files */
   KIO_LANE_INTERNAL, /* names in directories */
+  KIO_LANE_FILE,     /* operations on files of a ring that has no kernel threads for them */
   KIO_LANE_COUNT     /* not a lane: how many there are */
 } kio_lane;
 

@@ -129,7 +129,7 @@ static void open_pool(unsigned user, unsigned internal, unsigned queue) {
   int err;
   kio_pool_config config = {0};
   config.threads[KIO_LANE_USER] = user;
-  config.threads[KIO_LANE_LOOKUP] = config.threads[KIO_LANE_INTERNAL] = internal;
+  for (int i = KIO_LANE_USER + 1; i < KIO_LANE_COUNT; i++) config.threads[i] = internal;
   for (int i = 0; i < KIO_LANE_COUNT; i++) config.queue[i] = queue;
   memset(busy, 0, sizeof busy);
   memset(most_busy, 0, sizeof most_busy);

@@ -10,7 +10,7 @@ local LOST = "its descriptor was closed by its number"
 
 -- ---- kio's own ----
 
-local OWN = { "io_uring", "eventfd", "signalfd", "pidfd" }
+local OWN = { "io_uring", "eventpoll", "eventfd", "signalfd", "pidfd" }
 
 -- The numbers of this process's rings, wake-ups and the like.
 local function own_numbers()

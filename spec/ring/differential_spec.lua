@@ -1,7 +1,7 @@
 -- timeout: 120
 -- flavours: test asan hostile
--- The same programs on the kernel's ring and on the simulated one: whatever the simulated one does
--- to them, their results are those the kernel gave.
+-- The same programs on io_uring, on epoll and on the simulated ring: whatever that one does to them,
+-- their results are those that io_uring gave.
 local core = require "kio.core"
 local programs = require "spec.ring.programs"
 local support = require "spec.support"
@@ -22,15 +22,20 @@ for _, name in ipairs(names) do
     local truth
 
     before_each(function()
-      truth = truth or support.run(programs[name])
+      truth = truth or support.run(programs[name], { backend = "uring" })
     end)
 
     it("has the same results on every run on io_uring", function()
-      assert.same(truth, support.run(programs[name]))
+      assert.same(truth, support.run(programs[name], { backend = "uring" }))
+    end)
+
+    it("has the same results on every run on epoll", function()
+      for _ = 1, 3 do assert.same(truth, support.run(programs[name], { backend = "epoll" })) end
     end)
 
     it("has the same results on a ring of one entry", function()
-      assert.same(truth, support.run(programs[name], { entries = 1, cq_entries = 2 }))
+      local options = { backend = "uring", entries = 1, cq_entries = 2 }
+      assert.same(truth, support.run(programs[name], options))
     end)
 
     it("has the same results on the simulated ring", function()

@@ -227,7 +227,9 @@ describe("operations in flight", function()
   it("may be a hundred thousand on a ring of 8", function()
     -- Under hostile constants a turn may end after four tasks: only a smaller ring overfills then.
     local stats = crowd(fewer(100000), support.flavour == "hostile" and 2 or 8)
-    assert.is_true(stats.held_back >= fewer(100000) // 8 // 2)
+    if support.backend == "uring" then
+      assert.is_true(stats.held_back >= fewer(100000) // 8 // 2)
+    end
   end)
 
   it("cost nothing while they wait", function()
@@ -270,7 +272,7 @@ describe("operations in flight", function()
       close_all(to)
       return kio.stats()
     end, { entries = 2, cq_entries = 4 })
-    assert.is_true(stats.overflows > 0)
+    assert.equal(support.backend == "uring", stats.overflows > 0)
     assert.equal(0, stats.stale)
   end)
 end)

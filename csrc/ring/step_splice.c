@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/number.h"
-#include "ring/uring_step.h"
+#include "ring/step.h"
 
 enum {
   CHUNK = 65536, /* the most that one request moves through its buffer: a pipeful */

@@ -2,8 +2,8 @@
    until somebody else does something. They are served in steps instead: a wait for readiness, then
    a try that waits for nothing. Where no event tells of readiness the tries are repeated after
    pauses that grow. Neither knows liburing: uring.c submits what a step needs. */
-#ifndef KIO_URING_STEP_H
-#define KIO_URING_STEP_H
+#ifndef KIO_RING_STEP_H
+#define KIO_RING_STEP_H
 
 #include "ring/ring.h"
 
@@ -39,7 +39,7 @@ kio_step_verdict kio_step_begin(kio_ring *ring, kio_request *request, int *resul
 /* The kernel has done it, with *result. Never KIO_STEP_SUBMIT. */
 kio_step_verdict kio_step_end(kio_request *request, int *result);
 
-/* ---- between uring_step.c and uring_splice.c only ---- */
+/* ---- between step.c and step_splice.c only ---- */
 
 /* kio_step_begin of a splice. */
 kio_step_verdict kio_splice_begin(kio_ring *ring, kio_request *request, int *result);

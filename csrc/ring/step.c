@@ -7,10 +7,10 @@
      with something in its error queue) must not make a loop of that;
    - write to a terminal: once it takes a byte the kernel writes all, in this thread, and waits
      there for whoever has stopped it; a kernel thread must do that;
-   - splice: see uring_splice.c.
+   - splice: see step_splice.c.
    A descriptor that is O_NONBLOCK already gets its EAGAIN, as from the system call. Called by the
    ring's thread only. */
-#include "ring/uring_step.h"
+#include "ring/step.h"
 
 #include <errno.h>
 #include <fcntl.h>

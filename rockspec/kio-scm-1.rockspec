@@ -121,6 +121,7 @@ build = {
         "csrc/system/child.c",
         "csrc/system/child_exec.c",
         "csrc/system/child_why.c",
+        "csrc/system/kernel.c",
         "csrc/system/socket.c",
         "csrc/system/sockopt.c",
         "csrc/system/terminal.c",

@@ -1,7 +1,7 @@
 /* The ring where io_uring is not to be had. A request is tried at once by a plain system call
    (ring/call.h); one whose descriptor is not ready waits in that descriptor's row, and is tried
-   again when epoll tells of it. What waits for a disk is done elsewhere (kio_offload). Invariant: an
-   INFLIGHT request is in the list of one row (ring/epoll_rows.h), or has been offloaded. Facts:
+   again when epoll tells of it. What waits for a disk is done elsewhere (kio_offload). Invariant:
+   an INFLIGHT request is in the list of one row (ring/epoll_rows.h), or has been offloaded. Facts:
    epoll(7), epoll_ctl(2). Called by the ring's thread only. */
 #include <errno.h>
 #include <netinet/in.h>

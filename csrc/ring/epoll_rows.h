@@ -1,9 +1,9 @@
 /* What the epoll ring knows of each descriptor: who waits for it, and what the kernel watches for.
-   A registration belongs to the open file and not to its number: it goes when the last descriptor of
-   that file is closed, which may be in a child. So it is taken back before a descriptor is closed,
-   an event names the row's generation, and every registration fires once for each change only: by
-   EPOLLONESHOT, or by EPOLLET for what streams and listeners wait for, where that saves a call for
-   each wait. Called by the ring's thread only. */
+   A registration belongs to the open file and not to its number: it goes when the last descriptor
+   of that file is closed, which may be in a child. So it is taken back before a descriptor is
+   closed, an event names the row's generation, and every registration fires once for each change
+   only: by EPOLLONESHOT, or by EPOLLET for what streams and listeners wait for, where that saves a
+   call for each wait. Called by the ring's thread only. */
 #ifndef KIO_RING_EPOLL_ROWS_H
 #define KIO_RING_EPOLL_ROWS_H
 
@@ -38,11 +38,12 @@ int kio_rows_init(kio_rows *rows);
 void kio_rows_fini(kio_rows *rows);
 /* The row of a number; NULL: it has none. */
 kio_row *kio_rows_find(const kio_rows *rows, int fd);
-/* The same, made when needed; NULL: memory is out. For numbers from 0 to KIO_FD_MAX. */
+/* The row of a number from 0 to KIO_FD_MAX, made when needed; NULL: memory is out. */
 kio_row *kio_rows_make(kio_rows *rows, int fd);
 /* Nothing is known of the number any more but who waits. */
 void kio_row_reset(kio_row *row);
-/* The descriptor is about to be closed. `alive`: not in a forked child, whose set is the parent's. */
+/* The descriptor is about to be closed. `alive`: not in a forked child, which has the parent's
+   set. */
 void kio_rows_forget(kio_rows *rows, int fd, bool alive);
 /* What it waits for has changed: it is among `changes` until it has been watched. */
 void kio_row_change(kio_rows *rows, kio_row *row);

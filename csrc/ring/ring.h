@@ -67,8 +67,8 @@ struct kio_ring_backend {
   int64_t (*now_ns)(kio_ring *ring);
   /* Writes what was granted, as words: "SINGLE_ISSUER DEFER_TASKRUN ...". */
   void (*describe)(kio_ring *ring, char *text, size_t size);
-  /* A descriptor is about to be closed by this thread: what is kept of its number is forgotten. NULL:
-     nothing is kept. */
+  /* A descriptor is about to be closed by this thread: what is kept of its number is forgotten.
+     NULL: nothing is kept. */
   void (*forget)(kio_ring *ring, int fd);
   /* What was offloaded has been done; not linked, INFLIGHT. NULL: nothing is offloaded. */
   void (*worked)(kio_ring *ring, kio_request *request, int result);

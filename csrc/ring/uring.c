@@ -7,18 +7,19 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/config.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "ring/call.h"
 #include "ring/loans.h"
 #include "ring/pause.h"
 #include "ring/ring.h"
-#include "ring/uring_prep.h"
 #include "ring/step.h"
+#include "ring/uring_prep.h"
+#include "system/kernel.h"
 
 enum {
   MEMORY_RETRIES = 5,         /* rings are freed late: ENOMEM may pass within 50 ms */
@@ -43,7 +44,7 @@ enum {
 typedef struct uring {
   struct io_uring ring;
   unsigned flags;                  /* the setup flags that were granted */
-  bool has_ftruncate;              /* else it is done by the plain call */
+  uint32_t lacks;                  /* a bit for each operation that this kernel has not */
   struct io_uring_buf_ring *group; /* where lent buffers lie ready; NULL: receives poll first */
   kio_loans loans;                 /* of the group */
   kio_pauses pauses;               /* of requests that are tried again */
@@ -106,13 +107,6 @@ static int open_patiently(uring *u, const kio_ring_config *config) {
     err = climb_down(u, &less, entries);
   }
   return err;
-}
-
-static void probe(uring *u) {
-  struct io_uring_probe *answer = io_uring_get_probe_ring(&u->ring);
-  if (!answer) return;
-  u->has_ftruncate = io_uring_opcode_supported(answer, KIO_URING_FTRUNCATE);
-  io_uring_free_probe(answer);
 }
 
 /* ---- lent buffers ---- */
@@ -219,12 +213,12 @@ static int open_and_enter(uring *u, const kio_ring_config *config) {
   return err;
 }
 
-/* Linux 6.6.1 to 6.8-rc3 may give a poll mask for a descriptor (DEFER_TASKRUN and multishot). */
+/* Linux 5.19 brought accepts that go on; 6.6.1 to 6.8-rc3 may give a poll mask for a descriptor
+   then (DEFER_TASKRUN and multishot). */
 static bool accepts_soundly(void) {
-  int major = 0, minor = 0;
-  struct utsname name;
-  if (uname(&name) != 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2) return false;
-  return major != 6 || (minor != 6 && minor != 7);
+  int version = kio_kernel_version();
+  bool faulty = version >= KIO_KERNEL(6, 6) && version < KIO_KERNEL(6, 8);
+  return version >= KIO_KERNEL(5, 19) && !faulty;
 }
 
 static int uring_open(kio_ring *ring, const kio_ring_config *config) {
@@ -241,7 +235,7 @@ static int uring_open(kio_ring *ring, const kio_ring_config *config) {
   unsigned workers[2] = {KIO_IOWQ_BOUNDED, KIO_IOWQ_UNBOUNDED};
   io_uring_register_iowq_max_workers(&u->ring, workers);
   kio_pauses_init(&u->pauses);
-  probe(u);
+  u->lacks = kio_uring_lacks(&u->ring);
   open_group(u, config);
   ring->multishot = config->multishot && accepts_soundly();
   ring->impl = u;
@@ -259,13 +253,13 @@ static void uring_close(kio_ring *ring) {
 
 /* ---- one enter ---- */
 
-/* An operation this kernel lacks is done at once by the plain call. */
+/* An operation this kernel lacks is done at once. */
 static bool done_plainly(kio_ring *ring, uring *u) {
-  if (u->has_ftruncate) return false;
-  kio_request *request = KIO_CONTAINER(kio_list_first(&ring->queued), kio_request, link);
-  if (request->op != KIO_OP_FTRUNCATE) return false;
-  int err = ftruncate(request->fd, (off_t)request->arg.extent.length) == 0 ? 0 : -errno;
-  kio_ring_complete(ring, kio_ring_next_queued(ring), err);
+  if (u->lacks == 0) return false;
+  const kio_request *request = KIO_CONTAINER(kio_list_first(&ring->queued), kio_request, link);
+  if (!(u->lacks >> request->op & 1)) return false;
+  kio_request *taken = kio_ring_next_queued(ring);
+  kio_ring_complete(ring, taken, kio_call_work(taken, 0));
   return true;
 }
 

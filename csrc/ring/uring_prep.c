@@ -159,3 +159,23 @@ const kio_uring_prep_fn kio_uring_prep[KIO_OP_COUNT] = {
     [KIO_OP_SHUTDOWN] = prep_shutdown,   [KIO_OP_POLL] = prep_poll,
     [KIO_OP_SPLICE] = prep_splice,
 };
+
+/* What came after Linux 5.10. */
+uint32_t kio_uring_lacks(struct io_uring *ring) {
+  static const struct {
+    kio_op op;
+    int opcode;
+  } late[] = {
+      {KIO_OP_MKDIRAT, IORING_OP_MKDIRAT},     /* 5.15 */
+      {KIO_OP_SYMLINKAT, IORING_OP_SYMLINKAT}, /* 5.15 */
+      {KIO_OP_FTRUNCATE, KIO_URING_FTRUNCATE}, /* 6.9 */
+  };
+  uint32_t lacks = 0;
+  struct io_uring_probe *answer = io_uring_get_probe_ring(ring);
+  for (size_t i = 0; i < KIO_COUNT(late); i++) {
+    bool has = answer && io_uring_opcode_supported(answer, late[i].opcode);
+    if (!has) lacks |= 1U << late[i].op;
+  }
+  io_uring_free_probe(answer);
+  return lacks;
+}

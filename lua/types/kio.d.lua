@@ -48,7 +48,7 @@ local kio = {}
 ---@field watchdog? number seconds a task may hold the loop before it is reported (0: never)
 ---@field on_watchdog? fun(report: kio.Hog) takes the report; else it goes to stderr
 ---@field testing? kio.Rig what kio.testing asks for
----@field backend? "uring" the ring to use; test builds also have "sim". Default: $KIO_BACKEND
+---@field backend? "uring"|"epoll" the ring; test builds also have "sim". Default: $KIO_BACKEND
 
 ---Runs `main` as the root task and returns its results when every task has ended and all output has
 ---left. Raises main's error, or that of a task nobody took the error of; one that is a string

@@ -1,7 +1,7 @@
 -- timeout: 120
 -- flavours: test asan hostile
--- The same programs on io_uring, on epoll and on the simulated ring: whatever that one does to them,
--- their results are those that io_uring gave.
+-- The same programs on io_uring, on epoll and on the simulated ring: whatever that one does to
+-- them, their results are those that io_uring gave.
 local core = require "kio.core"
 local programs = require "spec.ring.programs"
 local support = require "spec.support"

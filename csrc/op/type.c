@@ -1,4 +1,4 @@
-/* Owns one entry in each metatable: its kio_type. Lua tells by which kind of call a function was
+/* Owns one entry in the registry for each metatable, by its address: its kio_type. Lua tells by which kind of call a function was
    entered: while the collector runs a finalizer the function it interrupts is marked, and what is
    called from there goes by the name of the metamethod. A hook hides that mark, but gives what it
    calls no userdata. Called by the thread of the Lua state. */
@@ -8,13 +8,11 @@
 
 #include "base/base.h"
 
-static const char type_key; /* its address is the entry's key */
-
-/* A program that copies the entry into another metatable with the debug library gets no further:
-   the name is looked at, too. */
+/* A program that has a metatable collected, with the debug library, gets no further with what takes
+   its address: the name is looked at, too. */
 const kio_type *kio_type_of(lua_State *L, int index) {
   if (!lua_isuserdata(L, index) || !lua_getmetatable(L, index)) return NULL;
-  bool is_entry = lua_rawgetp(L, -1, &type_key) == LUA_TLIGHTUSERDATA;
+  bool is_entry = lua_rawgetp(L, LUA_REGISTRYINDEX, lua_topointer(L, -1)) == LUA_TLIGHTUSERDATA;
   const kio_type *type = is_entry ? lua_touserdata(L, -1) : NULL;
   lua_pop(L, 2);
   return type && luaL_testudata(L, index, type->name) ? type : NULL;
@@ -50,7 +48,7 @@ static void set(lua_State *L, const char *name, lua_CFunction f) {
 void kio_type_open(lua_State *L, const kio_type *type) {
   luaL_newmetatable(L, type->name);
   lua_pushlightuserdata(L, (void *)(uintptr_t)type);
-  lua_rawsetp(L, -2, &type_key);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, lua_topointer(L, -2));
   set(L, "__gc", type->end ? l_gc : NULL);
   set(L, "__close", type->close);
   set(L, "__tostring", type->tostring);

@@ -48,6 +48,7 @@ typedef struct kio_sched_stats {
    - &sched->root: the run's on_error function;
    - &sched->config.watchdog: its on_watchdog function;
    - &sched->trouble: the report that goes with `trouble`;
+   - a metatable: the kio_type of its userdata (op/type.c);
    - keys of a Lua state and not of a run: the Cancelled value (task/result.c), modules by name
      (codec/known.c), shared handles (worker/shared.c), kio's own files (op/misuse.c), how kio.core
      is opened (run/state.c), who knows names (net/net.c). */

@@ -349,11 +349,17 @@ static bool read_arrived(lua_State *L) {
   return true;
 }
 
+/* Options that are nil are none. */
+static void drop_nils(lua_State *L) {
+  while (lua_gettop(L) > 2 && lua_isnil(L, -1)) lua_pop(L, 1);
+}
+
 /* stream:read([format, ... [, { max =, timeout = }]]) -> a value for each format: "l" (default),
    "L", "a", or a number of bytes; nil at the end */
 static int l_read(lua_State *L) {
   if (read_arrived(L)) return 1;
   kio_stream_check(L); /* before a format stands in its place */
+  drop_nils(L);
   int last = lua_gettop(L) - lua_istable(L, -1);
   if (last < 2) { /* no format: a line */
     lua_pushliteral(L, "l");
@@ -371,6 +377,7 @@ static int l_read_until(lua_State *L) {
   kio_stream_check(L);
   luaL_checklstring(L, 2, &width);
   luaL_argcheck(L, width > 0, 2, "the delimiter is empty");
+  drop_nils(L);
   return start_read(L, KIND_UNTIL);
 }
 
@@ -379,9 +386,11 @@ static int l_read_until(lua_State *L) {
 static int l_peek(lua_State *L) {
   kio_takes(L, 3);
   kio_stream_check(L);
+  drop_nils(L);
   if (lua_isnoneornil(L, 2)) {
-    lua_settop(L, 1);
+    if (lua_gettop(L) < 2) lua_settop(L, 2);
     lua_pushinteger(L, 1);
+    lua_replace(L, 2);
   }
   luaL_argcheck(L, kio_check_size(L, 2) > 0, 2, "must be at least 1 byte");
   return start_read(L, KIND_PEEK);

@@ -221,6 +221,25 @@ describe("pack and unpack", function()
   end)
 end)
 
+describe("a finalizer that closes the buffer", function()
+  for _, name in ipairs { "pack", "unpack" } do
+    it("while it is asked to " .. name .. " is told as a closed buffer", function()
+      local closed = 0
+      for n = 1, 40 do
+        local buf = kio.buffer(200)
+        local function close() buf:close() end
+        local more = name == "pack" and "x" or nil
+        local ok, err = support.at_moment(n, close, buf[name], buf, 1, "z", more)
+        if not ok then
+          closed = closed + 1
+          assert.equal("calling '" .. name .. "' on bad self (a closed buffer)", err)
+        end
+      end
+      assert.is_true(closed > 0)
+    end)
+  end
+end)
+
 describe("the collector", function()
   it("works for buffers that it cannot see", function()
     collectgarbage()

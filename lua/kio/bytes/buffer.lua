@@ -7,10 +7,25 @@ local pack, unpack, packsize = string.pack, string.unpack, string.packsize
 ---@class kio.Buffer
 local Buffer = {}
 
--- A position in the buffer; negative ones count from its end.
-local function place(self, at, name)
+local function length(self, name)
   local size, wrong = check.length(self)
   if not size then check.misuse(string.format("calling '%s' on bad self (%s)", name, wrong)) end
+  return size
+end
+
+-- What the core's method gives: a finalizer may have closed the buffer since it was looked at.
+local function call(self, name, method, ...)
+  local ok, value = pcall(method, self, ...)
+  if not ok then
+    length(self, name)
+    error(value, 0)
+  end
+  return value
+end
+
+-- A position in the buffer; negative ones count from its end.
+local function place(self, at, name)
+  local size = length(self, name)
   local position = math.tointeger(at)
   if not position then check.refuse(1, name, "an integer expected") end
   if position < 0 then position = size + 1 + position end
@@ -37,10 +52,10 @@ function Buffer:pack(at, format, ...)
   at = place(self, at, "pack")
   local packed, data = pcall(pack, format, ...)
   if not packed then refuse(data, "pack") end
-  if #data > #self - at + 1 then
+  if #data > length(self, "pack") - at + 1 then
     check.refuse(2, "pack", "more bytes than fit behind this position")
   end
-  self:set(at, data)
+  call(self, "pack", self.set, at, data)
   return at + #data
 end
 
@@ -61,9 +76,11 @@ end
 function Buffer:unpack(at, format, ...)
   check.no_more(2, "unpack", ...)
   at = place(self, at, "unpack")
-  local rest, size = #self - at + 1, likely_size(format)
+  local last, size = length(self, "unpack"), likely_size(format)
+  local rest = last - at + 1
   while true do
-    local values = table.pack(pcall(unpack, format, self:string(at, math.min(at + size, #self))))
+    local bytes = call(self, "unpack", self.string, at, math.min(at + size, last))
+    local values = table.pack(pcall(unpack, format, bytes))
     local n = values.n
     if values[1] then
       values[n] = values[n] + at - 1

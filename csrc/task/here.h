@@ -55,53 +55,65 @@ typedef struct kio_sched_stats {
 struct kio_sched {
   lua_State *L;  /* the state kio.run was called in */
   pid_t process; /* that one was called in: a forked child is another */
+  kio_sched_config config;
+  kio_sched_stats stats;
+
+  /* What its requests work with. */
   kio_ring ring;
+  kio_works works;   /* what the ring has offloaded */
   kio_timers timers; /* of tasks and scopes */
   kio_descs descs;
   kio_buffers buffers;
-  kio_works works;             /* what the ring has offloaded */
-  kio_list ready;              /* tasks to run, in order, by wait_link */
-  size_t ready_count;          /* how many */
-  kio_list tasks;              /* tasks that have not ended, by link */
-  size_t uncancelled;          /* how many of them nobody has cancelled */
   kio_list members;            /* streams alive on this scheduler */
   kio_list dirty;              /* those with output gathered in this turn */
   kio_queue short_of;          /* tasks that wait for a descriptor to become free */
   struct kio_signals *signals; /* what process/signals.c keeps; NULL: no signal was watched yet */
-  kio_task *current;           /* the task that runs now; NULL: the loop itself */
-  lua_State *leaf;             /* the coroutine that runs now: the task's, or one inside it */
-  int budget;                  /* operations it may yet begin without waiting */
-  bool stuck;                  /* somewhere between the two Lua cannot yield */
-  kio_scope root;              /* the scope of the whole run */
-  kio_task *main;              /* the root task; anchored for the whole run */
-  bool on_error;               /* there is one, in the registry by &root: kio.run's option */
-  const char *trouble;     /* what the loop itself found wrong: a deadlock, a task left behind */
-  bool trouble_first;      /* before any task's failure had reached the root */
-  int64_t now_ns;          /* the clock, read once per turn */
-  int64_t stop_ns;         /* when unwinding must be over; KIO_NEVER: not unwinding */
-  int64_t limit_ns;        /* when the run must be over; KIO_NEVER: no bound, or passed */
-  int64_t collect_ns;      /* what collect.c may still spend in vain ... */
-  int64_t collect_seen_ns; /* ... as of then */
-  bool collected;    /* the collector has just freed descriptors: what wants one tries once more */
-  uint64_t random;   /* the state of the order that config.seed decides */
-  kio_inbox *inbox;  /* how other threads reach this one; NULL: nobody can yet */
-  bool slept;        /* the inbox was marked asleep for the wait that has just ended */
-  kio_request *wake; /* the read that ends a wait when something is posted; with the inbox */
-  size_t expected;   /* posts that somebody here waits for: they will come by themselves ... */
-  size_t mutual;     /* ... but for these, which only a task of some worker can send */
-  kio_runtime *runtime;           /* to be ended with the run; NULL: not by this one */
-  bool serving;                   /* goes on without tasks: others bring them */
-  bool idle;                      /* only they can wake it, as its runtime knows */
+
+  /* Its tasks. */
+  kio_list ready;     /* tasks to run, in order, by wait_link */
+  size_t ready_count; /* how many */
+  kio_list tasks;     /* tasks that have not ended, by link */
+  size_t uncancelled; /* how many of them nobody has cancelled */
+  kio_scope root;     /* the scope of the whole run */
+  kio_task *main;     /* the root task; anchored for the whole run */
+
+  /* The turn under way. */
+  int64_t now_ns;               /* the clock, read once per turn */
+  kio_task *current;            /* the task that runs now; NULL: the loop itself */
+  lua_State *leaf;              /* the coroutine that runs now: the task's, or one inside it */
+  int budget;                   /* operations it may yet begin without waiting */
+  bool stuck;                   /* somewhere between the two Lua cannot yield */
+  uint64_t random;              /* the state of the order that config.seed decides */
+  kio_watchdog watchdog;        /* how long the running task has held the loop */
+  volatile sig_atomic_t hooked; /* what runs is under the watchdog's hook */
+  kio_interrupt interrupt;
+
+  /* The door: what it has to do with other threads (task/sched_inbox.h). */
+  kio_inbox *inbox;     /* how other threads reach this one; NULL: nobody can yet */
+  bool slept;           /* the inbox was marked asleep for the wait that has just ended */
+  kio_request *wake;    /* the read that ends a wait when something is posted; with the inbox */
+  size_t expected;      /* posts that somebody here waits for: they will come by themselves ... */
+  size_t mutual;        /* ... but for these, which only a task of some worker can send */
+  bool idle;            /* only other threads can wake it, as its runtime knows */
+  kio_runtime *runtime; /* to be ended with the run; NULL: not by this one */
+  bool serving;         /* goes on without tasks: others bring them */
+
+  /* How the run ends. */
+  bool on_error;       /* there is one, in the registry by &root: kio.run's option */
+  const char *trouble; /* what the loop itself found wrong: a deadlock, a task left behind */
+  bool trouble_first;  /* before any task's failure had reached the root */
+  char late[2 * KIO_FAILURE_MAX]; /* of `trouble`: workers that failed, threads that were late */
   bool asked;                     /* the run ends because somebody asked it to */
   bool keep;                      /* a worker that fails does not end the run */
   bool over;                      /* the loop has ended: not closed from within a task */
-  char late[2 * KIO_FAILURE_MAX]; /* of `trouble`: workers that failed, threads that were late */
-  kio_watchdog watchdog;          /* how long the running task has held the loop */
-  kio_interrupt interrupt;
-  kio_sigpipe sigpipe;          /* what the end has to undo */
-  volatile sig_atomic_t hooked; /* what runs is under the watchdog's hook */
-  kio_sched_config config;
-  kio_sched_stats stats;
+  int64_t stop_ns;                /* when unwinding must be over; KIO_NEVER: not unwinding */
+  int64_t limit_ns;               /* when the run must be over; KIO_NEVER: no bound, or passed */
+  kio_sigpipe sigpipe;            /* what the end has to undo */
+
+  /* What task/collect.c has found. */
+  int64_t collect_ns;      /* what collect.c may still spend in vain ... */
+  int64_t collect_seen_ns; /* ... as of then */
+  bool collected; /* the collector has just freed descriptors: what wants one tries once more */
 #ifdef KIO_TEST
   uint64_t verify_turn; /* the turn after which kio_sched_verify looks again */
 #endif

@@ -1,7 +1,7 @@
-/* Owns one entry in the registry for each metatable, by its address: its kio_type. Lua tells by which kind of call a function was
-   entered: while the collector runs a finalizer the function it interrupts is marked, and what is
-   called from there goes by the name of the metamethod. A hook hides that mark, but gives what it
-   calls no userdata. Called by the thread of the Lua state. */
+/* Owns one entry in the registry for each metatable, by its address: its kio_type. Lua tells by
+   which kind of call a function was entered: while the collector runs a finalizer the function it
+   interrupts is marked, and what is called from there goes by the name of the metamethod. A hook
+   hides that mark, but gives what it calls no userdata. Called by the thread of the Lua state. */
 #include "op/type.h"
 
 #include <string.h>

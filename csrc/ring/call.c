@@ -1,8 +1,8 @@
 /* Owns nothing. Sockets are told not to wait by a flag of the call (recvmsg(2), MSG_DONTWAIT),
    pipes and terminals by RWF_NOWAIT (preadv2(2)) or, on kernels and files that do not know that, by
    a descriptor of our own to the same pipe or terminal, which is O_NONBLOCK. One that was
-   O_NONBLOCK before gets its EAGAIN, as from io_uring. Called by backends: kio_call_work on any thread, the
-   others by the ring's. */
+   O_NONBLOCK before gets its EAGAIN, as from io_uring. Called by backends: kio_call_work on any
+   thread, the others by the ring's. */
 #include "ring/call.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 -- The handles and functions a seed has come by, to be given to further calls.
+local lfs = require "lfs"
 local kio = require "kio"
 local targets = require "spec.fuzz.interface.targets"
 
@@ -32,9 +33,21 @@ function pool.any(random)
   return names[1] and pool.pick(names[random(#names)], random)
 end
 
+local PLACE <const>, HIGHEST <const> = lfs.currentdir(), 100
+
+-- Whether Lua has that number open as a file of its own, or may have at any moment, on another
+-- thread: who closes it takes it from who reads, and that one waits for ever for what comes next.
+function pool.may_be_lua_s(fd)
+  if math.type(fd) ~= "integer" or fd < 3 or fd > HIGHEST then return false end
+  local target = lfs.symlinkattributes(("/proc/self/fd/%d"):format(fd), "target")
+  if not target then return true end
+  if not target:find "^/" then return false end
+  return target:find("/plain-", 1, true) ~= nil or target:sub(1, #PLACE) ~= PLACE
+end
+
 local function is_open(fd)
   return math.type(fd) == "integer" and fd > 2
-    and require("lfs").symlinkattributes(("/proc/self/fd/%d"):format(fd), "mode") ~= nil
+    and lfs.symlinkattributes(("/proc/self/fd/%d"):format(fd), "mode") ~= nil
 end
 
 -- A number that came as a result belongs to nobody but us when it is that of a descriptor.

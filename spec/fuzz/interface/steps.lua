@@ -1,6 +1,5 @@
 -- The steps of a seed: in each one function is called with some arguments somewhere. Runs in any
 -- state: that of the program, of a worker, of a thread of the pool.
-local lfs = require "lfs"
 local kio = require "kio"
 local handles = require "spec.fuzz.interface.handles"
 local journal = require "spec.fuzz.interface.journal"
@@ -13,8 +12,7 @@ local values = require "spec.fuzz.interface.values"
 local steps = {}
 
 local DEPTH = 3 -- of calls by which arguments call
-local HIGHEST, NOBODYS = 100, 1000 -- numbers of descriptors
-local PLACE = lfs.currentdir()
+local NOBODYS = 1000 -- a number of no descriptor
 
 -- Texts of Lua's own that no caller should see of code which is not its own.
 local INTERNAL = { "attempt to ", "bad argument #", "bad 'for' ", "stack overflow" }
@@ -108,19 +106,10 @@ local function take(what, ok, ...)
   return ...
 end
 
--- Whether it is one that Lua has open just then, maybe on another thread, as a file of its own:
--- who reads that would wait for ever for what is there after it was closed.
-local function is_lua_s(fd)
-  if math.type(fd) ~= "integer" or fd < 3 or fd > HIGHEST then return false end
-  local target = lfs.symlinkattributes(("/proc/self/fd/%d"):format(fd), "target")
-  if not target or not target:find "^/" then return false end
-  return target:find("/plain-", 1, true) or target:sub(1, #PLACE) ~= PLACE
-end
-
 -- The call as a function, written down.
 local function written(entry, list, depth)
   for i = 1, list.n do
-    if is_lua_s(list[i]) then list[i] = NOBODYS end
+    if pool.may_be_lua_s(list[i]) then list[i] = NOBODYS end
   end
   local what = ("%s(%s)"):format(entry.name, journal.words(list))
   journal.write("%s%s", ("  "):rep(depth), what)

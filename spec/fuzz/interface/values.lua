@@ -36,7 +36,9 @@ local function one_of(list, random) return list[random(#list)] end
 -- What the call works on goes while it looks at its arguments.
 local function close_all(env)
   for _, h in ipairs(env.used) do pcall(function() h:close() end) end
-  for _, fd in ipairs(env.numbers) do env.kio.core.own.close_now(fd) end
+  for _, fd in ipairs(env.numbers) do
+    if not pool.may_be_lua_s(fd) then env.kio.core.own.close_now(fd) end
+  end
   collectgarbage()
 end
 

@@ -217,6 +217,7 @@ function steps.elsewhere(root, path, seed, first, count, task)
   if task then pcall(require("kio").scope, all_steps) else all_steps() end
   local held = require "spec.fuzz.interface.pool"
   held.clear(task)
+  collectgarbage() -- before the numbers: finalizers call, too, and what those return is ours
   for _, fd in ipairs(held.numbers()) do require("kio").core.own.close_now(fd) end
   collectgarbage()
   return require("spec.fuzz.interface.journal").failures()

@@ -109,15 +109,20 @@ end
 
 local before, name
 
--- Why a test is skipped; nil: it is not.
-local function unfit(element)
-  local filter = os.getenv "KIO_FILTER"
-  if not filter then return nil end
-  for _, rule in ipairs(require "spec.runner.filters") do
+-- Why a test is skipped where this variable is set; nil: it is not.
+local function unfit_by(variable, rules, element)
+  local set = os.getenv(variable)
+  if not set or set == "" then return nil end
+  for _, rule in ipairs(require(rules)) do
     local path, test, why, only = table.unpack(rule)
     local here = element.trace.source:find(path, 1, true) and element.name:find(test)
-    if here and (only or filter) == filter then return why end
+    if here and (only or set) == set then return why end
   end
+end
+
+local function unfit(element)
+  return unfit_by("KIO_FILTER", "spec.runner.filters", element)
+    or unfit_by("KIO_BACKEND", "spec.runner.backends", element)
 end
 
 busted.subscribe({ "test", "start" }, function(element)

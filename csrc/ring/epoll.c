@@ -1,5 +1,5 @@
 /* The ring where io_uring is not to be had. A request is tried at once by a plain system call
-   (ring/call.h); one whose descriptor is not ready waits in that descriptor's row, and is tried
+   (ring/plain.h); one whose descriptor is not ready waits in that descriptor's row, and is tried
    again when epoll tells of it. What waits for a disk is done elsewhere (kio_offload). Invariant:
    an INFLIGHT request is in the list of one row (ring/epoll_rows.h), or has been offloaded. Facts:
    epoll(7), epoll_ctl(2). Called by the ring's thread only. */
@@ -14,9 +14,9 @@
 #include "base/config.h"
 #include "base/memory.h"
 #include "base/number.h"
-#include "ring/call.h"
 #include "ring/epoll_rows.h"
 #include "ring/pause.h"
+#include "ring/plain.h"
 #include "ring/ring.h"
 #include "ring/step.h"
 
@@ -56,7 +56,7 @@ static bool has_steps(const kio_request *r) {
 static void finish(kio_ring *ring, kio_request *request, int result) {
   epoll *e = ring->impl;
   kio_assert(!kio_link_linked(&request->link));
-  if (result == KIO_CALL_WAIT) { /* a fifo that nobody reads: no event tells of one */
+  if (result == KIO_PLAIN_WAIT) { /* a fifo that nobody reads: no event tells of one */
     kio_pause_begin(&e->pauses, ring, request);
     return;
   }
@@ -82,7 +82,7 @@ static int waits_on(const kio_request *r) {
 static uint32_t waits_for(const kio_request *r) {
   bool in = r->step == KIO_SPLICE_WAIT_IN || r->step == KIO_SPLICE_READ;
   if (r->op == KIO_OP_SPLICE) return in ? EPOLLIN : EPOLLOUT;
-  return (uint16_t)kio_call_events(r);
+  return (uint16_t)kio_plain_events(r);
 }
 
 /* Another file has the number now: those who wait for the one before would get its bytes. */
@@ -166,7 +166,7 @@ static int receive(kio_ring *ring, kio_request *request) {
   int result = got >= 0 ? (int)got : -errno;
   if (result > 0) request->buffer = buffer;
   else kio_buffer_give(ring->buffers, buffer);
-  if (result == -EAGAIN || result == -EINTR) return KIO_CALL_WAIT;
+  if (result == -EAGAIN || result == -EINTR) return KIO_PLAIN_WAIT;
   kio_row *w = kio_rows_find(&e->rows, request->fd);
   bool more = result == (int)io->size;
   if (more) request->flags |= KIO_REQUEST_MORE;
@@ -178,10 +178,10 @@ static int receive(kio_ring *ring, kio_request *request) {
 static int try_once(kio_ring *ring, kio_request *request) {
   if (kio_request_borrows(request)) return receive(ring, request);
   size_t moved = (size_t)request->result;
-  int result = kio_call_try(request, 0, &moved);
+  int result = kio_plain_try(request, 0, &moved);
   request->result = (int)moved;
   bool tries = request->op == KIO_OP_SENDMSG && request->step == KIO_STEP_TRY;
-  return result == KIO_CALL_WAIT && tries ? -EAGAIN : result;
+  return result == KIO_PLAIN_WAIT && tries ? -EAGAIN : result;
 }
 
 /* What brings many results goes on until there is none, or others must have their turn. */
@@ -201,7 +201,7 @@ static bool attempt(kio_ring *ring, kio_request *request) {
   epoll *e = ring->impl;
   bool again = false, goes_on = kio_request_goes_on(request);
   int result = goes_on ? try_many(ring, request, &again) : try_once(ring, request);
-  if (result == KIO_CALL_WAIT) return false;
+  if (result == KIO_PLAIN_WAIT) return false;
   if (kio_link_linked(&request->link)) leave_row(e, request);
   if (again) kio_ring_put_off(request, &ring->queued);
   else finish(ring, request, result);
@@ -220,9 +220,9 @@ static bool is_drained(const epoll *e, const kio_request *request) {
 /* One that is cancelled already was to be tried once: it ends by itself. */
 static void begin_work(kio_ring *ring, kio_request *request) {
   epoll *e = ring->impl;
-  int result = kio_call_cached(request);
+  int result = kio_plain_cached(request);
   if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);
-  if (result == KIO_CALL_WAIT) {
+  if (result == KIO_PLAIN_WAIT) {
     int err = e->offload.submit(e->offload.ctx, request);
     if (err == 0) return;
     result = err;
@@ -251,7 +251,7 @@ static void start(kio_ring *ring, kio_request *request) {
   epoll *e = ring->impl;
   if (has_steps(request) && !begin_step(ring, request)) return;
   if (request->op == KIO_OP_CLOSE) epoll_forget(ring, request->fd);
-  if (kio_call_is_work(request)) begin_work(ring, request);
+  if (kio_plain_is_work(request)) begin_work(ring, request);
   else if (is_drained(e, request) || !attempt(ring, request)) wait(ring, request);
 }
 

@@ -15,7 +15,7 @@ typedef struct kio_ring_backend kio_ring_backend;
 
 /* Where a ring without a kernel's threads has done what may wait for a disk. */
 typedef struct kio_offload {
-  /* Has kio_call_work do it on another thread; kio_ring_worked tells its end. 0 or -errno. */
+  /* Has kio_plain_work do it on another thread; kio_ring_worked tells its end. 0 or -errno. */
   int (*submit)(void *ctx, kio_request *request);
   /* Takes back one that has not begun. False: its end will be told. */
   bool (*withdraw)(void *ctx, kio_request *request);

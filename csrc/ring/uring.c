@@ -13,9 +13,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/number.h"
-#include "ring/call.h"
 #include "ring/loans.h"
 #include "ring/pause.h"
+#include "ring/plain.h"
 #include "ring/ring.h"
 #include "ring/step.h"
 #include "ring/uring_prep.h"
@@ -259,7 +259,7 @@ static bool done_plainly(kio_ring *ring, uring *u) {
   const kio_request *request = KIO_CONTAINER(kio_list_first(&ring->queued), kio_request, link);
   if (!(u->lacks >> request->op & 1)) return false;
   kio_request *taken = kio_ring_next_queued(ring);
-  kio_ring_complete(ring, taken, kio_call_work(taken, 0));
+  kio_ring_complete(ring, taken, kio_plain_work(taken, 0));
   return true;
 }
 

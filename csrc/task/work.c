@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "base/memory.h"
-#include "ring/call.h"
+#include "ring/plain.h"
 #include "task/here.h"
 #include "task/sched_inbox.h"
 #include "thread/pool.h"
@@ -24,7 +24,7 @@ static kio_work *work_of(kio_job *job) {
 static void run(kio_job *job, kio_local *local) {
   kio_work *work = work_of(job);
   (void)local;
-  work->result = kio_call_work(work->request, 0);
+  work->result = kio_plain_work(work->request, 0);
 }
 
 static void free_work(kio_job *job) {

@@ -1,5 +1,5 @@
 /* The simulated ring, in test builds only. It does each request by a plain system call that never
-   waits (ring/call.h), and what its script says instead (test/sim_script.h). Owns two lists
+   waits (ring/plain.h), and what its script says instead (test/sim_script.h). Owns two lists
    through request->link: `waiting` (not done yet) and `held` (done, to be told later).
    The clock is virtual: it creeps with every look at it, and when nothing can be done it jumps to
    the end of the wait instead of sleeping. Only a wait without an end sleeps, in poll(2).
@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "base/memory.h"
-#include "ring/call.h"
+#include "ring/plain.h"
 #include "ring/ring.h"
 #include "test/sim_script.h"
 
@@ -26,7 +26,7 @@ enum {
 /* What the ring knows about the request in one slot. */
 typedef struct note {
   kio_sim_rule rule; /* what happens to it */
-  size_t moved;      /* bytes so far, for kio_call_try */
+  size_t moved;      /* bytes so far, for kio_plain_try */
   int64_t due_ns;    /* of a held one: when it is told */
   int result;        /* of a held one */
   bool held;         /* done, in the list `held` */
@@ -184,13 +184,13 @@ static int call_splice(const kio_request *r, size_t max) {
   if (in_flags >= 0) fcntl(in, F_SETFL, in_flags);
   if (out_flags >= 0) fcntl(r->fd, F_SETFL, out_flags);
   bool waits = result == -EINTR || (result == -EAGAIN && !((in_flags | out_flags) & O_NONBLOCK));
-  return waits ? KIO_CALL_WAIT : result;
+  return waits ? KIO_PLAIN_WAIT : result;
 }
 
 static int call_plainly(kio_request *request, size_t max, size_t *moved) {
   if (request->op == KIO_OP_SPLICE) return call_splice(request, max);
-  if (kio_call_is_work(request)) return kio_call_work(request, max);
-  return kio_call_try(request, max, moved);
+  if (kio_plain_is_work(request)) return kio_plain_work(request, max);
+  return kio_plain_try(request, max, moved);
 }
 
 /* A receive that borrows has its buffer only while it is tried, and keeps it with bytes in. */
@@ -225,7 +225,7 @@ static void try_one(kio_ring *ring, sim *s, kio_request *request) {
   if (result >= 0 && goes_on(s, request)) {
     s->done++;
     kio_ring_more(ring, request, result);
-  } else if (result != KIO_CALL_WAIT) {
+  } else if (result != KIO_PLAIN_WAIT) {
     finish(ring, s, request, result);
   }
 }
@@ -295,7 +295,7 @@ static int poll_waiting(const sim *s, int timeout_ms) {
   KIO_LIST_EACH(&s->waiting, link) {
     const kio_request *r = request_of(link);
     int fd = r->op == KIO_OP_SPLICE ? r->arg.splice.in : r->fd;
-    s->look[count++] = (struct pollfd){fd, kio_call_events(r), 0};
+    s->look[count++] = (struct pollfd){fd, kio_plain_events(r), 0};
   }
   return poll(s->look, count, timeout_ms);
 }

@@ -145,7 +145,7 @@ describe("options of kio.run", function()
     { { entires = 1 }, "unknown option 'entires'" },
     { { 1 }, "unknown option '1'" },
     { { threads_ = 1 }, "unknown option 'threads_'" },
-    { { backend = "epoll" }, "there is no backend 'epoll' in this build" },
+    { { backend = "kqueue" }, "there is no backend 'kqueue' in this build" },
     { { backend = 1 }, "option 'backend' must be a string" },
     { { sqpoll = "yes" }, "option 'sqpoll' must be a number" },
     { { sqpoll = 0 }, "option 'sqpoll' is out of range" },

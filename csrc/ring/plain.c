@@ -1,9 +1,9 @@
 /* Owns nothing. Sockets are told not to wait by a flag of the call (recvmsg(2), MSG_DONTWAIT),
    pipes and terminals by RWF_NOWAIT (preadv2(2)) or, on kernels and files that do not know that, by
    a descriptor of our own to the same pipe or terminal, which is O_NONBLOCK. One that was
-   O_NONBLOCK before gets its EAGAIN, as from io_uring. Called by backends: kio_call_work on any
+   O_NONBLOCK before gets its EAGAIN, as from io_uring. Called by backends: kio_plain_work on any
    thread, the others by the ring's. */
-#include "ring/call.h"
+#include "ring/plain.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ static bool must_not_wait(int fd) {
 /* A call that would have waited, told from one that must not. */
 static int unless_waits(int fd, int result) {
   bool waits = result == -EINTR || (result == -EAGAIN && !must_not_wait(fd));
-  return waits ? KIO_CALL_WAIT : result;
+  return waits ? KIO_PLAIN_WAIT : result;
 }
 
 static bool is_ready(int fd, short events) {
@@ -173,13 +173,13 @@ static int try_transfer(const transfer *t) {
   return unless_waits(t->fd, result);
 }
 
-int kio_call_cached(kio_request *r) {
+int kio_plain_cached(kio_request *r) {
   transfer t;
-  if (r->op != KIO_OP_READ && r->op != KIO_OP_READV) return KIO_CALL_WAIT;
+  if (r->op != KIO_OP_READ && r->op != KIO_OP_READV) return KIO_PLAIN_WAIT;
   describe(r, 0, &t);
-  if (t.offset == CURRENT_POSITION) return KIO_CALL_WAIT;
+  if (t.offset == CURRENT_POSITION) return KIO_PLAIN_WAIT;
   int result = move(t.fd, &t, RWF_NOWAIT);
-  return result == 0 || (result > 0 && (size_t)result == t.size) ? result : KIO_CALL_WAIT;
+  return result == 0 || (result > 0 && (size_t)result == t.size) ? result : KIO_PLAIN_WAIT;
 }
 
 /* ---- recv, send, recvmsg, sendmsg ---- */
@@ -205,11 +205,11 @@ static int moved_by(const kio_request *r, int flags, int result, size_t total, s
   if (result == -EINTR || result == -EAGAIN) {
     result = flags & MSG_DONTWAIT ? result : unless_waits(r->fd, result);
   }
-  if (result == KIO_CALL_WAIT) return result;
+  if (result == KIO_PLAIN_WAIT) return result;
   if (result <= 0) return *moved > 0 ? (int)*moved : result;
   *moved += (size_t)result;
   bool whole = !(flags & MSG_WAITALL) || *moved >= total || max > 0;
-  return whole ? (int)*moved : KIO_CALL_WAIT;
+  return whole ? (int)*moved : KIO_PLAIN_WAIT;
 }
 
 static int try_part(const kio_request *r, struct msghdr *header, int flags, size_t max,
@@ -235,7 +235,7 @@ static int try_socket(const kio_request *r, struct msghdr *header, int flags, si
   do {
     before = *moved;
     result = try_part(r, header, flags, max, moved);
-  } while (result == KIO_CALL_WAIT && *moved > before);
+  } while (result == KIO_PLAIN_WAIT && *moved > before);
   return result;
 }
 
@@ -260,7 +260,7 @@ static int try_accept(kio_request *r) {
 static int connect_ended(int fd) {
   int err = 0;
   socklen_t size = sizeof err;
-  if (!is_ready(fd, POLLOUT)) return KIO_CALL_WAIT;
+  if (!is_ready(fd, POLLOUT)) return KIO_PLAIN_WAIT;
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) == 0 ? -err : -errno;
 }
 
@@ -274,12 +274,12 @@ static int try_connect(kio_request *r, size_t *begun) {
   bool waits = !(flags & O_NONBLOCK);
   *begun = waits && result == -EINPROGRESS;
   if (*begun) return connect_ended(r->fd);
-  return waits && (result == -EAGAIN || result == -EINTR) ? KIO_CALL_WAIT : result;
+  return waits && (result == -EAGAIN || result == -EINTR) ? KIO_PLAIN_WAIT : result;
 }
 
 static int try_poll(int fd, short events) {
   struct pollfd look = {fd, events, 0};
-  if (poll(&look, 1, 0) <= 0) return KIO_CALL_WAIT;
+  if (poll(&look, 1, 0) <= 0) return KIO_PLAIN_WAIT;
   return look.revents & POLLNVAL ? -EBADF : look.revents;
 }
 
@@ -292,7 +292,7 @@ static int try_splice(const kio_request *r) {
   return try_transfer(&t);
 }
 
-int kio_call_try(kio_request *r, size_t max, size_t *moved) {
+int kio_plain_try(kio_request *r, size_t max, size_t *moved) {
   transfer t;
   switch (r->op) {
   case KIO_OP_READ:
@@ -321,7 +321,7 @@ static bool is_file(int fd) {
   return S_ISREG(about.st_mode) || S_ISBLK(about.st_mode) || S_ISDIR(about.st_mode);
 }
 
-bool kio_call_is_work(const kio_request *r) {
+bool kio_plain_is_work(const kio_request *r) {
   switch (r->op) {
   case KIO_OP_READ:
   case KIO_OP_WRITE:
@@ -350,7 +350,7 @@ static int open_name(const kio_request *r) {
   if (!waits) return outcome(openat(r->fd, r->arg.path.name, flags, r->arg.path.mode));
   int fd = outcome(openat(r->fd, r->arg.path.name, flags | O_NONBLOCK, r->arg.path.mode));
   if (fd >= 0) fcntl(fd, F_SETFL, flags); /* it takes the flags it knows, and leaves the others */
-  return fd == -ENXIO ? KIO_CALL_WAIT : fd;
+  return fd == -ENXIO ? KIO_PLAIN_WAIT : fd;
 }
 
 static int call_name(const kio_request *r) {
@@ -386,14 +386,14 @@ static int work_once(kio_request *r, size_t max) {
   }
 }
 
-int kio_call_work(kio_request *r, size_t max) {
+int kio_plain_work(kio_request *r, size_t max) {
   int result;
   do result = work_once(r, max);
   while (result == -EINTR);
   return result;
 }
 
-short kio_call_events(const kio_request *request) {
+short kio_plain_events(const kio_request *request) {
   const kio_op_facts *facts = kio_op_look(request->op);
   return facts->arg == KIO_ARG_EVENTS ? (short)request->arg.events : facts->ready;
 }

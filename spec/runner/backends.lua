@@ -1,0 +1,13 @@
+-- What a spec does that has no meaning on epoll (KIO_BACKEND): a pattern of the file, one of the
+-- test's name, and why.
+local OF_URING = "KIO_BACKEND: it is about io_uring"
+
+return {
+  { "run/run_spec", "^sqpoll", OF_URING },
+  { "run/sqpoll_spec", "", OF_URING },
+  { "run/check/check_spec", "^describes the run's own ring", OF_URING },
+  { "run/check/check_spec", "^tells of SQPOLL", OF_URING },
+  { "run/check/refusal_spec", "", OF_URING },
+  { "run/inspect/log_spec", "", OF_URING },
+  { "net/lend_spec", "^nobody starves", OF_URING },
+}

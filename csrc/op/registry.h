@@ -16,7 +16,7 @@ extern const luaL_Reg kio_plain_ops[];     /* op/plain.c: calls that never wait 
 extern const luaL_Reg kio_traceback_ops[]; /* run/traceback_lua.c: texts and tracebacks of errors */
 extern const luaL_Reg kio_task_ops[];      /* run/task_lua.c: tasks */
 extern const luaL_Reg kio_scope_ops[];     /* run/scope_lua.c: scope, timeout, deadline, shield */
-extern const luaL_Reg kio_run_ops[];       /* run/run.c: run, check */
+extern const luaL_Reg kio_run_ops[];       /* run/run.c: run */
 extern const luaL_Reg kio_inspect_ops[];   /* run/inspect.c: what goes on */
 extern const luaL_Reg kio_buffer_ops[];    /* op/buffer.c: buffer */
 extern const luaL_Reg kio_runtime_ops[];   /* worker/outside.c: workers of one's own */
@@ -31,6 +31,7 @@ extern const luaL_Reg kio_misuse_own[];   /* op/misuse.c: errors where the progr
 extern const luaL_Reg kio_task_own[];     /* run/task_lua.c: any value as a text */
 extern const luaL_Reg kio_queue_own[];    /* run/queue_lua.c: what kio.sync is made of */
 extern const luaL_Reg kio_scope_own[];    /* run/scope_lua.c: failures that go with others */
+extern const luaL_Reg kio_check_own[];    /* run/check.c: what kio.check needs */
 extern const luaL_Reg kio_inspect_own[];  /* run/inspect.c: the report */
 extern const luaL_Reg kio_rig_own[];      /* run/rig_lua.c: what kio.testing needs */
 extern const luaL_Reg kio_read_own[];     /* net/read.c: how reading fails */

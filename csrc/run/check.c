@@ -1,187 +1,110 @@
-/* kio.check, and the words kio.run fails with. Owns nothing: a trial ring lives for one call.
-   Within a run its own ring is described instead, so a check there costs no second one. */
+/* What kio.check needs from C: whether a ring is granted, and the limits of this process; the rest
+   and all words are Lua's (lua/kio/run/check.lua). Owns the function that makes these words, in the
+   registry of each Lua state; a trial ring lives for one call. Within a run its own ring is
+   described instead, so a check there costs no second one. */
 #include "run/check.h"
 
 #include <lauxlib.h>
 #include <math.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include "base/config.h"
 #include "base/errname.h"
 #include "op/op.h"
-#include "run/diagnose.h"
+#include "op/registry.h"
 #include "task/here.h"
 
-void kio_diagnose_push(lua_State *L, int err, const kio_ring_config *config) {
-  kio_machine machine;
-  kio_diagnosis diagnosis;
-  kio_machine_look(&machine);
-  kio_diagnose(&machine, err, config, &diagnosis);
-  lua_pushfstring(L, "no io_uring here (%s): %s; %s", kio_errname(err), diagnosis.cause,
-                  diagnosis.cure);
-}
+static const char words; /* only its address counts: the key in the registry */
 
-/* ---- what a ring is granted ---- */
-
-typedef struct trial {
-  int err;           /* positive; 0: usable */
-  char granted[160]; /* the ring's description; empty when refused */
-} trial;
-
-static const kio_ring_config usual = {
-    .entries = KIO_RING_ENTRIES, .cq_entries = KIO_RING_CQ_ENTRIES, .sqpoll_ms = -1};
-
-static void try_ring(trial *out) {
-  kio_ring ring;
-  kio_sched *sched = kio_sched_here();
-  *out = (trial){0};
-  if (sched && sched->ring.backend == &kio_ring_uring) {
-    kio_ring_uring.describe(&sched->ring, out->granted, sizeof out->granted);
-    return;
-  }
-  out->err = -kio_ring_open(&ring, &kio_ring_uring, &usual);
-  if (out->err) return;
-  kio_ring_uring.describe(&ring, out->granted, sizeof out->granted);
-  kio_ring_close(&ring);
-}
-
-/* ---- the table ---- */
-
-static void set_text(lua_State *L, const char *name, const char *text) {
-  if (text && *text) kio_set_text(L, name, text);
-}
-
-static void set_flag(lua_State *L, const char *name, bool value) {
-  lua_pushboolean(L, value);
-  lua_setfield(L, -2, name);
-}
-
-/* A fact of the system; absent when unknown. */
-static void set_fact(lua_State *L, const char *name, long value) {
-  if (value != KIO_UNKNOWN) kio_set_integer(L, name, value);
-}
-
-static void push_limit(lua_State *L, uint64_t value) {
-  if (value == KIO_UNLIMITED) lua_pushnumber(L, (lua_Number)HUGE_VAL);
+static void push_limit(lua_State *L, rlim_t value) {
+  if (value == RLIM_INFINITY) lua_pushnumber(L, (lua_Number)HUGE_VAL);
   else lua_pushinteger(L, (lua_Integer)value);
 }
 
-static void set_limits(lua_State *L, const char *name, uint64_t soft, uint64_t hard) {
-  lua_createtable(L, 0, 3);
-  push_limit(L, soft);
+static void set_limits(lua_State *L, const char *name, int which) {
+  struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+  getrlimit((__rlimit_resource_t)which, &limit);
+  lua_createtable(L, 0, 2);
+  push_limit(L, limit.rlim_cur);
   lua_setfield(L, -2, "soft");
-  push_limit(L, hard);
+  push_limit(L, limit.rlim_max);
   lua_setfield(L, -2, "hard");
   lua_setfield(L, -2, name);
 }
 
-static void set_facts(lua_State *L, const kio_machine *m) {
-  set_text(L, "kernel", m->kernel);
-  set_fact(L, "io_uring_disabled", m->uring_disabled);
-  set_fact(L, "io_uring_group", m->uring_group);
-  set_fact(L, "seccomp", m->seccomp);
-  if (m->no_new_privs != KIO_UNKNOWN) set_flag(L, "no_new_privs", m->no_new_privs != 0);
-  set_limits(L, "memlock", m->memlock_soft, m->memlock_hard);
-  set_flag(L, "memlock_charged", kio_diagnose_charged(m));
-  kio_set_integer(L, "ring_size", (lua_Integer)kio_diagnose_ring_size(&usual));
-  set_limits(L, "nofile", m->nofile_soft, m->nofile_hard);
-  kio_set_integer(L, "cpus", m->cpus);
-  set_text(L, "container", m->container);
+static int count_cpus(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return (int)sysconf(_SC_NPROCESSORS_ONLN); /* more processors than the set has room for */
 }
 
-/* ---- the report ---- */
-
-static const char *limit_text(lua_State *L, uint64_t value, unsigned unit, const char *name) {
-  if (value == KIO_UNLIMITED) return "unlimited";
-  return lua_pushfstring(L, "%I%s", (LUAI_UACINT)(value / unit), name);
-}
-
-static const char *fact_text(lua_State *L, long value) {
-  return value == KIO_UNKNOWN ? "-" : lua_pushfstring(L, "%d", (int)value);
-}
-
-/* Pushes the limits in words. */
-static void push_limits(lua_State *L, const kio_machine *m) {
-  int top = lua_gettop(L);
-  lua_pushfstring(L,
-                  "locked memory %s, hard limit %s (a ring takes %d KiB, %s); descriptors %s, "
-                  "hard limit %s",
-                  limit_text(L, m->memlock_soft, 1024, " KiB"),
-                  limit_text(L, m->memlock_hard, 1024, " KiB"),
-                  (int)(kio_diagnose_ring_size(&usual) / 1024),
-                  kio_diagnose_charged(m) ? "charged to it" : "not charged here",
-                  limit_text(L, m->nofile_soft, 1, ""), limit_text(L, m->nofile_hard, 1, ""));
-  lua_insert(L, top + 1);
-  lua_settop(L, top + 1);
-}
-
-/* Pushes what may refuse io_uring, in words. */
-static void push_policy(lua_State *L, const kio_machine *m) {
-  static const char *const modes[] = {"none", "strict", "a filter"};
-  int top = lua_gettop(L);
-  const char *seccomp = m->seccomp >= 0 && m->seccomp <= 2 ? modes[m->seccomp] : "-";
-  lua_pushfstring(L, "sysctl io_uring_disabled %s, io_uring_group %s; seccomp %s; no_new_privs %s",
-                  fact_text(L, m->uring_disabled), fact_text(L, m->uring_group), seccomp,
-                  fact_text(L, m->no_new_privs));
-  lua_insert(L, top + 1);
-  lua_settop(L, top + 1);
-}
-
-static void push_report(lua_State *L, const kio_machine *m, const trial *t,
-                        const kio_diagnosis *diagnosis) {
-  int top = lua_gettop(L);
-  if (t->err) {
-    lua_pushfstring(L, "io_uring  refused: %s\ncause     %s\ncure      %s\n", kio_errname(t->err),
-                    diagnosis->cause, diagnosis->cure);
-  } else {
-    lua_pushfstring(L, "io_uring  usable: %s\n", t->granted);
-  }
-  lua_pushfstring(L, "kernel    Linux %s, built with %s\n", m->kernel, kio_ring_uring.library);
-  lua_pushliteral(L, "policy    ");
-  push_policy(L, m);
-  lua_pushliteral(L, "\nlimits    ");
-  push_limits(L, m);
-  lua_pushfstring(L, "\nmachine   %d processors, container: %s", m->cpus,
-                  m->container ? m->container : "none seen");
-  lua_concat(L, lua_gettop(L) - top);
-}
-
-int kio_diagnose_push_report(lua_State *L, const char *who, int err,
-                             const kio_ring_config *config) {
-  kio_machine machine;
-  kio_diagnosis diagnosis;
-  const trial t = {.err = err};
-  luaL_checkstack(L, 24, who);
-  kio_machine_look(&machine);
-  kio_diagnose(&machine, err, config, &diagnosis);
-  luaL_where(L, 1);
-  lua_pushfstring(L, "%s: no io_uring here\n", who);
-  push_report(L, &machine, &t, &diagnosis);
-  lua_concat(L, 3);
-  lua_pushstring(L, kio_errname(err));
-  return 2;
-}
-
-int kio_diagnose_check(lua_State *L) {
-  kio_takes(L, 0);
-  kio_machine machine;
-  trial t;
-  kio_diagnosis diagnosis = {"", ""};
-  luaL_checkstack(L, 24, "kio.check");
-  try_ring(&t);
-  kio_machine_look(&machine);
-  if (t.err) kio_diagnose(&machine, t.err, &usual, &diagnosis);
+/* Pushes a table: a ring of this configuration was refused with `err` (positive), or granted. */
+static void push_facts(lua_State *L, int err, const char *granted, const kio_ring_config *config) {
+  struct utsname name = {0};
+  uname(&name);
   lua_createtable(L, 0, 24);
-  set_flag(L, "usable", t.err == 0);
-  set_text(L, "code", t.err ? kio_errname(t.err) : NULL);
-  set_text(L, "cause", diagnosis.cause);
-  set_text(L, "cure", diagnosis.cure);
-  set_text(L, "backend", kio_ring_uring.name);
-  set_text(L, "granted", t.granted);
-  set_text(L, "liburing", kio_ring_uring.library);
-  kio_set_integer(L, "entries", (lua_Integer)usual.entries);
-  kio_set_integer(L, "cq_entries", (lua_Integer)usual.cq_entries);
-  set_facts(L, &machine);
-  push_report(L, &machine, &t, &diagnosis);
-  lua_setfield(L, -2, "text");
+  if (granted) kio_set_text(L, "granted", granted);
+  if (err) {
+    kio_set_text(L, "code", kio_errname(err));
+    kio_set_text(L, "reason", strerror(err));
+  }
+  kio_set_text(L, "backend", kio_ring_uring.name);
+  kio_set_text(L, "liburing", kio_ring_uring.library);
+  kio_set_integer(L, "entries", (lua_Integer)config->entries);
+  kio_set_integer(L, "cq_entries", (lua_Integer)config->cq_entries);
+  kio_set_text(L, "extra", config->sqpoll_ms >= 0 ? " and sqpoll" : "");
+  kio_set_text(L, "kernel", name.release);
+  kio_set_integer(L, "cpus", count_cpus());
+  set_limits(L, "memlock", RLIMIT_MEMLOCK);
+  set_limits(L, "nofile", RLIMIT_NOFILE);
+}
+
+void kio_check_push_refusal(lua_State *L, int err, const kio_ring_config *config, bool whole) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 16, "io_uring is refused");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &words);
+  push_facts(L, err, NULL, config);
+  lua_pushboolean(L, whole);
+  if (lua_pcall(L, 2, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING) return;
+  lua_settop(L, top);
+  lua_pushfstring(L, "no io_uring here (%s)", kio_errname(err));
+}
+
+/* try_ring() -> the facts, with what a ring of the usual size is granted or refused with */
+static int l_try_ring(lua_State *L) {
+  static const kio_ring_config usual = {
+      .entries = KIO_RING_ENTRIES, .cq_entries = KIO_RING_CQ_ENTRIES, .sqpoll_ms = -1};
+  kio_ring ring;
+  char granted[160];
+  kio_sched *sched = kio_sched_here();
+  if (sched && sched->ring.backend == &kio_ring_uring) {
+    kio_ring_uring.describe(&sched->ring, granted, sizeof granted);
+    push_facts(L, 0, granted, &usual);
+    return 1;
+  }
+  int err = -kio_ring_open(&ring, &kio_ring_uring, &usual);
+  if (!err) {
+    kio_ring_uring.describe(&ring, granted, sizeof granted);
+    kio_ring_close(&ring);
+  }
+  push_facts(L, err, err ? NULL : granted, &usual);
   return 1;
 }
+
+/* refusal_words(f): f(facts, whole) -> the text of kio_check_push_refusal */
+static int l_refusal_words(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &words);
+  return 0;
+}
+
+const luaL_Reg kio_check_own[] = {
+    {"try_ring", l_try_ring},
+    {"refusal_words", l_refusal_words},
+    {NULL, NULL},
+};

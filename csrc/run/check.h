@@ -6,13 +6,8 @@
 
 #include "ring/ring.h"
 
-/* Pushes one line: that there is no io_uring, the name of `err` (positive), the cause, the cure. */
-void kio_diagnose_push(lua_State *L, int err, const kio_ring_config *config);
-/* Pushes what kio.check tells about it, as the error of `who` where that was called, and the
-   errno's name; returns 2. */
-int kio_diagnose_push_report(lua_State *L, const char *who, int err, const kio_ring_config *config);
-/* check() -> a table about kernel, liburing, limits, and what a ring is granted here. Never raises
-   but for memory. */
-int kio_diagnose_check(lua_State *L);
+/* Pushes that there is no io_uring: the name of `err` (positive), the cause and the cure in one
+   line; with `whole` what kio.check tells about it. Without kio's Lua half only the name. */
+void kio_check_push_refusal(lua_State *L, int err, const kio_ring_config *config, bool whole);
 
 #endif

@@ -183,6 +183,15 @@ static int push_failure(lua_State *L, int err, const char *failure) {
   return 2;
 }
 
+static int push_refusal(lua_State *L, int err, const kio_ring_config *config) {
+  luaL_where(L, 1);
+  lua_pushliteral(L, "kio.run: ");
+  kio_check_push_refusal(L, err, config, true);
+  lua_concat(L, 3);
+  lua_pushstring(L, kio_errname(err));
+  return 2;
+}
+
 /* Opens the scheduler and the runtime it is worker 1 of. 0, or 2 pushed values: the error to raise
    and its code; then nothing is left of the rest. */
 static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
@@ -202,7 +211,7 @@ static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
   err = kio_sched_init(sched, L, &options->sched);
   if (err) {
     kio_runtime_unref(runtime);
-    return kio_diagnose_push_report(L, "kio.run", -err, &options->sched.ring);
+    return push_refusal(L, -err, &options->sched.ring);
   }
   sched->runtime = runtime;
   sched->keep = options->keep;
@@ -258,6 +267,5 @@ static int l_run(lua_State *L) {
 
 const luaL_Reg kio_run_ops[] = {
     {"run", l_run},
-    {"check", kio_diagnose_check},
     {NULL, NULL},
 };

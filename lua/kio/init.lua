@@ -2,6 +2,7 @@
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local buffer = require "kio.bytes.buffer"
+local checks = require "kio.run.check"
 local fs = require "kio.fs"
 local group = require "kio.group"
 local helpers = require "kio.bytes.exact"
@@ -16,7 +17,7 @@ local thread = require "kio.thread"
 
 local own = core.own
 
----@class kio: kio.Public, kio.Group, kio.Helpers, kio.Standard
+---@class kio: kio.Public, kio.Group, kio.Helpers, kio.Standard, kio.Checks
 local kio = { core = core, fs = fs, io = helpers, net = net, sync = sync, select = select_ready }
 kio.process = process
 kio.signal = signal
@@ -25,7 +26,7 @@ kio.thread = thread
 
 for _, name in ipairs {
   "run", "stop", "runtime", "spawn_blocking", "spawn", "scope", "timeout", "deadline", "shield",
-  "sleep", "yield", "now", "is_cancelled", "stats", "tasks", "check", "traceback",
+  "sleep", "yield", "now", "is_cancelled", "stats", "tasks", "traceback",
   "read", "write", "pread", "pwrite", "readv", "writev", "preadv", "pwritev",
   "buffer", "read_into", "pread_into",
   "fsync", "fdatasync", "fallocate", "ftruncate", "splice",
@@ -40,6 +41,7 @@ end
 for name, f in pairs(buffer) do own.buffer_methods[name] = f end
 for name, f in pairs(standard) do kio[name] = f end
 for name, helper in pairs(helpers) do kio[name] = helper end
+for name, f in pairs(checks) do kio[name] = f end
 for name, f in pairs(group) do kio[name] = f end
 
 return kio

@@ -254,6 +254,8 @@ const kio_type kio_process_type = {.name = KIO_PROCESS_TYPE, .end = end};
 
 const luaL_Reg kio_process_own[] = {
     {"process_spawn", kio_process_spawn},
+    {"process_pipe", kio_process_pipe},
+    {"process_give", kio_process_give},
     {"process_wait", l_wait},
     {"process_kill", l_kill},
     {"process_close", l_close},

@@ -18,7 +18,9 @@ typedef struct kio_process {
   kio_child_end end;
 } kio_process;
 
-/* process_spawn(...): see spawn.c */
+/* process_spawn(...) and what it is told: see spawn.c */
 int kio_process_spawn(lua_State *L);
+int kio_process_pipe(lua_State *L);
+int kio_process_give(lua_State *L);
 
 #endif

@@ -1,5 +1,6 @@
-/* Starting programs: what becomes their three descriptors, our ends of the pipes. Owns descriptors
-   only until the child has them, or has failed. Called with a Lua state, in a task or not. */
+/* Starting programs; the pipes to them. Owns a folder's descriptor until the child is in it; what
+   becomes the child's three is Lua's (lua/kio/process/stdio.lua). Called with a Lua state, in a
+   task or not. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -21,121 +22,65 @@ enum {
   STDIO,
   DETACHED = STDIO + 3,
   CHILD,
-  STREAMS,
-  ARGP = STREAMS + 3,
+  ARGP,
   ENVP,
   WHY_MAX = 1024, /* bytes of the words about what has failed */
 };
 
-/* Three pipes, a folder, a pidfd, and what the C library takes meanwhile. */
-enum { PROCESS_FDS = 10 };
+/* A folder, a pidfd, two for each that the child moves or opens, what the C library takes. */
+enum { PROCESS_FDS = 8 };
 
-/* What the child gets as one of its three descriptors. */
-typedef struct stdio {
-  int fd;    /* -1: none */
-  int ours;  /* our end of a pipe; -1: none */
-  bool made; /* fd is to be closed when the child has it */
-} stdio;
+/* ---- what it gets ---- */
 
-static int open_pipe(stdio *s, bool input) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
-  s->fd = kio_number_own(ends[input ? 0 : 1]);
-  s->ours = kio_number_own(ends[input ? 1 : 0]);
-  s->made = true;
+/* Opens the pipe whose other end is the child's: `input` tells that we write. 0 or an errno. */
+static int open_pipe(int ends[2], bool input) {
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+  kio_number_own(ends[0]);
+  kio_number_own(ends[1]);
   /* Our end only: kernels before 6.4 would hold a thread for each write that waits. */
-  return input && fcntl(s->ours, F_SETFL, O_WRONLY | O_NONBLOCK) != 0 ? -errno : 0;
+  return input && fcntl(ends[1], F_SETFL, O_WRONLY | O_NONBLOCK) != 0 ? errno : 0;
 }
 
-/* Programs expect descriptors that wait. Ours need not be otherwise: the ring waits by itself. */
-static int give(stdio *s, lua_Integer number) {
-  int fd = kio_number_meant(number), flags = fcntl(fd, F_GETFL);
-  if (flags < 0) return -errno;
-  s->fd = fd;
-  return flags & O_NONBLOCK && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ? -errno : 0;
-}
-
-/* One of the three numbers themselves would be overwritten before it is given: it moves away. */
-static int keep_clear(stdio *s, int slot) {
-  if (s->fd < 0 || s->fd > 2 || s->fd == slot) return 0;
-  int fd = kio_number_own(fcntl(s->fd, F_DUPFD_CLOEXEC, 3));
-  if (fd < 0) return -errno;
-  if (s->made) kio_number_close(s->fd);
-  s->fd = fd;
-  s->made = true;
-  return 0;
-}
-
-static int open_stdio(lua_State *L, stdio *s, int slot, bool *merge) {
-  const char *what =
-      lua_type(L, STDIO + slot) == LUA_TSTRING ? lua_tostring(L, STDIO + slot) : NULL;
-  *s = (stdio){.fd = -1, .ours = -1};
-  if (!what) {
-    int err = give(s, lua_tointeger(L, STDIO + slot));
-    if (err) return err;
-  } else if (strcmp(what, "inherit") == 0) {
-    s->fd = fcntl(slot, F_GETFD) < 0 ? -1 : slot;
-  } else if (strcmp(what, "null") == 0) {
-    s->fd = kio_number_own(open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (s->fd < 0) return -errno;
-    s->made = true;
-  } else if (strcmp(what, "stdout") == 0) {
-    *merge = true;
-  } else {
-    int err = open_pipe(s, slot == 0);
-    if (err) return err;
-  }
-  return keep_clear(s, slot);
-}
-
-static void close_given(stdio *all) {
-  for (int i = 0; i < 3; i++) {
-    if (all[i].made) kio_number_close(all[i].fd);
-    all[i].made = false;
-  }
-}
-
-/* Our ends become streams, which own them from now on. */
-static int make_streams(lua_State *L, stdio *all) {
+/* process_pipe(input) -> the child's end, a stream on ours */
+int kio_process_pipe(lua_State *L) {
+  int ends[2] = {-1, -1};
+  bool input = lua_toboolean(L, 1);
   kio_sockaddr nobody = {.size = 0};
-  for (int i = 0; i < 3; i++) {
-    if (all[i].ours < 0) continue;
-    kio_stream_handle *h = lua_touserdata(L, STREAMS + i);
-    h->stream = kio_stream_new(all[i].ours, &nobody, kio_carrier_of(all[i].ours));
-    if (!h->stream) return -ENOMEM;
-    all[i].ours = -1;
+  kio_stream_push_empty(L);
+  kio_stream_handle *h = lua_touserdata(L, -1);
+  int err = open_pipe(ends, input);
+  if (kio_collect(L, -err, 2)) err = open_pipe(ends, input);
+  if (!err) h->stream = kio_stream_new(ends[input], &nobody, kio_carrier_of(ends[input]));
+  if (!h->stream) {
+    for (int i = 0; i < 2; i++) {
+      if (ends[i] >= 0) kio_number_close(ends[i]);
+    }
+    return kio_fail(L, err ? err : ENOMEM, "pipe", "pair");
   }
-  return 0;
+  lua_pushinteger(L, kio_number_name(ends[!input]));
+  lua_insert(L, -2);
+  return 2;
 }
 
-/* It came to nothing. */
-static void undo(lua_State *L, stdio *all) {
-  close_given(all);
-  for (int i = 0; i < 3; i++) {
-    kio_stream_handle *h = lua_touserdata(L, STREAMS + i);
-    if (h->stream) kio_stream_drop(h->stream);
-    h->stream = NULL;
-    if (all[i].ours >= 0) kio_number_close(all[i].ours);
-  }
+static int raise_closed(lua_State *L, const char *name) {
+  const char *text = "kio.process: option '%s' was closed before the program started";
+  return kio_misuse(L, lua_pushfstring(L, text, name));
 }
 
-/* Makes what the plan gives away: 0, or -errno at *step. */
-static int open_all(lua_State *L, stdio *all, kio_child_plan *plan, kio_child_step *step) {
-  int err = 0;
-  for (int i = 0; i < 3; i++) all[i] = (stdio){.fd = -1, .ours = -1};
-  for (int i = 0; i < 3 && !err; i++) {
-    *step = (kio_child_step)(KIO_CHILD_GIVE + i);
-    err = open_stdio(L, &all[i], i, &plan->merge);
-    plan->fds[i] = all[i].fd;
-  }
-  if (err) return err;
-  *step = KIO_CHILD_MAKE;
-  err = make_streams(L, all);
-  if (err || !plan->folder) return err;
-  *step = KIO_CHILD_FOLDER;
-  plan->cwd = kio_number_own(open(plan->folder, O_PATH | O_DIRECTORY | O_CLOEXEC));
-  return plan->cwd < 0 ? -errno : 0;
+/* process_give(number or handle, option) -> its name. Programs expect descriptors that wait. Ours
+   need not be otherwise: the ring waits by itself. */
+int kio_process_give(lua_State *L) {
+  int fd = kio_handle_fd(L, 1);
+  if (fd < 0) return raise_closed(L, luaL_checkstring(L, 2));
+  int flags = fcntl(fd, F_GETFL);
+  bool given =
+      flags >= 0 && (!(flags & O_NONBLOCK) || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0);
+  if (!given) return kio_fail_fd(L, errno, "give", fd);
+  lua_pushinteger(L, kio_number_name(fd));
+  return 1;
 }
+
+/* ---- its start ---- */
 
 /* Where execvp(3) looks, too. */
 static const char *search_path(const char *file) {
@@ -144,9 +89,16 @@ static const char *search_path(const char *file) {
   return path ? path : "/bin:/usr/bin";
 }
 
+/* The folder to start in: 0 or -errno. */
+static int open_folder(kio_child_plan *plan) {
+  if (plan->folder)
+    plan->cwd = kio_number_own(open(plan->folder, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  return plan->folder && plan->cwd < 0 ? -errno : 0;
+}
+
 /* 0, or the errno that `why` explains; *in_folder: it is about the folder to start in. */
-static int start(lua_State *L, kio_process *c, stdio *all, char why[WHY_MAX], bool *in_folder) {
-  kio_child_step step;
+static int start(lua_State *L, kio_process *c, char why[WHY_MAX], bool *in_folder) {
+  kio_child_step step = KIO_CHILD_FOLDER;
   kio_child_plan plan = {.argv = lua_touserdata(L, ARGP),
                          .envp = lua_touserdata(L, ENVP),
                          .folder = lua_tostring(L, CWD),
@@ -154,8 +106,9 @@ static int start(lua_State *L, kio_process *c, stdio *all, char why[WHY_MAX], bo
                          .detached = lua_toboolean(L, DETACHED)};
   plan.file = plan.argv[0];
   plan.path = search_path(plan.file);
+  for (int i = 0; i < 3; i++) plan.fds[i] = kio_number_meant(lua_tointeger(L, STDIO + i));
   c->detached = plan.detached;
-  int err = open_all(L, all, &plan, &step);
+  int err = open_folder(&plan);
   if (!err) err = kio_child_start(&plan, &c->pid, &c->pidfd, &step);
   if (err) kio_child_why(&plan, step, -err, why, WHY_MAX);
   *in_folder = step == KIO_CHILD_FOLDER;
@@ -175,26 +128,19 @@ static void push_strings(lua_State *L, int index) {
   list[count] = NULL;
 }
 
-/* Numbers in place of the handles among the three: asked for only now, for finalizers may have
-   closed some since. */
-static void resolve_handles(lua_State *L) {
+/* Finalizers may have closed some since they were given. */
+static void check_given(lua_State *L) {
   static const char *const names[] = {"stdin", "stdout", "stderr"};
-  for (int slot = STDIO; slot < STDIO + 3; slot++) {
-    if (!lua_isuserdata(L, slot)) continue;
-    int fd = kio_handle_fd(L, slot);
-    const char *text = "kio.process: option '%s' was closed before the program started";
-    if (fd < 0) kio_misuse(L, lua_pushfstring(L, text, names[slot - STDIO]));
-    lua_pushinteger(L, fd);
-    lua_replace(L, slot);
+  for (int i = 0; i < 3; i++) {
+    int fd = kio_number_meant(lua_tointeger(L, STDIO + i));
+    if (fd >= 0 && (fd & ~KIO_NUMBER_MASK) == KIO_NUMBER_GONE) raise_closed(L, names[i]);
   }
 }
 
-/* process_spawn(argv, env, cwd | nil, stdin, stdout, stderr, detached) -> child, pid, three
-   streams, false where there is none; argv and env are lists of strings. What becomes each
-   descriptor: "pipe", "inherit", "null", "stdout", a number, or a handle. The arguments have been
-   checked. */
+/* process_spawn(argv, env, cwd | nil, stdin, stdout, stderr, detached) -> child, pid; argv and env
+   are lists of strings. What becomes each descriptor: a number or a name; below 0: /dev/null. The
+   arguments have been checked. */
 int kio_process_spawn(lua_State *L) {
-  stdio all[3];
   char why[WHY_MAX];
   bool in_folder;
   kio_op_begin_plainly(L);
@@ -205,31 +151,19 @@ int kio_process_spawn(lua_State *L) {
   kio_process *c = lua_newuserdatauv(L, sizeof *c, 1);
   *c = (kio_process){.pidfd = -1};
   luaL_setmetatable(L, KIO_PROCESS_TYPE);
-  for (int i = 0; i < 3; i++) kio_stream_push_empty(L);
   push_strings(L, ARGV);
   push_strings(L, ENV);
-  resolve_handles(L);
-  int err = start(L, c, all, why, &in_folder);
-  if (kio_collect(L, -err, PROCESS_FDS)) {
-    undo(L, all);
-    err = start(L, c, all, why, &in_folder);
-  }
+  check_given(L);
+  int err = start(L, c, why, &in_folder);
+  if (kio_collect(L, -err, PROCESS_FDS)) err = start(L, c, why, &in_folder);
   const char *command = ((char **)lua_touserdata(L, ARGP))[0];
   if (err) {
-    undo(L, all);
     if (in_folder) command = lua_pushfstring(L, "%s in %s", command, lua_tostring(L, CWD));
     return kio_fail_text(L, kio_errname(err), "spawn", command, why);
   }
-  close_given(all);
   lua_pushfstring(L, "%s (pid %d)", command, (int)c->pid);
   lua_setiuservalue(L, CHILD, 1);
-  lua_settop(L, ARGP - 1);
-  for (int i = 0; i < 3; i++) {
-    if (((kio_stream_handle *)lua_touserdata(L, STREAMS + i))->stream) continue;
-    lua_pushboolean(L, false);
-    lua_replace(L, STREAMS + i);
-  }
+  lua_settop(L, CHILD);
   lua_pushinteger(L, c->pid);
-  lua_insert(L, CHILD + 1);
-  return 5;
+  return 2;
 }

@@ -15,8 +15,7 @@ typedef struct kio_child_plan {
   char *const *envp;  /* NULL-ended */
   const char *folder; /* to start in, its name; NULL: the same as ours */
   int cwd;            /* a descriptor of it, or -1 */
-  int fds[3];         /* what becomes 0, 1 and 2: beyond 2, or the number itself; -1: nothing */
-  bool merge;         /* 2 is what 1 is */
+  int fds[3];         /* what becomes 0, 1 and 2; below 0: /dev/null */
   bool detached;      /* a session of its own, and whoever adopts orphans is its parent */
 } kio_child_plan;
 

@@ -78,10 +78,33 @@ static BORROWED void reset_signals(void) {
   }
 }
 
+/* What becomes `to`, and is overwritten by none of the others: beyond 2, or `to` itself. */
+static BORROWED int source(int from, int to) {
+  if (from < 0) from = (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
+  bool clear = from < 0 || from > 2 || from == to;
+  return clear ? from : (int)syscall(SYS_fcntl, from, F_DUPFD_CLOEXEC, 3);
+}
+
+/* What is closed stays so. */
 static BORROWED int give(int from, int to) {
-  if (from < 0) return 0;
-  long result = from == to ? syscall(SYS_fcntl, to, F_SETFD, 0) : syscall(SYS_dup3, from, to, 0);
-  return result < 0 ? errno : 0;
+  if (from != to) return syscall(SYS_dup3, from, to, 0) < 0 ? errno : 0;
+  syscall(SYS_fcntl, to, F_SETFD, 0);
+  return 0;
+}
+
+/* Returns an errno. */
+static BORROWED int give_all(kio_child_launch *launch) {
+  int from[3], err = 0;
+  for (int i = 0; i < 3; i++) {
+    launch->step = (kio_child_step)(KIO_CHILD_GIVE + i);
+    from[i] = source(launch->plan->fds[i], i);
+    if (from[i] < 0) return errno;
+  }
+  for (int i = 0; i < 3 && !err; i++) {
+    launch->step = (kio_child_step)(KIO_CHILD_GIVE + i);
+    err = give(from[i], i);
+  }
+  return err;
 }
 
 /* The others fail for good; these only where they were looked for. */
@@ -113,14 +136,10 @@ static BORROWED int exec(const kio_child_plan *plan) {
 static BORROWED int prepare(kio_child_launch *launch) {
   const kio_child_plan *plan = launch->plan;
   uint64_t none = 0;
-  int err = 0;
   reset_signals();
   launch->step = KIO_CHILD_SESSION;
   if (plan->detached && syscall(SYS_setsid) < 0) return errno;
-  for (int i = 0; i < 3 && !err; i++) {
-    launch->step = (kio_child_step)(KIO_CHILD_GIVE + i);
-    err = give(i == 2 && plan->merge ? 1 : plan->fds[i], i);
-  }
+  int err = give_all(launch);
   if (err) return err;
   launch->step = KIO_CHILD_FOLDER;
   if (plan->cwd >= 0 && syscall(SYS_fchdir, plan->cwd) != 0) return errno;

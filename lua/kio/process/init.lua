@@ -86,7 +86,7 @@ end
 
 local function descriptors(options)
   local all, wrong = stdio.of(options)
-  if all then return all.stdin, all.stdout, all.stderr end
+  if all then return all end
   refuse("option '%s' must be \"pipe\", \"inherit\", \"null\", a list of one of the latter, "
     .. "a descriptor, an open stream or an open file", wrong)
 end
@@ -103,14 +103,14 @@ local FIRST = 0.001
 -- cannot wait here (outside of a task, in one that is cancelled) is told at once.
 
 -- own.process_spawn, which is patient about ETXTBSY.
-local function attempt(...)
-  local results = table.pack(own.process_spawn(...))
-  for try = 0, PAUSES - 1 do
-    if results[1] or results[3] ~= "ETXTBSY" then break end
+local function attempt(argv, env, cwd, fds, detached)
+  local child, pid, code
+  for try = 0, PAUSES do
+    child, pid, code = own.process_spawn(argv, env, cwd, fds[1], fds[2], fds[3], detached)
+    if child or code ~= "ETXTBSY" or try == PAUSES then break end
     if not pcall(core.sleep, FIRST * 2 ^ try) then break end
-    results = table.pack(own.process_spawn(...))
   end
-  return table.unpack(results, 1, results.n)
+  return child, pid, code
 end
 
 -- Its streams keep a process: the collector ends it when nobody has any of them.
@@ -120,17 +120,21 @@ local function start(options, argv)
   if options.cwd ~= nil then check_word(options.cwd, "option 'cwd'") end
   local detached = options.detached or false
   if type(detached) ~= "boolean" then refuse "option 'detached' must be a boolean" end
-  local stdin, stdout, stderr = descriptors(options)
-  local child, pid
-  child, pid, stdin, stdout, stderr = attempt(argv, environment(options), options.cwd,
-    stdin, stdout, stderr, detached)
-  if not child then return nil, pid, stdin end
-  for _, stream in ipairs { stdin or false, stdout or false, stderr or false } do
+  local all, env = descriptors(options), environment(options)
+  local wires <close> = stdio.wires()
+  local wired, name, errname = wires:connect(all)
+  if not wired then
+    return nil, string.format("spawn %s: %s: %s", argv[1], name, own.error_words(errname)), errname
+  end
+  local child, pid, code = attempt(argv, env, options.cwd, wires.fds, detached)
+  if not child then return nil, pid, code end
+  wires.started = true
+  for _, stream in ipairs(wires.streams) do
     if stream then of_stream[stream] = child end
   end
   return setmetatable({
-    child = child, pid = pid, command = argv[1],
-    stdin = stdin or nil, stdout = stdout or nil, stderr = stderr or nil,
+    child = child, pid = pid, command = argv[1], stdin = wires.streams[1] or nil,
+    stdout = wires.streams[2] or nil, stderr = wires.streams[3] or nil,
   }, Process)
 end
 

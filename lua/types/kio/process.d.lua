@@ -25,19 +25,32 @@ function kio.stream_standard(name) end
 ---is detached.
 ---@class kio.Child: userdata
 
+---A pipe to a program, or from it.
+---@param input boolean whether the stream is written, and the program reads
+---@return kio.Fd|nil fd the program's end
+---@return kio.Stream|string stream on the other one
+---@return string? code
+function kio.process_pipe(input) end
+
+---Has a descriptor wait, as programs expect.
+---@param fd kio.Fd|kio.Stream|kio.File
+---@param option string
+---@return kio.Fd|nil name of the number, as long as it is not closed
+---@return string? message
+---@return string? code
+function kio.process_give(fd, option) end
+
 ---For kio.process.spawn, which checks the arguments.
 ---@param argv string[]
 ---@param env string[] "NAME=value"
 ---@param cwd string?
----@param stdin string|integer
----@param stdout string|integer
----@param stderr string|integer
+---@param stdin integer below 0: /dev/null
+---@param stdout integer
+---@param stderr integer
 ---@param detached boolean?
 ---@return kio.Child|nil
 ---@return integer|string pid
----@return kio.Stream|string|false
----@return kio.Stream|false|nil
----@return kio.Stream|false|nil
+---@return string? code
 ---@see execve(2), clone(2)
 function kio.process_spawn(argv, env, cwd, stdin, stdout, stderr, detached) end
 

@@ -88,12 +88,6 @@ function kio.run(main, options) end
 ---@field cpus integer processors this process may run on
 ---@field container? string a hint: "docker", "podman", "kubernetes", "lxc", "container"
 
----What this machine grants, and when io_uring is refused the cause and the cure. Opens a ring for
----that, unless it is called in a run, which is described then. Never raises; may block for 0.3 s
----when memory is short.
----@return kio.Check
-function kio.check() end
-
 ---Counters since the run began, but for those marked "now".
 ---@class kio.Stats
 ---@field turns integer turns of the loop

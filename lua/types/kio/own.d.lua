@@ -296,6 +296,15 @@ function kio.lseek(fd, whence, offset) end
 ---@param beginning string of their sources, as debug.getinfo tells it
 function kio.own_files(beginning) end
 
+---What this machine says of rings, and what it grants or refuses; without any words.
+---@return table facts
+function kio.try_ring() end
+
+---What makes the words with which kio.run fails when it gets no ring, of what try_ring tells: in
+---one line, or as kio.check does.
+---@param f fun(facts: table, whole: boolean): string
+function kio.refusal_words(f) end
+
 ---Raises the message, and the code behind it, where a function that is none of kio's own has
 ---called: for iterators, which cannot return them.
 ---@param message string

@@ -46,8 +46,8 @@
 #define KIO_READ_ALL_MAX (64 << 20) /* read("a"), unless told */
 #define KIO_IO_MAX 0x7ffff000       /* the most the kernel moves in one call (MAX_RW_COUNT) */
 #define KIO_IOV_MAX 1024            /* the kernel's UIO_MAXIOV */
-#define KIO_WATCHDOG_COUNT 1000    /* Lua instructions between two looks at the clock: some 10 us */
-#define KIO_RIG_SETTLE_NS 10000000 /* real time the kernel gets before a virtual clock jumps */
+#define KIO_WATCHDOG_COUNT 1000 /* Lua instructions between two looks at the clock: some 10 us */
+#define KIO_RIG_SETTLE_S 0.01   /* real time the kernel gets before a virtual clock jumps */
 #define KIO_RIG_SURE_NS 30000000000LL /* and for what it completes by itself, such as file work */
 #define KIO_TRACEBACK_MAX 16384       /* bytes of a traceback that another one repeats */
 #define KIO_REPORT_TRACEBACKS 16      /* tasks a report gives the tracebacks of */

@@ -36,14 +36,18 @@ bool kio_misuse_caller(lua_State *L, lua_Debug *caller) {
   return find_caller(L, true, caller);
 }
 
+void kio_misuse_push_where(lua_State *L) {
+  lua_Debug at;
+  bool known = find_caller(L, false, &at) && at.currentline > 0;
+  if (known) lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
+  else lua_pushliteral(L, "");
+}
+
 /* With the message on top, which may have zero bytes. */
 static int raise_at_caller(lua_State *L) {
-  lua_Debug at;
-  if (find_caller(L, false, &at) && at.currentline > 0) {
-    lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
-    lua_insert(L, -2);
-    lua_concat(L, 2);
-  }
+  kio_misuse_push_where(L);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
   return lua_error(L);
 }
 

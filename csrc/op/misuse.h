@@ -9,6 +9,8 @@
 /* Raises like luaL_error, but with the place in the innermost function that is not in kio's own
    files. Never returns. */
 int kio_misuse(lua_State *L, const char *text);
+/* Pushes that place, "file:line: "; an empty text when it is in C. */
+void kio_misuse_push_where(lua_State *L);
 /* The innermost function of Lua that is not in kio's own files: `caller` tells its file and its
    line. False: there is none. */
 bool kio_misuse_caller(lua_State *L, lua_Debug *caller);

@@ -16,10 +16,8 @@ extern const luaL_Reg kio_plain_ops[];     /* op/plain.c: calls that never wait 
 extern const luaL_Reg kio_traceback_ops[]; /* run/traceback_lua.c: texts and tracebacks of errors */
 extern const luaL_Reg kio_task_ops[];      /* run/task_lua.c: tasks */
 extern const luaL_Reg kio_scope_ops[];     /* run/scope_lua.c: scope, timeout, deadline, shield */
-extern const luaL_Reg kio_run_ops[];       /* run/run.c: run */
 extern const luaL_Reg kio_inspect_ops[];   /* run/inspect.c: what goes on */
 extern const luaL_Reg kio_buffer_ops[];    /* op/buffer.c: buffer */
-extern const luaL_Reg kio_runtime_ops[];   /* worker/outside.c: workers of one's own */
 extern const luaL_Reg kio_blocking_ops[];  /* worker/blocking.c: functions that block */
 extern const luaL_Reg kio_thread_ops[];    /* worker/thread_lua.c: ending a run from any worker */
 
@@ -31,6 +29,9 @@ extern const luaL_Reg kio_misuse_own[];   /* op/misuse.c: errors where the progr
 extern const luaL_Reg kio_task_own[];     /* run/task_lua.c: any value as a text */
 extern const luaL_Reg kio_queue_own[];    /* run/queue_lua.c: what kio.sync is made of */
 extern const luaL_Reg kio_scope_own[];    /* run/scope_lua.c: failures that go with others */
+extern const luaL_Reg kio_run_own[];      /* run/run.c: run */
+extern const luaL_Reg kio_options_own[];  /* run/options.c: what checks of options ask */
+extern const luaL_Reg kio_runtime_own[];  /* worker/outside.c: workers of one's own */
 extern const luaL_Reg kio_check_own[];    /* run/check.c: what kio.check needs */
 extern const luaL_Reg kio_inspect_own[];  /* run/inspect.c: the report */
 extern const luaL_Reg kio_rig_own[];      /* run/rig_lua.c: what kio.testing needs */

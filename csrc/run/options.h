@@ -17,7 +17,7 @@ typedef struct kio_options {
   bool keep;                  /* a worker that fails does not end the run */
 } kio_options;
 
-/* Reads the table at `index`, whose argument number that is too; raises on what makes no sense. */
+/* Reads the record at `index`, which lua/kio/run/options.lua has made. */
 void kio_options_read(lua_State *L, int index, kio_options *options);
 
 #endif

@@ -1,8 +1,6 @@
-/* The C half of kio.testing: how a run is put on a rig (ring/rig.h), faults, and what a test can
-   leave behind. Owns nothing; a list of faults lives in its userdata, which the Lua half keeps as
-   long as the run lasts. */
-#include "run/rig_lua.h"
-
+/* The C half of kio.testing: faults at a rig (ring/rig.h), and what a test can leave behind. Owns
+   nothing; a list of faults lives in its userdata, which the Lua half keeps as long as the run
+   lasts. */
 #include <dirent.h>
 #include <lauxlib.h>
 #include <string.h>
@@ -16,73 +14,6 @@
 #include "task/traceback.h"
 
 #define FAULTS_TYPE "kio.Faults"
-
-/* ---- kio.run's option `testing` ---- */
-
-/* Seconds in the field `name` of the table on top. */
-static int64_t seconds_field(lua_State *L, const char *name, int64_t otherwise) {
-  int64_t ns = otherwise;
-  if (kio_option(L, -1, name) != LUA_TNIL) {
-    lua_Number seconds = lua_tonumber(L, -1);
-    bool valid = lua_type(L, -1) == LUA_TNUMBER && seconds >= 0;
-    if (!valid) luaL_error(L, "testing: option '%s' must be a number of 0 or more", name);
-    ns = kio_seconds_to_ns(seconds);
-  }
-  lua_pop(L, 1);
-  return ns;
-}
-
-static uint64_t seed_field(lua_State *L) {
-  if (kio_option(L, -1, "seed") != LUA_TNIL && !lua_isinteger(L, -1)) {
-    luaL_error(L, "testing: option 'seed' must be an integer");
-  }
-  uint64_t seed = (uint64_t)lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  return seed;
-}
-
-/* The simulated ring of test builds has a clock of its own that jumps. */
-static bool clock_jumps(lua_State *L, const kio_ring_backend *inner) {
-  kio_option(L, -1, "clock");
-  const char *name = lua_isnil(L, -1) ? "virtual" : lua_tostring(L, -1);
-  bool jumps = name && strcmp(name, "virtual") == 0;
-  if (!jumps && (!name || strcmp(name, "real") != 0)) {
-    luaL_error(L, "testing: option 'clock' must be \"virtual\" or \"real\"");
-  }
-  lua_pop(L, 1);
-  return jumps && strcmp(inner->name, "sim") != 0;
-}
-
-static void stand_before(kio_sched_config *config) {
-  config->ring.inner = config->backend;
-  config->backend = &kio_ring_rig;
-}
-
-/* KIO_CHUNK in the environment: every receive and send of every run moves so many bytes at most. */
-static void read_chunk(lua_State *L, kio_sched_config *config) {
-  char *end;
-  const char *text = getenv("KIO_CHUNK");
-  if (!text || !*text) return;
-  long chunk = strtol(text, &end, 10);
-  if (*end || chunk < 1) luaL_error(L, "KIO_CHUNK must be an integer of 1 or more, not '%s'", text);
-  config->ring.chunk = (size_t)chunk;
-  if (config->backend != &kio_ring_rig) stand_before(config);
-}
-
-void kio_rig_option(lua_State *L, int index, kio_sched_config *config) {
-  static const char *const known[] = {"clock", "settle", "timeout", "seed", NULL};
-  if (kio_option(L, index, "testing") != LUA_TNIL) {
-    luaL_checktype(L, -1, LUA_TTABLE);
-    kio_check_options(L, lua_gettop(L), known);
-    config->ring.jump = clock_jumps(L, config->backend);
-    config->ring.settle_ns = seconds_field(L, "settle", KIO_RIG_SETTLE_NS);
-    stand_before(config);
-    config->limit_ns = seconds_field(L, "timeout", KIO_NEVER);
-    config->seed = seed_field(L);
-  }
-  lua_pop(L, 1);
-  read_chunk(L, config);
-}
 
 /* ---- faults ---- */
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/errname.h"
+#include "op/misuse.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/check.h"
@@ -176,7 +177,7 @@ static int start_workers(lua_State *L, kio_sched *sched, kio_worker_plan *plan,
 
 static int push_failure(lua_State *L, int err, const char *failure) {
   const char *code = kio_errname(-err);
-  luaL_where(L, 1);
+  kio_misuse_push_where(L);
   lua_pushfstring(L, "kio.run start: %s (%s)", failure, code);
   lua_concat(L, 2);
   lua_pushstring(L, code);
@@ -184,7 +185,7 @@ static int push_failure(lua_State *L, int err, const char *failure) {
 }
 
 static int push_refusal(lua_State *L, int err, const kio_ring_config *config) {
-  luaL_where(L, 1);
+  kio_misuse_push_where(L);
   lua_pushliteral(L, "kio.run: ");
   kio_check_push_refusal(L, err, config, true);
   lua_concat(L, 3);
@@ -221,15 +222,10 @@ static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
   return push_failure(L, err, failure);
 }
 
-/* run(main [, options]) -> main's results; raises its error, and what kept the run from starting */
+/* run(main, record) -> main's results; raises its error, and what kept the run from starting */
 static int l_run(lua_State *L) {
-  kio_takes(L, 2);
   luaL_checktype(L, 1, LUA_TFUNCTION);
-  if (kio_sched_here()) return luaL_error(L, "kio.run within kio.run: use kio.spawn");
-  if (lua_isnoneornil(L, OPTIONS)) {
-    lua_settop(L, 1);
-    lua_newtable(L);
-  }
+  if (kio_sched_here()) return kio_misuse(L, "kio.run within kio.run: use kio.spawn");
   kio_options options;
   kio_options_read(L, OPTIONS, &options);
   lua_settop(L, OPTIONS);
@@ -265,7 +261,7 @@ static int l_run(lua_State *L) {
   return lua_error(L);
 }
 
-const luaL_Reg kio_run_ops[] = {
+const luaL_Reg kio_run_own[] = {
     {"run", l_run},
     {NULL, NULL},
 };

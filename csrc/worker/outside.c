@@ -82,29 +82,11 @@ static bool stop(handle *h, int64_t timeout_ns, char text[KIO_FAILURE_MAX]) {
   return failed;
 }
 
-/* Options of kio.run that say nothing here. */
-static void refuse_options_of_run(lua_State *L) {
-  static const char *const names[] = {"on_error", "on_watchdog", "interrupt", "testing", NULL};
-  for (int i = 0; names[i]; i++) {
-    if (kio_option(L, 1, names[i]) != LUA_TNIL) {
-      luaL_argerror(L, 1, lua_pushfstring(L, "option '%s' is one of kio.run only", names[i]));
-    }
-    lua_pop(L, 1);
-  }
-}
-
-/* runtime([options]) -> runtime | nil, message, code */
+/* runtime(record) -> runtime | nil, message, code */
 static int l_runtime(lua_State *L) {
-  kio_takes(L, 1);
   kio_options options;
   char text[KIO_FAILURE_MAX];
-  lua_settop(L, 1);
-  if (lua_isnil(L, 1)) {
-    lua_newtable(L);
-    lua_replace(L, 1);
-  }
   kio_options_read(L, 1, &options);
-  refuse_options_of_run(L);
   handle *h = lua_newuserdatauv(L, sizeof *h, 0);
   *h = (handle){.shutdown_ns = options.sched.shutdown_ns, .pid = getpid(), .keep = options.keep};
   luaL_setmetatable(L, RUNTIME_TYPE);
@@ -248,7 +230,7 @@ const kio_type kio_runtime_type = {
     .tostring = l_tostring,
 };
 
-const luaL_Reg kio_runtime_ops[] = {
+const luaL_Reg kio_runtime_own[] = {
     {"runtime", l_runtime},
     {NULL, NULL},
 };

@@ -9,6 +9,7 @@ local helpers = require "kio.bytes.exact"
 local net = require "kio.net"
 local process = require "kio.process"
 local signal = require "kio.signal"
+local start = require "kio.run.start"
 local standard = require "kio.process.standard"
 local select_ready = require "kio.sync.select"
 local sync = require "kio.sync"
@@ -17,7 +18,7 @@ local thread = require "kio.thread"
 
 local own = core.own
 
----@class kio: kio.Public, kio.Group, kio.Helpers, kio.Standard, kio.Checks
+---@class kio: kio.Public, kio.Group, kio.Helpers, kio.Standard, kio.Checks, kio.Starts
 local kio = { core = core, fs = fs, io = helpers, net = net, sync = sync, select = select_ready }
 kio.process = process
 kio.signal = signal
@@ -25,7 +26,7 @@ kio.testing = testing
 kio.thread = thread
 
 for _, name in ipairs {
-  "run", "stop", "runtime", "spawn_blocking", "spawn", "scope", "timeout", "deadline", "shield",
+  "stop", "spawn_blocking", "spawn", "scope", "timeout", "deadline", "shield",
   "sleep", "yield", "now", "is_cancelled", "stats", "tasks", "traceback",
   "read", "write", "pread", "pwrite", "readv", "writev", "preadv", "pwritev",
   "buffer", "read_into", "pread_into",
@@ -42,6 +43,7 @@ for name, f in pairs(buffer) do own.buffer_methods[name] = f end
 for name, f in pairs(standard) do kio[name] = f end
 for name, helper in pairs(helpers) do kio[name] = helper end
 for name, f in pairs(checks) do kio[name] = f end
+for name, f in pairs(start) do kio[name] = f end
 for name, f in pairs(group) do kio[name] = f end
 
 return kio

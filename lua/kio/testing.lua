@@ -3,6 +3,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
+local start = require "kio.run.start"
 
 local own = core.own
 
@@ -232,7 +233,8 @@ function testing.run(f, options, ...)
   end
   local before, outer = run.leaks and own.descriptors(), current
   current = run
-  local results = table.pack(pcall(core.run, function() return supervised(run, f) end, run_options))
+  local function main() return supervised(run, f) end
+  local results = table.pack(pcall(start.run, main, run_options))
   current = outer
   return finish(run, before, table.unpack(results, 1, results.n))
 end

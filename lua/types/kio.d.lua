@@ -50,16 +50,6 @@ local kio = {}
 ---@field testing? kio.Rig what kio.testing asks for
 ---@field backend? "uring"|"epoll" the ring; test builds also have "sim". Default: $KIO_BACKEND
 
----Runs `main` as the root task and returns its results when every task has ended and all output has
----left. Raises main's error, or that of a task nobody took the error of; one that is a string
----carries its traceback. Raises, too, when it cannot start: without a ring what kio.check tells,
----else the worker, the step and the errno. One run per thread at a time. Meanwhile SIGPIPE is held
----off, unless the program handles it.
----@param main async fun(...): ...
----@param options? kio.RunOptions
----@return any ... main's results
-function kio.run(main, options) end
-
 ---@class kio.Limits
 ---@field soft number
 ---@field hard number

@@ -296,6 +296,30 @@ function kio.lseek(fd, whence, offset) end
 ---@param beginning string of their sources, as debug.getinfo tells it
 function kio.own_files(beginning) end
 
+---What kio.run does, with what kio.run.options has read.
+---@param main async fun(...): ...
+---@param record table
+---@return any ... main's results
+function kio.run(main, record) end
+
+---What kio.runtime does, with what kio.run.options has read.
+---@param record table
+---@return kio.Runtime|nil runtime
+---@return string? message
+---@return string? code
+function kio.runtime(record) end
+
+---The most that options of kio.run may say.
+---@return integer entries
+---@return integer lend_buffers
+---@return integer threads
+function kio.run_limits() end
+
+---Whether this build has such a ring.
+---@param name string
+---@return boolean
+function kio.has_backend(name) end
+
 ---What this machine says of rings, and what it grants or refuses; without any words.
 ---@return table facts
 function kio.try_ring() end

@@ -105,13 +105,6 @@ function kio.spawn_blocking(f, ...) end
 ---@class kio.Runtime: userdata
 local Runtime = {}
 
----Starts workers. Options: those of kio.run that concern workers, rings and the pool.
----@param options? kio.RunOptions
----@return kio.Runtime|nil runtime
----@return string? message names the worker that could not start, and the step
----@return string? code the errno of that; "ECANCELED": none, Lua failed
-function kio.runtime(options) end
-
 ---Runs f in a task of whichever worker is idle first and waits for it; the calling thread sleeps
 ---meanwhile. Raises f's error. Not possible within kio.run, whose loop it would hold up. Blocks.
 ---@param f fun(...): ...

@@ -85,6 +85,7 @@ build = {
         "csrc/process/spawn.c",
         "csrc/ring/block.c",
         "csrc/ring/buffer.c",
+        "csrc/ring/choose.c",
         "csrc/ring/desc.c",
         "csrc/ring/epoll.c",
         "csrc/ring/epoll_rows.c",

@@ -143,6 +143,10 @@ bool kio_ring_wants_enter(kio_ring *ring) {
          ring->backend->wants_enter(ring);
 }
 
+const char *kio_ring_name(const kio_ring *ring, const kio_ring_config *config) {
+  return config->inner ? config->inner->name : ring->backend->name;
+}
+
 int64_t kio_ring_now_ns(kio_ring *ring) {
   return ring->backend->now_ns(ring);
 }

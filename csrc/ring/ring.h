@@ -141,6 +141,8 @@ static inline kio_request *kio_ring_pop(kio_ring *ring) {
   request->state = KIO_REQUEST_DONE;
   return request;
 }
+/* The name of the ring, or of the one that the rig of this configuration stands before. */
+const char *kio_ring_name(const kio_ring *ring, const kio_ring_config *config);
 /* What the clock of its deadlines says. */
 int64_t kio_ring_now_ns(kio_ring *ring);
 

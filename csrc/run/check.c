@@ -95,6 +95,13 @@ static int l_try_ring(lua_State *L) {
   return 1;
 }
 
+/* ring_here() -> the name of this run's ring; nil outside of one */
+static int l_ring_here(lua_State *L) {
+  const kio_sched *sched = kio_sched_here();
+  lua_pushstring(L, sched ? kio_ring_name(&sched->ring, &sched->config.ring) : NULL);
+  return 1;
+}
+
 /* refusal_words(f): f(facts, whole) -> the text of kio_check_push_refusal */
 static int l_refusal_words(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -105,6 +112,7 @@ static int l_refusal_words(lua_State *L) {
 
 const luaL_Reg kio_check_own[] = {
     {"try_ring", l_try_ring},
+    {"ring_here", l_ring_here},
     {"refusal_words", l_refusal_words},
     {NULL, NULL},
 };

@@ -372,6 +372,7 @@ static int l_stats(lua_State *L) {
   const kio_sched *sched = check_sched(L, "kio.stats");
   kio_takes(L, 0);
   lua_createtable(L, 0, 20);
+  kio_set_text(L, "backend", kio_ring_name(&sched->ring, &sched->config.ring));
   set_count(L, "turns", sched->stats.turns);
   set_count(L, "resumes", sched->stats.resumes);
   set_count(L, "spawned", sched->stats.spawned);

@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "ring/choose.h"
 #include "ring/rig.h"
 #include "run/inspect.h"
 #include "task/here.h"
@@ -41,19 +42,9 @@ static bool flag(lua_State *L, int index, const char *name, bool otherwise) {
   return on;
 }
 
-/* NULL: this build has no such ring. */
-static const kio_ring_backend *backend_named(const char *name) {
-  if (!name || strcmp(name, "uring") == 0) return &kio_ring_uring;
-  if (strcmp(name, "epoll") == 0) return &kio_ring_epoll;
-#ifdef KIO_TEST
-  if (strcmp(name, "sim") == 0) return &kio_ring_sim;
-#endif
-  return NULL;
-}
-
 static const kio_ring_backend *backend_option(lua_State *L, int index) {
   bool named = kio_option(L, index, "backend") == LUA_TSTRING;
-  const kio_ring_backend *backend = backend_named(named ? lua_tostring(L, -1) : NULL);
+  const kio_ring_backend *backend = named ? kio_ring_named(lua_tostring(L, -1)) : NULL;
   lua_pop(L, 1);
   return backend ? backend : &kio_ring_uring;
 }
@@ -158,14 +149,17 @@ static int l_run_limits(lua_State *L) {
   return 3;
 }
 
-/* has_backend(name) -> whether this build has such a ring */
-static int l_has_backend(lua_State *L) {
-  lua_pushboolean(L, backend_named(luaL_checkstring(L, 1)) != NULL);
+/* ring_named(name) -> the name of that ring, of "auto" the chosen one's; nil: there is none */
+static int l_ring_named(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  bool any = strcmp(name, "auto") == 0;
+  const kio_ring_backend *backend = any ? kio_ring_choose() : kio_ring_named(name);
+  lua_pushstring(L, backend ? backend->name : NULL);
   return 1;
 }
 
 const luaL_Reg kio_options_own[] = {
     {"run_limits", l_run_limits},
-    {"has_backend", l_has_backend},
+    {"ring_named", l_ring_named},
     {NULL, NULL},
 };

@@ -48,7 +48,8 @@ local kio = {}
 ---@field watchdog? number seconds a task may hold the loop before it is reported (0: never)
 ---@field on_watchdog? fun(report: kio.Hog) takes the report; else it goes to stderr
 ---@field testing? kio.Rig what kio.testing asks for
----@field backend? "uring"|"epoll" the ring; test builds also have "sim". Default: $KIO_BACKEND
+---@field backend? "auto"|"uring"|"epoll" the ring. Default: $KIO_BACKEND, or "auto": io_uring, and
+---epoll where that is refused. Test builds also have "sim"
 
 ---@class kio.Limits
 ---@field soft number
@@ -56,12 +57,12 @@ local kio = {}
 
 ---What kio.check found. Fields the system does not tell are absent.
 ---@class kio.Check
----@field usable boolean whether a ring can be had
+---@field usable boolean whether io_uring can be had
 ---@field code? string the errno's name when not
 ---@field cause? string why not
 ---@field cure? string what to do about it
 ---@field text string all of this as a report for people
----@field backend string "uring"
+---@field backend? string "uring" or "epoll": what a run has that does not say, or this one
 ---@field granted? string what the ring was granted: "sq=256 cq=4096 SINGLE_ISSUER ..."
 ---@field liburing string the version kio was built with
 ---@field kernel string release, as uname(2) tells it
@@ -80,6 +81,7 @@ local kio = {}
 
 ---Counters since the run began, but for those marked "now".
 ---@class kio.Stats
+---@field backend string "uring" or "epoll"
 ---@field turns integer turns of the loop
 ---@field resumes integer times a task was resumed
 ---@field spawned integer tasks made

@@ -3,6 +3,7 @@ local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local machine = require "kio.run.machine"
 local own = require "kio.core".own
+local options = require "kio.run.options"
 local refusal = require "kio.run.refusal"
 
 local SECCOMP = { [0] = "none", "strict", "a filter" }
@@ -38,6 +39,7 @@ end
 local function report(facts)
   return table.concat({
     ring(facts),
+    string.format("backend   %s", facts.backend or "KIO_BACKEND names none of this build"),
     string.format("kernel    Linux %s, built with %s", facts.kernel, facts.liburing),
     policy(facts),
     limits(facts),
@@ -63,6 +65,7 @@ local checks = {}
 function checks.check(...)
   check.no_more(0, "check", ...)
   local found = machine.look(own.try_ring())
+  found.backend = own.ring_here() or options.usual_ring()
   found.usable = found.code == nil
   if found.code then found.cause, found.cure = refusal.explain(found) end
   found.ring_size, found.memlock_charged = refusal.ring_size(found), refusal.charged(found)

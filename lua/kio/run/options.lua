@@ -133,6 +133,25 @@ local function read_chunk(record)
   record.chunk, record.rig = chunk, record.rig or chunk ~= nil
 end
 
+-- Which ring it is to be. Only io_uring has a kernel thread that submits.
+local function read_backend(record, refuse)
+  local name = record.backend
+  if name == nil then
+    name = environment "KIO_BACKEND" or "auto"
+    refuse = function(wrong) check.misuse("KIO_BACKEND: " .. wrong) end
+  end
+  record.backend = own.ring_named(name)
+  if not record.backend then
+    refuse(string.format("there is no backend '%s' in this build", name))
+  end
+  if record.backend == "epoll" and record.sqpoll then
+    check.misuse "option 'sqpoll' needs io_uring, and this run is to have epoll"
+  end
+end
+
+---The name of the ring that a run gets which does not say; nil: KIO_BACKEND names none.
+function options.usual_ring() return own.ring_named(environment "KIO_BACKEND" or "auto") end
+
 local function check_each(record, refuse)
   for name, value in next, record do
     local wrong_with = known[name]
@@ -154,10 +173,7 @@ function options.read(given, index, name)
   local record = check.copy(given or {})
   record.testing, record.pin = check.copy(record.testing), check.copy_list(record.pin)
   check_each(record, refuse)
-  record.backend = record.backend or environment "KIO_BACKEND" or "uring"
-  if not own.has_backend(record.backend) then
-    refuse(string.format("there is no backend '%s' in this build", record.backend))
-  end
+  read_backend(record, refuse)
   if record.testing then read_rig(record, record.testing, refuse) end
   read_chunk(record)
   if (record.threads or 1) > 1 and (record.rig or (record.seed or 0) ~= 0) then

@@ -315,10 +315,14 @@ function kio.runtime(record) end
 ---@return integer threads
 function kio.run_limits() end
 
----Whether this build has such a ring.
+---The name of that ring, of "auto" the chosen one's; nil: this build has none.
 ---@param name string
----@return boolean
-function kio.has_backend(name) end
+---@return string|nil
+function kio.ring_named(name) end
+
+---The name of this run's ring; nil outside of one.
+---@return string|nil
+function kio.ring_here() end
 
 ---What this machine says of rings, and what it grants or refuses; without any words.
 ---@return table facts

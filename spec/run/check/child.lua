@@ -36,9 +36,11 @@ local function environment()
     quote(path("build/" .. flavour .. "/?.so")))
 end
 
--- Runs `source` behind `prefix`; its output, and how it ended as os.execute tells it.
-function child.run(prefix, source)
-  local command = ("%s %s lua5.4 -e %s 2>&1"):format(environment(), prefix, quote(source))
+-- Runs `source` behind `prefix`, on that ring (nil: io_uring); its output, and how it ended as
+-- os.execute tells it.
+function child.run(prefix, source, backend)
+  local command = ("%s KIO_BACKEND=%s %s lua5.4 -e %s 2>&1"):format(environment(),
+    backend or "uring", prefix, quote(source))
   local pipe = assert(io.popen(command))
   local output = pipe:read("a")
   local _, how, status = pipe:close()

@@ -65,6 +65,7 @@ static size_t keep_layout(char *out, const char *text, size_t size) {
 }
 
 size_t kio_escape(char *out, size_t room, const char *text, size_t size, kio_escape_kind kind) {
+  kio_assert(room > 0);
   char written[4 * 4 + 1]; /* of one sequence */
   size_t used = 0;
   for (size_t at = 0; at < size;) {

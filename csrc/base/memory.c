@@ -72,6 +72,7 @@ void kio_memory_free(void *ptr) {
 
 bool kio_memory_reserve(void *list, size_t *room, size_t used, size_t more, size_t each) {
   void *old;
+  kio_assert(used <= *room);
   if (more <= *room - used) return true;
   size_t larger = *room * each < 64 ? 128 / each : *room * 2;
   if (larger < used + more) larger = used + more;

@@ -52,6 +52,7 @@ static bool grow(kio_seen *seen) {
 }
 
 kio_seen_entry *kio_seen_put(kio_seen *seen, const void *address, int kind, uintptr_t value) {
+  kio_debug_assert((seen->room & (seen->room - 1)) == 0); /* the mask */
   if ((seen->count + 1) * 4 > seen->room * 3 && !grow(seen)) return NULL;
   kio_seen_entry *entry = place(seen->places, seen->room - 1, address);
   kio_assert(!entry->address);

@@ -32,6 +32,7 @@ kio_view *kio_view_check(lua_State *L, int index) {
 }
 
 static char *data_of(const kio_view *view) {
+  kio_debug_assert(view->size <= view->room && view->at + view->room <= view->block->size);
   return view->block->data + view->at;
 }
 
@@ -87,6 +88,7 @@ void kio_view_range(lua_State *L, int index, const kio_view *view, size_t *at, s
 bool kio_op_use_block(lua_State *L, kio_request *request, kio_block *block, kio_block_use how) {
   char subject[32];
   if (!block) return true;
+  kio_assert(request->state == KIO_REQUEST_IDLE && !request->buffer.data);
   if (kio_block_acquire(block, how)) {
     request->block = block;
     request->flags |= KIO_REQUEST_BLOCK;
@@ -311,6 +313,7 @@ static void *give(lua_State *L, int index, void *spare) {
 
 static void take(lua_State *L, void *object) {
   kio_view *moved = object;
+  kio_assert(moved->block->holders == 1); /* the one that came over */
   account(L, moved->block->size);
   *push_view(L) = *moved;
   kio_memory_free(moved);

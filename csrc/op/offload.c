@@ -37,6 +37,7 @@ static void settle(kio_call *call) {
 /* The scheduler ends, and with it the task. */
 static void detach(kio_member *member) {
   kio_call *call = KIO_CONTAINER(member, kio_call, member);
+  kio_assert(call->task);
   kio_job_withdraw(&call->job);
   forget(call);
 }
@@ -44,6 +45,7 @@ static void detach(kio_member *member) {
 static void arrive(kio_post *post, void *sched) {
   kio_call *call = call_of(KIO_CONTAINER(post, kio_job, post));
   kio_task *task = call->task;
+  kio_assert(!call->arrived); /* once for each start */
   (void)sched;
   call->arrived = true;
   settle(call);
@@ -138,6 +140,7 @@ int kio_call_start(kio_sched *sched, kio_call *call) {
 }
 
 static void await(kio_task *task, kio_call *call) {
+  kio_assert(!call->task);
   call->task = task;
   call->member.detach = detach;
   kio_sched_join(task->sched, &call->member);

@@ -142,6 +142,7 @@ void kio_op_wake_owner(kio_request *request) {
 
 bool kio_op_buffer(lua_State *L, kio_request *request, size_t size) {
   kio_sched *sched = kio_sched_current();
+  kio_assert(!request->buffer.data);
   request->buffer = kio_buffer_take(&sched->buffers, size > 0 ? size : 1);
   if (request->buffer.data) return true;
   request->result = -ENOMEM;

@@ -21,6 +21,7 @@ typedef enum kio_block_use { KIO_BLOCK_READ, KIO_BLOCK_WRITE } kio_block_use;
 kio_block *kio_block_new(size_t size);
 /* One holder more. */
 static inline void kio_block_hold(kio_block *block) {
+  kio_assert(block->holders > 0);
   block->holders++;
 }
 /* One holder less. `set`: whose quarantine the memory passes through in test builds; or NULL. */

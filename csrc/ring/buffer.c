@@ -6,6 +6,9 @@
 
 #include "base/memory.h"
 
+_Static_assert(KIO_BUFFER_MIN << (KIO_BUFFER_CLASSES - 1) >= KIO_BUFFER_MAX,
+               "the last class holds the largest buffer");
+
 /* The class that holds `size`, or -1 when it is larger than any. */
 static int class_of(size_t size) {
   size_t room = KIO_BUFFER_MIN;

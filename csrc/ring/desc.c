@@ -59,6 +59,7 @@ static bool closing(const kio_desc *desc, int fd) {
 
 int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot) {
   kio_assert(slot == 0 || slot == 1);
+  kio_debug_assert(request->state == KIO_REQUEST_IDLE);
   if (fd < 0) return 0; /* AT_FDCWD and the like: nothing to guard */
   if (fd >= KIO_FD_MAX) return -EBADF;
   kio_desc *desc = look(descs, fd);
@@ -95,6 +96,7 @@ bool kio_desc_busy(const kio_descs *descs, int fd) {
 void *kio_desc_closer(kio_desc *desc) {
   if (busy(desc)) return NULL;
   void *closer = desc->closer;
+  kio_assert(!closer || desc->closing);
   desc->closer = NULL;
   return closer;
 }

@@ -10,6 +10,7 @@
 
 bool kio_loans_init(kio_loans *loans, kio_buffers *from, unsigned places) {
   unsigned size = 1;
+  kio_assert(places > 0);
   while (size < places && size < KIO_LOANS_LIMIT) size *= 2;
   *loans = (kio_loans){.from = from, .size = size, .vacant_count = size};
   loans->wanted = size < KIO_LOANS_FIRST ? size : KIO_LOANS_FIRST;
@@ -35,6 +36,7 @@ void kio_loans_fini(kio_loans *loans) {
 
 void kio_loans_starve(kio_loans *loans, kio_request *request) {
   kio_assert(request->state == KIO_REQUEST_INFLIGHT);
+  kio_assert(kio_request_borrows(request));
   request->state = KIO_REQUEST_QUEUED; /* but not in the ring's queue */
   kio_list_push(&loans->starved, &request->link);
   if (loans->wanted < loans->size) loans->wanted *= 2;

@@ -31,7 +31,9 @@ static inline unsigned kio_loans_ready(const kio_loans *loans) {
 static inline int kio_loans_place(kio_loans *loans) {
   kio_buffer buffer = kio_buffer_take(loans->from, KIO_BUFFER_MIN);
   if (!buffer.data) return -1;
+  kio_debug_assert(loans->vacant_count > 0);
   unsigned number = loans->vacant[--loans->vacant_count];
+  kio_debug_assert(!loans->places[number]);
   loans->places[number] = buffer.data;
   loans->from->taken--; /* it lies ready: taken is what somebody has */
   return (int)number;

@@ -19,6 +19,7 @@ void kio_slab_fini(kio_slab *slab) {
 }
 
 static bool grow(kio_slab *slab) {
+  kio_assert(slab->chunk_count < INT32_MAX / KIO_SLAB_CHUNK); /* the highest bit is uring.c's */
   size_t list_size = (slab->chunk_count + 1) * sizeof *slab->chunks;
   kio_request **chunks = kio_memory_resize(slab->chunks, list_size);
   if (!chunks) return false;
@@ -53,6 +54,7 @@ void kio_slab_give(kio_slab *slab, kio_request *request) {
   kio_assert(!request->buffer.data && !kio_link_linked(&request->cancel_link));
   kio_assert(!kio_link_linked(&request->fd_ref[0].link) &&
              !kio_link_linked(&request->fd_ref[1].link));
+  kio_debug_assert(slab->taken > 0);
   request->generation++;
   request->state = KIO_REQUEST_FREE;
   slab->taken--;

@@ -47,6 +47,7 @@ static rig *step_in(kio_ring *ring) {
 }
 
 static void step_out(kio_ring *ring, rig *r) {
+  kio_assert(ring->impl != r);
   r->impl = ring->impl;
   ring->impl = r;
 }
@@ -67,6 +68,7 @@ static int64_t inner_now_ns(kio_ring *ring) {
 static int rig_open(kio_ring *ring, const kio_ring_config *config) {
   rig *r = kio_memory_new(sizeof *r);
   if (!r) return -ENOMEM;
+  kio_assert(config->inner && config->inner != &kio_ring_rig);
   r->inner = config->inner;
   r->jump = config->jump;
   r->settle_ns = config->settle_ns;
@@ -160,6 +162,7 @@ static void cut_io(note *n, size_t *size, size_t max) {
 static void cut(kio_request *request, note *n, size_t max) {
   kio_arg *arg = &request->arg;
   size_t count = arg->vec.count;
+  kio_assert(kio_op_look(request->op)->moves_bytes);
   switch (kio_op_look(request->op)->arg) {
   case KIO_ARG_VEC:
     cut_pieces(n, arg->vec.iov, &count, max);
@@ -211,6 +214,7 @@ static kio_fault *fault_of(rig *r, const kio_request *request) {
 /* A close that fails has closed all the same (close(2)): it is done, and reported otherwise. */
 static void inject(kio_ring *ring, rig *r, kio_request *request, kio_fault *fault) {
   bool later = request->op == KIO_OP_CLOSE;
+  kio_assert(request->state == KIO_REQUEST_QUEUED);
   fault->hits++;
   if (fault->err && !later) {
     kio_link_remove(&request->link);

@@ -54,6 +54,7 @@ void kio_ring_close(kio_ring *ring) {
   ring->backend->close(ring);
   ring->backend = NULL;
   free_witness(ring);
+  kio_assert(ring->pending > 0 || kio_list_empty(&ring->queued));
   if (ring->pending == 0) kio_slab_fini(&ring->slab);
 }
 
@@ -70,6 +71,7 @@ void kio_ring_abandon(kio_ring *ring) {
 
 void kio_ring_queue(kio_ring *ring, kio_request *request) {
   kio_assert(request->state == KIO_REQUEST_IDLE && request->done);
+  kio_debug_assert(!kio_request_borrows(request) || request->arg.io.size <= KIO_BUFFER_MIN);
   request->state = KIO_REQUEST_QUEUED;
   request->result = 0;
   kio_list_push(&ring->queued, &request->link);
@@ -79,6 +81,7 @@ void kio_ring_queue(kio_ring *ring, kio_request *request) {
 }
 
 void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once) {
+  kio_assert(request->state >= KIO_REQUEST_QUEUED);
   if (request->flags & KIO_REQUEST_CANCELLING) return;
   if (request->state >= KIO_REQUEST_COMPLETE) { /* too late, but nobody is to try it once more */
     request->flags |= KIO_REQUEST_CANCELLING;
@@ -102,6 +105,7 @@ void kio_ring_unsilence(kio_ring *ring, kio_request *request) {
 void kio_ring_cancel_again(kio_ring *ring, uint64_t id) {
   kio_request *request = kio_slab_find(&ring->slab, id);
   if (!request || request->state >= KIO_REQUEST_COMPLETE) return;
+  kio_assert(request->flags & KIO_REQUEST_CANCELLING);
   if (!kio_link_linked(&request->cancel_link)) kio_list_push(&ring->cancels, &request->cancel_link);
 }
 
@@ -130,7 +134,7 @@ static void refuse_strays(kio_ring *ring) {
 }
 
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns) {
-  kio_assert(wait_ns >= 0);
+  kio_assert(wait_ns >= 0 && kio_ring_alive(ring)); /* a child never enters its parent's */
   ring->brought = false;
   if (ring->refused) return;
   refuse_strays(ring);
@@ -155,6 +159,7 @@ kio_request *kio_ring_next_cancel(kio_ring *ring) {
   KIO_LIST_EACH(&ring->cancels, link) {
     kio_request *request = KIO_CONTAINER(link, kio_request, cancel_link);
     if (request->state == KIO_REQUEST_QUEUED) continue; /* it must reach the kernel first */
+    kio_assert(request->state == KIO_REQUEST_INFLIGHT);
     kio_link_remove(link);
     return request;
   }
@@ -173,6 +178,7 @@ void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
   request->result = result;
   if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);
   kio_list_push(&ring->completed, &request->link);
+  kio_debug_assert(ring->pending > 0 || request->flags & KIO_REQUEST_SILENT);
   if (!(request->flags & KIO_REQUEST_SILENT)) ring->pending--;
   ring->stats.completions++;
   if (result < 0) note_failed(ring, request);

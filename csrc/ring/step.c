@@ -126,6 +126,7 @@ static kio_step_verdict begin_poll(kio_request *request) {
 }
 
 kio_step_verdict kio_step_begin(kio_ring *ring, kio_request *request, int *result) {
+  kio_assert(request->state == KIO_REQUEST_INFLIGHT);
   switch (request->op) {
   case KIO_OP_OPENAT: return begin_open(request);
   case KIO_OP_WRITE:

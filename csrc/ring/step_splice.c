@@ -162,6 +162,7 @@ static kio_step_verdict start(kio_request *r, int *result) {
 
 /* The bytes of the buffer that the pipe has not taken yet. */
 static kio_step_verdict push(kio_request *r, int *result) {
+  kio_assert(r->arg.splice.moved < r->arg.splice.held);
   size_t left = r->arg.splice.held - r->arg.splice.moved;
   int count = put(r->fd, r->buffer.data + r->arg.splice.moved, left);
   if (count > 0) r->arg.splice.moved += (uint32_t)count;
@@ -173,6 +174,7 @@ static kio_step_verdict push(kio_request *r, int *result) {
 }
 
 static kio_step_verdict have_read(kio_request *r, int *result, int count) {
+  kio_assert(count < 0 || (size_t)count <= r->buffer.size);
   r->arg.splice.held = count > 0 ? (uint32_t)count : 0;
   if (count == -EAGAIN) return again(r, result);
   if (count <= 0) return done(result, count);
@@ -229,6 +231,7 @@ static kio_step_verdict drain(const kio_ring *ring, kio_request *r, size_t size,
 }
 
 static kio_step_verdict begin_move(kio_ring *ring, kio_request *r, int *result) {
+  kio_assert(r->arg.splice.held == 0);
   size_t size = kio_min_size(r->arg.splice.size, CHUNK);
   bool to_pipe = S_ISFIFO(type_of(r->fd));
   if (to_pipe && S_ISFIFO(type_of(r->arg.splice.in))) {
@@ -251,6 +254,7 @@ kio_step_verdict kio_splice_begin(kio_ring *ring, kio_request *r, int *result) {
 
 /* A poll has ended. What has been moved counts, whatever has ended the wait for more. */
 static kio_step_verdict end_wait(kio_request *r, int *result) {
+  kio_assert(r->step == KIO_SPLICE_WAIT_IN || r->step == KIO_SPLICE_WAIT_OUT);
   bool holds = r->arg.splice.held > 0;
   bool some = holds && r->arg.splice.moved > 0;
   if (*result < 0) return done(result, some ? (int)r->arg.splice.moved : *result);

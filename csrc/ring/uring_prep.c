@@ -28,10 +28,12 @@ static void prep_write(struct io_uring_sqe *sqe, kio_request *r) {
 }
 
 static void prep_readv(struct io_uring_sqe *sqe, kio_request *r) {
+  kio_debug_assert(r->arg.vec.count <= KIO_IOV_MAX);
   io_uring_prep_readv(sqe, r->fd, r->arg.vec.iov, r->arg.vec.count, r->arg.vec.offset);
 }
 
 static void prep_writev(struct io_uring_sqe *sqe, kio_request *r) {
+  kio_debug_assert(r->arg.vec.count <= KIO_IOV_MAX);
   io_uring_prep_writev(sqe, r->fd, r->arg.vec.iov, r->arg.vec.count, r->arg.vec.offset);
   if (r->step == KIO_STEP_THREAD) sqe->flags |= IOSQE_ASYNC;
 }
@@ -54,6 +56,7 @@ static void prep_openat(struct io_uring_sqe *sqe, kio_request *r) {
   int flags = (int)path->flags | (r->step == KIO_STEP_TRY ? O_NONBLOCK : 0);
   int nofollow = path->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
   if (r->step == KIO_STEP_TYPE) {
+    kio_assert(path->out); /* without room for it the type is not asked for */
     io_uring_prep_statx(sqe, r->fd, path->name, nofollow, STATX_TYPE, path->out);
   } else {
     io_uring_prep_openat(sqe, r->fd, path->name, flags, path->mode);

@@ -33,6 +33,7 @@ static int64_t spent_ns(void) {
 
 /* Spends nothing that has not been earned, but for a little ahead. */
 static bool affordable(kio_sched *sched, int64_t now_ns) {
+  kio_assert(now_ns >= sched->collect_seen_ns);
   int64_t earned = (now_ns - sched->collect_seen_ns) / KIO_COLLECT_SHARE;
   sched->collect_ns = kio_min_ns(sched->collect_ns + earned, KIO_COLLECT_AHEAD_NS);
   sched->collect_seen_ns = now_ns;

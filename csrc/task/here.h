@@ -152,6 +152,7 @@ static inline bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due
 }
 /* Puts a ready task at the end of the queue. */
 static inline void kio_sched_ready(kio_sched *sched, kio_task *task) {
+  kio_debug_assert(task->sched == sched && task->status == KIO_TASK_READY);
   kio_list_push(&sched->ready, &task->wait_link);
   sched->ready_count++;
 }

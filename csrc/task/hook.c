@@ -28,6 +28,7 @@ static void look_for_holder(kio_sched *sched, lua_State *L, kio_task *task) {
 /* ---- interrupts ---- */
 
 void kio_hook_act_on_interrupt(kio_sched *sched) {
+  kio_assert(sched->interrupt.state == KIO_INTERRUPT_NOTED);
   sched->interrupt.state = KIO_INTERRUPT_ACTED;
   sched->now_ns = kio_ring_now_ns(&sched->ring); /* the task may have computed for long */
   kio_sched_stop(sched);
@@ -71,11 +72,13 @@ void kio_hook_strike(lua_State *co) {
 }
 
 void kio_hook_begin(kio_sched *sched) {
+  kio_assert(sched->current && sched->leaf == sched->current->co);
   sched->watchdog = (kio_watchdog){kio_real_now_ns(), sched->config.watchdog.limit_ns};
   kio_hook_cover(sched->current->co);
 }
 
 void kio_hook_end(kio_sched *sched, kio_task *task) {
+  kio_assert(!sched->current && !kio_task_ended(task));
   kio_hook_uncover(task->co);
   look_for_holder(sched, sched->L, task);
 }

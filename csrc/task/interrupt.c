@@ -48,6 +48,7 @@ void kio_interrupt_install(kio_sched *sched) {
   struct sigaction ours = {.sa_handler = on_interrupt}; /* no SA_RESTART: calls end early */
   struct sigaction *before = &sched->interrupt.before;
   int err; /* no descriptor left: no reason not to run */
+  kio_assert(!sched->interrupt.installed);
   sigemptyset(&ours.sa_mask);
   if (gettid() != getpid() || sigaction(SIGINT, NULL, before) != 0) return;
   bool ignored = !(before->sa_flags & SA_SIGINFO) && before->sa_handler == SIG_IGN;

@@ -35,6 +35,7 @@ int kio_sched_close_fd(int fd) {
 }
 
 void kio_sched_release(kio_sched *sched, kio_request *request) {
+  kio_debug_assert(!kio_request_under_way(request));
   kio_desc_leave(request);
   if (request->flags & KIO_REQUEST_BLOCK) kio_block_release(request->block, &sched->buffers);
   else kio_buffer_give(&sched->buffers, request->buffer);
@@ -43,6 +44,7 @@ void kio_sched_release(kio_sched *sched, kio_request *request) {
 }
 
 void kio_sched_dispose(kio_sched *sched, kio_request *request) {
+  kio_assert(request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE);
   bool may_bring = kio_request_brings(request);
   bool done = request->state == KIO_REQUEST_DONE; /* else its result is not one */
   if (may_bring && done && request->result >= 0) kio_sched_close_fd(request->result);
@@ -52,6 +54,7 @@ void kio_sched_dispose(kio_sched *sched, kio_request *request) {
 
 void kio_sched_orphan(kio_sched *sched, kio_request *request) {
   if (!request) return;
+  kio_assert(request->state != KIO_REQUEST_FREE);
   if (request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE) {
     kio_sched_dispose(sched, request);
     return;

@@ -5,6 +5,7 @@
 #include "task/here.h"
 
 void kio_sched_join(kio_sched *sched, kio_member *member) {
+  kio_assert(member->detach && !kio_link_linked(&member->dirty_link));
   kio_list_push(&sched->members, &member->link);
 }
 
@@ -14,6 +15,7 @@ void kio_sched_leave(kio_member *member) {
 }
 
 void kio_sched_dirty(kio_sched *sched, kio_member *member) {
+  kio_debug_assert(member->flush && kio_link_linked(&member->link));
   if (!kio_link_linked(&member->dirty_link)) kio_list_push(&sched->dirty, &member->dirty_link);
 }
 

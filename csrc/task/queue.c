@@ -8,7 +8,7 @@
 const char kio_waitable_tag = 0; /* only its address counts */
 
 void kio_queue_push(kio_queue *queue, kio_task *task) {
-  kio_assert(!task->waiter.choice);
+  kio_assert(task->status == KIO_TASK_READY && !task->waiter.choice);
   kio_list_push(&queue->waiters, &task->waiter.link);
 }
 
@@ -22,11 +22,12 @@ void kio_choice_open(kio_choice *choice, kio_task *task, int count) {
 }
 
 void kio_choice_push(kio_choice *choice, int index, kio_queue *queue) {
-  kio_assert(choice->task && index < choice->count);
+  kio_assert(choice->task && index >= 0 && index < choice->count);
   kio_list_push(&queue->waiters, &choice->waiters[index].link);
 }
 
 static void close_choice(kio_choice *choice) {
+  kio_assert(choice->task->waiter.choice == choice);
   for (int i = 0; i < choice->count; i++) {
     kio_link *link = &choice->waiters[i].link;
     if (kio_link_linked(link)) kio_link_remove(link);

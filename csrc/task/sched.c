@@ -116,6 +116,7 @@ static void enter(kio_sched *sched) {
 }
 
 static void note_turn(kio_sched *sched, int64_t took_ns) {
+  kio_debug_assert(took_ns >= 0);
   if (took_ns > sched->stats.longest_turn_ns) sched->stats.longest_turn_ns = took_ns;
   sched->stats.turns++;
 }
@@ -150,6 +151,7 @@ static bool turn(kio_sched *sched) {
 static bool finished(kio_sched *sched) {
   bool idle = !sched->serving && kio_list_empty(&sched->tasks) && kio_list_empty(&sched->dirty) &&
               sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
+  kio_debug_assert(!idle || (sched->ready_count == 0 && sched->uncancelled == 0));
   return idle && !kio_sched_let_go(sched);
 }
 
@@ -209,6 +211,7 @@ static void run(kio_sched *sched) {
 }
 
 void kio_sched_run(kio_sched *sched) {
+  kio_assert(sched == kio_sched_of_thread && !sched->over);
   run(sched);
   sched->over = true;
   kio_in_test(kio_sched_verify(sched));

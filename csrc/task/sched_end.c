@@ -26,6 +26,7 @@ void kio_sched_trouble(kio_sched *sched, const char *what) {
 /* From now on nobody receives a result; what is under way is asked to end. */
 static void orphan_all(kio_sched *sched) {
   kio_request *request;
+  kio_assert(kio_list_empty(&sched->tasks) && kio_list_empty(&sched->members));
   for (size_t i = 0; (request = kio_slab_at(&sched->ring.slab, i)); i++) {
     if (request->state == KIO_REQUEST_FREE) continue;
     kio_ring_unsilence(&sched->ring, request);
@@ -54,6 +55,7 @@ static void abandon_scopes(kio_sched *sched, kio_task *task) {
   kio_link *link;
   while (task->scope != &task->own) {
     kio_scope *scope = task->scope;
+    kio_assert(scope->task == task && scope->parent);
     while ((link = kio_list_pop(&scope->failures))) kio_list_push(&sched->root.failures, link);
     kio_timer_stop(&sched->timers, &scope->timer);
     task->scope = scope->parent;
@@ -166,6 +168,7 @@ void kio_sched_fini(kio_sched *sched) {
   kio_ring_close(&sched->ring);
   kio_inbox_unref(sched->inbox); /* the ring reads its descriptor until its end */
   sched->inbox = NULL;
+  kio_assert(sched->timers.count == 0);
   kio_timers_fini(&sched->timers);
   kio_descs_fini(&sched->descs);
   kio_buffers_fini(&sched->buffers);

@@ -15,6 +15,7 @@ static void wake_came(kio_request *request) {
 }
 
 static int new_wake(kio_sched *sched, int fd) {
+  kio_assert(!sched->wake);
   kio_request *request = kio_slab_take(&sched->ring.slab);
   if (!request) return -ENOMEM;
   request->op = KIO_OP_READ;
@@ -78,6 +79,7 @@ static void log_idle_wake(const kio_sched *sched) {
 
 /* The job comes before what was posted, or that might hold it up. */
 void kio_sched_take_posts(kio_sched *sched) {
+  kio_debug_assert(sched->slept || !sched->idle);
   if (sched->idle) kio_worker_busy(sched->config.worker);
   sched->idle = false;
   kio_post *post = kio_inbox_take(sched->inbox);
@@ -96,6 +98,7 @@ bool kio_sched_has_posts(const kio_sched *sched) {
 }
 
 void kio_sched_expect(kio_sched *sched, bool mutual) {
+  kio_assert(sched->inbox); /* or nobody could post */
   sched->expected++;
   if (mutual) sched->mutual++;
 }
@@ -109,6 +112,7 @@ void kio_sched_expect_no_more(kio_sched *sched, bool mutual) {
 
 bool kio_sched_awaits_posts(const kio_sched *sched) {
   if (sched->expected == 0) return false;
+  kio_debug_assert(sched->mutual <= sched->expected);
   if (sched->expected > sched->mutual || kio_inbox_has(sched->inbox)) return true;
   return !kio_runtime_alone(sched->config.worker->runtime);
 }
@@ -122,6 +126,7 @@ static bool is_idle(const kio_sched *sched) {
 bool kio_sched_sleep(kio_sched *sched) {
   kio_request *wake = sched->wake;
   if (kio_sched_has_posts(sched)) return false; /* who posts now need not write to the eventfd */
+  kio_debug_assert(wake->state == KIO_REQUEST_IDLE || kio_request_under_way(wake));
   if (wake->state == KIO_REQUEST_IDLE) {
     wake->flags |= KIO_REQUEST_SILENT;
     kio_ring_queue(&sched->ring, wake);

@@ -52,6 +52,7 @@ static void scope_lost(kio_sched *sched, kio_scope *scope, const kio_task *task)
   kio_assert(scope->live > 0);
   scope->live--;
   if (task->daemon) scope->daemons--;
+  kio_assert(scope->daemons <= scope->live + task->daemon);
   if (scope->waiting && scope->live == 0) {
     scope->waiting = false;
     kio_task_wake(scope->task);
@@ -70,6 +71,7 @@ static void fail_scope(kio_sched *sched, kio_scope *scope) {
 static void leave_scope(kio_task *task) {
   kio_scope *scope = task->scope, *owner = kio_scope_owner(scope->parent);
   kio_link *link;
+  kio_assert(scope->task == task && !scope->of_task && owner != scope);
   kio_scope_cancel(scope, KIO_SCOPE_FAILURE);
   while ((link = kio_list_pop(&scope->inner))) {
     kio_list_push(&owner->inner, link);
@@ -93,6 +95,7 @@ void kio_sched_leave_scopes(kio_task *task, const lua_State *co) {
 
 void kio_sched_ended(kio_sched *sched, kio_task *task) {
   kio_scope *owner = kio_scope_owner(task->own.parent);
+  kio_assert(kio_task_ended(task) && task->sched == sched);
   if (task->on_end) task->on_end->ended(task->on_end, task);
   kio_sched_orphan(sched, task->request); /* a result it never took: its operation was cut off */
   task->request = NULL;

@@ -12,12 +12,13 @@ void kio_scope_open(kio_scope *scope, kio_scope *parent, kio_task *task, bool sh
   kio_list_init(&scope->inner);
   kio_list_init(&scope->failures);
   if (!parent) return;
+  kio_assert(parent->parent || !parent->task); /* it is open, or the root */
   scope->active = parent->active && !shield;
   kio_list_push(&parent->inner, &scope->link);
 }
 
 void kio_scope_close(kio_scope *scope) {
-  kio_assert(kio_list_empty(&scope->inner) && scope->live == 0);
+  kio_assert(kio_list_empty(&scope->inner) && scope->live == 0 && scope->daemons == 0);
   kio_assert(!kio_timer_started(&scope->timer));
   if (kio_link_linked(&scope->link)) kio_link_remove(&scope->link);
   scope->parent = NULL;
@@ -44,6 +45,7 @@ static void activate(kio_scope *root) {
     bool stop = scope->active || (scope->shield && scope != root);
     if (!stop) {
       scope->active = true;
+      kio_assert(!scope->of_task || scope->task->sched->uncancelled > 0);
       if (scope->of_task) scope->task->sched->uncancelled--;
       if (scope->task && scope->task->scope == scope) {
         kio_task_interrupt(scope->task, KIO_WAKE_CANCEL);

@@ -133,6 +133,7 @@ void kio_task_cancel(kio_task *task) {
 /* ---- running and ending ---- */
 
 static void end(kio_task *task, kio_task_status status) {
+  kio_assert(!kio_link_linked(&task->wait_link) && !kio_timer_started(&task->timer));
   kio_sched *sched = task->sched;
   kio_link_remove(&task->link);
   if (!task->own.active) sched->uncancelled--;

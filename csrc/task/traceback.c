@@ -206,6 +206,7 @@ void kio_traceback_push_running(lua_State *L, int err) {
 
 void kio_traceback_take(lua_State *L, kio_sched *sched, kio_list *failures) {
   kio_task *task = KIO_CONTAINER(kio_list_pop(failures), kio_task, link);
+  kio_assert(task->status == KIO_TASK_FAILED);
   lua_rawgetp(L, LUA_REGISTRYINDEX, task);
   kio_sched_forget(sched, task);
 }

@@ -9,5 +9,7 @@ return {
   { "run/check/check_spec", "^tells of SQPOLL", OF_URING },
   { "run/check/refusal_spec", "", OF_URING },
   { "run/inspect/log_spec", "", OF_URING },
+  { "stress/cancel_race_spec", "kernel thread that submits", OF_URING },
+  { "process/known_bugs_spec", "written through a kernel thread", OF_URING },
   { "net/lend_spec", "^nobody starves", OF_URING },
 }

@@ -251,7 +251,8 @@ describe("Ctrl-C", function()
   end)
 
   it("works on every backend, with SQPOLL and while busy polling", function()
-    for _, options in ipairs { "backend = 'sim'", "sqpoll = true", "busy_poll = 0.01",
+    for _, options in ipairs { "backend = 'sim'", "backend = 'epoll'",
+      "backend = 'uring', sqpoll = true", "busy_poll = 0.01",
       "testing = { clock = 'virtual' }" } do
       assert.equal(INTERRUPTED, ended(([[
         kio.run(function()

@@ -1,5 +1,5 @@
 /* Looking names up: getaddrinfo(3), which blocks, on a thread of the pool; outside a task at once.
-   Whatever the thread needs lies in the call. Contract for users: lua/types/kio/own.d.lua. */
+   Whatever the thread needs lies in the offload. Contract for users: lua/types/kio/own.d.lua. */
 #include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
@@ -74,7 +74,7 @@ static int push_answer(lua_State *L, const query *q) {
 /* ---- in a task ---- */
 
 typedef struct lookup {
-  kio_call call;
+  kio_offload offload;
   query query;
   int64_t due_ns; /* when its time is up */
   bool again;     /* for want of descriptors it is asked a second time */
@@ -101,37 +101,37 @@ static int ask_again(lua_State *L, lookup *l) {
   int64_t left_ns = l->due_ns - kio_ring_now_ns(&task->sched->ring);
   l->again = true;
   if (l->due_ns == KIO_NEVER) left_ns = KIO_NEVER;
-  return kio_call_submit(L, task, &l->call, left_ns > 0 ? left_ns : 0, lookup_donek);
+  return kio_offload_submit(L, task, &l->offload, left_ns > 0 ? left_ns : 0, lookup_donek);
 }
 
 static int lookup_donek(lua_State *L, int status, lua_KContext ctx) {
   lookup *l = (lookup *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
-  int err = kio_call_result(L, &l->call);
+  int err = kio_offload_result(L, &l->offload);
   if (!err && l->query.code && !l->again && kio_collect(L, -EMFILE, LOOKUP_FDS))
     return ask_again(L, l);
   int count = err ? kio_fail(L, err, "resolve", l->query.name) : push_answer(L, &l->query);
-  kio_call_end(&l->call);
+  kio_offload_end(&l->offload);
   return count;
 }
 
 static int look_up(lua_State *L, const query *q, int64_t timeout_ns) {
   kio_task *task = kio_op_begin(L);
   size_t size = strlen(q->name) + 1, service_size = strlen(q->service) + 1;
-  kio_call_kind kind = {.name = "resolve",
-                        .subject = q->name,
-                        .size = sizeof(lookup) + size + service_size,
-                        .work = lookup_work,
-                        .free = lookup_free,
-                        .lane = KIO_LANE_LOOKUP};
-  lookup *l = kio_call_new(L, task, &kind);
+  kio_offload_kind kind = {.name = "resolve",
+                           .subject = q->name,
+                           .size = sizeof(lookup) + size + service_size,
+                           .work = lookup_work,
+                           .free = lookup_free,
+                           .lane = KIO_LANE_LOOKUP};
+  lookup *l = kio_offload_new(L, task, &kind);
   if (!l) return KIO_FAILED;
   char *text = (char *)(l + 1);
   l->query = *q;
   l->query.name = memcpy(text, q->name, size);
   l->query.service = memcpy(text + size, q->service, service_size);
   l->due_ns = kio_sched_due(task->sched, timeout_ns);
-  return kio_call_submit(L, task, &l->call, timeout_ns, lookup_donek);
+  return kio_offload_submit(L, task, &l->offload, timeout_ns, lookup_donek);
 }
 
 /* ---- outside ---- */

@@ -27,30 +27,30 @@ typedef struct text {
   size_t room; /* bytes there are */
 } text;
 
-typedef struct errand {
-  const struct errand_kind *kind;
+typedef struct dir_op {
+  const struct dir_op_kind *kind;
   int err;    /* 0, or why it failed; set by the work */
   int mode;   /* of chmod and access_set */
   int fd;     /* -1: it is about `path`; else about this, and that is its name */
   int like;   /* of access_set; -1: none */
   text found; /* by the work, on whichever thread */
   const char *path;
-} errand;
+} dir_op;
 
-static void free_errand(void *self) {
-  errand *e = self;
-  if (e->fd >= 0) kio_number_close(e->fd);
-  if (e->like >= 0) kio_number_close(e->like);
-  e->fd = e->like = -1;
-  kio_memory_free(e->found.bytes);
-  e->found.bytes = NULL;
+static void free_op(void *self) {
+  dir_op *op = self;
+  if (op->fd >= 0) kio_number_close(op->fd);
+  if (op->like >= 0) kio_number_close(op->like);
+  op->fd = op->like = -1;
+  kio_memory_free(op->found.bytes);
+  op->found.bytes = NULL;
 }
 
-typedef struct errand_kind {
+typedef struct dir_op_kind {
   const char *name; /* of the operation */
-  void (*work)(errand *e);
-  int (*push)(lua_State *L, const errand *e); /* the results of one that has not failed */
-} errand_kind;
+  void (*work)(dir_op *op);
+  int (*push)(lua_State *L, const dir_op *op); /* the results of one that has not failed */
+} dir_op_kind;
 
 /* ---- the work, on any thread ---- */
 
@@ -87,64 +87,64 @@ static bool append_entry(text *t, DIR *dir, const struct dirent *entry) {
 }
 
 /* A descriptor's own place in the directory is nobody's but its owner's. */
-static DIR *open_directory(const errand *e) {
-  if (e->fd < 0) return opendir(e->path);
-  int fd = openat(e->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+static DIR *open_directory(const dir_op *op) {
+  if (op->fd < 0) return opendir(op->path);
+  int fd = openat(op->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *dir = fd < 0 ? NULL : fdopendir(fd);
   if (fd >= 0 && !dir) close(fd);
   return dir;
 }
 
-static void work_readdir(errand *e) {
+static void work_readdir(dir_op *op) {
   const struct dirent *entry;
-  DIR *dir = open_directory(e);
+  DIR *dir = open_directory(op);
   if (!dir) {
-    e->err = errno;
+    op->err = errno;
     return;
   }
   kio_number_own(dirfd(dir)); /* beside tasks that close what they like */
   while ((void)(errno = 0), (entry = readdir(dir))) {
-    if (is_dots(entry->d_name) || append_entry(&e->found, dir, entry)) continue;
+    if (is_dots(entry->d_name) || append_entry(&op->found, dir, entry)) continue;
     errno = ENOMEM;
     break;
   }
-  e->err = errno;
+  op->err = errno;
   kio_number_vacate(dirfd(dir));
   closedir(dir);
 }
 
-static void work_readlink(errand *e) {
+static void work_readlink(dir_op *op) {
   char target[PATH_MAX];
-  bool open = e->fd >= 0;
-  ssize_t size = readlinkat(open ? e->fd : AT_FDCWD, open ? "" : e->path, target, sizeof target);
-  if (size < 0) e->err = errno;
-  else if (!append(&e->found, target, (size_t)size)) e->err = ENOMEM;
+  bool open = op->fd >= 0;
+  ssize_t size = readlinkat(open ? op->fd : AT_FDCWD, open ? "" : op->path, target, sizeof target);
+  if (size < 0) op->err = errno;
+  else if (!append(&op->found, target, (size_t)size)) op->err = ENOMEM;
 }
 
-static void work_realpath(errand *e) {
+static void work_realpath(dir_op *op) {
   char resolved[PATH_MAX];
-  if (!realpath(e->path, resolved)) e->err = errno;
-  else if (!append(&e->found, resolved, strlen(resolved))) e->err = ENOMEM;
+  if (!realpath(op->path, resolved)) op->err = errno;
+  else if (!append(&op->found, resolved, strlen(resolved))) op->err = ENOMEM;
 }
 
-static void work_chmod(errand *e) {
-  if (chmod(e->path, (mode_t)e->mode) != 0) e->err = errno;
+static void work_chmod(dir_op *op) {
+  if (chmod(op->path, (mode_t)op->mode) != 0) op->err = errno;
 }
 
-static void work_access_set(errand *e) {
-  e->err = -kio_access_set(e->fd, e->like, e->mode);
+static void work_access_set(dir_op *op) {
+  op->err = -kio_access_set(op->fd, op->like, op->mode);
 }
 
 /* ---- results ---- */
 
-static int push_done(lua_State *L, const errand *e) {
-  (void)e;
+static int push_done(lua_State *L, const dir_op *op) {
+  (void)op;
   lua_pushboolean(L, true);
   return 1;
 }
 
-static int push_text(lua_State *L, const errand *e) {
-  lua_pushlstring(L, e->found.bytes, e->found.size);
+static int push_text(lua_State *L, const dir_op *op) {
+  lua_pushlstring(L, op->found.bytes, op->found.size);
   return 1;
 }
 
@@ -154,13 +154,13 @@ static void push_entry(lua_State *L, const char *name, mode_t type) {
   kio_set_text(L, "type", kio_file_type_name(type));
 }
 
-static int push_entries(lua_State *L, const errand *e) {
+static int push_entries(lua_State *L, const dir_op *op) {
   lua_Integer count = 0;
   mode_t type;
   lua_newtable(L);
-  for (size_t at = 0; at < e->found.size;) {
-    memcpy(&type, e->found.bytes + at, sizeof type);
-    const char *name = e->found.bytes + at + sizeof type;
+  for (size_t at = 0; at < op->found.size;) {
+    memcpy(&type, op->found.bytes + at, sizeof type);
+    const char *name = op->found.bytes + at + sizeof type;
     push_entry(L, name, type);
     lua_rawseti(L, -2, ++count);
     at += sizeof type + strlen(name) + 1;
@@ -168,50 +168,50 @@ static int push_entries(lua_State *L, const errand *e) {
   return 1;
 }
 
-static int push_outcome(lua_State *L, const errand *e, int err) {
-  if (err) return kio_fail(L, err, e->kind->name, e->path);
-  return e->kind->push(L, e);
+static int push_outcome(lua_State *L, const dir_op *op, int err) {
+  if (err) return kio_fail(L, err, op->kind->name, op->path);
+  return op->kind->push(L, op);
 }
 
 /* ---- in a task: on the pool ---- */
 
-typedef struct dir_call {
-  kio_call call;
-  errand errand;
+typedef struct dir_offload {
+  kio_offload offload;
+  dir_op op;
   int64_t due_ns; /* when its time is up */
   bool again;     /* for want of a descriptor it is done a second time */
-} dir_call;
+} dir_offload;
 
-static void call_work(kio_job *job, kio_local *local) {
-  dir_call *c = (dir_call *)(void *)job;
+static void offload_work(kio_job *job, kio_local *local) {
+  dir_offload *d = (dir_offload *)(void *)job;
   (void)local;
-  c->errand.kind->work(&c->errand);
+  d->op.kind->work(&d->op);
 }
 
-static void call_free(kio_job *job) {
-  dir_call *c = (dir_call *)(void *)job;
-  free_errand(&c->errand);
-  kio_memory_free(c);
+static void offload_free(kio_job *job) {
+  dir_offload *d = (dir_offload *)(void *)job;
+  free_op(&d->op);
+  kio_memory_free(d);
 }
 
-static int call_donek(lua_State *L, int status, lua_KContext ctx);
+static int offload_donek(lua_State *L, int status, lua_KContext ctx);
 
-static int do_again(lua_State *L, dir_call *c) {
+static int do_again(lua_State *L, dir_offload *d) {
   kio_task *task = kio_sched_current()->current;
-  int64_t left_ns = c->due_ns - kio_ring_now_ns(&task->sched->ring);
-  c->again = true;
-  c->errand.err = 0;
-  if (c->due_ns == KIO_NEVER) left_ns = KIO_NEVER;
-  return kio_call_submit(L, task, &c->call, left_ns > 0 ? left_ns : 0, call_donek);
+  int64_t left_ns = d->due_ns - kio_ring_now_ns(&task->sched->ring);
+  d->again = true;
+  d->op.err = 0;
+  if (d->due_ns == KIO_NEVER) left_ns = KIO_NEVER;
+  return kio_offload_submit(L, task, &d->offload, left_ns > 0 ? left_ns : 0, offload_donek);
 }
 
-static int call_donek(lua_State *L, int status, lua_KContext ctx) {
-  dir_call *c = (dir_call *)ctx; /* NOLINT: it was one when it went down */
+static int offload_donek(lua_State *L, int status, lua_KContext ctx) {
+  dir_offload *d = (dir_offload *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
-  int err = kio_call_result(L, &c->call);
-  if (!err && !c->again && kio_collect(L, -c->errand.err, 1)) return do_again(L, c);
-  int count = push_outcome(L, &c->errand, err ? err : c->errand.err);
-  kio_call_end(&c->call);
+  int err = kio_offload_result(L, &d->offload);
+  if (!err && !d->again && kio_collect(L, -d->op.err, 1)) return do_again(L, d);
+  int count = push_outcome(L, &d->op, err ? err : d->op.err);
+  kio_offload_end(&d->offload);
   return count;
 }
 
@@ -228,98 +228,98 @@ static int own_descriptor(lua_State *L, int fd, int *own) {
   return *own < 0 ? *own : 0;
 }
 
-static int call(lua_State *L, const errand *what, int64_t timeout_ns) {
+static int offload(lua_State *L, const dir_op *what, int64_t timeout_ns) {
   kio_task *task = kio_op_begin(L);
-  const errand_kind *kind = what->kind;
+  const dir_op_kind *kind = what->kind;
   const char *path = what->path;
   size_t size = strlen(path) + 1;
-  dir_call *c = kio_call_new(L, task,
-                             &(kio_call_kind){.name = kind->name,
-                                              .subject = path,
-                                              .size = sizeof *c + size,
-                                              .work = call_work,
-                                              .free = call_free,
-                                              .lane = KIO_LANE_INTERNAL});
-  if (!c) return KIO_FAILED;
-  c->errand = *what;
-  c->errand.path = memcpy(c + 1, path, size);
-  c->due_ns = kio_sched_due(task->sched, timeout_ns);
-  c->errand.fd = c->errand.like = -1;
-  int err = own_descriptor(L, what->fd, &c->errand.fd);
-  if (!err) err = own_descriptor(L, what->like, &c->errand.like);
+  dir_offload *d = kio_offload_new(L, task,
+                                   &(kio_offload_kind){.name = kind->name,
+                                                       .subject = path,
+                                                       .size = sizeof *d + size,
+                                                       .work = offload_work,
+                                                       .free = offload_free,
+                                                       .lane = KIO_LANE_INTERNAL});
+  if (!d) return KIO_FAILED;
+  d->op = *what;
+  d->op.path = memcpy(d + 1, path, size);
+  d->due_ns = kio_sched_due(task->sched, timeout_ns);
+  d->op.fd = d->op.like = -1;
+  int err = own_descriptor(L, what->fd, &d->op.fd);
+  if (!err) err = own_descriptor(L, what->like, &d->op.like);
   if (err) {
-    kio_call_end(&c->call);
+    kio_offload_end(&d->offload);
     return kio_fail(L, -err, kind->name, path);
   }
-  return kio_call_submit(L, task, &c->call, timeout_ns, call_donek);
+  return kio_offload_submit(L, task, &d->offload, timeout_ns, offload_donek);
 }
 
 /* ---- outside: at once ---- */
 
-const kio_type kio_plain_call_type = {.name = PLAIN_TYPE, .end = free_errand};
+const kio_type kio_dir_op_type = {.name = PLAIN_TYPE, .end = free_op};
 
 /* It lies in a userdata, so that an error in between does not lose what was found. */
-static int call_plainly(lua_State *L, const errand *what) {
-  errand *e = lua_newuserdatauv(L, sizeof *e, 0);
-  *e = *what;
+static int do_at_once(lua_State *L, const dir_op *what) {
+  dir_op *op = lua_newuserdatauv(L, sizeof *op, 0);
+  *op = *what;
   luaL_setmetatable(L, PLAIN_TYPE);
-  e->kind->work(e);
-  if (kio_collect(L, -e->err, 1)) {
-    e->err = 0;
-    e->kind->work(e);
+  op->kind->work(op);
+  if (kio_collect(L, -op->err, 1)) {
+    op->err = 0;
+    op->kind->work(op);
   }
-  return push_outcome(L, e, e->err);
+  return push_outcome(L, op, op->err);
 }
 
-static int run(lua_State *L, const errand_kind *kind, int mode, int options) {
+static int run(lua_State *L, const dir_op_kind *kind, int mode, int options) {
   const char *path = kio_check_path(L, 1);
   int64_t timeout = kio_op_timeout(L, options);
-  errand e = {.kind = kind, .mode = mode, .fd = -1, .like = -1, .path = path};
-  return kio_op_in_task() ? call(L, &e, timeout) : call_plainly(L, &e);
+  dir_op op = {.kind = kind, .mode = mode, .fd = -1, .like = -1, .path = path};
+  return kio_op_in_task() ? offload(L, &op, timeout) : do_at_once(L, &op);
 }
 
 /* ---- the functions ---- */
 
 /* readdir(path [, options]) -> list of { name, type }, in no order, without "." and ".." */
 static int l_readdir(lua_State *L) {
-  static const errand_kind kind = {"readdir", work_readdir, push_entries};
+  static const dir_op_kind kind = {"readdir", work_readdir, push_entries};
   return run(L, &kind, 0, 2);
 }
 
 /* readlink(path [, options]) -> target */
 static int l_readlink(lua_State *L) {
-  static const errand_kind kind = {"readlink", work_readlink, push_text};
+  static const dir_op_kind kind = {"readlink", work_readlink, push_text};
   return run(L, &kind, 0, 2);
 }
 
 /* realpath(path [, options]) -> the absolute path without links */
 static int l_realpath(lua_State *L) {
-  static const errand_kind kind = {"realpath", work_realpath, push_text};
+  static const dir_op_kind kind = {"realpath", work_realpath, push_text};
   return run(L, &kind, 0, 2);
 }
 
 /* chmod(path, mode [, options]) -> true */
 static int l_chmod(lua_State *L) {
-  static const errand_kind kind = {"chmod", work_chmod, push_done};
+  static const dir_op_kind kind = {"chmod", work_chmod, push_done};
   return run(L, &kind, kio_check_int(L, 2), 3);
 }
 
 /* The same about a descriptor that a task has; the name at index 2 is for messages. */
-static int run_open(lua_State *L, const errand_kind *kind, int like, int mode) {
+static int run_open(lua_State *L, const dir_op_kind *kind, int like, int mode) {
   int fd = kio_check_fd(L, 1);
-  errand e = {.kind = kind, .mode = mode, .fd = fd, .like = like, .path = kio_check_path(L, 2)};
-  return call(L, &e, KIO_NEVER);
+  dir_op op = {.kind = kind, .mode = mode, .fd = fd, .like = like, .path = kio_check_path(L, 2)};
+  return offload(L, &op, KIO_NEVER);
 }
 
 /* readdir_open(fd, path) -> as readdir */
 static int l_readdir_open(lua_State *L) {
-  static const errand_kind kind = {"readdir", work_readdir, push_entries};
+  static const dir_op_kind kind = {"readdir", work_readdir, push_entries};
   return run_open(L, &kind, -1, 0);
 }
 
 /* readlink_open(fd, path) -> where the link leads that fd itself is (O_PATH | O_NOFOLLOW) */
 static int l_readlink_open(lua_State *L) {
-  static const errand_kind kind = {"readlink", work_readlink, push_text};
+  static const dir_op_kind kind = {"readlink", work_readlink, push_text};
   return run_open(L, &kind, -1, 0);
 }
 
@@ -327,7 +327,7 @@ static int l_readlink_open(lua_State *L) {
 static int l_access_set(lua_State *L) {
   static const char *const words[] = {"like", "keep", NULL};
   static const int modes[] = {KIO_ACCESS_LIKE, KIO_ACCESS_KEEP};
-  static const errand_kind kind = {"chmod", work_access_set, push_done};
+  static const dir_op_kind kind = {"chmod", work_access_set, push_done};
   int like = lua_isnil(L, 3) ? -1 : kio_check_fd(L, 3);
   int mode = lua_isinteger(L, 4) ? kio_check_int(L, 4) : modes[luaL_checkoption(L, 4, NULL, words)];
   luaL_argcheck(L, like >= 0 || mode != KIO_ACCESS_LIKE, 4, "like what?");

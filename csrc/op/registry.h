@@ -70,30 +70,30 @@ static inline void kio_push_weak(lua_State *L, const void *key, const char *mode
 }
 
 /* The types of userdata. */
-extern const kio_type kio_task_type;       /* run/task_lua.c */
-extern const kio_type kio_cancelled_type;  /* run/task_lua.c: what a cancellation raises */
-extern const kio_type kio_queue_type;      /* run/queue_lua.c */
-extern const kio_type kio_choice_type;     /* run/queue_lua.c: a wait for several things */
-extern const kio_type kio_scope_type;      /* run/scope_lua.c */
-extern const kio_type kio_sched_type;      /* run/sched_lua.c */
-extern const kio_type kio_faults_type;     /* run/rig_lua.c */
-extern const kio_type kio_signal_type;     /* process/signal_lua.c: watches */
-extern const kio_type kio_process_type;    /* process/process.c: children */
-extern const kio_type kio_call_type;       /* op/offload.c: what holds calls on the pool */
-extern const kio_type kio_plain_call_type; /* op/dir.c: calls outside of tasks */
-extern const kio_type kio_buffer_type;     /* op/buffer.c */
-extern const kio_type kio_found_type;      /* net/resolve.c: what a lookup has found */
-extern const kio_type kio_passed_type;     /* net/passed.c: descriptors on their way */
-extern const kio_type kio_filter_type;     /* net/stream_ops.c */
-extern const kio_type kio_stream_type;     /* net/types.c */
-extern const kio_type kio_udp_type;        /* net/types.c */
-extern const kio_type kio_listener_type;   /* net/listener.c */
-extern const kio_type kio_errand_type;  /* worker/call_out.c: what holds functions on their way */
-extern const kio_type kio_runtime_type; /* worker/outside.c */
-extern const kio_type kio_await_type;   /* worker/await.c: what holds waits for other threads */
-extern const kio_type kio_watch_type;   /* worker/await.c: one that lasts */
-extern const kio_type kio_channel_type; /* worker/channel_lua.c */
-extern const kio_type kio_event_type;   /* worker/event_lua.c */
+extern const kio_type kio_task_type;      /* run/task_lua.c */
+extern const kio_type kio_cancelled_type; /* run/task_lua.c: what a cancellation raises */
+extern const kio_type kio_queue_type;     /* run/queue_lua.c */
+extern const kio_type kio_choice_type;    /* run/queue_lua.c: a wait for several things */
+extern const kio_type kio_scope_type;     /* run/scope_lua.c */
+extern const kio_type kio_sched_type;     /* run/sched_lua.c */
+extern const kio_type kio_faults_type;    /* run/rig_lua.c */
+extern const kio_type kio_signal_type;    /* process/signal_lua.c: watches */
+extern const kio_type kio_process_type;   /* process/process.c: children */
+extern const kio_type kio_offload_type;   /* op/offload.c: what holds those on the pool */
+extern const kio_type kio_dir_op_type;    /* op/dir.c: calls outside of tasks */
+extern const kio_type kio_buffer_type;    /* op/buffer.c */
+extern const kio_type kio_found_type;     /* net/resolve.c: what a lookup has found */
+extern const kio_type kio_passed_type;    /* net/passed.c: descriptors on their way */
+extern const kio_type kio_filter_type;    /* net/stream_ops.c */
+extern const kio_type kio_stream_type;    /* net/types.c */
+extern const kio_type kio_udp_type;       /* net/types.c */
+extern const kio_type kio_listener_type;  /* net/listener.c */
+extern const kio_type kio_errand_type;    /* worker/call_out.c: what holds functions on their way */
+extern const kio_type kio_runtime_type;   /* worker/outside.c */
+extern const kio_type kio_await_type;     /* worker/await.c: what holds waits for other threads */
+extern const kio_type kio_watch_type;     /* worker/await.c: one that lasts */
+extern const kio_type kio_channel_type;   /* worker/channel_lua.c */
+extern const kio_type kio_event_type;     /* worker/event_lua.c */
 
 void kio_constants_open(lua_State *L); /* op/plain.c: the field `const` of the table on top */
 void kio_coroutine_open(lua_State *L); /* run/coroutine.c: replaces Lua's coroutine functions */

@@ -1,7 +1,7 @@
 /* kio.spawn_blocking: a Lua function on a thread of the pool, in a Lua state that belongs to that
    thread. The origin packs the function and hands the job over before anybody waits for it; the
    task it gives back waits. Invariant: what lies in a `blocking` belongs to the pool's thread from
-   submit until the call has arrived, and to the origin before and after. */
+   submit until the offload has arrived, and to the origin before and after. */
 #include <errno.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ typedef enum outcome {
 } outcome;
 
 typedef struct blocking {
-  kio_call call;
+  kio_offload offload;
   kio_seed seed;
   kio_parcel parcel; /* the function and its arguments, then the outcome */
   uint8_t outcome;
@@ -35,7 +35,7 @@ typedef struct blocking {
 } blocking;
 
 static blocking *blocking_of(kio_job *job) {
-  return KIO_CONTAINER(job, blocking, call.job);
+  return KIO_CONTAINER(job, blocking, offload.job);
 }
 
 static void blocking_free(kio_job *job) {
@@ -111,7 +111,7 @@ static void work(kio_job *job, kio_local *local) {
 
 static int raise_sent(lua_State *L, blocking *b) {
   int count = kio_codec_unpack(L, &b->parcel);
-  kio_call_end(&b->call);
+  kio_offload_end(&b->offload);
   if (count < 0) return lua_error(L);
   lua_insert(L, -2); /* the error above its traceback */
   return kio_traceback_raise_sent(L, -2, "a blocking thread");
@@ -120,22 +120,22 @@ static int raise_sent(lua_State *L, blocking *b) {
 static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
   blocking *b = (blocking *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
-  int err = kio_call_result(L, &b->call), count;
+  int err = kio_offload_result(L, &b->offload), count;
   if (err || b->outcome == NO_STATE) {
-    kio_call_end(&b->call);
+    kio_offload_end(&b->offload);
     return luaL_error(L, "kio.spawn_blocking: %s", strerror(err ? err : ENOMEM));
   }
   if (b->outcome == FAILED) return raise_sent(L, b);
   count = kio_codec_unpack(L, &b->parcel);
-  kio_call_end(&b->call);
+  kio_offload_end(&b->offload);
   return count < 0 ? lua_error(L) : count;
 }
 
 /* The body of the task, which begins when the job has ended: wait(anchor) -> its results. */
 static int l_wait(lua_State *L) {
   kio_task *task = kio_op_begin(L);
-  blocking *b = blocking_of(&kio_call_check(L, 1)->job);
-  return kio_call_wait(L, task, &b->call, KIO_NEVER, l_waitk);
+  blocking *b = blocking_of(&kio_offload_check(L, 1)->job);
+  return kio_offload_wait(L, task, &b->offload, KIO_NEVER, l_waitk);
 }
 
 /* ---- spawning ---- */
@@ -174,7 +174,7 @@ static void set_name(lua_State *L, blocking *b) {
   lua_getinfo(L, ">S", &about);
   if (lua_isstring(L, NAME)) snprintf(b->name, sizeof b->name, "%s", lua_tostring(L, NAME));
   else snprintf(b->name, sizeof b->name, "%s:%d", about.short_src, about.linedefined);
-  b->call.job.name = b->name;
+  b->offload.job.name = b->name;
 }
 
 /* A task that waits for the job, which is under way: the anchor is on top. */
@@ -182,7 +182,7 @@ static int spawn_waiter(lua_State *L, kio_task *task, blocking *b) {
   lua_pushcfunction(L, l_wait);
   lua_insert(L, -2);
   kio_task *waiter = kio_spawn(L, task->sched, kio_scope_owner(task->scope), lua_gettop(L) - 1);
-  kio_call_hold(waiter, &b->call);
+  kio_offload_hold(waiter, &b->offload);
   if (!lua_isstring(L, NAME)) return 1;
   lua_pushvalue(L, NAME);
   lua_setiuservalue(L, -2, KIO_TASK_UV_NAME);
@@ -193,11 +193,11 @@ static int refuse(lua_State *L, blocking *b, int err) {
   const char *what = "kio.spawn_blocking", *full = "all threads are busy, and the queue is full";
   if (err == -EAGAIN) kio_fail_text(L, "EAGAIN", what, "blocking pool", full);
   else kio_fail(L, -err, what, "blocking pool");
-  kio_call_end(&b->call);
+  kio_offload_end(&b->offload);
   return KIO_FAILED;
 }
 
-static const kio_call_kind blocking_kind = {
+static const kio_offload_kind blocking_kind = {
     .name = "kio.spawn_blocking",
     .subject = "blocking pool",
     .size = sizeof(blocking),
@@ -211,17 +211,17 @@ static const kio_call_kind blocking_kind = {
 static int send_off(lua_State *L, kio_task *task, blocking *b) {
   int anchor = lua_gettop(L);
   if (!kio_codec_pack(L, FUNCTION, anchor - FUNCTION, &b->parcel, NULL)) {
-    kio_call_end(&b->call); /* and with it the place */
+    kio_offload_end(&b->offload); /* and with it the place */
     return lua_error(L);
   }
-  int err = kio_call_start(task->sched, &b->call);
+  int err = kio_offload_start(task->sched, &b->offload);
   return err ? refuse(L, b, err) : spawn_waiter(L, task, b);
 }
 
 static int l_placek(lua_State *L, int status, lua_KContext ctx) {
   blocking *b = (blocking *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
-  int err = kio_call_result(L, &b->call);
+  int err = kio_offload_result(L, &b->offload);
   return err ? refuse(L, b, -err) : send_off(L, kio_sched_current()->current, b);
 }
 
@@ -230,13 +230,13 @@ static int l_spawn_blocking(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   read_arguments(L);
   luaL_checkstack(L, 8, "too many arguments");
-  blocking *b = kio_call_new(L, task, &blocking_kind);
+  blocking *b = kio_offload_new(L, task, &blocking_kind);
   if (!b) return KIO_FAILED;
   set_name(L, b);
   if (!kio_seed_init(&b->seed, L)) return refuse(L, b, -ENOMEM);
   bool wait = lua_toboolean(L, WAIT);
-  int err = kio_call_reserve(task->sched, &b->call, wait);
-  if (err == -EAGAIN && wait) return kio_call_wait(L, task, &b->call, KIO_NEVER, l_placek);
+  int err = kio_offload_reserve(task->sched, &b->offload, wait);
+  if (err == -EAGAIN && wait) return kio_offload_wait(L, task, &b->offload, KIO_NEVER, l_placek);
   return err ? refuse(L, b, err) : send_off(L, task, b);
 }
 

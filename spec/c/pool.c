@@ -24,11 +24,11 @@ enum { MANY = 20000, ENDS = 200 };
 #endif
 enum { SHARE_USER = 3, SHARE_INTERNAL = 2, SUBMITTERS = 3, PATIENCE_MS = 30000 };
 
-typedef struct errand {
+typedef struct test_job {
   kio_job job;
   int wait_fd; /* the work reads a byte from it; negative: nothing to wait for */
   bool ran;
-} errand;
+} test_job;
 
 static kio_inbox *inbox;
 static kio_pool *pool;
@@ -44,58 +44,58 @@ static void local_fini(void *data) {
 }
 
 static void work(kio_job *job, kio_local *local) {
-  errand *e = (errand *)(void *)job;
+  test_job *j = (test_job *)(void *)job;
   char byte;
   int now = atomic_fetch_add(&busy[job->lane], 1) + 1, before = atomic_load(&most_busy[job->lane]);
   while (now > before && !atomic_compare_exchange_weak(&most_busy[job->lane], &before, now)) {}
-  CHECK(!e->ran);
-  e->ran = true;
+  CHECK(!j->ran);
+  j->ran = true;
   if (!local->data) {
     *local = (kio_local){&locals, local_fini};
     atomic_fetch_add(&locals, 1);
   }
-  if (e->wait_fd >= 0) CHECK(read(e->wait_fd, &byte, 1) == 1);
+  if (j->wait_fd >= 0) CHECK(read(j->wait_fd, &byte, 1) == 1);
   atomic_fetch_sub(&busy[job->lane], 1);
   atomic_fetch_add(&ran, 1);
 }
 
-static void free_errand(kio_job *job) {
+static void free_job(kio_job *job) {
   kio_memory_free(job);
   atomic_fetch_add(&freed, 1);
 }
 
 static void arrive(kio_post *post, void *sched) {
-  errand *e = (errand *)(void *)post;
+  test_job *j = (test_job *)(void *)post;
   (void)sched;
-  CHECK(e->ran != e->job.queued);
+  CHECK(j->ran != j->job.queued);
   told++;
-  if (e->job.queued) told_unrun++;
-  kio_job_unref(&e->job);
+  if (j->job.queued) told_unrun++;
+  kio_job_unref(&j->job);
 }
 
 static void drop(kio_post *post) {
   arrive(post, NULL);
 }
 
-static errand *new_errand(kio_lane lane, int wait_fd) {
-  errand *e = kio_memory_new(sizeof *e);
-  CHECK(e);
-  kio_job_init(&e->job, inbox);
-  e->job.post = (kio_post){NULL, arrive, drop};
-  e->job.work = work;
-  e->job.free = free_errand;
-  e->job.name = "errand";
-  e->job.lane = (uint8_t)lane;
-  e->wait_fd = wait_fd;
+static test_job *new_job(kio_lane lane, int wait_fd) {
+  test_job *j = kio_memory_new(sizeof *j);
+  CHECK(j);
+  kio_job_init(&j->job, inbox);
+  j->job.post = (kio_post){NULL, arrive, drop};
+  j->job.work = work;
+  j->job.free = free_job;
+  j->job.name = "job";
+  j->job.lane = (uint8_t)lane;
+  j->wait_fd = wait_fd;
   made++;
-  return e;
+  return j;
 }
 
 /* Makes a job and hands it over; what the pool says. */
 static int submit(kio_lane lane, int wait_fd) {
-  errand *e = new_errand(lane, wait_fd);
-  int err = kio_pool_submit(pool, &e->job);
-  kio_job_unref(&e->job);
+  test_job *j = new_job(lane, wait_fd);
+  int err = kio_pool_submit(pool, &j->job);
+  kio_job_unref(&j->job);
   return err;
 }
 
@@ -211,7 +211,7 @@ static void withdrawn_never_run(void) {
   int fds[2];
   make_pipe(fds);
   open_pool(1, 0, 10);
-  errand *running = new_errand(KIO_LANE_USER, fds[0]), *queued = new_errand(KIO_LANE_USER, -1);
+  test_job *running = new_job(KIO_LANE_USER, fds[0]), *queued = new_job(KIO_LANE_USER, -1);
   CHECK(kio_pool_submit(pool, &running->job) == 0);
   until(&busy[KIO_LANE_USER], 1);
   CHECK(kio_pool_submit(pool, &queued->job) == 0);
@@ -237,7 +237,7 @@ static void places_for_nobody(void) {
   CHECK(submit(KIO_LANE_USER, fds[0]) == 0);
   until(&busy[KIO_LANE_USER], 1);
   for (int i = 0; i < 2; i++) {
-    errand *asking = new_errand(KIO_LANE_USER, -1);
+    test_job *asking = new_job(KIO_LANE_USER, -1);
     CHECK(kio_pool_reserve(pool, &asking->job) == -EAGAIN);
     CHECK(kio_pool_reserve_later(pool, &asking->job) == 0);
     kio_job_unref(&asking->job);
@@ -274,13 +274,13 @@ static void stuck_at_the_end(bool patient) {
   char late[32];
   make_pipe(fds);
   open_pool(1, 1, 10);
-  errand *e = new_errand(KIO_LANE_USER, fds[0]);
-  e->job.patient = patient;
-  e->job.name = "stuck";
-  CHECK(kio_pool_submit(pool, &e->job) == 0);
+  test_job *j = new_job(KIO_LANE_USER, fds[0]);
+  j->job.patient = patient;
+  j->job.name = "stuck";
+  CHECK(kio_pool_submit(pool, &j->job) == 0);
   until(&busy[KIO_LANE_USER], 1);
   CHECK(submit(KIO_LANE_USER, -1) == 0); /* behind it: will never run */
-  kio_job_unref(&e->job);
+  kio_job_unref(&j->job);
   int64_t before = kio_real_now_ns();
   CHECK(end_pool(patient ? 20000000 : PATIENCE_MS * 1000000LL, late, sizeof late) == patient);
   CHECK(strcmp(late, patient ? "stuck" : "") == 0);
@@ -296,11 +296,11 @@ static void waits_for_the_patient(void) {
   char late[32];
   make_pipe(fds);
   open_pool(1, 1, 10);
-  errand *e = new_errand(KIO_LANE_USER, fds[0]);
-  e->job.patient = true;
-  CHECK(kio_pool_submit(pool, &e->job) == 0);
+  test_job *j = new_job(KIO_LANE_USER, fds[0]);
+  j->job.patient = true;
+  CHECK(kio_pool_submit(pool, &j->job) == 0);
   until(&busy[KIO_LANE_USER], 1);
-  kio_job_unref(&e->job);
+  kio_job_unref(&j->job);
   release(fds[1], 1);
   CHECK(end_pool(PATIENCE_MS * 1000000LL, late, sizeof late) == 0);
   CHECK(told == 1 && told_unrun == 0 && freed == 1 && kio_memory_live() == 0);
@@ -316,19 +316,19 @@ static void *submit_until_refused(void *arg) {
   int err = 0;
   (void)arg;
   while (err != -ECANCELED) {
-    errand *e = kio_memory_new(sizeof *e);
-    kio_job_init(&e->job, inbox);
-    e->job.post = (kio_post){NULL, arrive, drop};
-    e->job.work = work;
-    e->job.free = free_errand;
-    e->job.name = "errand";
-    e->wait_fd = -1;
-    err = kio_pool_submit(pool, &e->job);
+    test_job *j = kio_memory_new(sizeof *j);
+    kio_job_init(&j->job, inbox);
+    j->job.post = (kio_post){NULL, arrive, drop};
+    j->job.work = work;
+    j->job.free = free_job;
+    j->job.name = "job";
+    j->wait_fd = -1;
+    err = kio_pool_submit(pool, &j->job);
     CHECK(err == 0 || err == -EAGAIN || err == -ECANCELED);
     atomic_fetch_add(&submitted, 1);
     if (err == 0) atomic_fetch_add(&accepted, 1);
-    if (err == 0 && atomic_load(&submitted) % 3 == 0) kio_job_withdraw(&e->job);
-    kio_job_unref(&e->job);
+    if (err == 0 && atomic_load(&submitted) % 3 == 0) kio_job_withdraw(&j->job);
+    kio_job_unref(&j->job);
     if (err == -EAGAIN) nanosleep(&full_pause, NULL); /* the processor is for who makes room */
   }
   kio_pool_unref(pool);

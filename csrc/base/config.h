@@ -56,7 +56,7 @@
 #define KIO_QUARANTINE 256        /* freed buffers watched for late kernel writes, in test builds */
 #define KIO_CHANNEL_MAX (1 << 30) /* messages in a channel: its memory grows with what is there */
 #define KIO_THREADS_MAX 1024      /* workers of one run */
-#define KIO_JOB_TURNS 16          /* a busy worker looks after offered jobs every so many turns */
+#define KIO_OFFER_TURNS 16        /* a busy worker looks after offers every so many turns */
 #define KIO_POOL_THREADS 8        /* blocking jobs that run at once, unless told */
 #define KIO_POOL_QUEUE 1024       /* and those that wait for a thread */
 #define KIO_POOL_THREADS_LOOKUP 4 /* names of hosts that are looked up at once */

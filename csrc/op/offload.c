@@ -1,6 +1,6 @@
 /* Owns nothing; see op/offload.h. Invariant: an offload has a task exactly while that waits in it,
-   and then it is among the scheduler's members and its `expected`. The scheduler's thread only, but for
-   the work itself. */
+   and then it is among the scheduler's members and its `expected`. The scheduler's thread only, but
+   for the work itself. */
 #include "op/offload.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
 /* Operations done by a thread of the pool, for what the kernel has no asynchronous form of. An
-   offload is a job with a task that waits for it. An anchor, a userdata in the frame of the operation,
-   holds it until the operation has taken its results (or that frame is collected); the pool holds
-   it as long as it has work with it. A cancel or a deadline ends the wait at once: one that has
-   not begun never will, one that runs is left to end by itself, and what it brings is dropped. */
+   offload is a job with a task that waits for it. An anchor, a userdata in the frame of the
+   operation, holds it until the operation has taken its results (or that frame is collected); the
+   pool holds it as long as it has work with it. A cancel or a deadline ends the wait at once: one
+   that has not begun never will, one that runs is left to end by itself, and what it brings is
+   dropped. */
 #ifndef KIO_OP_OFFLOAD_H
 #define KIO_OP_OFFLOAD_H
 
@@ -32,8 +33,8 @@ typedef struct kio_offload_kind {
 
 /* A new one of the running task, zeroed, its anchor on top of the stack. NULL: return KIO_FAILED. */
 void *kio_offload_new(lua_State *L, kio_task *task, const kio_offload_kind *kind);
-/* Hands it to the pool and parks; then `k` runs with the offload as context. Never returns, but for 3
-   pushed values when the pool refuses: "EAGAIN", its queue is full. */
+/* Hands it to the pool and parks; then `k` runs with the offload as context. Never returns, but for
+   3 pushed values when the pool refuses: "EAGAIN", its queue is full. */
 int kio_offload_submit(lua_State *L, kio_task *task, kio_offload *offload, int64_t timeout_ns,
                        lua_KFunction k);
 /* The two halves of that, for those who hand one over before anybody waits for it. Keeps a place

@@ -1,5 +1,5 @@
 /* How a scheduler hears of other threads: its inbox, the read that lets a post end its wait, and
-   the jobs that it takes from its runtime. Called by the scheduler's thread only. */
+   the offers that it takes from its runtime. Called by the scheduler's thread only. */
 #include "task/sched_inbox.h"
 
 #include <errno.h>
@@ -48,43 +48,43 @@ kio_pool *kio_sched_pool(kio_sched *sched, int *err) {
   return pool;
 }
 
-/* A worker that has nothing to run takes a job. One that always has looks for a sleeping one now
-   and then, and takes the job if there is none: it would lie behind whatever this one has to run.
-   Who offers jobs wakes one worker for each: one that has slept and leaves some behind wakes
+/* A worker that has nothing to run takes an offer. One that always has looks for a sleeping one now
+   and then, and takes the offer if there is none: it would lie behind whatever this one has to run.
+   Who offers wakes one worker for each offer: one that has slept and leaves some behind wakes
    another. */
-static void take_job(kio_sched *sched) {
+static void take_offer(kio_sched *sched) {
   kio_worker *worker = sched->config.worker;
   bool slept = sched->slept;
   sched->slept = false;
-  if (!kio_runtime_has_jobs(worker->runtime)) return;
+  if (!kio_runtime_has_offers(worker->runtime)) return;
   if (sched->root.active) {
     kio_worker_retire(worker);
     return;
   }
   bool idle = sched->ready_count == 0;
-  if (!idle && sched->stats.turns % KIO_JOB_TURNS > 0) return;
+  if (!idle && sched->stats.turns % KIO_OFFER_TURNS > 0) return;
   if (!idle && kio_runtime_pass_on(worker->runtime)) return;
-  kio_post *job = kio_runtime_take(worker->runtime);
-  if (job) job->arrive(job, sched);
+  kio_post *offer = kio_runtime_take_offer(worker->runtime);
+  if (offer) offer->arrive(offer, sched);
   if (slept) kio_runtime_pass_on(worker->runtime);
 }
 
 /* Somebody has woken this worker, and somebody else was faster. */
 static void log_idle_wake(const kio_sched *sched) {
   bool woken = sched->slept && sched->wake->state == KIO_REQUEST_IDLE;
-  if (woken && !kio_runtime_has_jobs(sched->config.worker->runtime)) {
+  if (woken && !kio_runtime_has_offers(sched->config.worker->runtime)) {
     kio_log("worker %u was woken for nothing", sched->config.worker->id);
   }
 }
 
-/* The job comes before what was posted, or that might hold it up. */
+/* The offer comes before what was posted, or that might hold it up. */
 void kio_sched_take_posts(kio_sched *sched) {
   kio_debug_assert(sched->slept || !sched->idle);
   if (sched->idle) kio_worker_busy(sched->config.worker);
   sched->idle = false;
   kio_post *post = kio_inbox_take(sched->inbox);
   if (!post) log_idle_wake(sched);
-  take_job(sched);
+  take_offer(sched);
   while (post) {
     kio_post *next = post->next; /* `arrive` may free it */
     post->arrive(post, sched);
@@ -94,7 +94,7 @@ void kio_sched_take_posts(kio_sched *sched) {
 
 bool kio_sched_has_posts(const kio_sched *sched) {
   return kio_inbox_has(sched->inbox) ||
-         (!sched->root.active && kio_runtime_has_jobs(sched->config.worker->runtime));
+         (!sched->root.active && kio_runtime_has_offers(sched->config.worker->runtime));
 }
 
 void kio_sched_expect(kio_sched *sched, bool mutual) {
@@ -134,7 +134,7 @@ bool kio_sched_sleep(kio_sched *sched) {
   sched->ring.expects = kio_sched_awaits_posts(sched);
   if (!kio_inbox_sleep(sched->inbox)) return false;
   sched->slept = true;
-  if (!sched->root.active && kio_runtime_has_jobs(sched->config.worker->runtime)) return false;
+  if (!sched->root.active && kio_runtime_has_offers(sched->config.worker->runtime)) return false;
   sched->idle = is_idle(sched);
   if (sched->idle) kio_worker_idle(sched->config.worker);
   return true;

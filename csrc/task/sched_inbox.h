@@ -7,9 +7,9 @@
    as `expected` is larger than `mutual` something will come. When the two are equal, everything
    depends on tasks: of this worker, which all wait, or of others. A worker alone in its runtime is
    deadlocked then (kio_sched_awaits_posts). One of several marks itself `idle` before it sleeps,
-   and the one that finds all of them idle, every inbox asleep and empty, no job offered and the
+   and the one that finds all of them idle, every inbox asleep and empty, no offer left and the
    pool at rest, tells worker 1 (thread/idle.c). `slept` says that the inbox was marked asleep for
-   the wait that has just ended: only then was the loop woken on purpose, perhaps for a job. */
+   the wait that has just ended: only then was the loop woken on purpose, perhaps for an offer. */
 #ifndef KIO_TASK_SCHED_INBOX_H
 #define KIO_TASK_SCHED_INBOX_H
 
@@ -23,12 +23,12 @@ kio_pool *kio_sched_pool(kio_sched *sched, int *err);
 void kio_sched_expect(kio_sched *sched, bool mutual);
 /* That task waits for its post no longer. */
 void kio_sched_expect_no_more(kio_sched *sched, bool mutual);
-/* With an inbox, once a turn: does what others have posted, and may take a job. */
+/* With an inbox, once a turn: does what others have posted, and may take an offer. */
 void kio_sched_take_posts(kio_sched *sched);
 /* With an inbox: whether it would find any of these. */
 bool kio_sched_has_posts(const kio_sched *sched);
-/* With an inbox, before waiting: a post that comes from now on ends the wait, and so does a job
-   somebody offers. False: one is there. */
+/* With an inbox, before waiting: a post that comes from now on ends the wait, and so does an offer.
+   False: one is there. */
 bool kio_sched_sleep(kio_sched *sched);
 /* Whether somebody may still post what is waited for here. */
 bool kio_sched_awaits_posts(const kio_sched *sched);

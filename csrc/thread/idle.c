@@ -9,7 +9,7 @@
 /* Whether there is nothing that is done beside the workers' tasks. */
 static bool quiet(kio_runtime *rt) {
   kio_pool_stats stats;
-  if (kio_runtime_has_jobs(rt)) return false;
+  if (kio_runtime_has_offers(rt)) return false;
   kio_runtime_pool_stats(rt, &stats);
   unsigned jobs = 0;
   for (size_t i = 0; i < KIO_LANE_COUNT; i++) jobs += stats.running[i] + stats.queued[i];

@@ -12,7 +12,7 @@
      it comes before the kernel was entered.
    - Closing exchanges the word for CLOSED: what was posted before is handed to the closer, what
      comes after is refused. Nothing is in between, so a message is received or refused, never lost.
-   - Somebody with work for any of several (a job in a queue of its own) puts it there first and
+   - Somebody with work for any of several (an offer in a queue of its own) puts it there first and
      then turns ASLEEP into NULL: who does that wakes. The owner looks at that queue after its own
      step to ASLEEP, so one of the two sees the other. spec/c/inbox_model.c visits every
      interleaving of these steps and finds each breakage of them; spec/c/inbox.c posts ten million

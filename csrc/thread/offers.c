@@ -1,9 +1,9 @@
-/* Owns the queue of offered jobs. Invariant, under the runtime's lock: `offered` is the length of
-   the queue.
-   No lost job: an offer is counted before a sleeping worker is looked for, a worker marks its inbox
+/* Owns the queue of offers. Invariant, under the runtime's lock: `offered` is the length of the
+   queue.
+   No lost offer: one is counted before a sleeping worker is looked for, a worker marks its inbox
    asleep before it looks at the count, and both are sequentially consistent. So either the worker
-   sees the job, or the offer sees it asleep and wakes it. A worker that was woken and leaves jobs
-   behind, for whatever reason, wakes the next one, so no job lies while a worker sleeps.
+   sees the offer, or who offers sees it asleep and wakes it. A worker that was woken and leaves
+   offers behind, for whatever reason, wakes the next one, so no offer lies while a worker sleeps.
    Called as thread/runtime.h says. */
 #include "thread/runtime_parts.h"
 
@@ -19,13 +19,13 @@ static bool wake_one(kio_runtime *rt) {
   return false;
 }
 
-bool kio_runtime_inject(kio_runtime *rt, kio_post *job) {
+bool kio_runtime_offer(kio_runtime *rt, kio_post *offer) {
   pthread_mutex_lock(&rt->lock);
   bool taken = !rt->ended && !rt->deserted;
   if (taken) {
-    job->next = NULL;
-    *rt->last = job;
-    rt->last = &job->next;
+    offer->next = NULL;
+    *rt->last = offer;
+    rt->last = &offer->next;
     atomic_fetch_add(&rt->offered, 1);
     wake_one(rt);
   }
@@ -36,31 +36,31 @@ bool kio_runtime_inject(kio_runtime *rt, kio_post *job) {
 void kio_worker_retire(kio_worker *worker) {
   kio_runtime *rt = worker->runtime;
   pthread_mutex_lock(&rt->lock);
-  if (!worker->retired && kio_runtime_has_jobs(rt)) wake_one(rt);
+  if (!worker->retired && kio_runtime_has_offers(rt)) wake_one(rt);
   worker->retired = true;
   pthread_mutex_unlock(&rt->lock);
 }
 
 bool kio_runtime_pass_on(kio_runtime *rt) {
   pthread_mutex_lock(&rt->lock);
-  bool woken = kio_runtime_has_jobs(rt) && wake_one(rt);
+  bool woken = kio_runtime_has_offers(rt) && wake_one(rt);
   pthread_mutex_unlock(&rt->lock);
   return woken;
 }
 
-kio_post *kio_runtime_take(kio_runtime *rt) {
-  if (!kio_runtime_has_jobs(rt)) return NULL;
+kio_post *kio_runtime_take_offer(kio_runtime *rt) {
+  if (!kio_runtime_has_offers(rt)) return NULL;
   pthread_mutex_lock(&rt->lock);
-  kio_post *job = rt->first;
-  if (job) {
-    rt->first = job->next;
+  kio_post *offer = rt->first;
+  if (offer) {
+    rt->first = offer->next;
     if (!rt->first) rt->last = &rt->first;
     atomic_fetch_sub(&rt->offered, 1);
   }
   pthread_mutex_unlock(&rt->lock);
-  return job;
+  return offer;
 }
 
-bool kio_runtime_has_jobs(const kio_runtime *rt) {
+bool kio_runtime_has_offers(const kio_runtime *rt) {
   return atomic_load(&rt->offered) > 0;
 }

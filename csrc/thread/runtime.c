@@ -1,4 +1,4 @@
-/* Owns the workers, the pool and the lock around them; the jobs that any worker may take are in
+/* Owns the workers, the pool and the lock around them; what any worker may take is in
    thread/offers.c, whether there is anything left to do is in thread/idle.c. Invariants, under the
    lock: a worker's state only grows; `refs` counts the maker and each thread that is not yet over,
    and the last one frees the runtime. */
@@ -155,8 +155,8 @@ static bool nobody_left(const kio_runtime *rt) {
 }
 
 static void drop_offers(kio_runtime *rt) {
-  kio_post *job;
-  while ((job = kio_runtime_take(rt))) job->drop(job);
+  kio_post *offer;
+  while ((offer = kio_runtime_take_offer(rt))) offer->drop(offer);
 }
 
 static void *thread_main(void *arg) {

@@ -1,4 +1,4 @@
-/* The runtime: a run's workers, the jobs that any of them may take, and the pool. A worker is one
+/* The runtime: a run's workers, what is offered to any of them, and the pool. A worker is one
    thread with a scheduler of its own; the runtime knows of it the inbox, the thread and how far it
    has come, and nothing of Lua. Worker 1 may be the thread that made the runtime. Every function
    may be called from any thread that is a worker or made the runtime, unless it says otherwise. */
@@ -46,7 +46,7 @@ struct kio_worker {
   kio_post stop;                 /* its order to stop; `arrive` is set by its main */
   pthread_t thread;              /* when it is threaded */
   bool threaded;                 /* that is there, to be stopped and joined */
-  bool retired;                  /* it takes no jobs; under the lock */
+  bool retired;                  /* it takes no offers; under the lock */
   uint8_t state;                 /* kio_worker_state; under the lock */
   char failure[KIO_FAILURE_MAX]; /* why it could not start or broke down; under the lock */
   int failure_err;               /* the negative errno behind that */
@@ -59,10 +59,10 @@ kio_runtime *kio_runtime_new(const kio_runtime_config *config, int *err,
 /* Starts the threads and waits until each has started or failed. 0, or the negative errno of the
    step that failed after `failure` has been written: the others are for kio_runtime_end. */
 int kio_runtime_start(kio_runtime *runtime, char failure[KIO_FAILURE_MAX]);
-/* Orders the other workers to stop, refuses jobs, and waits until `until_ns` (CLOCK_MONOTONIC) for
-   them, a little longer for those that give up then, and for the pool. Writes what was late into
-   `late`, by name: true then, and that is left alone. To be called once, by the maker, whose own
-   inbox must be closed if it is a worker. */
+/* Orders the other workers to stop, refuses offers, and waits until `until_ns` (CLOCK_MONOTONIC)
+   for them, a little longer for those that give up then, and for the pool. Writes what was late
+   into `late`, by name: true then, and that is left alone. To be called once, by the maker, whose
+   own inbox must be closed if it is a worker. */
 bool kio_runtime_end(kio_runtime *runtime, int64_t until_ns, char *late, size_t late_size);
 /* Gives the maker's reference back; after kio_runtime_end. */
 void kio_runtime_unref(kio_runtime *runtime);
@@ -98,19 +98,19 @@ void kio_worker_busy(kio_worker *worker);
 /* Asks the whole run to stop; more than once is allowed. False: there is nobody to ask. */
 bool kio_runtime_ask_stop(kio_runtime *runtime);
 
-/* Whether the calling worker is all there is: no other worker, no job offered or blocking. */
+/* Whether the calling worker is all there is: no other worker, nothing offered, no job. */
 bool kio_runtime_alone(kio_runtime *runtime);
 
-/* Offers a job to whichever worker is idle first. False: the runtime stops, or has no worker left;
+/* Offers a post to whichever worker is idle first. False: the runtime stops, or has no worker left;
    it stays the caller's. */
-bool kio_runtime_inject(kio_runtime *runtime, kio_post *job);
-/* Wakes a worker that sleeps, if jobs are left. Whether there was one. */
+bool kio_runtime_offer(kio_runtime *runtime, kio_post *offer);
+/* Wakes a worker that sleeps, if offers are left. Whether there was one. */
 bool kio_runtime_pass_on(kio_runtime *runtime);
-/* This worker takes no more jobs, and is not woken for them: those that are left are passed on. */
+/* This worker takes no more offers, and is not woken for them: what is left is passed on. */
 void kio_worker_retire(kio_worker *worker);
-/* The oldest job offered; NULL: none. */
-kio_post *kio_runtime_take(kio_runtime *runtime);
+/* The oldest offer; NULL: none. */
+kio_post *kio_runtime_take_offer(kio_runtime *runtime);
 /* Whether there is one. Looked at once a turn, and between falling asleep and waiting. */
-bool kio_runtime_has_jobs(const kio_runtime *runtime);
+bool kio_runtime_has_offers(const kio_runtime *runtime);
 
 #endif

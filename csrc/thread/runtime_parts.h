@@ -12,7 +12,7 @@ struct kio_runtime {
   pthread_mutex_t lock;
   pthread_cond_t moved;   /* a worker has changed its state */
   kio_pool *pool;         /* NULL: not needed yet */
-  kio_post *first;        /* jobs offered, oldest first */
+  kio_post *first;        /* offers, oldest first */
   kio_post **last;        /* where the next one is linked */
   atomic_size_t offered;  /* how many */
   kio_post alarm;         /* tells worker 1 of the first failure */
@@ -23,7 +23,7 @@ struct kio_runtime {
   _Atomic uint64_t idle;
   bool alarmed;  /* `alarm` has been sent */
   bool asked;    /* `request` has */
-  unsigned next; /* the worker that is looked at first for the next job */
+  unsigned next; /* the worker that is looked at first for the next offer */
   unsigned refs;
   bool ended;
   bool deserted;    /* none of the workers is left, and the caller is none */

@@ -103,7 +103,7 @@ kio_errand *kio_errand_new(lua_State *L, kio_inbox *inbox) {
 bool kio_errand_send(kio_runtime *runtime, kio_errand *errand, unsigned worker) {
   kio_remote_ref(&errand->remote);
   bool sent = worker == 0
-                  ? kio_runtime_inject(runtime, &errand->remote.go)
+                  ? kio_runtime_offer(runtime, &errand->remote.go)
                   : kio_inbox_post(kio_runtime_worker(runtime, worker)->inbox, &errand->remote.go);
   if (!sent) kio_remote_unref(&errand->remote);
   return sent;

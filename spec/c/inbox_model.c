@@ -1,10 +1,10 @@
 /* The protocol of csrc/thread/inbox.h as a model: two posters with two posts each, somebody who
-   offers a job and rouses, and an owner that takes, falls asleep, is woken, wakes by itself, and
+   makes an offer and rouses, and an owner that takes, falls asleep, is woken, wakes by itself, and
    closes. Every interleaving of their atomic steps is visited once. In no state may the owner sleep
-   while a post or a job waits and no wake is on its way; there is never more than one wake for each
-   sleep; when all is over each post has been received (in its sender's order), dropped or refused,
-   once. Then the protocol is broken in one place after the other, and the same search must find it.
-   */
+   while a post or an offer waits and no wake is on its way; there is never more than one wake for
+   each sleep; when all is over each post has been received (in its sender's order), dropped or
+   refused, once. Then the protocol is broken in one place after the other, and the same search must
+   find it. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -14,8 +14,8 @@ enum { POSTERS = 2, POSTS = 2, ALL = POSTERS * POSTS, BY_ITSELF = 2 };
 
 typedef enum word { EMPTY, ASLEEP, CLOSED, HOLDS } word;
 typedef enum fate { UNSENT, WAITS, RECEIVED, DROPPED, REFUSED } fate;
-typedef enum step { LOOK, SWAP, WAKE, OVER } step;                 /* of a poster */
-typedef enum place { TAKE, JOB, SLEEP, RECHECK, WAIT, END } place; /* of the owner */
+typedef enum step { LOOK, SWAP, WAKE, OVER } step;                   /* of a poster */
+typedef enum place { TAKE, OFFER, SLEEP, RECHECK, WAIT, END } place; /* of the owner */
 
 typedef enum breakage {
   NOTHING,
@@ -25,7 +25,7 @@ typedef enum breakage {
   WAKE_ALWAYS,       /* every poster wakes */
   POST_BLINDLY,      /* a poster stores its post, whatever came between */
   CLOSE_BLINDLY,     /* closing forgets what was posted */
-  NO_RECHECK,        /* the owner does not look for a job again once it is ASLEEP */
+  NO_RECHECK,        /* the owner does not look for an offer again once it is ASLEEP */
   TAKE_NEWEST_FIRST, /* what is taken is told in the order of the list */
   BREAKAGES
 } breakage;
@@ -33,7 +33,7 @@ typedef enum breakage {
 typedef struct state {
   uint8_t word, held, stack[ALL]; /* the posts, oldest first */
   uint8_t step[POSTERS], sent[POSTERS], seen[POSTERS], seen_held[POSTERS];
-  uint8_t rouser, job; /* its step; a job waits */
+  uint8_t rouser, offer; /* its step; an offer waits */
   uint8_t place, by_itself, sleeps, writes, eventfd;
   uint8_t fates[ALL], last[POSTERS]; /* by sender: posts received */
 } state;
@@ -140,7 +140,7 @@ static void poster(state *s, unsigned p) {
 static void rouser(state *s) {
   switch (s->rouser) {
   case LOOK:
-    s->job = 1;
+    s->offer = 1;
     s->rouser = SWAP;
     break;
   case SWAP:
@@ -164,10 +164,10 @@ static void fall_asleep(state *s) {
 
 static void owner(state *s) {
   switch (s->place) {
-  case TAKE: empty_word(s, EMPTY, false), s->place = JOB; break;
-  case JOB: s->job = 0, s->place = SLEEP; break;
+  case TAKE: empty_word(s, EMPTY, false), s->place = OFFER; break;
+  case OFFER: s->offer = 0, s->place = SLEEP; break;
   case SLEEP: fall_asleep(s); break;
-  case RECHECK: s->place = s->job ? TAKE : WAIT; break;
+  case RECHECK: s->place = s->offer ? TAKE : WAIT; break;
   default: s->eventfd = 0, s->place = TAKE; /* WAIT: only when it is readable */
   }
 }
@@ -177,8 +177,8 @@ static void owner(state *s) {
 static void check_asleep(const state *s) {
   bool coming = s->eventfd > 0 || s->rouser == WAKE;
   for (unsigned p = 0; p < POSTERS; p++) coming |= s->step[p] == WAKE;
-  bool job = s->job && s->rouser == OVER; /* before, its swap is to come */
-  if (s->place == WAIT && (s->word == HOLDS || job) && !coming) wrong = "a lost wake";
+  bool offer = s->offer && s->rouser == OVER; /* before, its swap is to come */
+  if (s->place == WAIT && (s->word == HOLDS || offer) && !coming) wrong = "a lost wake";
 }
 
 static void check_end(const state *s) {

@@ -88,7 +88,7 @@ extern const kio_type kio_filter_type;    /* net/stream_ops.c */
 extern const kio_type kio_stream_type;    /* net/types.c */
 extern const kio_type kio_udp_type;       /* net/types.c */
 extern const kio_type kio_listener_type;  /* net/listener.c */
-extern const kio_type kio_errand_type;    /* worker/call_out.c: what holds functions on their way */
+extern const kio_type kio_call_type;      /* worker/call_out.c: what holds calls of workers */
 extern const kio_type kio_runtime_type;   /* worker/outside.c */
 extern const kio_type kio_await_type;     /* worker/await.c: what holds waits for other threads */
 extern const kio_type kio_watch_type;     /* worker/await.c: one that lasts */

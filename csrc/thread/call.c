@@ -3,46 +3,46 @@
 
 enum { PENDING, BEGUN, WITHDRAWN };
 
-void kio_remote_init(kio_remote *remote, kio_inbox *origin) {
-  atomic_init(&remote->refs, 1);
-  atomic_init(&remote->state, PENDING);
-  remote->origin = kio_inbox_ref(origin);
+void kio_call_init(kio_call *call, kio_inbox *origin) {
+  atomic_init(&call->refs, 1);
+  atomic_init(&call->state, PENDING);
+  call->origin = kio_inbox_ref(origin);
 }
 
-void kio_remote_ref(kio_remote *remote) {
-  unsigned before = atomic_fetch_add(&remote->refs, 1);
+void kio_call_ref(kio_call *call) {
+  unsigned before = atomic_fetch_add(&call->refs, 1);
   kio_assert(before > 0);
 }
 
-void kio_remote_unref(kio_remote *remote) {
-  unsigned before = atomic_fetch_sub(&remote->refs, 1);
+void kio_call_unref(kio_call *call) {
+  unsigned before = atomic_fetch_sub(&call->refs, 1);
   kio_assert(before > 0);
   if (before > 1) return;
-  kio_parcel_free(&remote->parcel);
-  kio_inbox_unref(remote->origin);
-  kio_inbox_unref(remote->target);
-  remote->free(remote);
+  kio_parcel_free(&call->parcel);
+  kio_inbox_unref(call->origin);
+  kio_inbox_unref(call->target);
+  call->free(call);
 }
 
-bool kio_remote_withdraw(kio_remote *remote) {
+bool kio_call_withdraw(kio_call *call) {
   int expected = PENDING;
-  return atomic_compare_exchange_strong(&remote->state, &expected, WITHDRAWN);
+  return atomic_compare_exchange_strong(&call->state, &expected, WITHDRAWN);
 }
 
-void kio_remote_ask_cancel(kio_remote *remote) {
-  if (atomic_load(&remote->state) != BEGUN) return; /* refused: its answer is on the way */
-  kio_remote_ref(remote);
-  if (!kio_inbox_post(remote->target, &remote->cancel)) kio_remote_unref(remote);
+void kio_call_ask_cancel(kio_call *call) {
+  if (atomic_load(&call->state) != BEGUN) return; /* refused: its answer is on the way */
+  kio_call_ref(call);
+  if (!kio_inbox_post(call->target, &call->cancel)) kio_call_unref(call);
 }
 
-bool kio_remote_begin(kio_remote *remote, kio_inbox *target, unsigned worker) {
+bool kio_call_begin(kio_call *call, kio_inbox *target, unsigned worker) {
   int expected = PENDING;
-  remote->target = kio_inbox_ref(target); /* before: the origin reads it when it sees BEGUN */
-  remote->worker = worker;
-  return atomic_compare_exchange_strong(&remote->state, &expected, BEGUN);
+  call->target = kio_inbox_ref(target); /* before: the origin reads it when it sees BEGUN */
+  call->worker = worker;
+  return atomic_compare_exchange_strong(&call->state, &expected, BEGUN);
 }
 
-void kio_remote_answer(kio_remote *remote, kio_outcome outcome) {
-  remote->outcome = (uint8_t)outcome;
-  if (!kio_inbox_post(remote->origin, &remote->back)) kio_remote_unref(remote);
+void kio_call_answer(kio_call *call, kio_outcome outcome) {
+  call->outcome = (uint8_t)outcome;
+  if (!kio_inbox_post(call->origin, &call->back)) kio_call_unref(call);
 }

@@ -1,4 +1,4 @@
-/* A remote: a function on its way to another worker, and its outcome on the way back. Its origin is
+/* A call: a function on its way to another worker, and its outcome on the way back. Its origin is
    the worker that asked, its target the one that runs it; each is reached by posts to its inbox.
    It is counted: the origin's anchor holds a reference, and so does every post under way and the
    target while it runs the function. What happens when, and by whom:
@@ -24,9 +24,9 @@ typedef enum kio_outcome {
   KIO_OUTCOME_MEMORY     /* memory was out for more than this */
 } kio_outcome;
 
-typedef struct kio_remote kio_remote;
+typedef struct kio_call kio_call;
 
-struct kio_remote {
+struct kio_call {
   kio_post go;       /* to the target; its functions are the target's, set by worker/call_in.c */
   kio_post cancel;   /* to the target */
   kio_post back;     /* to the origin */
@@ -35,26 +35,26 @@ struct kio_remote {
   kio_parcel parcel; /* the function and its arguments; then its results or its error */
   uint8_t outcome;   /* kio_outcome, once answered */
   unsigned worker;   /* who has begun it, by number; 0: nobody */
-  atomic_uint refs;  /* kio_remote_ref */
+  atomic_uint refs;  /* kio_call_ref */
   atomic_int state;  /* pending, begun or withdrawn */
-  void (*free)(kio_remote *remote);
+  void (*free)(kio_call *call);
 };
 
 /* A new one: pending, one reference. `back` and `free` are to be set by the origin. */
-void kio_remote_init(kio_remote *remote, kio_inbox *origin);
+void kio_call_init(kio_call *call, kio_inbox *origin);
 /* One reference more, from any thread. */
-void kio_remote_ref(kio_remote *remote);
+void kio_call_ref(kio_call *call);
 /* From any thread; the last one frees the parcel and the rest. */
-void kio_remote_unref(kio_remote *remote);
+void kio_call_unref(kio_call *call);
 
 /* The origin, or who drops `go`: it is not to begin. False: it has begun, or has been withdrawn. */
-bool kio_remote_withdraw(kio_remote *remote);
+bool kio_call_withdraw(kio_call *call);
 /* The origin, when it could not withdraw it: asks the target that has begun it to end it. To be
    called once. */
-void kio_remote_ask_cancel(kio_remote *remote);
+void kio_call_ask_cancel(kio_call *call);
 /* The target: begins it. False: it has been withdrawn; give the reference of `go` back. */
-bool kio_remote_begin(kio_remote *remote, kio_inbox *target, unsigned worker);
+bool kio_call_begin(kio_call *call, kio_inbox *target, unsigned worker);
 /* The target: tells the outcome, with the reference that `go` brought; the parcel is filled. */
-void kio_remote_answer(kio_remote *remote, kio_outcome outcome);
+void kio_call_answer(kio_call *call, kio_outcome outcome);
 
 #endif

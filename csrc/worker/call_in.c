@@ -1,5 +1,5 @@
-/* The target's end of a remote: runs a function that came from another worker in a task of its own,
-   in a scope of its own, and sends its outcome back. Invariant: a remote that was begun is among
+/* The target's end of a call: runs a function that came from another worker in a task of its own,
+   in a scope of its own, and sends its outcome back. Invariant: a call that was begun is among
    the scheduler's members until it has been answered, and is answered once. The target's thread
    only. */
 #include "worker/call_in.h"
@@ -16,8 +16,8 @@
 #include "task/task.h"
 #include "task/traceback.h"
 
-static kio_errand *errand_of(kio_remote *remote) {
-  return KIO_CONTAINER(remote, kio_errand, remote);
+static kio_call_in *in_of(kio_call *call) {
+  return KIO_CONTAINER(call, kio_call_in, call);
 }
 
 /* ---- its outcome ---- */
@@ -59,11 +59,11 @@ static kio_outcome cut_off(const kio_sched *sched) {
   return broken ? KIO_OUTCOME_LOST : KIO_OUTCOME_CANCELLED;
 }
 
-/* pack(errand) -> outcome */
+/* pack(in) -> outcome */
 static int l_pack(lua_State *L) {
-  kio_errand *errand = lua_touserdata(L, 1);
-  kio_task *task = errand->task;
-  kio_parcel *parcel = &errand->remote.parcel;
+  kio_call_in *in = lua_touserdata(L, 1);
+  kio_task *task = in->task;
+  kio_parcel *parcel = &in->call.parcel;
   kio_parcel_free(parcel);
   kio_outcome outcome = cut_off(task->sched);
   if (task->status == KIO_TASK_DONE) outcome = pack_results(L, task, parcel);
@@ -72,33 +72,33 @@ static int l_pack(lua_State *L) {
   return 1;
 }
 
-static kio_outcome outcome_of(lua_State *L, kio_errand *errand) {
+static kio_outcome outcome_of(lua_State *L, kio_call_in *in) {
   kio_outcome outcome = KIO_OUTCOME_MEMORY;
   if (!lua_checkstack(L, 4)) return outcome;
   lua_pushcfunction(L, l_pack);
-  lua_pushlightuserdata(L, errand);
+  lua_pushlightuserdata(L, in);
   if (lua_pcall(L, 1, 1, 0) == LUA_OK) outcome = (kio_outcome)lua_tointeger(L, -1);
   lua_pop(L, 1);
   return outcome;
 }
 
-static void finish(kio_errand *errand, kio_outcome outcome) {
-  kio_assert(errand->task);
-  errand->task = NULL;
-  kio_remote_answer(&errand->remote, outcome);
+static void finish(kio_call_in *in, kio_outcome outcome) {
+  kio_assert(in->task);
+  in->task = NULL;
+  kio_call_answer(&in->call, outcome);
 }
 
 static void task_ended(kio_on_end *end, kio_task *task) {
-  kio_errand *errand = KIO_CONTAINER(end, kio_errand, end);
+  kio_call_in *in = KIO_CONTAINER(end, kio_call_in, end);
   if (!kio_ring_alive(&task->sched->ring)) return; /* a forked child's: the worker tells of it */
   task->handled = true;                            /* whoever asked is told, and nobody else */
-  kio_sched_leave(&errand->runs);
-  finish(errand, outcome_of(task->sched->L, errand));
+  kio_sched_leave(&in->runs);
+  finish(in, outcome_of(task->sched->L, in));
 }
 
 /* The scheduler ends before the task has. */
 static void detach(kio_member *member) {
-  finish(KIO_CONTAINER(member, kio_errand, runs), KIO_OUTCOME_LOST);
+  finish(KIO_CONTAINER(member, kio_call_in, runs), KIO_OUTCOME_LOST);
 }
 
 /* ---- its task ---- */
@@ -108,78 +108,78 @@ static int l_runk(lua_State *L, int status, lua_KContext ctx) {
   return lua_gettop(L) - (int)ctx;
 }
 
-/* The body of the task: run(errand) -> the function's results. */
+/* The body of the task: run(in) -> the function's results. */
 static int l_run(lua_State *L) {
-  kio_errand *errand = lua_touserdata(L, 1);
+  kio_call_in *in = lua_touserdata(L, 1);
   lua_pushcfunction(L, kio_scope_l_run);
-  int count = kio_codec_unpack(L, &errand->remote.parcel);
+  int count = kio_codec_unpack(L, &in->call.parcel);
   if (count < 0) return lua_error(L);
   lua_callk(L, count, LUA_MULTRET, 1, l_runk);
   return l_runk(L, LUA_OK, 1);
 }
 
-/* begin(errand, sched): makes the task */
+/* begin(in, sched): makes the task */
 static int l_begin(lua_State *L) {
-  kio_errand *errand = lua_touserdata(L, 1);
+  kio_call_in *in = lua_touserdata(L, 1);
   kio_sched *sched = lua_touserdata(L, 2);
   lua_pushcfunction(L, l_run);
-  lua_pushlightuserdata(L, errand);
-  errand->task = kio_task_new(L, sched, &sched->root, 1);
+  lua_pushlightuserdata(L, in);
+  in->task = kio_task_new(L, sched, &sched->root, 1);
   return 0;
 }
 
-static void begin(kio_errand *errand, kio_sched *sched) {
+static void begin(kio_call_in *in, kio_sched *sched) {
   lua_State *L = sched->L;
   lua_pushcfunction(L, l_begin);
-  lua_pushlightuserdata(L, errand);
+  lua_pushlightuserdata(L, in);
   lua_pushlightuserdata(L, sched);
   if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
     lua_pop(L, 1);
-    kio_remote_answer(&errand->remote, KIO_OUTCOME_MEMORY);
+    kio_call_answer(&in->call, KIO_OUTCOME_MEMORY);
     return;
   }
-  errand->task->on_end = &errand->end;
-  kio_sched_join(sched, &errand->runs);
-  kio_sched_make_daemon(errand->task); /* the run goes on for the task that waits for this one */
+  in->task->on_end = &in->end;
+  kio_sched_join(sched, &in->runs);
+  kio_sched_make_daemon(in->task); /* the run goes on for the task that waits for this one */
 }
 
 /* ---- what comes in ---- */
 
 static void go_arrive(kio_post *post, void *context) {
-  kio_remote *remote = KIO_CONTAINER(post, kio_remote, go);
+  kio_call *call = KIO_CONTAINER(post, kio_call, go);
   kio_sched *sched = context;
-  if (!kio_remote_begin(remote, sched->inbox, sched->config.worker->id)) {
-    kio_remote_unref(remote);
+  if (!kio_call_begin(call, sched->inbox, sched->config.worker->id)) {
+    kio_call_unref(call);
   } else if (sched->root.active) {
-    kio_remote_answer(remote, cut_off(sched));
+    kio_call_answer(call, cut_off(sched));
   } else if (!lua_checkstack(sched->L, 4)) {
-    kio_remote_answer(remote, KIO_OUTCOME_MEMORY);
+    kio_call_answer(call, KIO_OUTCOME_MEMORY);
   } else {
-    begin(errand_of(remote), sched);
+    begin(in_of(call), sched);
   }
 }
 
 /* Nobody begins it: its origin is told, unless it has withdrawn it. */
 static void go_drop(kio_post *post) {
-  kio_remote *remote = KIO_CONTAINER(post, kio_remote, go);
-  if (kio_remote_withdraw(remote)) kio_remote_answer(remote, KIO_OUTCOME_LOST);
-  else kio_remote_unref(remote);
+  kio_call *call = KIO_CONTAINER(post, kio_call, go);
+  if (kio_call_withdraw(call)) kio_call_answer(call, KIO_OUTCOME_LOST);
+  else kio_call_unref(call);
 }
 
 static void cancel_arrive(kio_post *post, void *sched) {
-  kio_remote *remote = KIO_CONTAINER(post, kio_remote, cancel);
+  kio_call *call = KIO_CONTAINER(post, kio_call, cancel);
   (void)sched;
-  if (errand_of(remote)->task) kio_task_cancel(errand_of(remote)->task);
-  kio_remote_unref(remote);
+  if (in_of(call)->task) kio_task_cancel(in_of(call)->task);
+  kio_call_unref(call);
 }
 
 static void cancel_drop(kio_post *post) {
-  kio_remote_unref(KIO_CONTAINER(post, kio_remote, cancel));
+  kio_call_unref(KIO_CONTAINER(post, kio_call, cancel));
 }
 
-void kio_errand_prepare(kio_errand *errand) {
-  errand->remote.go = (kio_post){.arrive = go_arrive, .drop = go_drop};
-  errand->remote.cancel = (kio_post){.arrive = cancel_arrive, .drop = cancel_drop};
-  errand->end.ended = task_ended;
-  errand->runs.detach = detach;
+void kio_call_in_init(kio_call_in *in) {
+  in->call.go = (kio_post){.arrive = go_arrive, .drop = go_drop};
+  in->call.cancel = (kio_post){.arrive = cancel_arrive, .drop = cancel_drop};
+  in->end.ended = task_ended;
+  in->runs.detach = detach;
 }

@@ -1,5 +1,5 @@
-/* The origin's half of a remote, as far as tasks and plain callers share it: its memory, the way
-   out and the outcome. Invariant: an errand has a waiter exactly while a task waits for it, and
+/* The origin's end of a call, as far as tasks and plain callers share it: its memory, the way
+   out and the outcome. Invariant: a call has a waiter exactly while a task waits for it, and
    then it is among the scheduler's members, its `expected` and its `mutual`. The origin's thread
    only. */
 #include "worker/call_out.h"
@@ -14,129 +14,129 @@
 #include "task/traceback.h"
 #include "task/wait.h"
 
-#define ERRAND_TYPE "kio.Errand"
+#define CALL_TYPE "kio.Call"
 
 /* ---- the way back ---- */
 
-void kio_errand_settle(kio_errand *errand) {
-  if (!errand->waiter) return;
-  kio_sched_leave(&errand->waits);
-  kio_sched_expect_no_more(errand->waiter->sched, true);
-  errand->waiter = NULL;
+void kio_call_out_settle(kio_call_out *out) {
+  if (!out->waiter) return;
+  kio_sched_leave(&out->waits);
+  kio_sched_expect_no_more(out->waiter->sched, true);
+  out->waiter = NULL;
 }
 
 static void detach(kio_member *member) {
-  KIO_CONTAINER(member, kio_errand, waits)->waiter = NULL;
+  KIO_CONTAINER(member, kio_call_out, waits)->waiter = NULL;
 }
 
-void kio_errand_await(kio_errand *errand, kio_task *task) {
-  errand->waiter = task;
-  errand->waits.detach = detach;
-  kio_sched_join(task->sched, &errand->waits);
+void kio_call_out_await(kio_call_out *out, kio_task *task) {
+  out->waiter = task;
+  out->waits.detach = detach;
+  kio_sched_join(task->sched, &out->waits);
   kio_sched_expect(task->sched, true);
 }
 
 static void back_arrive(kio_post *post, void *sched) {
-  kio_errand *errand = KIO_CONTAINER(post, kio_errand, remote.back);
-  kio_task *waiter = errand->waiter;
+  kio_call_out *out = KIO_CONTAINER(post, kio_call_out, in.call.back);
+  kio_task *waiter = out->waiter;
   (void)sched;
-  errand->arrived = true;
-  kio_errand_settle(errand);
+  out->arrived = true;
+  kio_call_out_settle(out);
   if (waiter) kio_task_wake(waiter);
-  kio_remote_unref(&errand->remote);
+  kio_call_unref(&out->in.call);
 }
 
 static void back_drop(kio_post *post) {
-  kio_remote_unref(KIO_CONTAINER(post, kio_remote, back));
+  kio_call_unref(KIO_CONTAINER(post, kio_call, back));
 }
 
 /* ---- anchors ---- */
 
-static void errand_free(kio_remote *remote) {
-  kio_memory_free(KIO_CONTAINER(remote, kio_errand, remote));
+static void out_free(kio_call *call) {
+  kio_memory_free(KIO_CONTAINER(call, kio_call_out, in.call));
 }
 
-bool kio_errand_call_off(kio_errand *errand) {
-  if (kio_remote_withdraw(&errand->remote)) return true;
-  if (!errand->asked) kio_remote_ask_cancel(&errand->remote);
-  errand->asked = true;
+bool kio_call_out_give_up(kio_call_out *out) {
+  if (kio_call_withdraw(&out->in.call)) return true;
+  if (!out->asked) kio_call_ask_cancel(&out->in.call);
+  out->asked = true;
   return false;
 }
 
 /* The frame is gone. A task that waits all the same has lost its coroutine: it is woken to end. */
 static void end(void *self) {
-  kio_errand **anchor = self, *errand = *anchor;
+  kio_call_out **anchor = self, *out = *anchor;
   *anchor = NULL;
-  if (!errand) return;
-  kio_task *waiter = errand->waiter;
-  if (waiter) kio_errand_call_off(errand);
-  kio_errand_settle(errand);
+  if (!out) return;
+  kio_task *waiter = out->waiter;
+  if (waiter) kio_call_out_give_up(out);
+  kio_call_out_settle(out);
   if (waiter) kio_task_wake(waiter);
-  kio_remote_unref(&errand->remote);
+  kio_call_unref(&out->in.call);
 }
 
-const kio_type kio_errand_type = {.name = ERRAND_TYPE, .end = end};
+const kio_type kio_call_type = {.name = CALL_TYPE, .end = end};
 
-kio_errand *kio_errand_check(lua_State *L, int index) {
-  kio_errand *errand = *(kio_errand **)luaL_checkudata(L, index, ERRAND_TYPE);
-  luaL_argcheck(L, errand, index, "it was finalized");
-  return errand;
+kio_call_out *kio_call_out_check(lua_State *L, int index) {
+  kio_call_out *out = *(kio_call_out **)luaL_checkudata(L, index, CALL_TYPE);
+  luaL_argcheck(L, out, index, "it was finalized");
+  return out;
 }
 
-kio_errand *kio_errand_new(lua_State *L, kio_inbox *inbox) {
-  kio_errand **anchor = lua_newuserdatauv(L, sizeof *anchor, 0);
+kio_call_out *kio_call_out_new(lua_State *L, kio_inbox *inbox) {
+  kio_call_out **anchor = lua_newuserdatauv(L, sizeof *anchor, 0);
   *anchor = NULL;
-  luaL_setmetatable(L, ERRAND_TYPE);
-  kio_errand *errand = kio_memory_new(sizeof *errand);
-  if (!errand) {
+  luaL_setmetatable(L, CALL_TYPE);
+  kio_call_out *out = kio_memory_new(sizeof *out);
+  if (!out) {
     luaL_error(L, "not enough memory");
     return NULL;
   }
-  kio_remote_init(&errand->remote, inbox);
-  errand->remote.back = (kio_post){.arrive = back_arrive, .drop = back_drop};
-  errand->remote.free = errand_free;
-  kio_errand_prepare(errand);
-  return *anchor = errand;
+  kio_call_init(&out->in.call, inbox);
+  out->in.call.back = (kio_post){.arrive = back_arrive, .drop = back_drop};
+  out->in.call.free = out_free;
+  kio_call_in_init(&out->in);
+  return *anchor = out;
 }
 
 /* The reference of `go` goes with it. */
-bool kio_errand_send(kio_runtime *runtime, kio_errand *errand, unsigned worker) {
-  kio_remote_ref(&errand->remote);
+bool kio_call_out_send(kio_runtime *runtime, kio_call_out *out, unsigned worker) {
+  kio_call_ref(&out->in.call);
   bool sent = worker == 0
-                  ? kio_runtime_offer(runtime, &errand->remote.go)
-                  : kio_inbox_post(kio_runtime_worker(runtime, worker)->inbox, &errand->remote.go);
-  if (!sent) kio_remote_unref(&errand->remote);
+                  ? kio_runtime_offer(runtime, &out->in.call.go)
+                  : kio_inbox_post(kio_runtime_worker(runtime, worker)->inbox, &out->in.call.go);
+  if (!sent) kio_call_unref(&out->in.call);
   return sent;
 }
 
 /* ---- the outcome ---- */
 
-static int raise_sent(lua_State *L, kio_errand *errand) {
+static int raise_sent(lua_State *L, kio_call_out *out) {
   char where[32];
-  int count = kio_codec_unpack(L, &errand->remote.parcel);
+  int count = kio_codec_unpack(L, &out->in.call.parcel);
   if (count < 0) return lua_error(L);
-  snprintf(where, sizeof where, "worker %u", errand->remote.worker);
+  snprintf(where, sizeof where, "worker %u", out->in.call.worker);
   lua_insert(L, -2); /* the error above its traceback */
   return kio_traceback_raise_sent(L, -2, where);
 }
 
-bool kio_errand_lost(const kio_errand *errand) {
-  return !errand->asked && errand->remote.outcome == KIO_OUTCOME_LOST;
+bool kio_call_out_lost(const kio_call_out *out) {
+  return !out->asked && out->in.call.outcome == KIO_OUTCOME_LOST;
 }
 
-int kio_errand_push_outcome(lua_State *L, kio_errand *errand) {
+int kio_call_out_push_outcome(lua_State *L, kio_call_out *out) {
   int count;
-  unsigned worker = errand->remote.worker;
-  switch (errand->remote.outcome) {
+  unsigned worker = out->in.call.worker;
+  switch (out->in.call.outcome) {
   case KIO_OUTCOME_DONE:
-    count = kio_codec_unpack(L, &errand->remote.parcel);
+    count = kio_codec_unpack(L, &out->in.call.parcel);
     return count < 0 ? lua_error(L) : count;
-  case KIO_OUTCOME_FAILED: return raise_sent(L, errand);
+  case KIO_OUTCOME_FAILED: return raise_sent(L, out);
   case KIO_OUTCOME_CANCELLED: return kio_task_raise_cancelled(L);
   case KIO_OUTCOME_MEMORY:
     return luaL_error(L, "kio.thread: not enough memory on worker %d", (int)worker);
   default:
-    if (errand->asked) return kio_task_raise_cancelled(L);
+    if (out->asked) return kio_task_raise_cancelled(L);
     if (worker == 0)
       return luaL_error(L, "kio.thread: the workers stopped before they had begun it");
     return luaL_error(L, "kio.thread: worker %d stopped before the function had ended",

@@ -1,27 +1,34 @@
-/* The origin's half of a remote, as far as tasks and plain callers share it. */
+/* The origin's end of a call, as far as tasks and plain callers share it. */
 #ifndef KIO_WORKER_CALL_OUT_H
 #define KIO_WORKER_CALL_OUT_H
 
-#include "task/task.h"
 #include "thread/runtime.h"
 #include "worker/call_in.h"
 
-/* A new errand whose answer goes to that inbox, its anchor on top of the stack. Raises when memory
-   is out. */
-kio_errand *kio_errand_new(lua_State *L, kio_inbox *inbox);
-/* The errand of the anchor at `index`. */
-kio_errand *kio_errand_check(lua_State *L, int index);
-/* Sends a packed errand to a worker; 0: to any. False: it has stopped, or all have. */
-bool kio_errand_send(kio_runtime *runtime, kio_errand *errand, unsigned worker);
+typedef struct kio_call_out {
+  kio_call_in in;
+  kio_member waits; /* of the origin's scheduler, while a task waits */
+  kio_task *waiter; /* that task; NULL: nobody, or no longer */
+  bool arrived;     /* the answer has come */
+  bool asked;       /* `cancel` has been posted */
+} kio_call_out;
+
+/* A new call whose answer goes to that inbox, its anchor on top of the stack. Raises when memory is
+   out. */
+kio_call_out *kio_call_out_new(lua_State *L, kio_inbox *inbox);
+/* The call of the anchor at `index`. */
+kio_call_out *kio_call_out_check(lua_State *L, int index);
+/* Sends a packed call to a worker; 0: to any. False: it has stopped, or all have. */
+bool kio_call_out_send(kio_runtime *runtime, kio_call_out *out, unsigned worker);
 /* The task, about to park, waits for the answer; it is woken by that. */
-void kio_errand_await(kio_errand *errand, kio_task *task);
+void kio_call_out_await(kio_call_out *out, kio_task *task);
 /* Its task waits no longer. */
-void kio_errand_settle(kio_errand *errand);
+void kio_call_out_settle(kio_call_out *out);
 /* Nobody is interested in it any more. True: it will never begin, and no answer comes. */
-bool kio_errand_call_off(kio_errand *errand);
+bool kio_call_out_give_up(kio_call_out *out);
 /* The answer has come, and is that the function's worker has stopped: it has not ended. */
-bool kio_errand_lost(const kio_errand *errand);
+bool kio_call_out_lost(const kio_call_out *out);
 /* The answer has come: pushes the function's results, or raises its error. */
-int kio_errand_push_outcome(lua_State *L, kio_errand *errand);
+int kio_call_out_push_outcome(lua_State *L, kio_call_out *out);
 
 #endif

@@ -139,12 +139,12 @@ static bool sleep_for_post(lua_State *L, handle *h, bool known) {
 }
 
 /* Waits until the function has ended. Ctrl-C cancels it, and is raised when it has unwound. */
-static void await_answer(lua_State *L, handle *h, kio_errand *errand) {
+static void await_answer(lua_State *L, handle *h, kio_call_out *out) {
   lua_State *asked = NULL;
   bool begun = true;
-  while (take_answers(h), begun && !errand->arrived) {
+  while (take_answers(h), begun && !out->arrived) {
     if (sleep_for_post(L, h, asked) || !(asked = interrupted(L))) continue;
-    begun = !kio_errand_call_off(errand);
+    begun = !kio_call_out_give_up(out);
   }
   if (!asked) return;
   lua_sethook(asked, NULL, 0, 0);
@@ -165,14 +165,14 @@ static int l_block_on(lua_State *L) {
   }
   int count = lua_gettop(L) - 1;
   luaL_checkstack(L, 8, "too many arguments");
-  kio_errand *errand = kio_errand_new(L, h->inbox);
-  if (!kio_codec_pack(L, 2, count, &errand->remote.parcel, NULL)) return lua_error(L);
+  kio_call_out *out = kio_call_out_new(L, h->inbox);
+  if (!kio_codec_pack(L, 2, count, &out->in.call.parcel, NULL)) return lua_error(L);
   check_running(L); /* a finalizer may have stopped it */
-  if (!kio_errand_send(h->runtime, errand, 0)) {
+  if (!kio_call_out_send(h->runtime, out, 0)) {
     return luaL_error(L, "block_on: no worker is left");
   }
-  await_answer(L, h, errand);
-  return kio_errand_push_outcome(L, errand);
+  await_answer(L, h, out);
+  return kio_call_out_push_outcome(L, out);
 }
 
 /* runtime:stop([{ timeout = }]) -> true | nil, message, code: what is left then is named */

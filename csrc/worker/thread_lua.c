@@ -19,27 +19,27 @@
 /* ---- waiting ---- */
 
 static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
-  kio_errand *errand = (kio_errand *)ctx; /* NOLINT: it was one when it went down */
+  kio_call_out *out = (kio_call_out *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
-  kio_assert(!errand->waiter);
-  return errand->arrived ? kio_errand_push_outcome(L, errand) : kio_task_raise_cancelled(L);
+  kio_assert(!out->waiter);
+  return out->arrived ? kio_call_out_push_outcome(L, out) : kio_task_raise_cancelled(L);
 }
 
 /* ---- the way out ---- */
 
 static void abandon(kio_task *task) {
-  kio_errand *errand = task->subject;
-  if (!kio_errand_call_off(errand)) return; /* the answer will end the wait */
-  kio_errand_settle(errand);
+  kio_call_out *out = task->subject;
+  if (!kio_call_out_give_up(out)) return; /* the answer will end the wait */
+  kio_call_out_settle(out);
   kio_task_wake(task);
 }
 
 /* It has been sent: goes on in `k` when the answer has come. */
-static int await(lua_State *L, kio_task *task, kio_errand *errand, lua_KFunction k) {
-  kio_errand_await(errand, task);
-  task->subject = errand;
+static int await(lua_State *L, kio_task *task, kio_call_out *out, lua_KFunction k) {
+  kio_call_out_await(out, task);
+  task->subject = out;
   kio_task_says(task, "thread", -1);
-  return kio_task_park(L, task, abandon, (lua_KContext)errand, k);
+  return kio_task_park(L, task, abandon, (lua_KContext)out, k);
 }
 
 static kio_runtime *runtime_of(const kio_task *task) {
@@ -53,23 +53,23 @@ static void push_stopped(lua_State *L, unsigned worker) {
 
 /* The body of the task: wait(anchor, worker) -> the function's results. */
 static int l_wait(lua_State *L) {
-  kio_errand *errand = kio_errand_check(L, 1);
+  kio_call_out *out = kio_call_out_check(L, 1);
   unsigned worker = (unsigned)lua_tointeger(L, 2);
   kio_task *task = kio_op_begin(L);
-  if (kio_errand_send(runtime_of(task), errand, worker)) return await(L, task, errand, l_waitk);
+  if (kio_call_out_send(runtime_of(task), out, worker)) return await(L, task, out, l_waitk);
   push_stopped(L, worker);
   return lua_error(L);
 }
 
-/* Pushes an errand for the function at index 2 and the `count` - 1 arguments behind it, and the
+/* Pushes a call of the function at index 2 and the `count` - 1 arguments behind it, and the
    number of its worker. */
 static void pack(lua_State *L, kio_sched *sched, int count, unsigned worker,
                  const kio_codec_limits *limits) {
   int err;
   kio_inbox *inbox = kio_sched_inbox(sched, &err);
   if (!inbox) luaL_error(L, "kio.thread: %s", strerror(-err));
-  kio_errand *errand = kio_errand_new(L, inbox);
-  if (!kio_codec_pack(L, 2, count, &errand->remote.parcel, limits)) lua_error(L);
+  kio_call_out *out = kio_call_out_new(L, inbox);
+  if (!kio_codec_pack(L, 2, count, &out->in.call.parcel, limits)) lua_error(L);
   lua_pushinteger(L, worker);
 }
 
@@ -149,13 +149,13 @@ static int stopped(lua_State *L, unsigned worker) {
 }
 
 static int l_callk(lua_State *L, int status, lua_KContext ctx) {
-  kio_errand *errand = (kio_errand *)ctx; /* NOLINT: it was one when it went down */
+  kio_call_out *out = (kio_call_out *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
-  kio_assert(!errand->waiter);
-  if (!errand->arrived) return kio_task_raise_cancelled(L);
-  if (kio_errand_lost(errand)) return stopped(L, (unsigned)lua_tointeger(L, 2));
+  kio_assert(!out->waiter);
+  if (!out->arrived) return kio_task_raise_cancelled(L);
+  if (kio_call_out_lost(out)) return stopped(L, (unsigned)lua_tointeger(L, 2));
   lua_pushboolean(L, true);
-  return 1 + kio_errand_push_outcome(L, errand);
+  return 1 + kio_call_out_push_outcome(L, out);
 }
 
 /* thread_call(i, f, ...) -> true, its results | nil, message: that worker has stopped. As spawn_on
@@ -167,9 +167,9 @@ static int l_thread_call(lua_State *L) {
   lua_replace(L, 2);
   lua_replace(L, 1);
   lua_settop(L, 2);
-  kio_errand *errand = kio_errand_check(L, 1);
-  if (!kio_errand_send(runtime_of(task), errand, worker)) return stopped(L, worker);
-  return await(L, task, errand, l_callk);
+  kio_call_out *out = kio_call_out_check(L, 1);
+  if (!kio_call_out_send(runtime_of(task), out, worker)) return stopped(L, worker);
+  return await(L, task, out, l_callk);
 }
 
 /* thread_copies(f) -> nil when f can be sent to several workers, else why not */

@@ -81,11 +81,11 @@ static void keep(lua_State *L, const char *field, const char *module) {
 }
 
 static const kio_type *const types[] = {
-    &kio_task_type,   &kio_cancelled_type, &kio_queue_type,    &kio_choice_type,  &kio_scope_type,
-    &kio_sched_type,  &kio_faults_type,    &kio_signal_type,   &kio_process_type, &kio_offload_type,
-    &kio_dir_op_type, &kio_buffer_type,    &kio_found_type,    &kio_passed_type,  &kio_filter_type,
-    &kio_stream_type, &kio_udp_type,       &kio_listener_type, &kio_call_type,    &kio_runtime_type,
-    &kio_await_type,  &kio_watch_type,     &kio_channel_type,  &kio_event_type,
+    &kio_task_type,    &kio_cancelled_type, &kio_queue_type,   &kio_choice_type,  &kio_scope_type,
+    &kio_sched_type,   &kio_faults_type,    &kio_signal_type,  &kio_process_type, &kio_dir_op_type,
+    &kio_buffer_type,  &kio_found_type,     &kio_passed_type,  &kio_filter_type,  &kio_stream_type,
+    &kio_udp_type,     &kio_listener_type,  &kio_runtime_type, &kio_await_type,   &kio_watch_type,
+    &kio_channel_type, &kio_event_type,
 };
 
 /* Pushes the table for kio's own Lua half. */

@@ -7,18 +7,14 @@
 #ifndef KIO_OP_OFFLOAD_H
 #define KIO_OP_OFFLOAD_H
 
+#include "op/await.h"
 #include "op/op.h"
-#include "task/member.h"
-#include "task/task.h"
 #include "thread/pool.h"
 
 typedef struct kio_offload {
   kio_job job;
-  kio_member member;           /* of the scheduler, while somebody waits */
-  kio_task *task;              /* who waits; NULL: nobody, or no longer */
-  bool arrived;                /* its end has been posted */
-  const char *subject;         /* the kind's; not for the work */
-  struct kio_offload **anchor; /* the userdata that holds it */
+  kio_await await;     /* its end is told */
+  const char *subject; /* the kind's; not for the work */
 } kio_offload;
 
 typedef struct kio_offload_kind {

@@ -79,7 +79,6 @@ extern const kio_type kio_sched_type;     /* run/sched_lua.c */
 extern const kio_type kio_faults_type;    /* run/rig_lua.c */
 extern const kio_type kio_signal_type;    /* process/signal_lua.c: watches */
 extern const kio_type kio_process_type;   /* process/process.c: children */
-extern const kio_type kio_offload_type;   /* op/offload.c: what holds those on the pool */
 extern const kio_type kio_dir_op_type;    /* op/dir.c: calls outside of tasks */
 extern const kio_type kio_buffer_type;    /* op/buffer.c */
 extern const kio_type kio_found_type;     /* net/resolve.c: what a lookup has found */
@@ -88,10 +87,9 @@ extern const kio_type kio_filter_type;    /* net/stream_ops.c */
 extern const kio_type kio_stream_type;    /* net/types.c */
 extern const kio_type kio_udp_type;       /* net/types.c */
 extern const kio_type kio_listener_type;  /* net/listener.c */
-extern const kio_type kio_call_type;      /* worker/call_out.c: what holds calls of workers */
 extern const kio_type kio_runtime_type;   /* worker/outside.c */
-extern const kio_type kio_await_type;     /* worker/await.c: what holds waits for other threads */
-extern const kio_type kio_watch_type;     /* worker/await.c: one that lasts */
+extern const kio_type kio_await_type;     /* op/await.c: what holds waits for other threads */
+extern const kio_type kio_watch_type;     /* worker/shared_wait.c: one that lasts */
 extern const kio_type kio_channel_type;   /* worker/channel_lua.c */
 extern const kio_type kio_event_type;     /* worker/event_lua.c */
 

@@ -97,19 +97,6 @@ bool kio_sched_has_posts(const kio_sched *sched) {
          (!sched->root.active && kio_runtime_has_offers(sched->config.worker->runtime));
 }
 
-void kio_sched_expect(kio_sched *sched, bool mutual) {
-  kio_assert(sched->inbox); /* or nobody could post */
-  sched->expected++;
-  if (mutual) sched->mutual++;
-}
-
-void kio_sched_expect_no_more(kio_sched *sched, bool mutual) {
-  kio_assert(sched->expected > 0 && (!mutual || sched->mutual > 0));
-  sched->expected--;
-  if (mutual) sched->mutual--;
-  kio_assert(sched->mutual <= sched->expected);
-}
-
 bool kio_sched_awaits_posts(const kio_sched *sched) {
   if (sched->expected == 0) return false;
   kio_debug_assert(sched->mutual <= sched->expected);

@@ -7,54 +7,14 @@
 #include "base/memory.h"
 #include "codec/unpack.h"
 #include "op/op.h"
-#include "op/registry.h"
-#include "task/member.h"
 #include "task/result.h"
-#include "task/sched_inbox.h"
 #include "task/traceback.h"
-#include "task/wait.h"
 
-#define CALL_TYPE "kio.Call"
-
-/* ---- the way back ---- */
-
-void kio_call_out_settle(kio_call_out *out) {
-  if (!out->waiter) return;
-  kio_sched_leave(&out->waits);
-  kio_sched_expect_no_more(out->waiter->sched, true);
-  out->waiter = NULL;
+static kio_call_out *out_of(kio_await *await) {
+  return KIO_CONTAINER(await, kio_call_out, await);
 }
 
-static void detach(kio_member *member) {
-  KIO_CONTAINER(member, kio_call_out, waits)->waiter = NULL;
-}
-
-void kio_call_out_await(kio_call_out *out, kio_task *task) {
-  out->waiter = task;
-  out->waits.detach = detach;
-  kio_sched_join(task->sched, &out->waits);
-  kio_sched_expect(task->sched, true);
-}
-
-static void back_arrive(kio_post *post, void *sched) {
-  kio_call_out *out = KIO_CONTAINER(post, kio_call_out, in.call.back);
-  kio_task *waiter = out->waiter;
-  (void)sched;
-  out->arrived = true;
-  kio_call_out_settle(out);
-  if (waiter) kio_task_wake(waiter);
-  kio_call_unref(&out->in.call);
-}
-
-static void back_drop(kio_post *post) {
-  kio_call_unref(KIO_CONTAINER(post, kio_call, back));
-}
-
-/* ---- anchors ---- */
-
-static void out_free(kio_call *call) {
-  kio_memory_free(KIO_CONTAINER(call, kio_call_out, in.call));
-}
+/* ---- the wait ---- */
 
 bool kio_call_out_give_up(kio_call_out *out) {
   if (kio_call_withdraw(&out->in.call)) return true;
@@ -63,30 +23,38 @@ bool kio_call_out_give_up(kio_call_out *out) {
   return false;
 }
 
-/* The frame is gone. A task that waits all the same has lost its coroutine: it is woken to end. */
-static void end(void *self) {
-  kio_call_out **anchor = self, *out = *anchor;
-  *anchor = NULL;
-  if (!out) return;
-  kio_task *waiter = out->waiter;
-  if (waiter) kio_call_out_give_up(out);
-  kio_call_out_settle(out);
-  if (waiter) kio_task_wake(waiter);
-  kio_call_unref(&out->in.call);
+static bool give_up(kio_await *await) {
+  return kio_call_out_give_up(out_of(await));
 }
 
-const kio_type kio_call_type = {.name = CALL_TYPE, .end = end};
+static void release(kio_await *await) {
+  kio_call_unref(&out_of(await)->in.call);
+}
+
+static const kio_await_kind await_kind = {.mutual = true, .give_up = give_up, .release = release};
+
+static void back_drop(kio_post *post) {
+  kio_call_unref(KIO_CONTAINER(post, kio_call, back));
+}
+
+static void back_arrive(kio_post *post, void *sched) {
+  (void)sched;
+  kio_await_arrive(&KIO_CONTAINER(post, kio_call_out, in.call.back)->await);
+  back_drop(post);
+}
+
+/* ---- the way out ---- */
+
+static void out_free(kio_call *call) {
+  kio_memory_free(KIO_CONTAINER(call, kio_call_out, in.call));
+}
 
 kio_call_out *kio_call_out_check(lua_State *L, int index) {
-  kio_call_out *out = *(kio_call_out **)luaL_checkudata(L, index, CALL_TYPE);
-  luaL_argcheck(L, out, index, "it was finalized");
-  return out;
+  return out_of(kio_await_check(L, index, &await_kind));
 }
 
 kio_call_out *kio_call_out_new(lua_State *L, kio_inbox *inbox) {
-  kio_call_out **anchor = lua_newuserdatauv(L, sizeof *anchor, 0);
-  *anchor = NULL;
-  luaL_setmetatable(L, CALL_TYPE);
+  kio_await **anchor = kio_await_push_anchor(L);
   kio_call_out *out = kio_memory_new(sizeof *out);
   if (!out) {
     luaL_error(L, "not enough memory");
@@ -96,7 +64,8 @@ kio_call_out *kio_call_out_new(lua_State *L, kio_inbox *inbox) {
   out->in.call.back = (kio_post){.arrive = back_arrive, .drop = back_drop};
   out->in.call.free = out_free;
   kio_call_in_init(&out->in);
-  return *anchor = out;
+  kio_await_init(&out->await, &await_kind, anchor);
+  return out;
 }
 
 /* The reference of `go` goes with it. */

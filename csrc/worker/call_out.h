@@ -2,15 +2,14 @@
 #ifndef KIO_WORKER_CALL_OUT_H
 #define KIO_WORKER_CALL_OUT_H
 
+#include "op/await.h"
 #include "thread/runtime.h"
 #include "worker/call_in.h"
 
 typedef struct kio_call_out {
   kio_call_in in;
-  kio_member waits; /* of the origin's scheduler, while a task waits */
-  kio_task *waiter; /* that task; NULL: nobody, or no longer */
-  bool arrived;     /* the answer has come */
-  bool asked;       /* `cancel` has been posted */
+  kio_await await; /* the answer comes */
+  bool asked;      /* `cancel` has been posted */
 } kio_call_out;
 
 /* A new call whose answer goes to that inbox, its anchor on top of the stack. Raises when memory is
@@ -20,10 +19,6 @@ kio_call_out *kio_call_out_new(lua_State *L, kio_inbox *inbox);
 kio_call_out *kio_call_out_check(lua_State *L, int index);
 /* Sends a packed call to a worker; 0: to any. False: it has stopped, or all have. */
 bool kio_call_out_send(kio_runtime *runtime, kio_call_out *out, unsigned worker);
-/* The task, about to park, waits for the answer; it is woken by that. */
-void kio_call_out_await(kio_call_out *out, kio_task *task);
-/* Its task waits no longer. */
-void kio_call_out_settle(kio_call_out *out);
 /* Nobody is interested in it any more. True: it will never begin, and no answer comes. */
 bool kio_call_out_give_up(kio_call_out *out);
 /* The answer has come, and is that the function's worker has stopped: it has not ended. */

@@ -14,7 +14,7 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "thread/channel.h"
-#include "worker/await.h"
+#include "worker/shared_wait.h"
 #include "worker/shared.h"
 
 #define CHANNEL_TYPE "kio.ThreadChannel"
@@ -77,29 +77,29 @@ static int sent(lua_State *L) {
 }
 
 static int l_sendk(lua_State *L, int status, lua_KContext ctx) {
-  kio_await *await = (kio_await *)ctx; /* NOLINT: it is anchored on this frame */
+  kio_shared_wait *wait = (kio_shared_wait *)ctx; /* NOLINT: it is anchored on this frame */
   (void)status;
-  if (await->awaiter.answer != KIO_ANSWER_DONE) {
-    kio_handles_restore(L, HANDLES, &await->awaiter.parcel);
-    return kio_await_fail(L, await, "send");
+  if (wait->awaiter.answer != KIO_ANSWER_DONE) {
+    kio_handles_restore(L, HANDLES, &wait->awaiter.parcel);
+    return kio_shared_wait_fail(L, wait, "send");
   }
-  kio_await_end(await);
+  kio_shared_wait_end(wait);
   return sent(L);
 }
 
 /* There was no room. */
 static int wait_to_send(lua_State *L, kio_task *task, kio_shared *shared, kio_parcel *parcel,
                         int64_t timeout_ns) {
-  kio_await *await = kio_await_new(L, task, shared, timeout_ns);
-  if (!await) {
+  kio_shared_wait *wait = kio_shared_wait_new(L, task, shared, timeout_ns);
+  if (!wait) {
     kio_handles_restore(L, HANDLES, parcel);
     return lua_error(L);
   }
-  kio_channel_result result = kio_channel_send(shared->object, parcel, &await->awaiter);
+  kio_channel_result result = kio_channel_send(shared->object, parcel, &wait->awaiter);
   if (result == KIO_CHANNEL_WAIT) {
-    return kio_await_park(L, await, task, "thread channel send", l_sendk);
+    return kio_shared_wait_park(L, task, wait, "thread channel send", l_sendk);
   }
-  kio_await_spare(await, task);
+  kio_shared_wait_spare(task, wait);
   return result == KIO_CHANNEL_DONE ? sent(L) : refused(L, parcel, result, "send");
 }
 
@@ -151,25 +151,25 @@ static int nothing(lua_State *L) {
 }
 
 static int l_receivek(lua_State *L, int status, lua_KContext ctx) {
-  kio_await *await = (kio_await *)ctx; /* NOLINT: it is anchored on this frame */
-  kio_answer answer = await->awaiter.answer;
-  kio_parcel parcel = await->awaiter.parcel;
+  kio_shared_wait *wait = (kio_shared_wait *)ctx; /* NOLINT: it is anchored on this frame */
+  kio_answer answer = wait->awaiter.answer;
+  kio_parcel parcel = wait->awaiter.parcel;
   (void)status;
-  if (answer == KIO_ANSWER_NONE) return kio_await_fail(L, await, "receive");
-  await->awaiter.parcel = (kio_parcel){0};
-  kio_await_end(await);
+  if (answer == KIO_ANSWER_NONE) return kio_shared_wait_fail(L, wait, "receive");
+  wait->awaiter.parcel = (kio_parcel){0};
+  kio_shared_wait_end(wait);
   return answer == KIO_ANSWER_DONE ? unpack(L, &parcel) : nothing(L);
 }
 
 static int wait_to_receive(lua_State *L, kio_task *task, kio_shared *shared, int64_t timeout_ns) {
   kio_parcel parcel;
-  kio_await *await = kio_await_new(L, task, shared, timeout_ns);
-  if (!await) return lua_error(L);
-  kio_channel_result result = kio_channel_receive(shared->object, &parcel, &await->awaiter);
+  kio_shared_wait *wait = kio_shared_wait_new(L, task, shared, timeout_ns);
+  if (!wait) return lua_error(L);
+  kio_channel_result result = kio_channel_receive(shared->object, &parcel, &wait->awaiter);
   if (result == KIO_CHANNEL_WAIT) {
-    return kio_await_park(L, await, task, "thread channel receive", l_receivek);
+    return kio_shared_wait_park(L, task, wait, "thread channel receive", l_receivek);
   }
-  kio_await_spare(await, task);
+  kio_shared_wait_spare(task, wait);
   return result == KIO_CHANNEL_DONE ? unpack(L, &parcel) : nothing(L);
 }
 
@@ -231,9 +231,9 @@ static int l_ready(lua_State *L) {
 static int l_watch(lua_State *L) {
   kio_shared *shared = check(L);
   kio_task *task = kio_op_task(L);
-  kio_await *watch = kio_watch_new(L, task, shared);
+  kio_shared_wait *watch = kio_shared_watch_new(L, task, shared);
   bool ready = kio_channel_watch(shared->object, lua_toboolean(L, 2), &watch->awaiter);
-  return kio_watch_begin(watch, task, ready);
+  return kio_shared_watch_begin(watch, task, ready);
 }
 
 /* ---- the rest ---- */

@@ -5,7 +5,7 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "thread/event.h"
-#include "worker/await.h"
+#include "worker/shared_wait.h"
 #include "worker/shared.h"
 
 #define EVENT_TYPE "kio.ThreadEvent"
@@ -42,22 +42,22 @@ static int happened(lua_State *L) {
 }
 
 static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
-  kio_await *await = (kio_await *)ctx; /* NOLINT: it is anchored on this frame */
+  kio_shared_wait *wait = (kio_shared_wait *)ctx; /* NOLINT: it is anchored on this frame */
   (void)status;
-  if (await->awaiter.answer != KIO_ANSWER_DONE) return kio_await_fail(L, await, "wait");
-  kio_await_end(await);
+  if (wait->awaiter.answer != KIO_ANSWER_DONE) return kio_shared_wait_fail(L, wait, "wait");
+  kio_shared_wait_end(wait);
   return happened(L);
 }
 
-static int wait(lua_State *L, kio_task *task, int64_t timeout_ns) {
+static int wait_for(lua_State *L, kio_task *task, int64_t timeout_ns) {
   const kio_shared *shared = lua_touserdata(L, 1);
   if (kio_event_wait(shared->object, NULL)) return happened(L);
-  kio_await *await = kio_await_new(L, task, shared, timeout_ns);
-  if (!await) return lua_error(L);
-  if (!kio_event_wait(shared->object, &await->awaiter)) {
-    return kio_await_park(L, await, task, "thread event", l_waitk);
+  kio_shared_wait *wait = kio_shared_wait_new(L, task, shared, timeout_ns);
+  if (!wait) return lua_error(L);
+  if (!kio_event_wait(shared->object, &wait->awaiter)) {
+    return kio_shared_wait_park(L, task, wait, "thread event", l_waitk);
   }
-  kio_await_spare(await, task);
+  kio_shared_wait_spare(task, wait);
   return happened(L);
 }
 
@@ -67,15 +67,15 @@ static int l_wait(lua_State *L) {
   kio_takes(L, 2);
   int64_t timeout_ns = kio_shared_timeout(L, 2);
   kio_task *task = kio_op_begin(L);
-  return wait(L, task, timeout_ns);
+  return wait_for(L, task, timeout_ns);
 }
 
 /* thread_event_watch(event) -> watch that is woken when it is set | nil: it is */
 static int l_watch(lua_State *L) {
   kio_shared *shared = check(L);
   kio_task *task = kio_op_task(L);
-  kio_await *watch = kio_watch_new(L, task, shared);
-  return kio_watch_begin(watch, task, kio_event_wait(shared->object, &watch->awaiter));
+  kio_shared_wait *watch = kio_shared_watch_new(L, task, shared);
+  return kio_shared_watch_begin(watch, task, kio_event_wait(shared->object, &watch->awaiter));
 }
 
 /* ---- the rest ---- */

@@ -142,7 +142,7 @@ static bool sleep_for_post(lua_State *L, handle *h, bool known) {
 static void await_answer(lua_State *L, handle *h, kio_call_out *out) {
   lua_State *asked = NULL;
   bool begun = true;
-  while (take_answers(h), begun && !out->arrived) {
+  while (take_answers(h), begun && !out->await.arrived) {
     if (sleep_for_post(L, h, asked) || !(asked = interrupted(L))) continue;
     begun = !kio_call_out_give_up(out);
   }

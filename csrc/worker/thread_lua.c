@@ -13,7 +13,6 @@
 #include "task/sched_inbox.h"
 #include "task/scope.h"
 #include "task/task.h"
-#include "task/wait.h"
 #include "worker/call_out.h"
 
 /* ---- waiting ---- */
@@ -21,25 +20,14 @@
 static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
   kio_call_out *out = (kio_call_out *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
-  kio_assert(!out->waiter);
-  return out->arrived ? kio_call_out_push_outcome(L, out) : kio_task_raise_cancelled(L);
+  return out->await.arrived ? kio_call_out_push_outcome(L, out) : kio_task_raise_cancelled(L);
 }
 
 /* ---- the way out ---- */
 
-static void abandon(kio_task *task) {
-  kio_call_out *out = task->subject;
-  if (!kio_call_out_give_up(out)) return; /* the answer will end the wait */
-  kio_call_out_settle(out);
-  kio_task_wake(task);
-}
-
 /* It has been sent: goes on in `k` when the answer has come. */
 static int await(lua_State *L, kio_task *task, kio_call_out *out, lua_KFunction k) {
-  kio_call_out_await(out, task);
-  task->subject = out;
-  kio_task_says(task, "thread", -1);
-  return kio_task_park(L, task, abandon, (lua_KContext)out, k);
+  return kio_await_park(L, task, &out->await, "thread", (lua_KContext)out, k);
 }
 
 static kio_runtime *runtime_of(const kio_task *task) {
@@ -151,8 +139,7 @@ static int stopped(lua_State *L, unsigned worker) {
 static int l_callk(lua_State *L, int status, lua_KContext ctx) {
   kio_call_out *out = (kio_call_out *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
-  kio_assert(!out->waiter);
-  if (!out->arrived) return kio_task_raise_cancelled(L);
+  if (!out->await.arrived) return kio_task_raise_cancelled(L);
   if (kio_call_out_lost(out)) return stopped(L, (unsigned)lua_tointeger(L, 2));
   lua_pushboolean(L, true);
   return 1 + kio_call_out_push_outcome(L, out);

@@ -76,8 +76,6 @@ static int push_answer(lua_State *L, const query *q) {
 typedef struct lookup {
   kio_offload offload;
   query query;
-  int64_t due_ns; /* when its time is up */
-  bool again;     /* for want of descriptors it is asked a second time */
 } lookup;
 
 static query *query_of(kio_job *job) {
@@ -94,22 +92,13 @@ static void lookup_free(kio_job *job) {
   kio_memory_free(job);
 }
 
-static int lookup_donek(lua_State *L, int status, lua_KContext ctx);
-
-static int ask_again(lua_State *L, lookup *l) {
-  kio_task *task = kio_sched_current()->current;
-  int64_t left_ns = l->due_ns - kio_ring_now_ns(&task->sched->ring);
-  l->again = true;
-  if (l->due_ns == KIO_NEVER) left_ns = KIO_NEVER;
-  return kio_offload_submit(L, task, &l->offload, left_ns > 0 ? left_ns : 0, lookup_donek);
-}
-
 static int lookup_donek(lua_State *L, int status, lua_KContext ctx) {
   lookup *l = (lookup *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
   int err = kio_offload_result(L, &l->offload);
-  if (!err && l->query.code && !l->again && kio_collect(L, -EMFILE, LOOKUP_FDS))
-    return ask_again(L, l);
+  if (!err && l->query.code && !l->offload.again && kio_collect(L, -EMFILE, LOOKUP_FDS)) {
+    return kio_offload_again(L, &l->offload, lookup_donek);
+  }
   int count = err ? kio_fail(L, err, "resolve", l->query.name) : push_answer(L, &l->query);
   kio_offload_end(&l->offload);
   return count;
@@ -130,7 +119,6 @@ static int look_up(lua_State *L, const query *q, int64_t timeout_ns) {
   l->query = *q;
   l->query.name = memcpy(text, q->name, size);
   l->query.service = memcpy(text + size, q->service, service_size);
-  l->due_ns = kio_sched_due(task->sched, timeout_ns);
   return kio_offload_submit(L, task, &l->offload, timeout_ns, lookup_donek);
 }
 

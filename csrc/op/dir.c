@@ -178,8 +178,6 @@ static int push_outcome(lua_State *L, const dir_op *op, int err) {
 typedef struct dir_offload {
   kio_offload offload;
   dir_op op;
-  int64_t due_ns; /* when its time is up */
-  bool again;     /* for want of a descriptor it is done a second time */
 } dir_offload;
 
 static void offload_work(kio_job *job, kio_local *local) {
@@ -194,22 +192,14 @@ static void offload_free(kio_job *job) {
   kio_memory_free(d);
 }
 
-static int offload_donek(lua_State *L, int status, lua_KContext ctx);
-
-static int do_again(lua_State *L, dir_offload *d) {
-  kio_task *task = kio_sched_current()->current;
-  int64_t left_ns = d->due_ns - kio_ring_now_ns(&task->sched->ring);
-  d->again = true;
-  d->op.err = 0;
-  if (d->due_ns == KIO_NEVER) left_ns = KIO_NEVER;
-  return kio_offload_submit(L, task, &d->offload, left_ns > 0 ? left_ns : 0, offload_donek);
-}
-
 static int offload_donek(lua_State *L, int status, lua_KContext ctx) {
   dir_offload *d = (dir_offload *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
   int err = kio_offload_result(L, &d->offload);
-  if (!err && !d->again && kio_collect(L, -d->op.err, 1)) return do_again(L, d);
+  if (!err && !d->offload.again && kio_collect(L, -d->op.err, 1)) {
+    d->op.err = 0;
+    return kio_offload_again(L, &d->offload, offload_donek);
+  }
   int count = push_outcome(L, &d->op, err ? err : d->op.err);
   kio_offload_end(&d->offload);
   return count;
@@ -243,7 +233,6 @@ static int offload(lua_State *L, const dir_op *what, int64_t timeout_ns) {
   if (!d) return KIO_FAILED;
   d->op = *what;
   d->op.path = memcpy(d + 1, path, size);
-  d->due_ns = kio_sched_due(task->sched, timeout_ns);
   d->op.fd = d->op.like = -1;
   int err = own_descriptor(L, what->fd, &d->op.fd);
   if (!err) err = own_descriptor(L, what->like, &d->op.like);

@@ -64,6 +64,7 @@ void *kio_offload_new(lua_State *L, kio_task *task, const kio_offload_kind *kind
   offload->job.lane = (uint8_t)kind->lane;
   offload->job.patient = kind->patient;
   offload->subject = kind->subject;
+  offload->due_ns = KIO_NEVER;
   kio_await_init(&offload->await, &await_kind, anchor);
   return offload;
 }
@@ -94,11 +95,9 @@ void kio_offload_hold(kio_task *task, kio_offload *offload) {
   kio_await_hold(task, &offload->await, offload->job.name);
 }
 
-int kio_offload_wait(lua_State *L, kio_task *task, kio_offload *offload, int64_t timeout_ns,
-                     lua_KFunction k) {
-  kio_sched *sched = task->sched;
+int kio_offload_wait(lua_State *L, kio_task *task, kio_offload *offload, lua_KFunction k) {
   if (offload->await.arrived) return k(L, LUA_OK, (lua_KContext)offload);
-  if (!kio_sched_timer(sched, task, kio_sched_due(sched, timeout_ns))) {
+  if (!kio_sched_timer(task->sched, task, offload->due_ns)) {
     kio_job_withdraw(&offload->job);
     return refuse(L, offload, -ENOMEM);
   }
@@ -106,10 +105,21 @@ int kio_offload_wait(lua_State *L, kio_task *task, kio_offload *offload, int64_t
   return kio_await_park(L, task, &offload->await, what, (lua_KContext)offload, k);
 }
 
+static int start_and_wait(lua_State *L, kio_task *task, kio_offload *offload, lua_KFunction k) {
+  int err = kio_offload_start(task->sched, offload);
+  return err ? refuse(L, offload, err) : kio_offload_wait(L, task, offload, k);
+}
+
 int kio_offload_submit(lua_State *L, kio_task *task, kio_offload *offload, int64_t timeout_ns,
                        lua_KFunction k) {
-  int err = kio_offload_start(task->sched, offload);
-  return err ? refuse(L, offload, err) : kio_offload_wait(L, task, offload, timeout_ns, k);
+  offload->due_ns = kio_sched_due(task->sched, timeout_ns);
+  return start_and_wait(L, task, offload, k);
+}
+
+int kio_offload_again(lua_State *L, kio_offload *offload, lua_KFunction k) {
+  kio_assert(!offload->again);
+  offload->again = true;
+  return start_and_wait(L, kio_sched_current()->current, offload, k);
 }
 
 /* ---- up ---- */

@@ -15,6 +15,8 @@ typedef struct kio_offload {
   kio_job job;
   kio_await await;     /* its end is told */
   const char *subject; /* the kind's; not for the work */
+  int64_t due_ns;      /* when its time is up; KIO_NEVER unless submitted with a timeout */
+  bool again;          /* it is done a second time */
 } kio_offload;
 
 typedef struct kio_offload_kind {
@@ -33,15 +35,16 @@ void *kio_offload_new(lua_State *L, kio_task *task, const kio_offload_kind *kind
    3 pushed values when the pool refuses: "EAGAIN", its queue is full. */
 int kio_offload_submit(lua_State *L, kio_task *task, kio_offload *offload, int64_t timeout_ns,
                        lua_KFunction k);
-/* The two halves of that, for those who hand one over before anybody waits for it. Keeps a place
+/* In `k`: does it once more within the same time, for want of something that was not there. */
+int kio_offload_again(lua_State *L, kio_offload *offload, lua_KFunction k);
+/* The two halves of kio_offload_submit, for those who hand one over before anybody waits for it. Keeps a place
    in the pool's queue: 0; -EAGAIN: it is full, and with `wait` it arrives when a place has
    been kept for it; or why not. */
 int kio_offload_reserve(kio_sched *sched, kio_offload *offload, bool wait);
 /* Hands it over. 0, or why not. */
 int kio_offload_start(kio_sched *sched, kio_offload *offload);
 /* Parks until it arrives, or calls `k` at once when it has. */
-int kio_offload_wait(lua_State *L, kio_task *task, kio_offload *offload, int64_t timeout_ns,
-                     lua_KFunction k);
+int kio_offload_wait(lua_State *L, kio_task *task, kio_offload *offload, lua_KFunction k);
 /* kio_offload_wait for a task that has just been made: it begins when the offload arrives. */
 void kio_offload_hold(kio_task *task, kio_offload *offload);
 /* In `k`: 0 when the work has been done, ETIMEDOUT when its deadline passed first, ECANCELED when

@@ -9,7 +9,7 @@
    end of the task disposes of: it is set before the result is made (kio_op_failed), and a request
    that owns its descriptor says so (KIO_REQUEST_OWNS_FD). What is no request lies in a userdata
    that was pushed before it was filled (net/connection.h), or in an anchor with a finalizer
-   (worker/await.c). Between taking a resource and putting it there, nothing may raise. */
+   (op/await.c). Between taking a resource and putting it there, nothing may raise. */
 #ifndef KIO_OP_OP_H
 #define KIO_OP_OP_H
 

@@ -135,7 +135,7 @@ static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
 static int l_wait(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   blocking *b = blocking_of(&kio_offload_check(L, 1)->job);
-  return kio_offload_wait(L, task, &b->offload, KIO_NEVER, l_waitk);
+  return kio_offload_wait(L, task, &b->offload, l_waitk);
 }
 
 /* ---- spawning ---- */
@@ -236,7 +236,7 @@ static int l_spawn_blocking(lua_State *L) {
   if (!kio_seed_init(&b->seed, L)) return refuse(L, b, -ENOMEM);
   bool wait = lua_toboolean(L, WAIT);
   int err = kio_offload_reserve(task->sched, &b->offload, wait);
-  if (err == -EAGAIN && wait) return kio_offload_wait(L, task, &b->offload, KIO_NEVER, l_placek);
+  if (err == -EAGAIN && wait) return kio_offload_wait(L, task, &b->offload, l_placek);
   return err ? refuse(L, b, err) : send_off(L, task, b);
 }
 

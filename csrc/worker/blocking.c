@@ -8,7 +8,6 @@
 #include "base/memory.h"
 #include "codec/pack.h"
 #include "codec/unpack.h"
-#include "codec/wire.h"
 #include "op/offload.h"
 #include "op/registry.h"
 #include "run/state.h"
@@ -17,20 +16,15 @@
 #include "task/scope.h"
 #include "task/task.h"
 #include "task/traceback.h"
+#include "worker/outcome.h"
 
 enum { NAME_MAX_SIZE = 64 };
-
-typedef enum outcome {
-  DONE,    /* the parcel holds the results */
-  FAILED,  /* the parcel holds an error and its traceback */
-  NO_STATE /* memory was out for so much */
-} outcome;
 
 typedef struct blocking {
   kio_offload offload;
   kio_seed seed;
-  kio_parcel parcel; /* the function and its arguments, then the outcome */
-  uint8_t outcome;
+  kio_parcel parcel;        /* the function and its arguments, then the outcome */
+  uint8_t outcome;          /* kio_outcome: DONE, FAILED, or MEMORY: there was none for so much */
   char name[NAME_MAX_SIZE]; /* for reports: what the caller says, or where the function is */
 } blocking;
 
@@ -53,36 +47,16 @@ static int on_error(lua_State *L) {
   return 1;
 }
 
-static outcome pack_error(lua_State *L, kio_parcel *parcel) {
-  static const kio_codec_limits limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "error", false};
-  int err = lua_gettop(L);
-  lua_getfield(L, LUA_REGISTRYINDEX, "kio.traceback");
-  if (kio_codec_pack(L, err, 2, parcel, &limits)) return FAILED;
-  lua_settop(L, err + 1);
-  kio_traceback_push_text(L, err);
-  lua_replace(L, err);
-  return kio_codec_pack(L, err, 2, parcel, &limits) ? FAILED : NO_STATE;
-}
-
-static outcome pack_results(lua_State *L, int first, kio_parcel *parcel) {
-  static const kio_codec_limits limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "result", false};
-  if (kio_codec_pack(L, first, lua_gettop(L) - first + 1, parcel, &limits)) return DONE;
-  lua_pushnil(L);
-  lua_setfield(L, LUA_REGISTRYINDEX, "kio.traceback");
-  return pack_error(L, parcel);
-}
-
 /* call(blocking) -> outcome */
 static int l_call(lua_State *L) {
   blocking *b = lua_touserdata(L, 1);
   lua_pushcfunction(L, on_error);
   int count = kio_codec_unpack(L, &b->parcel);
   bool ok = count > 0 && lua_pcall(L, count - 1, LUA_MULTRET, 2) == LUA_OK;
-  if (count < 0) {
-    lua_pushnil(L);
-    lua_setfield(L, LUA_REGISTRYINDEX, "kio.traceback");
-  }
-  lua_pushinteger(L, ok ? pack_results(L, 3, &b->parcel) : pack_error(L, &b->parcel));
+  if (count < 0) lua_pushnil(L);
+  else if (!ok) lua_getfield(L, LUA_REGISTRYINDEX, "kio.traceback");
+  lua_pushinteger(L, ok ? kio_outcome_pack_results(L, 3, &b->parcel)
+                        : kio_outcome_pack_error(L, &b->parcel));
   return 1;
 }
 
@@ -99,7 +73,7 @@ static lua_State *state_of(kio_local *local, const kio_seed *seed) {
 static void work(kio_job *job, kio_local *local) {
   blocking *b = blocking_of(job);
   lua_State *L = state_of(local, &b->seed);
-  b->outcome = NO_STATE;
+  b->outcome = KIO_OUTCOME_MEMORY;
   if (!L) return;
   lua_pushcfunction(L, l_call);
   lua_pushlightuserdata(L, b);
@@ -109,26 +83,19 @@ static void work(kio_job *job, kio_local *local) {
 
 /* ---- the task that waits ---- */
 
-static int raise_sent(lua_State *L, blocking *b) {
-  int count = kio_codec_unpack(L, &b->parcel);
-  kio_offload_end(&b->offload);
-  if (count < 0) return lua_error(L);
-  lua_insert(L, -2); /* the error above its traceback */
-  return kio_traceback_raise_sent(L, -2, "a blocking thread");
-}
-
 static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
   blocking *b = (blocking *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
-  int err = kio_offload_result(L, &b->offload), count;
-  if (err || b->outcome == NO_STATE) {
+  int err = kio_offload_result(L, &b->offload);
+  if (err || b->outcome == KIO_OUTCOME_MEMORY) {
     kio_offload_end(&b->offload);
     return luaL_error(L, "kio.spawn_blocking: %s", strerror(err ? err : ENOMEM));
   }
-  if (b->outcome == FAILED) return raise_sent(L, b);
-  count = kio_codec_unpack(L, &b->parcel);
+  kio_outcome outcome = b->outcome;
+  kio_parcel parcel = b->parcel;
+  b->parcel = (kio_parcel){0};
   kio_offload_end(&b->offload);
-  return count < 0 ? lua_error(L) : count;
+  return kio_outcome_push(L, outcome, &parcel, "a blocking thread");
 }
 
 /* The body of the task, which begins when the job has ended: wait(anchor) -> its results. */

@@ -4,9 +4,7 @@
    only. */
 #include "worker/call_in.h"
 
-#include "codec/pack.h"
 #include "codec/unpack.h"
-#include "codec/wire.h"
 #include "op/op.h"
 #include "run/scope_lua.h"
 #include "task/here.h"
@@ -14,7 +12,7 @@
 #include "task/result.h"
 #include "task/sched_tree.h"
 #include "task/task.h"
-#include "task/traceback.h"
+#include "worker/outcome.h"
 
 static kio_call_in *in_of(kio_call *call) {
   return KIO_CONTAINER(call, kio_call_in, call);
@@ -22,34 +20,23 @@ static kio_call_in *in_of(kio_call *call) {
 
 /* ---- its outcome ---- */
 
-static const kio_codec_limits result_limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "result", false};
-static const kio_codec_limits error_limits = {KIO_PARCEL_MAX, KIO_WIRE_DEPTH_MAX, "error", false};
-
 static kio_outcome pack_results(lua_State *L, kio_task *task, kio_parcel *parcel) {
   int count = kio_task_result_count(task), first = lua_gettop(L) + 1;
-  bool room = lua_checkstack(L, 2 * count + 32); /* packing takes as much again */
-  for (int i = 0; room && i < count; i++) kio_task_push_result(L, task, i);
-  if (!room) lua_pushliteral(L, "too many results");
-  else if (kio_codec_pack(L, first, count, parcel, &result_limits)) return KIO_OUTCOME_DONE;
-  lua_pushnil(L);
-  if (!kio_codec_pack(L, lua_gettop(L) - 1, 2, parcel, &error_limits)) {
-    luaL_error(L, "not enough memory");
+  if (lua_checkstack(L, 2 * count + 32)) { /* packing takes as much again */
+    for (int i = 0; i < count; i++) kio_task_push_result(L, task, i);
+    return kio_outcome_pack_results(L, first, parcel);
   }
-  return KIO_OUTCOME_FAILED;
+  lua_pushliteral(L, "too many results");
+  lua_pushnil(L);
+  return kio_outcome_pack_error(L, parcel);
 }
 
-/* An error value that cannot cross goes as its text. */
 static kio_outcome pack_error(lua_State *L, kio_task *task, kio_parcel *parcel) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, task);
   int self = lua_gettop(L);
   kio_task_push_result(L, task, 0);
   lua_getiuservalue(L, self, KIO_TASK_UV_TRACE);
-  if (kio_codec_pack(L, self + 1, 2, parcel, &error_limits)) return KIO_OUTCOME_FAILED;
-  lua_settop(L, self + 2);
-  kio_traceback_push_text(L, self + 1);
-  lua_replace(L, self + 1);
-  if (!kio_codec_pack(L, self + 1, 2, parcel, &error_limits)) luaL_error(L, "not enough memory");
-  return KIO_OUTCOME_FAILED;
+  return kio_outcome_pack_error(L, parcel);
 }
 
 /* What a function comes to that its worker has cut off. A worker that broke down is missed by those

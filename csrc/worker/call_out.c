@@ -5,10 +5,9 @@
 #include "worker/call_out.h"
 
 #include "base/memory.h"
-#include "codec/unpack.h"
 #include "op/op.h"
 #include "task/result.h"
-#include "task/traceback.h"
+#include "worker/outcome.h"
 
 static kio_call_out *out_of(kio_await *await) {
   return KIO_CONTAINER(await, kio_call_out, await);
@@ -80,27 +79,19 @@ bool kio_call_out_send(kio_runtime *runtime, kio_call_out *out, unsigned worker)
 
 /* ---- the outcome ---- */
 
-static int raise_sent(lua_State *L, kio_call_out *out) {
-  char where[32];
-  int count = kio_codec_unpack(L, &out->in.call.parcel);
-  if (count < 0) return lua_error(L);
-  snprintf(where, sizeof where, "worker %u", out->in.call.worker);
-  lua_insert(L, -2); /* the error above its traceback */
-  return kio_traceback_raise_sent(L, -2, where);
-}
-
 bool kio_call_out_lost(const kio_call_out *out) {
   return !out->asked && out->in.call.outcome == KIO_OUTCOME_LOST;
 }
 
 int kio_call_out_push_outcome(lua_State *L, kio_call_out *out) {
-  int count;
-  unsigned worker = out->in.call.worker;
-  switch (out->in.call.outcome) {
+  kio_call *call = &out->in.call;
+  unsigned worker = call->worker;
+  char where[32];
+  switch (call->outcome) {
   case KIO_OUTCOME_DONE:
-    count = kio_codec_unpack(L, &out->in.call.parcel);
-    return count < 0 ? lua_error(L) : count;
-  case KIO_OUTCOME_FAILED: return raise_sent(L, out);
+  case KIO_OUTCOME_FAILED:
+    snprintf(where, sizeof where, "worker %u", worker);
+    return kio_outcome_push(L, call->outcome, &call->parcel, where);
   case KIO_OUTCOME_CANCELLED: return kio_task_raise_cancelled(L);
   case KIO_OUTCOME_MEMORY:
     return luaL_error(L, "kio.thread: not enough memory on worker %d", (int)worker);

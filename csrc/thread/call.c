@@ -1,7 +1,7 @@
 /* Owns the counting and the one step that decides between beginning and withdrawing. */
 #include "thread/call.h"
 
-enum { PENDING, BEGUN, WITHDRAWN };
+enum { PENDING, BEGUN, WITHDRAWN, ANSWERED };
 
 void kio_call_init(kio_call *call, kio_inbox *origin) {
   atomic_init(&call->refs, 1);
@@ -37,6 +37,7 @@ void kio_call_ask_cancel(kio_call *call) {
 
 bool kio_call_begin(kio_call *call, kio_inbox *target, unsigned worker) {
   int expected = PENDING;
+  kio_assert(!call->target && worker > 0);
   call->target = kio_inbox_ref(target); /* before: the origin reads it when it sees BEGUN */
   call->worker = worker;
   return atomic_compare_exchange_strong(&call->state, &expected, BEGUN);
@@ -44,5 +45,7 @@ bool kio_call_begin(kio_call *call, kio_inbox *target, unsigned worker) {
 
 void kio_call_answer(kio_call *call, kio_outcome outcome) {
   call->outcome = (uint8_t)outcome;
+  int before = atomic_exchange(&call->state, ANSWERED);
+  kio_assert(before == BEGUN || before == WITHDRAWN); /* and so it has not been answered */
   if (!kio_inbox_post(call->origin, &call->back)) kio_call_unref(call);
 }

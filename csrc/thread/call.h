@@ -36,7 +36,7 @@ struct kio_call {
   uint8_t outcome;   /* kio_outcome, once answered */
   unsigned worker;   /* who has begun it, by number; 0: nobody */
   atomic_uint refs;  /* kio_call_ref */
-  atomic_int state;  /* pending, begun or withdrawn */
+  atomic_int state;  /* pending, begun, withdrawn or answered */
   void (*free)(kio_call *call);
 };
 

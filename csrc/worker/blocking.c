@@ -72,6 +72,7 @@ static lua_State *state_of(kio_local *local, const kio_seed *seed) {
 
 static void work(kio_job *job, kio_local *local) {
   blocking *b = blocking_of(job);
+  kio_assert(!job->queued && b->parcel.size > 0);
   lua_State *L = state_of(local, &b->seed);
   b->outcome = KIO_OUTCOME_MEMORY;
   if (!L) return;
@@ -91,6 +92,7 @@ static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
     kio_offload_end(&b->offload);
     return luaL_error(L, "kio.spawn_blocking: %s", strerror(err ? err : ENOMEM));
   }
+  kio_assert(b->offload.await.arrived && !b->offload.job.queued);
   kio_outcome outcome = b->outcome;
   kio_parcel parcel = b->parcel;
   b->parcel = (kio_parcel){0};
@@ -177,6 +179,7 @@ static const kio_offload_kind blocking_kind = {
 /* A place is kept: the function goes, and with it what moves. The anchor is on top. */
 static int send_off(lua_State *L, kio_task *task, blocking *b) {
   int anchor = lua_gettop(L);
+  kio_assert(b->offload.job.reserved && b->parcel.size == 0);
   if (!kio_codec_pack(L, FUNCTION, anchor - FUNCTION, &b->parcel, NULL)) {
     kio_offload_end(&b->offload); /* and with it the place */
     return lua_error(L);

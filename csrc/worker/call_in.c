@@ -51,6 +51,7 @@ static int l_pack(lua_State *L) {
   kio_call_in *in = lua_touserdata(L, 1);
   kio_task *task = in->task;
   kio_parcel *parcel = &in->call.parcel;
+  kio_assert(task && kio_task_ended(task));
   kio_parcel_free(parcel);
   kio_outcome outcome = cut_off(task->sched);
   if (task->status == KIO_TASK_DONE) outcome = pack_results(L, task, parcel);
@@ -79,6 +80,7 @@ static void task_ended(kio_on_end *end, kio_task *task) {
   kio_call_in *in = KIO_CONTAINER(end, kio_call_in, end);
   if (!kio_ring_alive(&task->sched->ring)) return; /* a forked child's: the worker tells of it */
   task->handled = true;                            /* whoever asked is told, and nobody else */
+  kio_assert(in->task == task && kio_link_linked(&in->runs.link));
   kio_sched_leave(&in->runs);
   finish(in, outcome_of(task->sched->L, in));
 }
@@ -117,6 +119,7 @@ static int l_begin(lua_State *L) {
 
 static void begin(kio_call_in *in, kio_sched *sched) {
   lua_State *L = sched->L;
+  kio_assert(!in->task);
   lua_pushcfunction(L, l_begin);
   lua_pushlightuserdata(L, in);
   lua_pushlightuserdata(L, sched);
@@ -125,6 +128,7 @@ static void begin(kio_call_in *in, kio_sched *sched) {
     kio_call_answer(&in->call, KIO_OUTCOME_MEMORY);
     return;
   }
+  kio_assert(in->task && !in->task->on_end);
   in->task->on_end = &in->end;
   kio_sched_join(sched, &in->runs);
   kio_sched_make_daemon(in->task); /* the run goes on for the task that waits for this one */

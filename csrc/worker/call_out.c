@@ -16,6 +16,7 @@ static kio_call_out *out_of(kio_await *await) {
 /* ---- the wait ---- */
 
 bool kio_call_out_give_up(kio_call_out *out) {
+  kio_assert(!out->await.arrived);
   if (kio_call_withdraw(&out->in.call)) return true;
   if (!out->asked) kio_call_ask_cancel(&out->in.call);
   out->asked = true;
@@ -69,6 +70,7 @@ kio_call_out *kio_call_out_new(lua_State *L, kio_inbox *inbox) {
 
 /* The reference of `go` goes with it. */
 bool kio_call_out_send(kio_runtime *runtime, kio_call_out *out, unsigned worker) {
+  kio_assert(out->await.anchor && !out->await.sched);
   kio_call_ref(&out->in.call);
   bool sent = worker == 0
                   ? kio_runtime_offer(runtime, &out->in.call.go)
@@ -80,12 +82,14 @@ bool kio_call_out_send(kio_runtime *runtime, kio_call_out *out, unsigned worker)
 /* ---- the outcome ---- */
 
 bool kio_call_out_lost(const kio_call_out *out) {
+  kio_assert(out->await.arrived);
   return !out->asked && out->in.call.outcome == KIO_OUTCOME_LOST;
 }
 
 int kio_call_out_push_outcome(lua_State *L, kio_call_out *out) {
   kio_call *call = &out->in.call;
   unsigned worker = call->worker;
+  kio_assert(out->await.arrived);
   char where[32];
   switch (call->outcome) {
   case KIO_OUTCOME_DONE:

@@ -64,6 +64,7 @@ static kio_parcel pack(lua_State *L) {
 
 /* The parcel was not taken: its handles are the sender's again. */
 static int refused(lua_State *L, kio_parcel *parcel, kio_channel_result result, const char *what) {
+  kio_assert(result != KIO_CHANNEL_DONE);
   kio_handles_restore(L, HANDLES, parcel);
   if (result == KIO_CHANNEL_CLOSED)
     return kio_fail_text(L, "EPIPE", what, "channel", "it is closed");
@@ -83,6 +84,7 @@ static int l_sendk(lua_State *L, int status, lua_KContext ctx) {
     kio_handles_restore(L, HANDLES, &wait->awaiter.parcel);
     return kio_shared_wait_fail(L, wait, "send");
   }
+  kio_assert(wait->awaiter.parcel.size == 0); /* taken */
   kio_shared_wait_end(wait);
   return sent(L);
 }

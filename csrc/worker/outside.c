@@ -49,6 +49,7 @@ static int start(lua_State *L, handle *h, kio_options *options) {
   int err;
   char failure[KIO_FAILURE_MAX];
   kio_worker_plan plan = {.config = options->sched};
+  kio_assert(!h->runtime);
   options->runtime.main = kio_worker_main;
   options->runtime.context = &plan;
   h->inbox = kio_inbox_new(&err);
@@ -74,6 +75,7 @@ static bool take_failures(handle *h, char failure[KIO_FAILURE_MAX]) {
 static bool stop(handle *h, int64_t timeout_ns, char text[KIO_FAILURE_MAX]) {
   int64_t until = kio_after_ns(kio_real_now_ns(), timeout_ns);
   char late[KIO_FAILURE_MAX - 32];
+  kio_assert(h->runtime && h->pid == getpid());
   bool failed = kio_runtime_end(h->runtime, until, late, sizeof late);
   if (failed) snprintf(text, KIO_FAILURE_MAX, "did not end in time: %s", late);
   else failed = take_failures(h, text);
@@ -146,6 +148,7 @@ static void await_answer(lua_State *L, handle *h, kio_call_out *out) {
     if (sleep_for_post(L, h, asked) || !(asked = interrupted(L))) continue;
     begun = !kio_call_out_give_up(out);
   }
+  kio_assert(asked || out->await.arrived);
   if (!asked) return;
   lua_sethook(asked, NULL, 0, 0);
   luaL_error(L, "interrupted!");

@@ -63,7 +63,8 @@ static void drop(kio_post *post) {
 
 static void arrive(kio_post *post, void *sched) {
   kio_shared_wait *wait = KIO_CONTAINER(post, kio_shared_wait, awaiter.post);
-  (void)sched;
+  kio_assert(wait->awaiter.answer != KIO_ANSWER_NONE);
+  kio_assert(!wait->await.sched || wait->await.sched == sched);
   kio_await_arrive(&wait->await);
   if (wait->queue) kio_queue_wake_all(wait->queue);
   drop(post);
@@ -74,6 +75,7 @@ void kio_shared_wait_end(kio_shared_wait *wait) {
 }
 
 void kio_shared_wait_spare(kio_task *task, kio_shared_wait *wait) {
+  kio_assert(!wait->posted && wait->awaiter.parcel.size == 0);
   kio_timer_stop(&task->sched->timers, &task->timer);
   kio_shared_wait_end(wait);
 }
@@ -81,6 +83,7 @@ void kio_shared_wait_spare(kio_task *task, kio_shared_wait *wait) {
 int kio_shared_wait_fail(lua_State *L, kio_shared_wait *wait, const char *what) {
   const kio_task *task = kio_sched_current()->current;
   const char *noun = wait->kind->noun;
+  kio_assert(!wait->await.sched && wait->awaiter.answer != KIO_ANSWER_DONE);
   bool closed = wait->awaiter.answer == KIO_ANSWER_CLOSED;
   kio_shared_wait_end(wait);
   if (closed) return kio_fail_text(L, "EPIPE", what, noun, "it is closed");
@@ -124,6 +127,7 @@ kio_shared_wait *kio_shared_wait_new(lua_State *L, kio_task *task, const kio_sha
 
 int kio_shared_wait_park(lua_State *L, kio_task *task, kio_shared_wait *wait, const char *what,
                          lua_KFunction k) {
+  kio_assert(!wait->queue && !wait->posted);
   wait->posted = true;
   return kio_await_park(L, task, &wait->await, what, (lua_KContext)wait, k);
 }
@@ -142,6 +146,7 @@ kio_shared_wait *kio_shared_watch_new(lua_State *L, kio_task *task, const kio_sh
 }
 
 int kio_shared_watch_begin(kio_shared_wait *wait, kio_task *task, bool ready) {
+  kio_assert(wait->queue && !wait->posted);
   wait->posted = !ready;
   if (ready) kio_shared_wait_end(wait);
   else kio_await_begin(&wait->await, task->sched);

@@ -20,6 +20,7 @@
 static int l_waitk(lua_State *L, int status, lua_KContext ctx) {
   kio_call_out *out = (kio_call_out *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
+  kio_assert(!out->await.sched);
   return out->await.arrived ? kio_call_out_push_outcome(L, out) : kio_task_raise_cancelled(L);
 }
 
@@ -56,6 +57,7 @@ static void pack(lua_State *L, kio_sched *sched, int count, unsigned worker,
   int err;
   kio_inbox *inbox = kio_sched_inbox(sched, &err);
   if (!inbox) luaL_error(L, "kio.thread: %s", strerror(-err));
+  kio_assert(worker <= kio_runtime_count(sched->config.worker->runtime));
   kio_call_out *out = kio_call_out_new(L, inbox);
   if (!kio_codec_pack(L, 2, count, &out->in.call.parcel, limits)) lua_error(L);
   lua_pushinteger(L, worker);
@@ -139,6 +141,7 @@ static int stopped(lua_State *L, unsigned worker) {
 static int l_callk(lua_State *L, int status, lua_KContext ctx) {
   kio_call_out *out = (kio_call_out *)ctx; /* NOLINT: it was one when it went down */
   (void)status;
+  kio_assert(!out->await.sched);
   if (!out->await.arrived) return kio_task_raise_cancelled(L);
   if (kio_call_out_lost(out)) return stopped(L, (unsigned)lua_tointeger(L, 2));
   lua_pushboolean(L, true);

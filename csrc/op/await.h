@@ -32,23 +32,23 @@ struct kio_await {
 
 /* Pushes an anchor that holds nothing yet. May raise (memory). */
 kio_await **kio_await_push_anchor(lua_State *L);
-/* The anchor holds it from now on. */
+/* A new await, held by the anchor from now on. */
 void kio_await_init(kio_await *await, const kio_await_kind *kind, kio_await **anchor);
 /* The await of that kind whose anchor is at `index`, or an argument error. */
 kio_await *kio_await_check(lua_State *L, int index, const kio_await_kind *kind);
 
-/* The wait begins; a task that is woken by its end is set by the two below. */
+/* A wait begins that wakes no task by itself. */
 void kio_await_begin(kio_await *await, kio_sched *sched);
-/* Begins it and parks the task until it ends; `what` is for people, and lives as long. */
+/* Begins a wait and parks the task until it ends; `what` is for people, and lives as long. */
 int kio_await_park(lua_State *L, kio_task *task, kio_await *await, const char *what,
                    lua_KContext ctx, lua_KFunction k);
-/* Begins it for a task that has just been made, and that starts when it ends. */
+/* Begins a wait for a task that has just been made, and that starts when the wait ends. */
 void kio_await_hold(kio_task *task, kio_await *await, const char *what);
-/* The post has come: ends the wait, if there is one. */
+/* The post has come: ends the wait, if there is one, and wakes its task. */
 void kio_await_arrive(kio_await *await);
 /* Whoever waits does not want it any more: gives it up and ends the wait, if there is one. */
 void kio_await_stop(kio_await *await);
-/* Nobody waits, and what came has been taken: the anchor lets go. */
+/* Nobody waits, and what came has been taken: the anchor lets go of the await. */
 void kio_await_end(kio_await *await);
 
 #endif

@@ -29,7 +29,8 @@ typedef struct kio_offload_kind {
   bool patient; /* as the job's */
 } kio_offload_kind;
 
-/* A new one of the running task, zeroed, its anchor on top of the stack. NULL: return KIO_FAILED. */
+/* A new one of the running task, zeroed, its anchor on top of the stack. NULL: return KIO_FAILED.
+   */
 void *kio_offload_new(lua_State *L, kio_task *task, const kio_offload_kind *kind);
 /* Hands it to the pool and parks; then `k` runs with the offload as context. Never returns, but for
    3 pushed values when the pool refuses: "EAGAIN", its queue is full. */
@@ -37,11 +38,11 @@ int kio_offload_submit(lua_State *L, kio_task *task, kio_offload *offload, int64
                        lua_KFunction k);
 /* In `k`: does it once more within the same time, for want of something that was not there. */
 int kio_offload_again(lua_State *L, kio_offload *offload, lua_KFunction k);
-/* The two halves of kio_offload_submit, for those who hand one over before anybody waits for it. Keeps a place
-   in the pool's queue: 0; -EAGAIN: it is full, and with `wait` it arrives when a place has
-   been kept for it; or why not. */
+/* The two halves of kio_offload_submit, for those who hand one over before anybody waits for it.
+   Keeps a place in the pool's queue: 0; -EAGAIN: it is full, and with `wait` it arrives when a
+   place has been kept for it; or why not. */
 int kio_offload_reserve(kio_sched *sched, kio_offload *offload, bool wait);
-/* Hands it over. 0, or why not. */
+/* Hands an offload over. 0, or why not. */
 int kio_offload_start(kio_sched *sched, kio_offload *offload);
 /* Parks until it arrives, or calls `k` at once when it has. */
 int kio_offload_wait(lua_State *L, kio_task *task, kio_offload *offload, lua_KFunction k);

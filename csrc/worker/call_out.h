@@ -1,4 +1,4 @@
-/* The origin's end of a call, as far as tasks and plain callers share it. */
+/* The origin's end of a call, as far as tasks and callers without a loop share it. */
 #ifndef KIO_WORKER_CALL_OUT_H
 #define KIO_WORKER_CALL_OUT_H
 

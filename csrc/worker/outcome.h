@@ -12,7 +12,8 @@ kio_outcome kio_outcome_pack_results(lua_State *L, int first, kio_parcel *parcel
 /* Packs the error and the traceback, or nil, on top; an error that cannot cross goes as its
    text. */
 kio_outcome kio_outcome_pack_error(lua_State *L, kio_parcel *parcel);
-/* DONE: pushes the results, and returns how many. FAILED: raises the error, as come from `where`. */
+/* DONE: pushes the results, and returns how many. FAILED: raises the error, as come from `where`.
+   */
 int kio_outcome_push(lua_State *L, kio_outcome outcome, kio_parcel *parcel, const char *where);
 
 #endif

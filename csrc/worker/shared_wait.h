@@ -26,21 +26,21 @@ typedef struct kio_shared_wait {
    message instead: then nothing has begun. */
 kio_shared_wait *kio_shared_wait_new(lua_State *L, kio_task *task, const kio_shared *shared,
                                      int64_t timeout_ns);
-/* It is listed: parks the task, which goes on in `k` with the wait as its context; `what` is a
+/* A listed wait: parks the task, which goes on in `k` with the wait as its context; `what` is a
    constant that tells people what it waits for. */
 int kio_shared_wait_park(lua_State *L, kio_task *task, kio_shared_wait *wait, const char *what,
                          lua_KFunction k);
-/* There is no need to wait: it was not listed. */
+/* A wait that was not listed, for there is no need to: ends it. */
 void kio_shared_wait_spare(kio_task *task, kio_shared_wait *wait);
-/* It is over; what is left in awaiter.parcel is given back or freed. */
+/* Ends a wait; what is left in awaiter.parcel is given back or freed. */
 void kio_shared_wait_end(kio_shared_wait *wait);
-/* It was not answered DONE: ends it and raises Cancelled, or returns 3 after pushing nil, message,
-   "ETIMEDOUT" or "EPIPE"; `what` was to be done. */
+/* A wait that was not answered DONE: ends it and raises Cancelled, or returns 3 after pushing nil,
+   message, "ETIMEDOUT" or "EPIPE"; `what` was to be done. */
 int kio_shared_wait_fail(lua_State *L, kio_shared_wait *wait, const char *what);
 
 /* A wait that is a watch, anchored by the value it pushes; raises when memory is out. */
 kio_shared_wait *kio_shared_watch_new(lua_State *L, kio_task *task, const kio_shared *shared);
-/* It is listed, and the task will wait in its queue: returns 1. Not listed, being `ready`: ends it
+/* A listed watch: the task will wait in its queue; returns 1. Not listed, being `ready`: ends it
    and returns 0. */
 int kio_shared_watch_begin(kio_shared_wait *watch, kio_task *task, bool ready);
 

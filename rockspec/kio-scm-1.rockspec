@@ -160,6 +160,7 @@ build = {
         "csrc/worker/call_out.c",
         "csrc/worker/channel_lua.c",
         "csrc/worker/event_lua.c",
+        "csrc/worker/outcome.c",
         "csrc/worker/outside.c",
         "csrc/worker/shared.c",
         "csrc/worker/shared_wait.c",

@@ -1,7 +1,6 @@
 /* The origin's end of a call, as far as tasks and callers without a loop share it: its memory, the
-   way out and the outcome. Invariant: a call has a waiter exactly while a task waits for it, and
-   then it is among the scheduler's members, its `expected` and its `mutual`. The origin's thread
-   only. */
+   way out and the outcome. Invariant: only what cannot be withdrawn is asked to end. The origin's
+   thread only. */
 #include "worker/call_out.h"
 
 #include "base/memory.h"

@@ -74,7 +74,7 @@ static int push_answer(lua_State *L, const query *q) {
 /* ---- in a task ---- */
 
 typedef struct lookup {
-  kio_offload offload;
+  kio_offloaded offload;
   query query;
 } lookup;
 

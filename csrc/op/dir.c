@@ -176,7 +176,7 @@ static int push_outcome(lua_State *L, const dir_op *op, int err) {
 /* ---- in a task: on the pool ---- */
 
 typedef struct dir_offload {
-  kio_offload offload;
+  kio_offloaded offload;
   dir_op op;
 } dir_offload;
 

@@ -11,8 +11,8 @@
 
 /* ---- the wait ---- */
 
-static kio_offload *offload_of(kio_await *await) {
-  return KIO_CONTAINER(await, kio_offload, await);
+static kio_offloaded *offload_of(kio_await *await) {
+  return KIO_CONTAINER(await, kio_offloaded, await);
 }
 
 /* One that has begun is left to end by itself. */
@@ -33,15 +33,15 @@ static void drop(kio_post *post) {
 
 static void arrive(kio_post *post, void *sched) {
   (void)sched;
-  kio_await_arrive(&KIO_CONTAINER(post, kio_offload, job.post)->await);
+  kio_await_arrive(&KIO_CONTAINER(post, kio_offloaded, job.post)->await);
   drop(post);
 }
 
-kio_offload *kio_offload_check(lua_State *L, int index) {
+kio_offloaded *kio_offload_check(lua_State *L, int index) {
   return offload_of(kio_await_check(L, index, &await_kind));
 }
 
-void kio_offload_end(kio_offload *offload) {
+void kio_offload_end(kio_offloaded *offload) {
   kio_await_end(&offload->await);
 }
 
@@ -51,7 +51,7 @@ void *kio_offload_new(lua_State *L, kio_task *task, const kio_offload_kind *kind
   int err;
   kio_await **anchor = kio_await_push_anchor(L);
   kio_inbox *inbox = kio_sched_inbox(task->sched, &err);
-  kio_offload *offload = inbox ? kio_memory_new(kind->size) : NULL;
+  kio_offloaded *offload = inbox ? kio_memory_new(kind->size) : NULL;
   if (!offload) {
     kio_fail(L, inbox ? ENOMEM : -err, kind->name, kind->subject);
     return NULL;
@@ -69,13 +69,13 @@ void *kio_offload_new(lua_State *L, kio_task *task, const kio_offload_kind *kind
   return offload;
 }
 
-static int refuse(lua_State *L, kio_offload *offload, int err) {
+static int refuse(lua_State *L, kio_offloaded *offload, int err) {
   kio_fail(L, -err, offload->job.name, offload->subject);
   kio_offload_end(offload);
   return KIO_FAILED;
 }
 
-int kio_offload_reserve(kio_sched *sched, kio_offload *offload, bool wait) {
+int kio_offload_reserve(kio_sched *sched, kio_offloaded *offload, bool wait) {
   int err;
   kio_pool *pool = kio_sched_pool(sched, &err);
   if (!err) err = kio_pool_reserve(pool, &offload->job);
@@ -84,18 +84,18 @@ int kio_offload_reserve(kio_sched *sched, kio_offload *offload, bool wait) {
   return err ? err : -EAGAIN;
 }
 
-int kio_offload_start(kio_sched *sched, kio_offload *offload) {
+int kio_offload_start(kio_sched *sched, kio_offloaded *offload) {
   int err;
   kio_pool *pool = kio_sched_pool(sched, &err);
   offload->await.arrived = false;
   return err ? err : kio_pool_submit(pool, &offload->job);
 }
 
-void kio_offload_hold(kio_task *task, kio_offload *offload) {
+void kio_offload_hold(kio_task *task, kio_offloaded *offload) {
   kio_await_hold(task, &offload->await, offload->job.name);
 }
 
-int kio_offload_wait(lua_State *L, kio_task *task, kio_offload *offload, lua_KFunction k) {
+int kio_offload_wait(lua_State *L, kio_task *task, kio_offloaded *offload, lua_KFunction k) {
   if (offload->await.arrived) return k(L, LUA_OK, (lua_KContext)offload);
   if (!kio_sched_timer(task->sched, task, offload->due_ns)) {
     kio_job_withdraw(&offload->job);
@@ -105,18 +105,18 @@ int kio_offload_wait(lua_State *L, kio_task *task, kio_offload *offload, lua_KFu
   return kio_await_park(L, task, &offload->await, what, (lua_KContext)offload, k);
 }
 
-static int start_and_wait(lua_State *L, kio_task *task, kio_offload *offload, lua_KFunction k) {
+static int start_and_wait(lua_State *L, kio_task *task, kio_offloaded *offload, lua_KFunction k) {
   int err = kio_offload_start(task->sched, offload);
   return err ? refuse(L, offload, err) : kio_offload_wait(L, task, offload, k);
 }
 
-int kio_offload_submit(lua_State *L, kio_task *task, kio_offload *offload, int64_t timeout_ns,
+int kio_offload_submit(lua_State *L, kio_task *task, kio_offloaded *offload, int64_t timeout_ns,
                        lua_KFunction k) {
   offload->due_ns = kio_sched_due(task->sched, timeout_ns);
   return start_and_wait(L, task, offload, k);
 }
 
-int kio_offload_again(lua_State *L, kio_offload *offload, lua_KFunction k) {
+int kio_offload_again(lua_State *L, kio_offloaded *offload, lua_KFunction k) {
   kio_assert(!offload->again);
   offload->again = true;
   return start_and_wait(L, kio_sched_current()->current, offload, k);
@@ -124,7 +124,7 @@ int kio_offload_again(lua_State *L, kio_offload *offload, lua_KFunction k) {
 
 /* ---- up ---- */
 
-int kio_offload_result(lua_State *L, kio_offload *offload) {
+int kio_offload_result(lua_State *L, kio_offloaded *offload) {
   const kio_task *task = kio_sched_current()->current;
   kio_assert(!offload->await.sched);
   if (offload->await.arrived) return offload->job.queued ? ECANCELED : 0;

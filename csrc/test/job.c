@@ -10,7 +10,7 @@
 #include "task/task.h"
 
 typedef struct wait_offload {
-  kio_offload offload;
+  kio_offloaded offload;
   int fd;      /* a copy of its own */
   int wait_ms; /* at most so long; negative: for ever */
   int result;  /* the byte; -1: none came */

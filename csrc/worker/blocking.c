@@ -21,7 +21,7 @@
 enum { NAME_MAX_SIZE = 64 };
 
 typedef struct blocking {
-  kio_offload offload;
+  kio_offloaded offload;
   kio_seed seed;
   kio_parcel parcel;        /* the function and its arguments, then the outcome */
   uint8_t outcome;          /* kio_outcome: DONE, FAILED, or MEMORY: there was none for so much */

@@ -241,3 +241,22 @@ describe("cancelled and timed out at random", function()
     end, 3)
   end)
 end)
+
+-- Its inbox is closed with answers in it, which nobody takes any more.
+describe("a run that is cut off", function()
+  it("leaves receives that have been answered", function()
+    for _ = 1, 10 do
+      local channel = thread.channel(1000)
+      local ok, err = pcall(kio.run, function()
+        for _ = 1, 300 do
+          kio.spawn(kio.shield, function() while true do channel:receive() end end)
+        end
+        thread.spawn_on(2, kio.shield, function(to) while true do to:send(1) end end, channel)
+        channel:receive()
+        error "over"
+      end, { threads = 2, shutdown_timeout = 0.02 })
+      assert.is_false(ok)
+      assert.matches("over\n.*tasks did not end within shutdown_timeout", err)
+    end
+  end)
+end)

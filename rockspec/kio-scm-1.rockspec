@@ -62,6 +62,7 @@ build = {
         "csrc/net/stream_lua.c",
         "csrc/net/stream_move.c",
         "csrc/net/stream_ops.c",
+        "csrc/net/stream_verify.c",
         "csrc/net/types.c",
         "csrc/net/udp.c",
         "csrc/op/await.c",

@@ -17,6 +17,9 @@ enum { ROOM_FIRST = 8 };
 
 static void rest(kio_member *member);
 static void detach(kio_member *member);
+#ifdef KIO_TEST
+static void verify(const kio_member *member);
+#endif
 
 /* ---- what has come ---- */
 
@@ -46,6 +49,7 @@ static bool push(kio_acceptor *a, int outcome) {
 }
 
 static int pop(kio_acceptor *a) {
+  kio_assert(a->count > 0);
   int outcome = a->arrived[a->first];
   a->first = (a->first + 1) % a->room;
   a->count--;
@@ -60,6 +64,7 @@ static void deliver(kio_acceptor *a, int outcome) {
   if (!task) return;
   task->wake = KIO_WAKE_DONE;
   a->promised++;
+  kio_assert(a->promised <= a->count);
 }
 
 /* ---- life ---- */
@@ -70,6 +75,7 @@ kio_acceptor *kio_acceptor_new(int fd) {
   a->fd = fd;
   a->member.flush = rest;
   a->member.detach = detach;
+  kio_in_test(a->member.verify = verify);
   kio_queue_init(&a->waiters);
   return a;
 }
@@ -95,6 +101,7 @@ void kio_acceptor_drop(kio_acceptor *a) {
   a->fd = -1;
   while (a->count > 0) close_one(pop(a));
   if (a->request) return;
+  kio_assert(kio_queue_empty(&a->waiters) || !a->sched);
   if (a->sched) kio_sched_leave(&a->member);
   kio_memory_free(a->arrived);
   kio_memory_free(a);
@@ -132,6 +139,7 @@ static void done(kio_request *request) {
   int result = request->result;
   if (result < 0 && request->flags & KIO_REQUEST_CLOSED) result = -EBADF;
   bool ours = a->pausing && result == -ECANCELED;
+  kio_assert(a->request == request);
   a->request = NULL;
   a->pausing = false;
   kio_sched_release(a->sched, request);
@@ -149,6 +157,7 @@ static void done(kio_request *request) {
 
 static int start(kio_acceptor *a) {
   kio_request *request;
+  kio_assert(!a->request && !a->pausing);
   int err = kio_sched_request(a->sched, KIO_OP_ACCEPT, a->fd, a, done, &request);
   if (err) return err;
   request->arg.accept.address = NULL;
@@ -160,6 +169,7 @@ static int start(kio_acceptor *a) {
 
 /* Ends the request behind what it may still bring; `done` goes on from there. */
 static void stop(kio_acceptor *a, bool try_once) {
+  kio_assert(a->request);
   a->pausing = true;
   kio_ring_cancel(&a->sched->ring, a->request, try_once);
 }
@@ -191,3 +201,19 @@ int kio_acceptor_await(kio_acceptor *a, kio_task *task) {
 void kio_acceptor_abandon(kio_task *task) {
   stop(task->subject, kio_task_is_due(task));
 }
+
+#ifdef KIO_TEST
+static void verify(const kio_member *member) {
+  const kio_acceptor *a = KIO_CONTAINER(member, const kio_acceptor, member);
+  bool waited_for = !kio_queue_empty(&a->waiters);
+  kio_queue_verify(&a->waiters);
+  kio_assert(a->sched == kio_sched_current());
+  kio_assert(a->count <= a->room && (a->room > 0) == (a->arrived != NULL));
+  kio_assert(a->first < a->room || a->room == 0);
+  kio_assert(a->promised <= a->count || a->dropped);
+  kio_assert(a->request || (!waited_for && !a->pausing && !a->dropped));
+  kio_assert(!a->request || waited_for || a->pausing || a->dropped ||
+             kio_link_linked(&member->dirty_link));
+  kio_assert(!a->request || a->request->owner == a);
+}
+#endif

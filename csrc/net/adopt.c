@@ -57,6 +57,7 @@ static int prepare(int fd) {
 }
 
 static int make_stream(lua_State *L, int fd, const nature *n) {
+  kio_assert(n->connected && n->peer.size > 0);
   kio_stream_handle *h = (kio_stream_push_empty(L), lua_touserdata(L, -1));
   h->stream = kio_stream_new(fd, &n->peer, &kio_carrier_socket);
   return h->stream ? 1 : kio_fail_fd(L, ENOMEM, "adopt", fd);

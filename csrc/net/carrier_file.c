@@ -51,6 +51,7 @@ static int aim_never(kio_stream *stream) {
 static bool step_on(kio_stream *stream, bool ready) {
   kio_request *rx = stream->rx;
   size_t tries = rx->tries;
+  kio_assert(stream->reader && rx->state == KIO_REQUEST_DONE);
   bool abandoned = stream->reader->wake != KIO_WAKE_DONE;
   if (!ready && abandoned) return false;
   kio_stream_take_back(stream);
@@ -87,6 +88,7 @@ static void sent(kio_request *tx) {
   bool polled = tx->op == KIO_OP_POLL, closed = tx->flags & KIO_REQUEST_CLOSED;
   bool ready = polled && tx->result > 0 && !closed;
   if (!polled && tx->result == -EAGAIN && !closed) {
+    kio_assert(stream->sending && tx->buffer.data);
     *rest = (kio_unwritten){tx->arg.io.buf, tx->arg.io.size};
     kio_request_renew(tx);
     kio_request_distrust(tx, tries);
@@ -95,6 +97,7 @@ static void sent(kio_request *tx) {
     return;
   }
   if (polled) {
+    kio_assert(rest->size > 0); /* what was refused before it waited */
     tx->op = KIO_OP_WRITE;
     tx->arg.io = (kio_arg_io){.buf = rest->at, .size = rest->size, .offset = KIO_STREAM_CURRENT};
     if (tx->result > 0) tx->result = closed ? -ECANCELED : 0; /* nothing was written yet */

@@ -27,7 +27,7 @@ typedef struct filtered {
 static const kio_carrier carrier;
 
 static filtered *filtered_of(const kio_stream *stream) {
-  kio_assert(stream->carrier == &carrier);
+  kio_assert(stream->carrier == &carrier && stream->wire != &stream->in);
   return KIO_CONTAINER(stream->wire, filtered, wire);
 }
 
@@ -46,6 +46,7 @@ static bool has_output(const filtered *f) {
 static bool decode_step(kio_stream *stream, filtered *f, const char *from, size_t size) {
   kio_input *in = &stream->in;
   size_t taken = size, room = in->buffer.size - in->end, got = room;
+  kio_assert(!f->failed && !in->ended && room > 0);
   kio_filter_result result =
       f->filter.kind->decode(f->filter.self, from, &taken, in->buffer.data + in->end, &got);
   kio_assert(taken <= size && got <= room);
@@ -127,6 +128,7 @@ static void arrived(kio_stream *stream) {
 static size_t encode(kio_stream *stream, filtered *f, kio_buffer buffer) {
   kio_output *out = &stream->out;
   size_t written = 0, taken, got;
+  kio_assert(!stream->sending);
   do {
     taken = out->size;
     got = buffer.size - written;
@@ -223,10 +225,24 @@ static const char *why(const kio_stream *stream, int err) {
 static void fini(kio_stream *stream, kio_buffers *buffers) {
   filtered *f = filtered_of(stream);
   kio_input_drop(&f->wire, buffers);
+  kio_assert(f->filter.self);
   f->filter.kind->free(f->filter.self);
   kio_stream_set_carrier(stream, f->inner, &stream->in);
   kio_memory_free(f);
 }
+
+#ifdef KIO_TEST
+/* Who is to be told of something will be, with the next flush. */
+static void verify(const kio_stream *stream) {
+  const filtered *f = filtered_of(stream);
+  kio_assert(f->inner && f->inner != &carrier && f->filter.kind && f->filter.self);
+  kio_assert(f->failed || !f->stuck);
+  kio_assert(f->ending || !f->finished);
+  kio_assert(!f->has || kio_link_linked(&stream->member.dirty_link));
+  bool stirs = stream->sending || kio_link_linked(&stream->member.dirty_link);
+  kio_assert(!stream->owes || stirs || stream->out.size > 0); /* else the peer has to shake hands */
+}
+#endif
 
 static const kio_carrier carrier = {
     .name = "filter",
@@ -242,11 +258,15 @@ static const kio_carrier carrier = {
     .may_move = may_move,
     .why = why,
     .fini = fini,
+#ifdef KIO_TEST
+    .verify = verify,
+#endif
 };
 
 int kio_filter_put(kio_stream *stream, kio_filter filter) {
   filtered *f = kio_memory_new(sizeof *f);
   if (!f) return -ENOMEM;
+  kio_assert(filter.self && stream->carrier != &carrier);
   f->inner = stream->carrier;
   f->filter = filter;
   f->wire = stream->in;

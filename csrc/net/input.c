@@ -21,6 +21,7 @@ int kio_input_make_room(kio_input *in, kio_buffers *buffers) {
   }
   in->at = 0;
   in->end = unread;
+  kio_debug_assert(in->end < in->buffer.size);
   return 0;
 }
 
@@ -36,6 +37,7 @@ int kio_input_put_back(kio_input *in, kio_buffers *buffers, const char *data, si
     in->at = size;
     in->end = size + unread;
   }
+  kio_assert(in->at >= size && in->end <= in->buffer.size);
   in->at -= size;
   memcpy(in->buffer.data + in->at, data, size);
   return 0;
@@ -57,3 +59,15 @@ void kio_input_drop(kio_input *in, kio_buffers *buffers) {
   in->buffer = (kio_buffer){NULL, 0};
   in->at = in->end = 0;
 }
+
+#ifdef KIO_TEST
+void kio_input_verify(const kio_input *in, bool lent) {
+  bool here = in->buffer.data;
+  kio_assert(in->at <= in->end);
+  kio_assert(!here || (in->at < in->end && in->end <= in->buffer.size));
+  kio_assert(here || lent || in->end == 0);
+  kio_assert(!here || !lent);
+  kio_assert(in->want >= KIO_BUFFER_MIN && in->want <= KIO_BUFFER_MAX);
+  kio_assert(in->error <= 0);
+}
+#endif

@@ -36,6 +36,7 @@ int kio_input_put_back(kio_input *in, kio_buffers *buffers, const char *data, si
    filled its buffer, smaller after one that nearly did not. */
 static inline void kio_input_grow(kio_input *in, size_t asked, size_t got) {
   in->end += got;
+  kio_debug_assert(got <= asked && in->end <= in->buffer.size);
   if (got == asked && in->want < KIO_BUFFER_MAX) in->want *= 2;
   else if (got < in->want / 4 && in->want > KIO_BUFFER_MIN) in->want /= 2;
 }
@@ -44,5 +45,9 @@ static inline void kio_input_grow(kio_input *in, size_t asked, size_t got) {
 void kio_input_rescue(kio_input *in, kio_buffers *buffers, const char *data);
 /* Gives the buffer back, with what is unread; `buffers` NULL: its set is gone. */
 void kio_input_drop(kio_input *in, kio_buffers *buffers);
+#ifdef KIO_TEST
+/* An input has a buffer exactly while there are unread bytes; `lent`: the kernel has it. */
+void kio_input_verify(const kio_input *in, bool lent);
+#endif
 
 #endif

@@ -34,6 +34,7 @@ static bool may_try(kio_udp *udp) {
 /* The result of a plain call, kept as if the request had brought it. False: it must wait. */
 static bool came_at_once(kio_task *task, kio_request *request, ssize_t result) {
   if (result < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  kio_assert(!task->request && request->state == KIO_REQUEST_IDLE);
   request->result = result < 0 ? -errno : (int)result;
   task->request = request; /* what raises now finds it there: nothing is lost */
   return true;
@@ -103,6 +104,7 @@ static int start_send(lua_State *L, kio_udp *udp, const kio_sockaddr *to, int op
 
 /* Remembers an address and the string at the top that is its text. */
 static void remember(lua_State *L, kio_udp *udp, const kio_sockaddr *address) {
+  kio_assert(lua_type(L, -1) == LUA_TSTRING && address->size > 0);
   udp->known = *address;
   udp->known_text = lua_tostring(L, -1);
   lua_pushvalue(L, -1);
@@ -154,6 +156,7 @@ static int truncated(lua_State *L, kio_udp *udp, kio_request *request, const cha
   char complaint[96];
   kio_message *m = kio_message_of(request);
   size_t size = (size_t)request->result, max = m->iov[0].iov_len;
+  kio_assert(request->buffer.size >= sizeof *m + sizeof *m->iov + max);
   push_sender(L, udp, m);
   const char *sender = lua_tostring(L, -1);
   snprintf(complaint, sizeof complaint, "a message of %zu bytes, of which %zu were asked for", size,
@@ -182,6 +185,7 @@ static int finish_receive(lua_State *L, kio_udp *udp, kio_request *request, bool
 static int l_receive_fromk(lua_State *L, int status, lua_KContext ctx) {
   kio_udp *udp = lua_touserdata(L, 1);
   (void)status;
+  kio_assert(udp->receiving);
   udp->receiving = false;
   return finish_receive(L, udp, kio_op_result(ctx), true);
 }
@@ -189,6 +193,7 @@ static int l_receive_fromk(lua_State *L, int status, lua_KContext ctx) {
 static int l_receivek(lua_State *L, int status, lua_KContext ctx) {
   kio_udp *udp = lua_touserdata(L, 1);
   (void)status;
+  kio_assert(udp->receiving);
   udp->receiving = false;
   return finish_receive(L, udp, kio_op_result(ctx), false);
 }
@@ -209,6 +214,7 @@ static bool receive_at_once(kio_udp *udp, kio_task *task, kio_request *request) 
   bool came = came_at_once(task, request, size);
   udp->misses = came ? 0 : (uint8_t)kio_min_size(2U * udp->misses + 1, PASS_MAX);
   udp->pass = udp->misses;
+  kio_assert(udp->misses <= PASS_MAX && udp->sched == task->sched);
   return came;
 }
 

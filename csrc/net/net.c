@@ -65,6 +65,7 @@ static int l_connectk(lua_State *L, int status, lua_KContext ctx) {
   int fd = request->fd, err = kio_op_error(task, request);
   kio_sockaddr peer = *request->arg.address;
   (void)status;
+  kio_assert(fd >= 0 && peer.size > 0);
   kio_op_release(request);
   if (err == 0) {
     if (!kio_connection_fill(L, CONNECT_STREAM, fd, &peer))

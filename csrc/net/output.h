@@ -38,5 +38,9 @@ static inline kio_buffer kio_output_take(kio_output *out) {
 void kio_output_drop(kio_output *out, kio_buffers *buffers);
 /* The first `size` bytes have left: the others move to the front. */
 void kio_output_consume(kio_output *out, kio_buffers *buffers, size_t size);
+#ifdef KIO_TEST
+/* An output has a buffer exactly while something is gathered. */
+void kio_output_verify(const kio_output *out);
+#endif
 
 #endif

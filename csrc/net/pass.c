@@ -131,6 +131,7 @@ static int read_list(lua_State *L, kio_passed *p) {
     if (!is_number && !kio_handle_is_kios(L, lua_gettop(L))) err = kio_passed_hold(p);
     int fd = err ? -1 : fd_of_element(L, i + 1);
     lua_pop(L, 1);
+    kio_assert(p->count < KIO_PASSED_MAX);
     if (fd >= 0) p->fds[p->count++] = fd;
     else if (!err) err = EBADF;
   }
@@ -212,6 +213,7 @@ static int l_fds_send(lua_State *L) {
 
 /* ... -> data, list of descriptors, which are Lua's from now on */
 static int push_received(lua_State *L, kio_passed *p) {
+  kio_assert(p->owned == p->count);
   lua_createtable(L, p->count, 0);
   for (int i = 0; i < p->count; i++) {
     lua_pushinteger(L, p->fds[i]);

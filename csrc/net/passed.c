@@ -15,6 +15,7 @@
 enum { PIDFD = 4 }; /* the kernel's SCM_PIDFD, of Linux 6.5 */
 
 void kio_passed_keep(kio_passed *p, int max) {
+  kio_assert(0 <= p->owned && p->owned <= p->count && p->count <= KIO_PASSED_MAX);
   while (p->owned > max) kio_sched_close_fd(p->fds[--p->owned]);
   if (p->count > max) p->count = max;
 }
@@ -43,6 +44,7 @@ int kio_passed_hold(kio_passed *p) {
 
 void kio_passed_put(struct msghdr *header, kio_control *room, const kio_passed *p) {
   if (p->count == 0) return;
+  kio_assert(p->count <= KIO_PASSED_MAX);
   size_t size = (size_t)p->count * sizeof *p->fds;
   memset(room, 0, sizeof *room);
   header->msg_control = room->bytes;
@@ -68,6 +70,7 @@ void kio_passed_take(struct msghdr *header, kio_passed *p) {
     drop_pidfd(c);
     if (c->cmsg_type != SCM_RIGHTS) continue;
     size_t size = c->cmsg_len - CMSG_LEN(0);
+    kio_assert(p->owned == p->count); /* or one of the program's would be closed as ours */
     kio_assert(size <= sizeof p->fds - (size_t)p->count * sizeof *p->fds);
     memcpy(p->fds + p->count, CMSG_DATA(c), size);
     p->count += (int)(size / sizeof *p->fds);

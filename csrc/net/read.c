@@ -40,6 +40,7 @@ static const char *rest(const kio_stream_handle *h, size_t *size) {
 
 static read_outcome took(lua_State *L, kio_stream_handle *h, const char *data, size_t size,
                          size_t drop) {
+  kio_debug_assert(size + drop <= kio_stream_unread(h->stream) - h->reading.taken);
   lua_pushlstring(L, data, size);
   h->reading.taken += size + drop;
   h->reading.seen = 0;
@@ -157,6 +158,7 @@ static int l_readk(lua_State *L, int status, lua_KContext ctx);
 
 static int receive_more(lua_State *L, kio_stream_handle *h, kio_task *task, lua_KFunction k) {
   kio_sched *sched = task->sched;
+  kio_debug_assert(h->stream->sched == sched && h->stream->state == KIO_STREAM_OPEN);
   if (!kio_sched_timer(sched, task, h->reading.due_ns)) return give_up(L, h, ENOMEM);
   int err = kio_stream_receive(h->stream, task);
   if (err) {
@@ -193,6 +195,7 @@ static int l_readk(lua_State *L, int status, lua_KContext ctx) {
   kio_stream_handle *h = (kio_stream_handle *)ctx; /* NOLINT: it was one when the task parked */
   kio_task *task = kio_sched_current()->current;
   (void)status;
+  kio_debug_assert(h->tag == &kio_stream_tag && h->stream->reader == task);
   int err = kio_stream_end_read(h->stream);
   if (err) return give_up(L, h, kio_stream_early_end(L, err));
   if (h->stream->state != KIO_STREAM_OPEN) return give_up(L, h, EBADF);
@@ -250,6 +253,7 @@ static int fill_buffer(lua_State *L, kio_stream *stream) {
   kio_block_check(L, view->block, true);
   kio_view_range(L, 3, view, &at, &max);
   size_t size = kio_min_size(max, kio_stream_unread(stream));
+  kio_assert(size > 0);
   memcpy(view->block->data + view->at + at, kio_stream_bytes(stream), size);
   kio_stream_consume(stream, size);
   lua_pushinteger(L, (lua_Integer)size);
@@ -265,6 +269,7 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
   kio_stream_handle *h = (kio_stream_handle *)ctx; /* NOLINT: it was one when the task parked */
   kio_stream *stream = h->stream;
   (void)status;
+  kio_debug_assert(h->tag == &kio_stream_tag && stream->reader == kio_sched_current()->current);
   int err = kio_stream_end_read(stream);
   if (kio_stream_unread(stream) > 0) return take_unread(L, h);
   if (err) return give_up(L, h, kio_stream_early_end(L, err));

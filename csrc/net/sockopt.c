@@ -67,6 +67,7 @@ static int interface_on_top(lua_State *L, int arg) {
 
 /* The value on top of the stack, for `id`; `arg` is the argument that an error blames. */
 static int value_on_top(lua_State *L, int arg, kio_sockopt_id id) {
+  kio_assert(id < KIO_SOCKOPT_COUNT);
   const kio_sockopt *opt = &kio_sockopts[id];
   switch ((kio_sockopt_kind)opt->kind) {
   case KIO_SOCKOPT_FLAG:

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "net/carrier.h"
+#include "net/stream_verify.h"
 #include "task/here.h"
 #include "task/io.h"
 #include "task/member.h"
@@ -47,6 +48,7 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *
   stream->member.flush = flush_output;
   stream->member.detach = detach;
   stream->member.unsent = unsent;
+  kio_in_test(stream->member.verify = kio_stream_verify);
   return stream;
 }
 
@@ -55,6 +57,7 @@ const kio_carrier *kio_stream_bottom(const kio_stream *stream) {
 }
 
 void kio_stream_set_carrier(kio_stream *stream, const kio_carrier *carrier, kio_input *wire) {
+  kio_assert(!stream->receiving && !stream->sending); /* for a carrier's input has its own buffer */
   stream->carrier = carrier;
   stream->wire = wire;
   if (wire != &stream->in) stream->in = (kio_input){.want = KIO_BUFFER_MIN};
@@ -87,6 +90,7 @@ static void release(kio_sched *sched, kio_request **slot, bool under_way) {
 /* A stream keeps its two slots: taking them anew for every message would double the cost. */
 int kio_stream_take_slots(kio_stream *stream, kio_sched *sched, const kio_op ops[2],
                           const kio_done_fn done[2]) {
+  kio_assert(!stream->rx && !stream->tx);
   int err = kio_sched_request(sched, ops[0], stream->fd, stream, done[0], &stream->rx);
   if (err) return err;
   err = kio_sched_request(sched, ops[1], stream->fd, stream, done[1], &stream->tx);
@@ -100,6 +104,7 @@ int kio_stream_attach_anew(kio_stream *stream, kio_sched *sched) {
   kio_assert(!stream->sched);
   int err = stream->carrier->attach(stream, sched);
   if (err) return err;
+  kio_assert(stream->rx && stream->tx);
   stream->sched = sched;
   kio_sched_join(sched, &stream->member);
   if (stream->in.buffer.data)
@@ -186,11 +191,13 @@ static void refuse_writer(kio_stream *stream) {
 }
 
 void kio_stream_begin_close(kio_stream *stream) {
+  kio_assert(stream->state == KIO_STREAM_OPEN);
   stream->state = KIO_STREAM_CLOSING;
   refuse_writer(stream);
 }
 
 void kio_stream_cut_output(kio_stream *stream, int err) {
+  kio_assert(err > 0);
   stream->out.error = err;
 }
 
@@ -240,6 +247,7 @@ void kio_stream_taken(kio_stream *stream, size_t size) {
 
 void kio_stream_take_back(kio_stream *stream) {
   if (!stream->receiving) return;
+  kio_debug_assert(!stream->wire->buffer.data);
   stream->wire->buffer = stream->rx->buffer;
   stream->rx->buffer = (kio_buffer){NULL, 0};
   stream->receiving = false;
@@ -255,6 +263,7 @@ void kio_stream_received(kio_request *rx) {
   kio_stream *stream = rx->owner;
   kio_input *in = stream->wire;
   int result = rx->result;
+  kio_debug_assert(stream->rx == rx && rx->state == KIO_REQUEST_DONE);
   kio_stream_take_back(stream);
   if (result > 0) kio_input_grow(in, rx->arg.io.size, (size_t)result);
   in->more = rx->flags & KIO_REQUEST_MORE;
@@ -273,6 +282,7 @@ int kio_stream_put_back(kio_stream *stream, const char *data, size_t size) {
 
 void kio_stream_begin_receive(kio_stream *stream) {
   kio_request *rx = stream->rx;
+  kio_debug_assert(!stream->receiving && stream->reader);
   kio_request_renew(rx);
   rx->buffer = stream->wire->buffer; /* with the kernel */
   stream->wire->buffer.data = NULL;
@@ -334,6 +344,7 @@ void kio_stream_hold(kio_stream *stream, size_t size) {
 
 /* A failed send takes everything gathered with it: later bytes must not pass earlier ones. */
 void kio_stream_output_failed(kio_stream *stream, int err) {
+  kio_assert(err > 0);
   if (!stream->out.error)
     stream->out.error = err; /* a close that has cut it off knows better why */
   stream->owes = false;
@@ -353,6 +364,7 @@ static void send_from(kio_stream *stream, char *at, size_t size) {
 
 void kio_stream_begin_send(kio_stream *stream, kio_buffer buffer, size_t size) {
   kio_assert(!stream->sending && size <= buffer.size);
+  kio_debug_assert(size > 0 && !stream->tx->buffer.data);
   stream->tx->buffer = buffer;
   send_from(stream, buffer.data, size);
 }
@@ -362,6 +374,8 @@ void kio_stream_sent(kio_request *tx) {
   int result = tx->result;
   size_t asked = tx->arg.io.size;
   bool closed = tx->flags & KIO_REQUEST_CLOSED;
+  kio_debug_assert(stream->tx == tx && stream->sending);
+  kio_debug_assert(result < 0 || (size_t)result <= asked);
   bool part = result >= 0 && (size_t)result < asked;
   stream->sending = false;
   if (part && !closed) { /* the rest goes before anything newer */

@@ -99,6 +99,7 @@ int kio_stream_receive(kio_stream *stream, kio_task *reader);
    for none. */
 static inline int kio_stream_end_read(kio_stream *stream) {
   int err = -stream->in.error;
+  kio_debug_assert(stream->reader && !stream->receiving);
   stream->in.error = 0;
   stream->reader = NULL;
   return err;

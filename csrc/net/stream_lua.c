@@ -40,6 +40,7 @@ void kio_stream_push_empty(lua_State *L) {
 
 bool kio_stream_fill(lua_State *L, int index, int fd, const kio_sockaddr *peer) {
   kio_stream_handle *h = lua_touserdata(L, index);
+  kio_assert(fd >= 0 && !h->stream);
   h->stream = kio_stream_new(fd, peer, &kio_carrier_socket);
   if (!h->stream) kio_sched_close_fd(fd);
 #ifdef KIO_TEST
@@ -53,7 +54,9 @@ static kio_stream_handle *handle_at(lua_State *L) {
 }
 
 static kio_stream *stream_at(lua_State *L) {
-  return handle_at(L)->stream;
+  const kio_stream_handle *h = handle_at(L);
+  kio_debug_assert(h->tag == &kio_stream_tag && h->stream); /* a frame holds it */
+  return h->stream;
 }
 
 const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]) {
@@ -85,6 +88,7 @@ int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, in
 
 int kio_stream_early_end(lua_State *L, int err) {
   const kio_task *task = kio_sched_current()->current;
+  kio_assert(task && err >= 0);
   bool cut = err == 0 || err == ECANCELED || err == EINTR;
   if (cut && task->wake == KIO_WAKE_CANCEL) return kio_task_raise_cancelled(L);
   return cut && task->wake == KIO_WAKE_TIMEOUT ? ETIMEDOUT : err;
@@ -163,6 +167,7 @@ static int l_writek(lua_State *L, int status, lua_KContext ctx) {
 static int write_on(lua_State *L, kio_stream *stream, size_t at, int then) {
   size_t size;
   const char *data = lua_tolstring(L, 2, &size);
+  kio_assert(data && at <= size);
   int64_t taken = kio_stream_gather(stream, data + at, size - at);
   if (taken < 0) return write_failed(L, stream, name_of(then), (int)-taken, at);
   at += (size_t)taken;
@@ -193,6 +198,7 @@ static int start_write(lua_State *L, int then) {
   }
   int64_t taken = kio_stream_gather(stream, data, size);
   if (taken < 0) return write_failed(L, stream, name_of(then), (int)-taken, 0);
+  kio_debug_assert((size_t)taken == size); /* there was room for all of it */
   lua_pushvalue(L, 1);
   return 1;
 }

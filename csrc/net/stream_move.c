@@ -47,6 +47,7 @@ static void *give(lua_State *L, int index, void *spare) {
   moved_stream *moved = spare;
   kio_stream_handle *h = lua_touserdata(L, index);
   kio_stream *left = moved->stream;
+  kio_assert(left->state == KIO_STREAM_MOVED && !left->sched);
   kio_stream_leave(h->stream);
   *moved = (moved_stream){h->stream, h->timeout_ns};
   h->stream = left;
@@ -59,6 +60,7 @@ static void take(lua_State *L, void *object) {
   kio_stream_handle *h = lua_touserdata(L, -1);
   kio_stream *stream = moved->stream;
   kio_sched *sched = kio_sched_here();
+  kio_assert(!stream->sched); /* whoever gave it has left with it */
   h->stream = stream;
   h->timeout_ns = moved->timeout_ns;
   kio_memory_free(moved);
@@ -77,6 +79,7 @@ static void restore(lua_State *L, int index, void *object) {
   kio_stream_handle *h = lua_touserdata(L, index);
   kio_sched *sched = kio_sched_here();
   kio_stream *left = h->stream;
+  kio_assert(left->state == KIO_STREAM_MOVED && !moved->stream->sched);
   h->stream = moved->stream;
   kio_stream_drop(left);
   kio_memory_free(moved);

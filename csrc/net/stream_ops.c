@@ -82,6 +82,7 @@ static int shake(lua_State *L, kio_stream_handle *h);
 static int l_shakek(lua_State *L, int status, lua_KContext ctx) {
   kio_stream_handle *h = (kio_stream_handle *)ctx; /* NOLINT: it was one when the task parked */
   (void)status;
+  kio_assert(h->tag == &kio_stream_tag && h->stream->reader == kio_sched_current()->current);
   int err = kio_stream_end_read(h->stream);
   if (err) err = kio_stream_early_end(L, err);
   else if (h->stream->state != KIO_STREAM_OPEN) err = EBADF;
@@ -96,6 +97,7 @@ static int shake(lua_State *L, kio_stream_handle *h) {
   if (!err && kio_filter_ready(stream)) return (lua_settop(L, 1), 1);
   if (!err && !kio_sched_timer(task->sched, task, h->reading.due_ns)) err = ENOMEM;
   if (err) return kio_stream_fail(L, stream, "handshake", err);
+  kio_assert(kio_filter_name(stream)); /* without one it is always ready */
   kio_filter_expect(stream);
   err = kio_stream_receive(stream, task);
   if (err) {

@@ -11,6 +11,7 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/collect.h"
+#include "task/here.h"
 #include "task/io.h"
 #include "task/member.h"
 
@@ -21,6 +22,16 @@ static void detach(kio_member *member) {
   udp->receiving = false;
   udp->sched = NULL;
 }
+
+#ifdef KIO_TEST
+static void verify(const kio_member *member) {
+  const kio_udp *udp = KIO_CONTAINER(member, const kio_udp, member);
+  kio_assert(udp->sched == kio_sched_current());
+  kio_assert(udp->pass <= udp->misses);
+  kio_assert(!udp->base.connected || udp->base.peer.size > 0);
+  kio_assert(udp->known.size == 0 || udp->known_text);
+}
+#endif
 
 static void leave(void *handle) {
   kio_udp *udp = handle;
@@ -45,6 +56,7 @@ static const kio_handle_class class = {
 void kio_udp_push_empty(lua_State *L, bool packets) {
   kio_udp *udp = lua_newuserdatauv(L, sizeof *udp, 1);
   *udp = (kio_udp){.member.detach = detach}; /* nothing is gathered: it is never flushed */
+  kio_in_test(udp->member.verify = verify);
   kio_handle_init(&udp->base, &class, packets);
   luaL_setmetatable(L, KIO_UDP_TYPE);
 }
@@ -72,7 +84,7 @@ kio_udp *kio_udp_check(lua_State *L) {
 
 void kio_udp_attach(kio_udp *udp, kio_sched *sched) {
   if (udp->sched == sched) return;
-  kio_assert(!udp->sched);
+  kio_assert(!udp->sched && udp->base.fd >= 0);
   udp->sched = sched;
   kio_sched_join(sched, &udp->member);
 }

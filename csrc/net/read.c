@@ -195,7 +195,7 @@ static int l_readk(lua_State *L, int status, lua_KContext ctx) {
   kio_stream_handle *h = (kio_stream_handle *)ctx; /* NOLINT: it was one when the task parked */
   kio_task *task = kio_sched_current()->current;
   (void)status;
-  kio_debug_assert(h->tag == &kio_stream_tag && h->stream->reader == task);
+  kio_debug_assert(h->tag == &kio_stream_tag);
   int err = kio_stream_end_read(h->stream);
   if (err) return give_up(L, h, kio_stream_early_end(L, err));
   if (h->stream->state != KIO_STREAM_OPEN) return give_up(L, h, EBADF);
@@ -269,7 +269,7 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
   kio_stream_handle *h = (kio_stream_handle *)ctx; /* NOLINT: it was one when the task parked */
   kio_stream *stream = h->stream;
   (void)status;
-  kio_debug_assert(h->tag == &kio_stream_tag && stream->reader == kio_sched_current()->current);
+  kio_debug_assert(h->tag == &kio_stream_tag);
   int err = kio_stream_end_read(stream);
   if (kio_stream_unread(stream) > 0) return take_unread(L, h);
   if (err) return give_up(L, h, kio_stream_early_end(L, err));

@@ -34,6 +34,12 @@ static kio_stream *stream_of(kio_member *member) {
 
 /* ---- life ---- */
 
+static void forget(kio_member *member, const kio_task *task) {
+  kio_stream *stream = stream_of(member);
+  if (stream->reader == task) stream->reader = NULL;
+  if (stream->writer == task) stream->writer = NULL;
+}
+
 kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *carrier) {
   kio_stream *stream = kio_memory_new(sizeof *stream + peer->size);
   if (!stream) return NULL;
@@ -49,6 +55,7 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *
   stream->member.detach = detach;
   stream->member.unsent = unsent;
   kio_in_test(stream->member.verify = kio_stream_verify);
+  stream->member.forget = forget;
   return stream;
 }
 
@@ -158,6 +165,7 @@ void kio_stream_wake_reader(kio_stream *stream) {
 void kio_stream_finish(kio_stream *stream) {
   kio_assert(!stream->receiving && !stream->sending);
   kio_stream_wake_reader(stream); /* one without a receive */
+  stream->reader = NULL;
   kio_sched *sched = stream->sched;
   kio_buffers *buffers = sched ? &sched->buffers : NULL;
   kio_input_drop(&stream->in, buffers);
@@ -314,10 +322,6 @@ void kio_stream_abandon_read(kio_task *reader) {
 
 /* ---- output ---- */
 
-bool kio_stream_drained(const kio_stream *stream) {
-  return stream->out.size == 0 && !stream->sending && !stream->owes;
-}
-
 static bool unsent(const kio_member *member) {
   return !kio_stream_drained(KIO_CONTAINER(member, const kio_stream, member));
 }
@@ -421,11 +425,6 @@ int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size) {
   int64_t taken = kio_output_gather(&stream->out, &stream->sched->buffers, data, size);
   if (taken > 0) leave_or_hold(stream);
   return taken < 0 ? -ENOMEM : taken;
-}
-
-void kio_stream_set_writer(kio_stream *stream, kio_task *writer) {
-  kio_assert(!writer || !stream->writer);
-  stream->writer = writer;
 }
 
 void kio_stream_end_output(kio_stream *stream) {

@@ -99,7 +99,8 @@ int kio_stream_receive(kio_stream *stream, kio_task *reader);
    for none. */
 static inline int kio_stream_end_read(kio_stream *stream) {
   int err = -stream->in.error;
-  kio_debug_assert(stream->reader && !stream->receiving);
+  kio_debug_assert(!stream->receiving);
+  kio_debug_assert(stream->reader || stream->state == KIO_STREAM_CLOSED);
   stream->in.error = 0;
   stream->reader = NULL;
   return err;
@@ -131,9 +132,14 @@ int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size);
    the run ends; with 0 it leaves in the turn it was written. */
 void kio_stream_hold(kio_stream *stream, size_t size);
 /* Whether all output has left (or never will: out.error). */
-bool kio_stream_drained(const kio_stream *stream);
+static inline bool kio_stream_drained(const kio_stream *stream) {
+  return stream->out.size == 0 && !stream->sending && !stream->owes;
+}
 /* The task that sends on its own terms, while nobody else may; NULL: it does not any more. */
-void kio_stream_set_writer(kio_stream *stream, kio_task *writer);
+static inline void kio_stream_set_writer(kio_stream *stream, kio_task *writer) {
+  kio_assert(!writer || !stream->writer);
+  stream->writer = writer;
+}
 /* The error that stops output now; 0 for none. */
 static inline int kio_stream_output_error(const kio_stream *stream) {
   return stream->state != KIO_STREAM_OPEN ? EBADF : stream->out.error;

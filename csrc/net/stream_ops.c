@@ -82,7 +82,7 @@ static int shake(lua_State *L, kio_stream_handle *h);
 static int l_shakek(lua_State *L, int status, lua_KContext ctx) {
   kio_stream_handle *h = (kio_stream_handle *)ctx; /* NOLINT: it was one when the task parked */
   (void)status;
-  kio_assert(h->tag == &kio_stream_tag && h->stream->reader == kio_sched_current()->current);
+  kio_assert(h->tag == &kio_stream_tag);
   int err = kio_stream_end_read(h->stream);
   if (err) err = kio_stream_early_end(L, err);
   else if (h->stream->state != KIO_STREAM_OPEN) err = EBADF;

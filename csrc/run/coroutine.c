@@ -9,6 +9,7 @@
 #include "op/registry.h"
 #include "task/here.h"
 #include "task/hook.h"
+#include "task/member.h"
 #include "task/result.h"
 #include "task/sched_tree.h"
 #include "task/task.h"
@@ -106,8 +107,12 @@ static int resume(lua_State *L, lua_State *co, int nargs, lua_KFunction k) {
 /* Before co goes on. */
 static void unpark(lua_State *L, lua_State *co) {
   kio_sched *sched = driving(L);
-  if (kio_task_is_parked(co)) kio_task_unpark(co);
-  else if (sched) kio_sched_leave_scopes(sched->current, co); /* a foreign close has ended it */
+  if (kio_task_is_parked(co)) {
+    kio_task_unpark(co);
+  } else if (sched) { /* a foreign close has ended it */
+    kio_sched_forget_waits(sched->current);
+    kio_sched_leave_scopes(sched->current, co);
+  }
 }
 
 /* The first resume of a call: moves the arguments over. */

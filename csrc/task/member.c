@@ -38,6 +38,13 @@ bool kio_sched_let_go(kio_sched *sched) {
   return any;
 }
 
+void kio_sched_forget_waits(const kio_task *task) {
+  KIO_LIST_EACH(&task->sched->members, link) {
+    kio_member *member = KIO_CONTAINER(link, kio_member, link);
+    if (member->forget) member->forget(member, task);
+  }
+}
+
 bool kio_sched_unsent(const kio_sched *sched) {
   KIO_LIST_EACH(&sched->members, link) {
     const kio_member *member = KIO_CONTAINER(link, kio_member, link);

@@ -6,6 +6,7 @@
 #include "base/list.h"
 
 typedef struct kio_sched kio_sched;
+typedef struct kio_task kio_task;
 
 /* Something that is notified when the loop turns or ends: a stream. */
 typedef struct kio_member {
@@ -16,6 +17,9 @@ typedef struct kio_member {
   void (*detach)(struct kio_member *member); /* the scheduler ends: forget it */
   /* Whether output of it has not left yet; NULL: it has none. */
   bool (*unsent)(const struct kio_member *member);
+  /* A coroutine in which the task waited was closed by others: nothing goes on there. NULL: it
+     remembers no task. */
+  void (*forget)(struct kio_member *member, const kio_task *task);
 #ifdef KIO_TEST
   /* Called after a turn, no task running: kio_asserts what must be true of it then; NULL: nothing.
      Set by kio_in_test(m->verify = verify); see task/sched_verify.h. */
@@ -34,6 +38,8 @@ void kio_sched_flush_members(kio_sched *sched);
 /* Nobody is left who would let held output go: it leaves with the next flush. Whether there is
    any. */
 bool kio_sched_let_go(kio_sched *sched);
+/* Tells all that the task waits for none of them any more, though its wait did not go on. */
+void kio_sched_forget_waits(const kio_task *task);
 /* Whether output of any member has not left yet. */
 bool kio_sched_unsent(const kio_sched *sched);
 

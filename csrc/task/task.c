@@ -5,6 +5,7 @@
 
 #include "task/here.h"
 #include "task/hook.h"
+#include "task/member.h"
 #include "task/result.h"
 #include "task/sched_tree.h"
 #include "task/scope.h"
@@ -157,6 +158,7 @@ static void end_returned(kio_task *task) {
 /* The coroutine died without its base function: Lua's own trouble, or somebody else's yield. */
 static void end_broken(kio_task *task) {
   lua_State *co = task->co;
+  kio_sched_forget_waits(task);
   lua_resetthread(co); /* leaves the error alone on the stack, or nothing after a yield */
   if (lua_gettop(co) == 0) lua_pushliteral(co, FOREIGN);
   kio_task_push_mark(co, false);

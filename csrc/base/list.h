@@ -55,8 +55,12 @@ static inline kio_link *kio_list_first(const kio_list *list) {
 }
 
 static inline kio_link *kio_list_pop(kio_list *list) {
-  kio_link *first = kio_list_first(list);
-  if (first) kio_link_remove(first);
+  kio_link *first = list->head.next, *second = first->next;
+  if (first == &list->head) return NULL;
+  kio_assert(second);
+  list->head.next = second;
+  second->prev = &list->head;
+  first->next = first->prev = NULL;
   return first;
 }
 

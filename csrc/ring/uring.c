@@ -141,11 +141,11 @@ static void close_group(const kio_ring *ring, uring *u) {
 
 /* Before an entry: fresh buffers for the places that have become vacant. */
 static void fill_group(uring *u) {
-  int number, count = 0;
-  while (kio_loans_ready(&u->loans) < u->loans.wanted &&
-         (number = kio_loans_place(&u->loans)) >= 0) {
-    io_uring_buf_ring_add(u->group, u->loans.places[number], KIO_BUFFER_MIN, (unsigned short)number,
-                          io_uring_buf_ring_mask(u->loans.size), count++);
+  int number, count = 0, mask = io_uring_buf_ring_mask(u->loans.size);
+  unsigned ready = kio_loans_ready(&u->loans);
+  for (; ready < u->loans.wanted && (number = kio_loans_place(&u->loans)) >= 0; ready++) {
+    char *data = u->loans.places[number];
+    io_uring_buf_ring_add(u->group, data, KIO_BUFFER_MIN, (unsigned short)number, mask, count++);
   }
   if (count > 0) io_uring_buf_ring_advance(u->group, count);
   kio_in_test(kio_loans_verify(&u->loans));
@@ -283,17 +283,25 @@ static void end_step(kio_ring *ring, uring *u, kio_request *request, int result)
   }
 }
 
+/* io_uring_get_sqe where there is known to be room. It clears the entry: newer versions of liburing
+   do that there, not in io_uring_prep_rw. */
+static struct io_uring_sqe *take_sqe(struct io_uring_sq *sq) {
+  return memset(&sq->sqes[sq->sqe_tail++ & sq->ring_mask], 0, sizeof *sq->sqes);
+}
+
 /* Fills SQEs until the queue is empty (true) or there is no SQE left (false). */
 static bool fill_requests(kio_ring *ring, uring *u) {
+  unsigned room = io_uring_sq_space_left(&u->ring);
   while (!kio_list_empty(&ring->queued)) {
     if (done_plainly(ring, u)) continue;
-    if (io_uring_sq_space_left(&u->ring) == 0) return false;
+    if (room == 0) return false;
     kio_request *request = kio_ring_next_queued(ring);
     if (kio_op_facts_of[request->op].in_steps && !begin_step(ring, u, request)) continue;
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+    struct io_uring_sqe *sqe = take_sqe(&u->ring.sq);
     kio_uring_prep[request->op](sqe, request);
     if (kio_request_borrows(request)) prep_loan(sqe, u, request);
     io_uring_sqe_set_data64(sqe, kio_request_id(request));
+    room--;
   }
   return true;
 }
@@ -313,9 +321,9 @@ static bool fill_cancels(kio_ring *ring, uring *u) {
 
 /* A system call that a signal cuts off ends in one of the kernel's own "start me again" codes,
    which the return to user space hides. A cancelled splice or open lets them through. */
-static int result_of(const struct io_uring_cqe *cqe) {
+static int failure_of(int result) {
   enum { RESTART_FIRST = 512, RESTART_LAST = 516 }; /* ERESTARTSYS to ERESTART_RESTARTBLOCK */
-  return cqe->res <= -RESTART_FIRST && cqe->res >= -RESTART_LAST ? -EINTR : cqe->res;
+  return result <= -RESTART_FIRST && result >= -RESTART_LAST ? -EINTR : result;
 }
 
 static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe) {
@@ -328,7 +336,7 @@ static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe
     if (cqe->flags) note_arrival(ring, u, request, cqe);
     if (!request) return;
     if ((!u->group || cqe->res == -ENOBUFS) && goes_on(ring, u, request, cqe->res)) return;
-    end_step(ring, u, request, result_of(cqe));
+    end_step(ring, u, request, cqe->res < 0 ? failure_of(cqe->res) : cqe->res);
     return;
   }
   ring->stats.ignored++;
@@ -336,16 +344,13 @@ static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe
 }
 
 static void collect(kio_ring *ring, uring *u) {
-  struct io_uring_cqe *cqe;
-  unsigned head, seen = 0;
+  const struct io_uring_cq *cq = &u->ring.cq;
+  unsigned ready = io_uring_cq_ready(&u->ring), head = *cq->khead;
   if (io_uring_cq_has_overflow(&u->ring)) {
     kio_log_count(&ring->stats.overflows, "the completion queue was full");
   }
-  io_uring_for_each_cqe(&u->ring, head, cqe) {
-    collect_one(ring, u, cqe);
-    seen++;
-  }
-  io_uring_cq_advance(&u->ring, seen);
+  for (unsigned i = 0; i < ready; i++) collect_one(ring, u, &cq->cqes[(head + i) & cq->ring_mask]);
+  io_uring_cq_advance(&u->ring, ready);
 }
 
 /* EINTR, EAGAIN, EBUSY and ETIME all mean: look at the completions and go on. Anything else will

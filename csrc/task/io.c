@@ -74,9 +74,7 @@ static void wake_closer(const kio_fd_ref *ref) {
    cancelled: that comes with each close of its own descriptor, too, and with losing its owner. */
 static bool tries_again(kio_sched *sched, kio_request *request) {
   bool cancelled = request->flags & KIO_REQUEST_CANCELLING;
-  bool lacks = kio_request_lacks_fds(request) > 0;
-  bool tries = sched->collected && lacks && !request->again && !cancelled;
-  if (!tries) return false;
+  if (cancelled || request->again || kio_request_lacks_fds(request) == 0) return false;
   kio_request_renew(request);
   request->again = true;
   kio_ring_queue(&sched->ring, request);
@@ -87,7 +85,7 @@ static bool tries_again(kio_sched *sched, kio_request *request) {
 void kio_sched_tell_owners(kio_sched *sched) {
   kio_request *request;
   while ((request = kio_ring_pop(&sched->ring))) {
-    if (tries_again(sched, request)) continue;
+    if (sched->collected && tries_again(sched, request)) continue;
     wake_closer(&request->fd_ref[0]);
     if (request->op == KIO_OP_SPLICE) wake_closer(&request->fd_ref[1]);
     if (request->flags & KIO_REQUEST_ORPHAN) kio_sched_dispose(sched, request);

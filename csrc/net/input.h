@@ -23,7 +23,7 @@ static inline void kio_input_consume(kio_input *in, kio_buffers *buffers, size_t
   if (!in->buffer.data) return;
   in->at += kio_min_size(size, kio_input_unread(in));
   if (in->at < in->end) return;
-  kio_buffer_put(buffers, in->buffer);
+  kio_buffer_give(buffers, in->buffer);
   in->buffer = (kio_buffer){NULL, 0};
   in->at = in->end = 0;
 }

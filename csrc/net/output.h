@@ -17,15 +17,28 @@ typedef struct kio_output {
 
 /* Makes the buffer larger, so that it has room for `size` bytes. False when memory is out. */
 bool kio_output_grow(kio_output *out, kio_buffers *buffers, size_t size);
+/* Sees to room for `size` bytes, likewise. */
+static inline bool kio_output_make_room(kio_output *out, kio_buffers *buffers, size_t size) {
+  if (size <= out->buffer.size) return true;
+  if (out->buffer.data || size > KIO_BUFFER_MIN) return kio_output_grow(out, buffers, size);
+  kio_buffer first = kio_buffer_take(buffers, size);
+  if (first.data) out->buffer = first;
+  return first.data;
+}
+/* Gathers bytes that fit below the mark. False when memory is out. */
+static inline bool kio_output_add(kio_output *out, kio_buffers *buffers, const char *data,
+                                  size_t size) {
+  if (!kio_output_make_room(out, buffers, out->size + size)) return false;
+  if (size > 0) memcpy(out->buffer.data + out->size, data, size);
+  out->size += size;
+  return true;
+}
 /* Gathers as many bytes as fit below the mark; how many, or -1 when memory is out. */
 static inline int64_t kio_output_gather(kio_output *out, kio_buffers *buffers, const char *data,
                                         size_t size) {
   if (out->size >= out->mark) return 0; /* above it: the mark was lowered */
-  size_t fits = kio_min_size(size, out->mark - out->size), sum = out->size + fits;
-  if (sum > out->buffer.size && !kio_output_grow(out, buffers, sum)) return -1;
-  if (fits > 0) memcpy(out->buffer.data + out->size, data, fits);
-  out->size = sum;
-  return (int64_t)fits;
+  size_t fits = kio_min_size(size, out->mark - out->size);
+  return kio_output_add(out, buffers, data, fits) ? (int64_t)fits : -1;
 }
 /* What is gathered belongs to the caller from now on. */
 static inline kio_buffer kio_output_take(kio_output *out) {

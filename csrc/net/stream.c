@@ -44,6 +44,7 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *
   kio_stream *stream = kio_memory_new(sizeof *stream + peer->size);
   if (!stream) return NULL;
   stream->fd = kio_number_share(fd);
+  stream->changes = kio_number_changes();
   stream->tenant = kio_number_tenant(fd);
   stream->carrier = carrier;
   stream->peer_size = peer->size;
@@ -245,14 +246,6 @@ void kio_stream_drop(kio_stream *stream) {
 
 /* ---- input ---- */
 
-void kio_stream_consume(kio_stream *stream, size_t size) {
-  if (stream->in.buffer.data) kio_input_consume(&stream->in, &stream->sched->buffers, size);
-}
-
-void kio_stream_taken(kio_stream *stream, size_t size) {
-  if (stream->state < KIO_STREAM_CLOSED) kio_stream_consume(stream, size);
-}
-
 void kio_stream_take_back(kio_stream *stream) {
   if (!stream->receiving) return;
   kio_debug_assert(!stream->wire->buffer.data);
@@ -267,18 +260,23 @@ void kio_stream_arrived(kio_stream *stream) {
   if (stream->later) settle(stream);
 }
 
+/* A receive has brought no byte. */
+static void received_nothing(kio_stream *stream, kio_input *in, const kio_request *rx) {
+  bool closed = rx->flags & KIO_REQUEST_CLOSED;
+  in->error = closed ? -EBADF : rx->result;
+  if (rx->result == 0 && !closed) in->ended = true;
+  if (kio_input_unread(in) == 0) kio_input_consume(in, &stream->sched->buffers, 0);
+}
+
 void kio_stream_received(kio_request *rx) {
   kio_stream *stream = rx->owner;
   kio_input *in = stream->wire;
-  int result = rx->result;
   kio_debug_assert(stream->rx == rx && rx->state == KIO_REQUEST_DONE);
   kio_stream_take_back(stream);
-  if (result > 0) kio_input_grow(in, rx->arg.io.size, (size_t)result);
   in->more = rx->flags & KIO_REQUEST_MORE;
-  bool closed = rx->flags & KIO_REQUEST_CLOSED;
-  in->error = closed && result <= 0 ? -EBADF : result < 0 ? result : 0;
-  if (result == 0 && !closed) in->ended = true;
-  if (kio_input_unread(in) == 0) kio_input_consume(in, &stream->sched->buffers, 0);
+  in->error = 0;
+  if (rx->result > 0) kio_input_grow(in, rx->arg.io.size, (size_t)rx->result);
+  else received_nothing(stream, in, rx);
   if (stream->carrier->arrived) stream->carrier->arrived(stream);
   else kio_stream_arrived(stream);
 }
@@ -288,14 +286,16 @@ int kio_stream_put_back(kio_stream *stream, const char *data, size_t size) {
   return kio_input_put_back(&stream->in, &stream->sched->buffers, data, size);
 }
 
-void kio_stream_begin_receive(kio_stream *stream) {
-  kio_request *rx = stream->rx;
+static inline void begin_receive(kio_stream *stream) {
   kio_debug_assert(!stream->receiving && stream->reader);
-  kio_request_renew(rx);
-  rx->buffer = stream->wire->buffer; /* with the kernel */
+  stream->rx->buffer = stream->wire->buffer; /* with the kernel */
   stream->wire->buffer.data = NULL;
   stream->receiving = true;
-  kio_ring_queue(&stream->sched->ring, rx);
+  kio_ring_queue_anew(&stream->sched->ring, stream->rx);
+}
+
+void kio_stream_begin_receive(kio_stream *stream) {
+  begin_receive(stream);
 }
 
 int kio_stream_receive(kio_stream *stream, kio_task *reader) {
@@ -305,7 +305,7 @@ int kio_stream_receive(kio_stream *stream, kio_task *reader) {
   stream->reader = reader;
   stream->moved_ns = stream->sched->now_ns;
   if (err == KIO_CARRIER_HAS) leave_soon(stream);
-  else kio_stream_begin_receive(stream);
+  else begin_receive(stream);
   return 0;
 }
 
@@ -357,40 +357,47 @@ void kio_stream_output_failed(kio_stream *stream, int err) {
 
 /* Queues what the slot's buffer holds from `at` on. */
 static void send_from(kio_stream *stream, char *at, size_t size) {
-  kio_request *tx = stream->tx;
-  kio_request_renew(tx);
-  tx->arg.io.buf = at;
-  tx->arg.io.size = size;
+  stream->tx->arg.io.buf = at;
+  stream->tx->arg.io.size = size;
   stream->sending = true;
   stream->moved_ns = stream->sched->now_ns;
-  kio_ring_queue(&stream->sched->ring, tx);
+  kio_ring_queue_anew(&stream->sched->ring, stream->tx);
 }
 
-void kio_stream_begin_send(kio_stream *stream, kio_buffer buffer, size_t size) {
+static inline void begin_send(kio_stream *stream, kio_buffer buffer, size_t size) {
   kio_assert(!stream->sending && size <= buffer.size);
   kio_debug_assert(size > 0 && !stream->tx->buffer.data);
   stream->tx->buffer = buffer;
   send_from(stream, buffer.data, size);
 }
 
+void kio_stream_begin_send(kio_stream *stream, kio_buffer buffer, size_t size) {
+  begin_send(stream, buffer, size);
+}
+
+/* A send has failed, or was cut off by a close. */
+static void sent_badly(kio_stream *stream, const kio_request *tx) {
+  bool closed = tx->flags & KIO_REQUEST_CLOSED;
+  bool whole = tx->result == (int64_t)tx->arg.io.size;
+  bool left_over = stream->out.size > 0 || stream->owes;
+  if (closed && (!whole || left_over)) kio_stream_output_failed(stream, EBADF);
+  else if (tx->result < 0) kio_stream_output_failed(stream, -tx->result);
+}
+
 void kio_stream_sent(kio_request *tx) {
   kio_stream *stream = tx->owner;
-  int result = tx->result;
-  size_t asked = tx->arg.io.size;
-  bool closed = tx->flags & KIO_REQUEST_CLOSED;
+  int64_t left = (int64_t)tx->arg.io.size - tx->result;
+  bool well = tx->result >= 0 && !(tx->flags & KIO_REQUEST_CLOSED);
   kio_debug_assert(stream->tx == tx && stream->sending);
-  kio_debug_assert(result < 0 || (size_t)result <= asked);
-  bool part = result >= 0 && (size_t)result < asked;
+  kio_debug_assert(tx->result < 0 || left >= 0);
   stream->sending = false;
-  if (part && !closed) { /* the rest goes before anything newer */
-    send_from(stream, (char *)tx->arg.io.buf + result, asked - (size_t)result);
+  if (well && left > 0) { /* the rest goes before anything newer */
+    send_from(stream, (char *)tx->arg.io.buf + tx->result, (size_t)left);
     return;
   }
   kio_buffer_give(&stream->sched->buffers, tx->buffer);
   tx->buffer = (kio_buffer){NULL, 0};
-  bool left_over = stream->out.size > 0 || stream->owes;
-  if (closed && (result < 0 || part || left_over)) kio_stream_output_failed(stream, EBADF);
-  else if (result < 0) kio_stream_output_failed(stream, -result);
+  if (!well) sent_badly(stream, tx);
   if (stream->owes) leave_soon(stream);
   else if (stream->out.size > 0) leave_or_hold(stream);
   if (stream->writer) wake_writer(stream);
@@ -399,7 +406,7 @@ void kio_stream_sent(kio_request *tx) {
 
 static void send_gathered(kio_stream *stream) {
   size_t size = stream->out.size;
-  kio_stream_begin_send(stream, kio_output_take(&stream->out), size);
+  begin_send(stream, kio_output_take(&stream->out), size);
 }
 
 /* Before the turn's kernel entry: what was gathered becomes one send, if none is in flight. */
@@ -419,6 +426,12 @@ void kio_stream_owe(kio_stream *stream) {
 
 void kio_stream_owe_no_more(kio_stream *stream, bool still) {
   stream->owes = still;
+}
+
+bool kio_stream_add(kio_stream *stream, const char *data, size_t size) {
+  if (!kio_output_add(&stream->out, &stream->sched->buffers, data, size)) return false;
+  if (size > 0) leave_or_hold(stream);
+  return true;
 }
 
 int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size) {

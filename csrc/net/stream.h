@@ -13,6 +13,7 @@
 #include "net/input.h"
 #include "net/output.h"
 #include "ring/request.h"
+#include "task/here.h"
 #include "task/member.h"
 #include "task/task.h"
 
@@ -39,6 +40,7 @@ typedef struct kio_stream {
   const kio_carrier *carrier; /* what brings its bytes and takes them away */
   int fd;
   uint32_t tenant;   /* who has had that number since: number.h */
+  uint32_t changes;  /* kio_number_changes when it was last seen to be so */
   uint8_t state;     /* kio_stream_state */
   uint8_t standard;  /* 1 to 3: stdin, stdout, stderr, others' too: neither shut down nor closed */
   bool later;        /* closes itself when nothing is in flight any more */
@@ -78,6 +80,9 @@ void kio_stream_lose(kio_stream *stream);
 /* Looks whether it still has its descriptor. One whose number was closed (kio.close, close_now, on
    whatever thread) is LOST from then on, and does not touch it again. */
 static inline void kio_stream_look(kio_stream *stream) {
+  uint32_t changes = kio_number_changes();
+  if (stream->changes == changes) return; /* nobody has closed anything since the last time */
+  stream->changes = changes;
   if (!kio_number_same(stream->fd, stream->tenant)) kio_stream_lose(stream);
 }
 /* Makes the stream, which works on no scheduler, work on this one. 0, -EBADF or -ENOMEM. */
@@ -118,14 +123,20 @@ static inline const char *kio_stream_bytes(const kio_stream *stream) {
 }
 /* Marks `size` unread bytes as read; an empty buffer is given back. There are fewer when a
    finalizer has closed the stream, or read from it, while they were made a string. */
-void kio_stream_consume(kio_stream *stream, size_t size);
+static inline void kio_stream_consume(kio_stream *stream, size_t size) {
+  if (stream->in.buffer.data) kio_input_consume(&stream->in, &stream->sched->buffers, size);
+}
 /* kio_stream_consume after Lua has got the bytes: its memory for that may have run a finalizer that
    has closed the stream, and with it what was unread. */
-void kio_stream_taken(kio_stream *stream, size_t size);
+static inline void kio_stream_taken(kio_stream *stream, size_t size) {
+  if (stream->state < KIO_STREAM_CLOSED) kio_stream_consume(stream, size);
+}
 
 /* Puts bytes in front of the unread ones. 0 or -ENOMEM. */
 int kio_stream_put_back(kio_stream *stream, const char *data, size_t size);
 
+/* Gathers bytes that fit below the high-water mark. False when memory is out. */
+bool kio_stream_add(kio_stream *stream, const char *data, size_t size);
 /* Gathers as many bytes as fit below the high-water mark; how many, or -ENOMEM. */
 int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size);
 /* From now on output leaves when `size` bytes have been gathered, or somebody waits for its end, or

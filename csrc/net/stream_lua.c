@@ -177,13 +177,21 @@ static int write_on(lua_State *L, kio_stream *stream, size_t at, int then) {
   return 1;
 }
 
+/* What is to be written, as one string at index 2: most often it is one already. */
+static inline const char *start_of_text(lua_State *L, size_t *size) {
+  int top = lua_gettop(L);
+  const char *text = top == 2 ? lua_tolstring(L, 2, size) : NULL;
+  if (text) return text;
+  kio_pieces_join(L, top);
+  return lua_tolstring(L, 2, size);
+}
+
 static int start_write(lua_State *L, int then) {
   size_t size;
   kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
   kio_task *task = kio_op_begin_lightly(L);
-  if (lua_gettop(L) != 2 || lua_type(L, 2) != LUA_TSTRING) kio_pieces_join(L, lua_gettop(L));
-  const char *data = lua_tolstring(L, 2, &size);
+  const char *data = start_of_text(L, &size);
   if (size > KIO_IO_MAX) kio_check_data(L, 2, &size); /* which raises */
   int err = kio_stream_output_error(stream);
   if (err) return write_failed(L, stream, name_of(then), err, 0);
@@ -196,9 +204,9 @@ static int start_write(lua_State *L, int then) {
     h->due_ns = kio_sched_due(task->sched, h->timeout_ns);
     return write_on(L, stream, 0, then);
   }
-  int64_t taken = kio_stream_gather(stream, data, size);
-  if (taken < 0) return write_failed(L, stream, name_of(then), (int)-taken, 0);
-  kio_debug_assert((size_t)taken == size); /* there was room for all of it */
+  if (!kio_stream_add(stream, data, size)) {
+    return write_failed(L, stream, name_of(then), ENOMEM, 0);
+  }
   lua_pushvalue(L, 1);
   return 1;
 }

@@ -10,6 +10,12 @@
 
 #define KIO_BUFFER_CLASSES 7 /* 4 KiB, 8 KiB, ... 256 KiB */
 
+#ifdef KIO_TEST
+enum { KIO_BUFFER_WATCHED = 1 }; /* each one given back goes through the quarantine */
+#else
+enum { KIO_BUFFER_WATCHED = 0 };
+#endif
+
 typedef struct kio_buffer {
   char *data;  /* NULL: no buffer */
   size_t size; /* bytes at data */
@@ -38,11 +44,19 @@ static inline kio_buffer kio_buffer_take(kio_buffers *set, size_t size) {
   set->taken++;
   return set->cache[0][--set->cached[0]];
 }
-/* kio_buffer_give for one with data. */
+/* kio_buffer_give for any with data. */
 void kio_buffer_put(kio_buffers *set, kio_buffer buffer);
 /* Gives a buffer back; one without data is allowed. No request may use it any more. */
 static inline void kio_buffer_give(kio_buffers *set, kio_buffer buffer) {
-  if (buffer.data) kio_buffer_put(set, buffer);
+  bool least = buffer.size == KIO_BUFFER_MIN && !KIO_BUFFER_WATCHED;
+  if (!buffer.data) return;
+  if (least && set->cached[0] < KIO_BUFFER_CACHE) {
+    kio_assert(set->taken > 0);
+    set->taken--;
+    set->cache[0][set->cached[0]++] = buffer;
+  } else {
+    kio_buffer_put(set, buffer);
+  }
 }
 /* Frees a buffer whose set is gone. */
 void kio_buffer_drop(kio_buffer buffer);

@@ -195,8 +195,8 @@ static inline bool kio_request_under_way(const kio_request *request) {
 }
 /* The slot of that index, in use or not; NULL behind the last one. */
 static inline kio_request *kio_slab_at(const kio_slab *slab, uint64_t index) {
-  if (index >= slab->chunk_count * KIO_SLAB_CHUNK) return NULL;
-  return &slab->chunks[index / KIO_SLAB_CHUNK][index % KIO_SLAB_CHUNK];
+  uint64_t chunk = index / KIO_SLAB_CHUNK;
+  return chunk < slab->chunk_count ? &slab->chunks[chunk][index % KIO_SLAB_CHUNK] : NULL;
 }
 /* The request of that name, or NULL when its tenancy has ended. */
 static inline kio_request *kio_slab_find(const kio_slab *slab, uint64_t id) {

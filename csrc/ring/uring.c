@@ -321,9 +321,9 @@ static bool fill_cancels(kio_ring *ring, uring *u) {
 
 /* A system call that a signal cuts off ends in one of the kernel's own "start me again" codes,
    which the return to user space hides. A cancelled splice or open lets them through. */
-static int failure_of(int result) {
+static int result_of(const struct io_uring_cqe *cqe) {
   enum { RESTART_FIRST = 512, RESTART_LAST = 516 }; /* ERESTARTSYS to ERESTART_RESTARTBLOCK */
-  return result <= -RESTART_FIRST && result >= -RESTART_LAST ? -EINTR : result;
+  return cqe->res <= -RESTART_FIRST && cqe->res >= -RESTART_LAST ? -EINTR : cqe->res;
 }
 
 static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe) {
@@ -334,9 +334,9 @@ static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe
       return;
     }
     if (cqe->flags) note_arrival(ring, u, request, cqe);
-    if (!request) return;
-    if ((!u->group || cqe->res == -ENOBUFS) && goes_on(ring, u, request, cqe->res)) return;
-    end_step(ring, u, request, cqe->res < 0 ? failure_of(cqe->res) : cqe->res);
+    bool unusual = cqe->res < 0 || !u->group;
+    if (!request || (unusual && goes_on(ring, u, request, cqe->res))) return;
+    end_step(ring, u, request, unusual ? result_of(cqe) : cqe->res);
     return;
   }
   ring->stats.ignored++;

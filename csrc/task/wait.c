@@ -22,12 +22,6 @@ void kio_task_wake(kio_task *task) {
   kio_sched_ready(task->sched, task);
 }
 
-void kio_task_says(kio_task *task, const char *what, int fd) {
-  kio_debug_assert(what);
-  task->doing = what;
-  task->doing_fd = fd;
-}
-
 void kio_task_interrupt(kio_task *task, kio_wake why) {
   kio_assert(why != KIO_WAKE_DONE);
   kio_abandon_fn abandon = task->abandon;

@@ -17,6 +17,10 @@ void kio_task_wake(kio_task *task);
 /* Ends the present wait early, for a reason. Nothing when it does not wait. */
 void kio_task_interrupt(kio_task *task, kio_wake why);
 /* Says what the task, about to park, waits for; `what` is a constant. Each park needs it. */
-void kio_task_says(kio_task *task, const char *what, int fd);
+static inline void kio_task_says(kio_task *task, const char *what, int fd) {
+  kio_debug_assert(what);
+  task->doing = what;
+  task->doing_fd = fd;
+}
 
 #endif

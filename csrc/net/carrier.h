@@ -67,8 +67,6 @@ void kio_stream_begin_receive(kio_stream *stream);
 void kio_stream_begin_send(kio_stream *stream, kio_buffer buffer, size_t size);
 /* The carrier has bytes of its own to send: `flush` is called. */
 void kio_stream_owe(kio_stream *stream);
-/* The carrier has sent its bytes; `still`: it owes others. */
-void kio_stream_owe_no_more(kio_stream *stream, bool still);
 /* What is gathered is lost, and each further write fails with `err`. */
 void kio_stream_output_failed(kio_stream *stream, int err);
 /* Wakes the reader, who looks at the unread bytes, `ended` and `error`: a receive has ended. */

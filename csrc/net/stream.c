@@ -20,9 +20,7 @@
 
 static void flush_output(kio_member *member);
 static void detach(kio_member *member);
-static bool unsent(const kio_member *member);
 static void settle(kio_stream *stream);
-static void refuse_writer(kio_stream *stream);
 
 static void leave_soon(kio_stream *stream) {
   kio_sched_dirty(stream->sched, &stream->member);
@@ -33,6 +31,10 @@ static kio_stream *stream_of(kio_member *member) {
 }
 
 /* ---- life ---- */
+
+static bool unsent(const kio_member *member) {
+  return !kio_stream_drained(KIO_CONTAINER(member, const kio_stream, member));
+}
 
 static void forget(kio_member *member, const kio_task *task) {
   kio_stream *stream = stream_of(member);
@@ -309,11 +311,6 @@ int kio_stream_receive(kio_stream *stream, kio_task *reader) {
   return 0;
 }
 
-void kio_stream_set_reader(kio_stream *stream, kio_task *reader) {
-  kio_assert(!reader || !stream->reader);
-  stream->reader = reader;
-}
-
 void kio_stream_abandon_read(kio_task *reader) {
   kio_stream *stream = reader->subject;
   if (!stream->receiving) return; /* it is woken with this turn's flush */
@@ -321,10 +318,6 @@ void kio_stream_abandon_read(kio_task *reader) {
 }
 
 /* ---- output ---- */
-
-static bool unsent(const kio_member *member) {
-  return !kio_stream_drained(KIO_CONTAINER(member, const kio_stream, member));
-}
 
 static void wake_writer(kio_stream *stream) {
   kio_task *writer = stream->writer;
@@ -422,10 +415,6 @@ static void flush_output(kio_member *member) {
 void kio_stream_owe(kio_stream *stream) {
   stream->owes = true;
   if (stream->sched) leave_soon(stream);
-}
-
-void kio_stream_owe_no_more(kio_stream *stream, bool still) {
-  stream->owes = still;
 }
 
 bool kio_stream_add(kio_stream *stream, const char *data, size_t size) {

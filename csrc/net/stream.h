@@ -111,7 +111,10 @@ static inline int kio_stream_end_read(kio_stream *stream) {
   return err;
 }
 /* The task that waits for input on its own terms; NULL: it does not any more. */
-void kio_stream_set_reader(kio_stream *stream, kio_task *reader);
+static inline void kio_stream_set_reader(kio_stream *stream, kio_task *reader) {
+  kio_assert(!reader || !stream->reader);
+  stream->reader = reader;
+}
 /* Ends a receive early, for its parked reader. */
 void kio_stream_abandon_read(kio_task *reader);
 static inline size_t kio_stream_unread(const kio_stream *stream) {
@@ -145,6 +148,10 @@ void kio_stream_hold(kio_stream *stream, size_t size);
 /* Whether all output has left (or never will: out.error). */
 static inline bool kio_stream_drained(const kio_stream *stream) {
   return stream->out.size == 0 && !stream->sending && !stream->owes;
+}
+/* The carrier has sent its bytes; `still`: it owes others. */
+static inline void kio_stream_owe_no_more(kio_stream *stream, bool still) {
+  stream->owes = still;
 }
 /* The task that sends on its own terms, while nobody else may; NULL: it does not any more. */
 static inline void kio_stream_set_writer(kio_stream *stream, kio_task *writer) {

@@ -107,7 +107,7 @@ void kio_ring_abandon(kio_ring *ring);
 
 /* Queues an IDLE request. It will complete exactly once, never within this call. */
 void kio_ring_queue(kio_ring *ring, kio_request *request);
-/* The same for one that its owner has kept: IDLE or DONE, it is renewed. */
+/* Renews a request that its owner has kept, IDLE or DONE, and queues it. */
 void kio_ring_queue_anew(kio_ring *ring, kio_request *request);
 /* Asks to end a request early. Its own completion stays the truth: it may still succeed. One that
    the kernel has not seen completes with -ECANCELED, except when `try_once` is set: then it is

@@ -1,5 +1,7 @@
 -- A coroutine that waits on a stream is closed by a coroutine.close taken before kio was loaded:
 -- the wait never goes on, and the stream must not remember a task that has ended.
+-- The programs that show it do not run under ThreadSanitizer:
+-- flavours: test asan hostile
 local common = require "spec.task.common"
 
 -- Runs the body with a stream `s` and its peer `c`; it must print just this.

@@ -166,8 +166,8 @@ static int l_writek(lua_State *L, int status, lua_KContext ctx) {
 /* Gathers the string at index 2 from `at` on, waiting for room as often as it takes. */
 static int write_on(lua_State *L, kio_stream *stream, size_t at, int then) {
   size_t size;
-  const char *data = lua_tolstring(L, 2, &size);
-  kio_assert(data && at <= size);
+  const char *data = lua_tolstring(L, 2, &size); /* nothing is written: NULL, of size 0 */
+  kio_assert(at <= size);
   int64_t taken = kio_stream_gather(stream, data + at, size - at);
   if (taken < 0) return write_failed(L, stream, name_of(then), (int)-taken, at);
   at += (size_t)taken;

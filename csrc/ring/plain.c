@@ -170,6 +170,8 @@ static int try_transfer(const transfer *t) {
   int result = move_socket(t);
   if (result == -ENOTSOCK) result = move(t->fd, t, RWF_NOWAIT);
   if (result == -EOPNOTSUPP) result = move_own(t);
+  /* A fifo that nobody has opened for writing yet has not ended. */
+  if (result == 0 && !t->writes && !is_ready(t->fd, POLLIN)) return KIO_PLAIN_WAIT;
   return unless_waits(t->fd, result);
 }
 

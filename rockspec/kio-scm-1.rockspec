@@ -141,7 +141,6 @@ build = {
         "csrc/task/sched_verify.c",
         "csrc/task/scope.c",
         "csrc/task/sigpipe.c",
-        "csrc/task/site.c",
         "csrc/task/task.c",
         "csrc/task/traceback.c",
         "csrc/task/wait.c",

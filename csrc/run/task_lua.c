@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 #include "op/misuse.h"
 #include "op/op.h"
@@ -55,10 +56,11 @@ static void guard(lua_State *L, const kio_sched *sched, const kio_scope *scope, 
 }
 
 /* For the traceback that its error may get. */
-static void remember_site(lua_State *L, kio_task *task) {
+static void remember_origin(lua_State *L, kio_task *task) {
   lua_Debug caller;
-  bool line = kio_misuse_caller(L, &caller) && caller.currentline > 0;
-  if (line) task->site = kio_site_hold(&task->sched->sites, caller.short_src, caller.currentline);
+  if (!kio_misuse_caller(L, &caller)) return;
+  strcpy(task->origin, caller.short_src);
+  task->origin_line = caller.currentline;
 }
 
 kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first) {
@@ -74,7 +76,7 @@ kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first)
   luaL_checkstack(L, 8, "too many arguments to a task");
   guard(L, sched, scope, table, job);
   kio_task *task = kio_task_new(L, sched, scope, lua_gettop(L) - job);
-  remember_site(L, task);
+  remember_origin(L, task);
   if (daemon) kio_sched_make_daemon(task);
   if (table && lua_isstring(L, table + NAME)) {
     lua_pushvalue(L, table + NAME);

@@ -14,7 +14,6 @@
 #include "task/queue.h"
 #include "task/scope.h"
 #include "task/sigpipe.h"
-#include "task/site.h"
 #include "task/task.h"
 #include "task/work.h"
 #include "thread/inbox.h"
@@ -74,7 +73,6 @@ struct kio_sched {
   kio_list ready;     /* tasks to run, in order, by wait_link */
   size_t ready_count; /* how many */
   kio_list tasks;     /* tasks that have not ended, by link */
-  kio_sites sites;    /* where they were spawned */
   size_t uncancelled; /* how many of them nobody has cancelled */
   kio_scope root;     /* the scope of the whole run */
   kio_task *main;     /* the root task; anchored for the whole run */

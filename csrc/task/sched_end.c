@@ -74,8 +74,6 @@ static void abandon_tasks(kio_sched *sched) {
     task->request = NULL; /* orphan_all sees to it */
     abandon_scopes(sched, task);
     task->status = KIO_TASK_CANCELLED;
-    kio_site_drop(&sched->sites, task->site);
-    task->site = NULL;
     task->sched = NULL;
     if (!sched->current) kio_sched_forget(sched, task);
   }

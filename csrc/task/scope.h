@@ -29,8 +29,8 @@ struct kio_scope {
   kio_task *task;     /* whose code runs in it; NULL: the root */
   lua_State *co;      /* the coroutine that opened it, which must not yield out of it; or NULL */
   kio_timer timer;    /* its deadline */
-  uint32_t live;      /* tasks spawned in it that have not ended */
-  uint32_t daemons;   /* those of them that end with the rest */
+  size_t live;        /* tasks spawned in it that have not ended */
+  size_t daemons;     /* those of them that end with the rest */
   uint8_t end;        /* kio_scope_end: what ended it first */
   bool active;        /* cancelled, by itself or from outside */
   bool shield;        /* what is outside does not cancel it */

@@ -140,8 +140,6 @@ static void end(kio_task *task, kio_task_status status) {
   if (!task->own.active) sched->uncancelled--;
   sched->stats.ended++;
   task->status = (uint8_t)status;
-  kio_site_drop(&sched->sites, task->site);
-  task->site = NULL;
   kio_sched_ended(sched, task);
   task->sched = NULL;
 }

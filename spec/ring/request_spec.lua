@@ -325,23 +325,3 @@ describe("a success that comes after its cancel", function()
     listener:close()
   end)
 end)
-
-describe("a read of a fifo that nobody has opened for writing", function()
-  for _, backend in ipairs { "uring", "epoll" } do
-    it("waits for who does, on " .. backend, function()
-      local path = support.tmpdir() .. "/fifo"
-      assert(os.execute("mkfifo " .. path))
-      support.run(function()
-        local fd = assert(kio.openat(nil, path, kio.const.O_RDONLY))
-        assert.equal("ETIMEDOUT", select(3, kio.read(fd, 8, { timeout = 0.01 })))
-        local reading = kio.spawn(kio.read, fd, 8)
-        local file = assert(kio.fs.open(path, "w"))
-        file:write "text"
-        assert.equal("text", reading:await())
-        file:close()
-        assert.is_nil((kio.read(fd, 8))) -- now it has ended
-        kio.close(fd)
-      end, { backend = backend })
-    end)
-  end
-end)

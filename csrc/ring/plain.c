@@ -165,13 +165,18 @@ static int move_own(const transfer *t) {
   return result;
 }
 
+/* A fifo that nobody has opened for writing yet has not ended. */
+static bool is_without_writer(int fd) {
+  struct stat about;
+  return fstat(fd, &about) == 0 && S_ISFIFO(about.st_mode) && !is_ready(fd, POLLIN);
+}
+
 static int try_transfer(const transfer *t) {
   if (t->size == 0) return move(t->fd, t, 0); /* waits for nothing */
   int result = move_socket(t);
   if (result == -ENOTSOCK) result = move(t->fd, t, RWF_NOWAIT);
   if (result == -EOPNOTSUPP) result = move_own(t);
-  /* A fifo that nobody has opened for writing yet has not ended. */
-  if (result == 0 && !t->writes && !is_ready(t->fd, POLLIN)) return KIO_PLAIN_WAIT;
+  if (result == 0 && !t->writes && is_without_writer(t->fd)) return KIO_PLAIN_WAIT;
   return unless_waits(t->fd, result);
 }
 

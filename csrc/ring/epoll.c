@@ -60,16 +60,11 @@ static void finish(kio_ring *ring, kio_request *request, int result) {
     kio_pause_begin(&e->pauses, ring, request);
     return;
   }
-  switch (has_steps(request) ? kio_step_end(request, &result) : KIO_STEP_DONE) {
-  case KIO_STEP_LATER: kio_pause_begin(&e->pauses, ring, request); break;
-  case KIO_STEP_NEXT:
-    if (request->flags & KIO_REQUEST_CANCELLING) {
-      kio_ring_cancel_again(ring, kio_request_id(request)); /* offloaded, it could not be */
-    }
-    kio_ring_retry(ring, request);
-    break;
-  default: kio_ring_complete(ring, request, result);
-  }
+  if (has_steps(request)) kio_step_finish(&e->pauses, ring, request, result);
+  else kio_ring_complete(ring, request, result);
+  /* Offloaded, a step cannot be cancelled: the next one can. */
+  bool goes_on = request->state == KIO_REQUEST_QUEUED && request->flags & KIO_REQUEST_CANCELLING;
+  if (goes_on) kio_ring_cancel_again(ring, kio_request_id(request));
 }
 
 /* ---- waiting ---- */
@@ -230,18 +225,6 @@ static void begin_work(kio_ring *ring, kio_request *request) {
   finish(ring, request, result);
 }
 
-/* Begins what a request has to do next; false when that has been done, or is put off. */
-static bool begin_step(kio_ring *ring, kio_request *request) {
-  epoll *e = ring->impl;
-  int result = 0;
-  kio_step_verdict verdict;
-  do verdict = kio_step_begin(ring, request, &result);
-  while (verdict == KIO_STEP_NEXT);
-  if (verdict == KIO_STEP_DONE) kio_ring_complete(ring, request, result);
-  if (verdict == KIO_STEP_LATER) kio_pause_begin(&e->pauses, ring, request);
-  return verdict == KIO_STEP_SUBMIT;
-}
-
 static void epoll_forget(kio_ring *ring, int fd) {
   epoll *e = ring->impl;
   kio_rows_forget(&e->rows, fd, kio_ring_alive(ring));
@@ -249,7 +232,7 @@ static void epoll_forget(kio_ring *ring, int fd) {
 
 static void start(kio_ring *ring, kio_request *request) {
   epoll *e = ring->impl;
-  if (has_steps(request) && !begin_step(ring, request)) return;
+  if (has_steps(request) && !kio_step_start(&e->pauses, ring, request)) return;
   if (request->op == KIO_OP_CLOSE) epoll_forget(ring, request->fd);
   if (kio_plain_is_work(request)) begin_work(ring, request);
   else if (is_drained(e, request) || !attempt(ring, request)) wait(ring, request);

@@ -125,7 +125,7 @@ static kio_step_verdict begin_poll(kio_request *request) {
   return KIO_STEP_LATER;
 }
 
-kio_step_verdict kio_step_begin(kio_ring *ring, kio_request *request, int *result) {
+static kio_step_verdict begin(kio_ring *ring, kio_request *request, int *result) {
   kio_assert(request->state == KIO_REQUEST_INFLIGHT);
   switch (request->op) {
   case KIO_OP_OPENAT: return begin_open(request);
@@ -141,12 +141,30 @@ kio_step_verdict kio_step_begin(kio_ring *ring, kio_request *request, int *resul
   }
 }
 
-kio_step_verdict kio_step_end(kio_request *request, int *result) {
+static kio_step_verdict end(kio_request *request, int *result) {
   switch (request->op) {
   case KIO_OP_OPENAT: return end_open(request, result);
   case KIO_OP_SPLICE: return kio_splice_end(request, result);
   case KIO_OP_SENDMSG:
     return request->step == KIO_STEP_TRY && *result == -EAGAIN ? KIO_STEP_LATER : KIO_STEP_DONE;
   default: return KIO_STEP_DONE;
+  }
+}
+
+bool kio_step_start(kio_pauses *pauses, kio_ring *ring, kio_request *request) {
+  int result = 0;
+  kio_step_verdict verdict;
+  do verdict = begin(ring, request, &result);
+  while (verdict == KIO_STEP_NEXT);
+  if (verdict == KIO_STEP_DONE) kio_ring_complete(ring, request, result);
+  if (verdict == KIO_STEP_LATER) kio_pause_begin(pauses, ring, request);
+  return verdict == KIO_STEP_SUBMIT;
+}
+
+void kio_step_finish(kio_pauses *pauses, kio_ring *ring, kio_request *request, int result) {
+  switch (end(request, &result)) {
+  case KIO_STEP_LATER: kio_pause_begin(pauses, ring, request); break;
+  case KIO_STEP_NEXT: kio_ring_retry(ring, request); break;
+  default: kio_ring_complete(ring, request, result);
   }
 }

@@ -1,10 +1,11 @@
 /* Operations that io_uring would begin in a thread of the kernel's, and hold it, and locks with it,
    until somebody else does something. They are served in steps instead: a wait for readiness, then
    a try that waits for nothing. Where no event tells of readiness the tries are repeated after
-   pauses that grow. Neither knows liburing: uring.c submits what a step needs. */
+   pauses that grow. Neither knows liburing: a backend submits what a step needs. */
 #ifndef KIO_RING_STEP_H
 #define KIO_RING_STEP_H
 
+#include "ring/pause.h"
 #include "ring/ring.h"
 
 typedef enum kio_step_verdict {
@@ -34,16 +35,18 @@ enum {
   KIO_STEP_THREAD /* the operation, in a kernel thread, once it is ready */
 };
 
-/* Begins the present step, before it is submitted. */
-kio_step_verdict kio_step_begin(kio_ring *ring, kio_request *request, int *result);
-/* The kernel has done it, with *result. Never KIO_STEP_SUBMIT. */
-kio_step_verdict kio_step_end(kio_request *request, int *result);
+/* Begins what an INFLIGHT request has to do next. True when that is to be submitted; else it has
+   been done, or put off. For operations that may have steps. */
+bool kio_step_start(kio_pauses *pauses, kio_ring *ring, kio_request *request);
+/* What was submitted has been done, with that result: the request completes, goes on with its next
+   step, or is put off. For operations that may have steps. */
+void kio_step_finish(kio_pauses *pauses, kio_ring *ring, kio_request *request, int result);
 
 /* ---- between step.c and step_splice.c only ---- */
 
-/* kio_step_begin of a splice. */
+/* Begins the present step of a splice, before it is submitted. */
 kio_step_verdict kio_splice_begin(kio_ring *ring, kio_request *request, int *result);
-/* kio_step_end of a splice. */
+/* The present step of a splice has been done, with *result. Never KIO_STEP_SUBMIT. */
 kio_step_verdict kio_splice_end(kio_request *request, int *result);
 
 #endif

@@ -263,26 +263,6 @@ static bool done_plainly(kio_ring *ring, uring *u) {
   return true;
 }
 
-/* Begins what a request has to do next; true when that is for the kernel. */
-static bool begin_step(kio_ring *ring, uring *u, kio_request *request) {
-  int result = 0;
-  kio_step_verdict verdict;
-  do verdict = kio_step_begin(ring, request, &result);
-  while (verdict == KIO_STEP_NEXT);
-  if (verdict == KIO_STEP_DONE) kio_ring_complete(ring, request, result);
-  if (verdict == KIO_STEP_LATER) kio_pause_begin(&u->pauses, ring, request);
-  return verdict == KIO_STEP_SUBMIT;
-}
-
-static void end_step(kio_ring *ring, uring *u, kio_request *request, int result) {
-  bool on = kio_op_facts_of[request->op].in_steps;
-  switch (on ? kio_step_end(request, &result) : KIO_STEP_DONE) {
-  case KIO_STEP_LATER: kio_pause_begin(&u->pauses, ring, request); break;
-  case KIO_STEP_NEXT: kio_ring_retry(ring, request); break;
-  default: kio_ring_complete(ring, request, result);
-  }
-}
-
 /* io_uring_get_sqe where there is known to be room. It clears the entry: newer versions of liburing
    do that there, not in io_uring_prep_rw. */
 static struct io_uring_sqe *take_sqe(struct io_uring_sq *sq) {
@@ -296,7 +276,8 @@ static bool fill_requests(kio_ring *ring, uring *u) {
     if (done_plainly(ring, u)) continue;
     if (room == 0) return false;
     kio_request *request = kio_ring_next_queued(ring);
-    if (kio_op_facts_of[request->op].in_steps && !begin_step(ring, u, request)) continue;
+    bool in_steps = kio_op_facts_of[request->op].in_steps;
+    if (in_steps && !kio_step_start(&u->pauses, ring, request)) continue;
     struct io_uring_sqe *sqe = take_sqe(&u->ring.sq);
     kio_uring_prep[request->op](sqe, request);
     if (kio_request_borrows(request)) prep_loan(sqe, u, request);
@@ -336,7 +317,10 @@ static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe
     if (cqe->flags) note_arrival(ring, u, request, cqe);
     bool unusual = cqe->res < 0 || !u->group;
     if (!request || (unusual && goes_on(ring, u, request, cqe->res))) return;
-    end_step(ring, u, request, unusual ? result_of(cqe) : cqe->res);
+    int result = unusual ? result_of(cqe) : cqe->res;
+    bool in_steps = kio_op_facts_of[request->op].in_steps;
+    if (in_steps) kio_step_finish(&u->pauses, ring, request, result);
+    else kio_ring_complete(ring, request, result);
     return;
   }
   ring->stats.ignored++;

@@ -105,9 +105,10 @@ static uint32_t wanted(const kio_row *w) {
 static void wait(kio_ring *ring, kio_request *request) {
   epoll *e = ring->impl;
   int fd = waits_on(request);
-  kio_row *w = fd >= 0 && fd < KIO_FD_MAX ? kio_rows_make(&e->rows, fd) : NULL;
+  bool possible = fd >= 0 && fd < KIO_FD_MAX;
+  kio_row *w = possible ? kio_rows_make(&e->rows, fd) : NULL;
   if (!w) {
-    finish(ring, request, fd >= 0 && fd < KIO_FD_MAX ? -ENOMEM : -EBADF);
+    finish(ring, request, possible ? -ENOMEM : -EBADF);
     return;
   }
   if (w->tenant != kio_number_tenant(fd)) refuse_strays(ring, w);
@@ -151,21 +152,13 @@ static void arm(kio_ring *ring) {
 
 /* ---- trying ---- */
 
-/* A receive that borrows has a buffer only while it is tried, and keeps it with bytes in. */
+/* A short read of a TCP socket has read all there was. */
 static int receive(kio_ring *ring, kio_request *request) {
   const epoll *e = ring->impl;
-  kio_arg_io *io = &request->arg.io;
-  kio_buffer buffer = kio_buffer_take(ring->buffers, io->size);
-  if (!buffer.data) return -ENOMEM;
-  ssize_t got = recv(request->fd, buffer.data, io->size, io->flags | MSG_DONTWAIT);
-  int result = got >= 0 ? (int)got : -errno;
-  if (result > 0) request->buffer = buffer;
-  else kio_buffer_give(ring->buffers, buffer);
-  if (result == -EAGAIN || result == -EINTR) return KIO_PLAIN_WAIT;
-  kio_row *w = kio_rows_find(&e->rows, request->fd);
-  bool more = result == (int)io->size;
-  if (more) request->flags |= KIO_REQUEST_MORE;
-  if (w && result > 0) w->drained = w->events && w->tcp && !more && !w->ends;
+  int result = kio_plain_receive(ring->buffers, request);
+  kio_row *w = result > 0 ? kio_rows_find(&e->rows, request->fd) : NULL;
+  bool more = request->flags & KIO_REQUEST_MORE;
+  if (w) w->drained = w->events && w->tcp && !more && !w->ends;
   return result;
 }
 

@@ -252,6 +252,17 @@ static int try_io(const kio_request *r, size_t max, size_t *moved) {
   return try_socket(r, &header, r->arg.io.flags, max, moved);
 }
 
+int kio_plain_receive(kio_buffers *buffers, kio_request *request) {
+  kio_arg_io *io = &request->arg.io;
+  kio_buffer buffer = kio_buffer_take(buffers, io->size);
+  if (!buffer.data) return -ENOMEM;
+  int result = outcome(recv(request->fd, buffer.data, io->size, io->flags | MSG_DONTWAIT));
+  if (result > 0) request->buffer = buffer;
+  else kio_buffer_give(buffers, buffer);
+  if (result == (int)io->size) request->flags |= KIO_REQUEST_MORE;
+  return result == -EAGAIN || result == -EINTR ? KIO_PLAIN_WAIT : result;
+}
+
 /* ---- connections ---- */
 
 static int try_accept(kio_request *r) {

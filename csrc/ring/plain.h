@@ -21,6 +21,9 @@ int kio_plain_cached(kio_request *request);
    the bytes of one transfer (0: no bound; datagrams are never cut). `moved` is kept between tries,
    and 0 at first. Of a splice it is one step (ring/step.h). The ring's thread only. */
 int kio_plain_try(kio_request *request, size_t max, size_t *moved);
+/* Tries a receive that borrows: it has a buffer only meanwhile, and keeps it with bytes in. The
+   result, or KIO_PLAIN_WAIT. With KIO_REQUEST_MORE set it has filled the buffer. */
+int kio_plain_receive(kio_buffers *buffers, kio_request *request);
 /* What poll(2) must wait for before another try makes sense; 0: nothing it could tell. */
 short kio_plain_events(const kio_request *request);
 

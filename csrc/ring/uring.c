@@ -173,19 +173,9 @@ static void note_arrival(kio_ring *ring, uring *u, kio_request *request,
 
 /* A poll has found input: only now a buffer is needed. Somebody else may have taken the bytes. */
 static void receive_polled(kio_ring *ring, uring *u, kio_request *request) {
-  kio_arg_io *io = &request->arg.io;
-  kio_buffer buffer = kio_buffer_take(ring->buffers, io->size);
-  if (!buffer.data) {
-    kio_ring_complete(ring, request, -ENOMEM);
-    return;
-  }
-  ssize_t got = recv(request->fd, buffer.data, io->size, io->flags | MSG_DONTWAIT);
-  int result = got >= 0 ? (int)got : -errno;
-  if (result > 0) request->buffer = buffer;
-  else kio_buffer_give(ring->buffers, buffer);
-  if (result == (int)io->size) request->flags |= KIO_REQUEST_MORE;
-  if (result != -EAGAIN && result != -EINTR) kio_ring_complete(ring, request, result);
-  else kio_pause_begin(&u->pauses, ring, request);
+  int result = kio_plain_receive(ring->buffers, request);
+  if (result == KIO_PLAIN_WAIT) kio_pause_begin(&u->pauses, ring, request);
+  else kio_ring_complete(ring, request, result);
 }
 
 /* Whether this was not the end of a receive that borrows: it has only begun, or goes on waiting. */

@@ -122,6 +122,7 @@ build = {
         "csrc/system/child.c",
         "csrc/system/child_exec.c",
         "csrc/system/child_why.c",
+        "csrc/system/fd.c",
         "csrc/system/kernel.c",
         "csrc/system/socket.c",
         "csrc/system/sockopt.c",

@@ -15,6 +15,7 @@
 #include "op/close.h"
 #include "op/op.h"
 #include "op/registry.h"
+#include "system/sockopt.h"
 
 /* What a socket is. */
 typedef struct nature {
@@ -25,16 +26,11 @@ typedef struct nature {
   kio_sockaddr peer;
 } nature;
 
-static int ask(int fd, int name, int *value) {
-  socklen_t size = sizeof *value;
-  return getsockopt(fd, SOL_SOCKET, name, value, &size) == 0 ? 0 : -errno;
-}
-
 /* 0, or -errno: -ENOTSOCK, -EBADF. */
 static int look(int fd, nature *n) {
-  int err = ask(fd, SO_TYPE, &n->type);
-  if (!err) err = ask(fd, SO_DOMAIN, &n->family);
-  if (!err) err = ask(fd, SO_ACCEPTCONN, &n->listens);
+  int err = kio_sockopt_ask(fd, SOL_SOCKET, SO_TYPE, &n->type);
+  if (!err) err = kio_sockopt_ask(fd, SOL_SOCKET, SO_DOMAIN, &n->family);
+  if (!err) err = kio_sockopt_ask(fd, SOL_SOCKET, SO_ACCEPTCONN, &n->listens);
   kio_address_blank(&n->peer);
   n->connected = !err && getpeername(fd, &n->peer.as.any, &n->peer.size) == 0;
   return err;

@@ -19,6 +19,7 @@
 #include "ring/plain.h"
 #include "ring/ring.h"
 #include "ring/step.h"
+#include "system/sockopt.h"
 
 enum {
   EVENTS = 256, /* collected in one call */
@@ -91,9 +92,8 @@ static void refuse_strays(kio_ring *ring, kio_row *w) {
 }
 
 static bool is_tcp(int fd) {
-  int protocol = 0;
-  socklen_t size = sizeof protocol;
-  return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 && protocol == IPPROTO_TCP;
+  int protocol;
+  return kio_sockopt_ask(fd, SOL_SOCKET, SO_PROTOCOL, &protocol) == 0 && protocol == IPPROTO_TCP;
 }
 
 static uint32_t wanted(const kio_row *w) {

@@ -16,6 +16,8 @@
 #include "base/config.h"
 #include "base/number.h"
 #include "ring/step.h"
+#include "system/fd.h"
+#include "system/sockopt.h"
 
 #define CURRENT_POSITION UINT64_MAX
 
@@ -23,14 +25,9 @@ static int outcome(ssize_t result) {
   return result >= 0 ? (int)result : -errno;
 }
 
-static bool must_not_wait(int fd) {
-  int flags = fcntl(fd, F_GETFL);
-  return flags < 0 || flags & O_NONBLOCK;
-}
-
 /* A call that would have waited, told from one that must not. */
 static int unless_waits(int fd, int result) {
-  bool waits = result == -EINTR || (result == -EAGAIN && !must_not_wait(fd));
+  bool waits = result == -EINTR || (result == -EAGAIN && !kio_fd_must_not_wait(fd));
   return waits ? KIO_PLAIN_WAIT : result;
 }
 
@@ -118,25 +115,10 @@ static int move_socket(const transfer *t) {
   return outcome(t->writes ? sendmsg(t->fd, &header, flags) : recvmsg(t->fd, &header, flags));
 }
 
-/* Makes fd non-blocking for a call that heeds nothing else, and tells how it was; negative: there
-   is no such descriptor. */
-static int unblock(int fd) {
-  int flags = fcntl(fd, F_GETFL);
-  if (flags < 0) return -errno;
-  if (!(flags & O_NONBLOCK)) fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-  return flags;
-}
-
-static void reblock(int fd, int flags) {
-  if (!(flags & O_NONBLOCK)) fcntl(fd, F_SETFL, flags); /* what F_GETFL gave F_SETFL takes */
-}
-
 /* Whether opening it once more gives the same: of a pseudoterminal's master it gives a new one. */
 static bool can_be_opened(int fd) {
-  struct stat about;
   unsigned number;
-  if (fstat(fd, &about) != 0) return false;
-  return S_ISFIFO(about.st_mode) || (isatty(fd) && ioctl(fd, TIOCGPTN, &number) != 0);
+  return S_ISFIFO(kio_fd_type(fd)) || (isatty(fd) && ioctl(fd, TIOCGPTN, &number) != 0);
 }
 
 /* A descriptor of our own to the same pipe or terminal; negative: there is none. */
@@ -149,10 +131,10 @@ static int open_own(const transfer *t) {
 
 /* Where nothing else helps. */
 static int move_unblocked(const transfer *t) {
-  int flags = unblock(t->fd);
+  int flags = kio_fd_unblock(t->fd);
   if (flags < 0) return flags;
   int result = move(t->fd, t, 0);
-  reblock(t->fd, flags);
+  kio_fd_reblock(t->fd, flags);
   return result;
 }
 
@@ -167,8 +149,7 @@ static int move_own(const transfer *t) {
 
 /* A fifo that nobody has opened for writing yet has not ended. */
 static bool is_without_writer(int fd) {
-  struct stat about;
-  return fstat(fd, &about) == 0 && S_ISFIFO(about.st_mode) && !is_ready(fd, POLLIN);
+  return S_ISFIFO(kio_fd_type(fd)) && !is_ready(fd, POLLIN);
 }
 
 static int try_transfer(const transfer *t) {
@@ -192,9 +173,8 @@ int kio_plain_cached(kio_request *r) {
 /* ---- recv, send, recvmsg, sendmsg ---- */
 
 static bool is_stream(int fd) {
-  int type = 0;
-  socklen_t size = sizeof type;
-  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+  int type;
+  return kio_sockopt_ask(fd, SOL_SOCKET, SO_TYPE, &type) == 0 && type == SOCK_STREAM;
 }
 
 static int call_message(const kio_request *r, struct msghdr *header, int flags) {
@@ -267,28 +247,28 @@ int kio_plain_receive(kio_buffers *buffers, kio_request *request) {
 
 static int try_accept(kio_request *r) {
   kio_sockaddr *peer = r->arg.address;
-  int flags = unblock(r->fd);
+  int flags = kio_fd_unblock(r->fd);
   if (flags < 0) return flags;
   struct sockaddr *address = peer ? &peer->as.any : NULL;
   int result = outcome(accept4(r->fd, address, peer ? &peer->size : NULL, SOCK_CLOEXEC));
-  reblock(r->fd, flags);
+  kio_fd_reblock(r->fd, flags);
   return unless_waits(r->fd, result);
 }
 
 static int connect_ended(int fd) {
-  int err = 0;
-  socklen_t size = sizeof err;
+  int err;
   if (!is_ready(fd, POLLOUT)) return KIO_PLAIN_WAIT;
-  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) == 0 ? -err : -errno;
+  int failed = kio_sockopt_ask(fd, SOL_SOCKET, SO_ERROR, &err);
+  return failed ? failed : -err;
 }
 
 /* `begun`: an earlier try has started the handshake. */
 static int try_connect(kio_request *r, size_t *begun) {
   if (*begun) return connect_ended(r->fd);
-  int flags = unblock(r->fd);
+  int flags = kio_fd_unblock(r->fd);
   if (flags < 0) return flags;
   int result = outcome(connect(r->fd, &r->arg.address->as.any, r->arg.address->size));
-  reblock(r->fd, flags);
+  kio_fd_reblock(r->fd, flags);
   bool waits = !(flags & O_NONBLOCK);
   *begun = waits && result == -EINPROGRESS;
   if (*begun) return connect_ended(r->fd);
@@ -334,9 +314,8 @@ int kio_plain_try(kio_request *r, size_t max, size_t *moved) {
 /* ---- work ---- */
 
 static bool is_file(int fd) {
-  struct stat about;
-  if (fstat(fd, &about) != 0) return false;
-  return S_ISREG(about.st_mode) || S_ISBLK(about.st_mode) || S_ISDIR(about.st_mode);
+  mode_t type = kio_fd_type(fd);
+  return S_ISREG(type) || S_ISBLK(type) || S_ISDIR(type);
 }
 
 bool kio_plain_is_work(const kio_request *r) {

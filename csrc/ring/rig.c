@@ -9,10 +9,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "base/config.h"
 #include "base/memory.h"
+#include "system/fd.h"
+#include "system/sockopt.h"
 
 enum { CREEP_NS = 1000 };
 
@@ -136,9 +137,8 @@ static note *new_note(rig *r, const kio_request *request) {
 }
 
 static bool is_datagram(int fd) {
-  int type = 0;
-  socklen_t size = sizeof type;
-  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type != SOCK_STREAM;
+  int type;
+  return kio_sockopt_ask(fd, SOL_SOCKET, SO_TYPE, &type) == 0 && type != SOCK_STREAM;
 }
 
 /* The pieces are cut behind `max` bytes: the one that holds that byte, and their number. */
@@ -278,8 +278,8 @@ void kio_faults_remove(kio_faults *faults) {
 /* ---- the clock that jumps ---- */
 
 static bool is_file(int fd) {
-  struct stat about;
-  return fstat(fd, &about) == 0 && (S_ISREG(about.st_mode) || S_ISBLK(about.st_mode));
+  mode_t type = kio_fd_type(fd);
+  return S_ISREG(type) || S_ISBLK(type);
 }
 
 /* Whether the kernel will complete it without anybody's doing, however long that takes. */

@@ -19,10 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static bool non_blocking(int fd) {
-  int flags = fcntl(fd, F_GETFL);
-  return flags < 0 || flags & O_NONBLOCK;
-}
+#include "system/fd.h"
 
 /* ---- open ---- */
 
@@ -36,12 +33,11 @@ static bool may_wait(unsigned flags) {
 /* The type bits of what has that name, as far as the kernel knows without looking at a disk; 0:
    nothing that can be opened, -EAGAIN: it does not know. */
 static int cached_type(const kio_request *request) {
-  struct stat about;
   unsigned nofollow = request->arg.path.flags & O_NOFOLLOW;
   struct open_how how = {.flags = O_PATH | O_CLOEXEC | nofollow, .resolve = RESOLVE_CACHED};
   int fd = (int)syscall(SYS_openat2, request->fd, request->arg.path.name, &how, sizeof how);
   if (fd < 0) return errno == EAGAIN && request->arg.path.out ? -EAGAIN : 0;
-  int type = fstat(fd, &about) == 0 ? (int)(about.st_mode & S_IFMT) : 0;
+  int type = (int)kio_fd_type(fd);
   close(fd); /* O_PATH: there is nothing that could fail */
   return type;
 }
@@ -88,11 +84,10 @@ static bool is_local(const kio_sockaddr *address) {
 /* The descriptor is O_NONBLOCK for the length of the call, which is all that connect(2) heeds. */
 static kio_step_verdict connect_local(kio_request *request, int *result) {
   const kio_sockaddr *to = request->arg.address;
-  int flags = fcntl(request->fd, F_GETFL);
+  int flags = kio_fd_unblock(request->fd);
   bool waits = flags >= 0 && !(flags & O_NONBLOCK);
-  if (waits && fcntl(request->fd, F_SETFL, flags | O_NONBLOCK) != 0) waits = false;
   *result = connect(request->fd, &to->as.any, to->size) == 0 ? 0 : -errno;
-  if (waits) fcntl(request->fd, F_SETFL, flags); /* what F_GETFL gave F_SETFL takes */
+  kio_fd_reblock(request->fd, flags);
   return waits && *result == -EAGAIN ? KIO_STEP_LATER : KIO_STEP_DONE;
 }
 
@@ -104,7 +99,7 @@ static bool goes_to_local(const kio_request *request) {
 
 static kio_step_verdict begin_message(kio_request *request) {
   bool no_wait = request->arg.message.flags & MSG_DONTWAIT;
-  if (!no_wait && goes_to_local(request) && !non_blocking(request->fd))
+  if (!no_wait && goes_to_local(request) && !kio_fd_must_not_wait(request->fd))
     request->step = KIO_STEP_TRY;
   return KIO_STEP_SUBMIT;
 }
@@ -112,9 +107,7 @@ static kio_step_verdict begin_message(kio_request *request) {
 /* ---- all ---- */
 
 static kio_step_verdict begin_write(kio_request *request) {
-  struct stat about;
-  bool device = fstat(request->fd, &about) == 0 && S_ISCHR(about.st_mode);
-  if (device) request->step = KIO_STEP_THREAD;
+  if (S_ISCHR(kio_fd_type(request->fd))) request->step = KIO_STEP_THREAD;
   return KIO_STEP_SUBMIT;
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/number.h"
 #include "ring/step.h"
+#include "system/fd.h"
 
 enum {
   CHUNK = 65536, /* the most that one request moves through its buffer: a pipeful */
@@ -25,14 +26,9 @@ enum {
 
 /* ---- what the two sides are ---- */
 
-static mode_t type_of(int fd) {
-  struct stat about;
-  return fstat(fd, &about) == 0 ? about.st_mode & S_IFMT : 0;
-}
-
 /* Whether waiting for it means anything. */
 static bool may_wait(int fd) {
-  mode_t type = type_of(fd);
+  mode_t type = kio_fd_type(fd);
   return !S_ISREG(type) && !S_ISBLK(type);
 }
 
@@ -187,7 +183,7 @@ static kio_step_verdict fill(kio_request *r, size_t size, int *result) {
   int err = may_put(r->fd);
   if (err) return err == -EAGAIN ? again(r, result) : done(result, err);
   size = kio_min_size(size, room_in(r->fd));
-  if (S_ISSOCK(type_of(r->arg.splice.in))) {
+  if (S_ISSOCK(kio_fd_type(r->arg.splice.in))) {
     return have_read(r, result,
                      outcome(recv(r->arg.splice.in, r->buffer.data, size, MSG_DONTWAIT)));
   }
@@ -215,7 +211,7 @@ static kio_step_verdict have_written(kio_request *r, int *result, int count) {
 
 /* Out of a pipe. */
 static kio_step_verdict drain(const kio_ring *ring, kio_request *r, size_t size, int *result) {
-  mode_t type = type_of(r->fd);
+  mode_t type = kio_fd_type(r->fd);
   bool patient = !S_ISSOCK(type) && !S_ISREG(type); /* a terminal, say */
   if (contended(ring, r)) return again(r, result);
   int count = peek(r->arg.splice.in, r->buffer.data, patient ? kio_min_size(size, PIPEFUL) : size);
@@ -233,8 +229,8 @@ static kio_step_verdict drain(const kio_ring *ring, kio_request *r, size_t size,
 static kio_step_verdict begin_move(kio_ring *ring, kio_request *r, int *result) {
   kio_assert(r->arg.splice.held == 0);
   size_t size = kio_min_size(r->arg.splice.size, CHUNK);
-  bool to_pipe = S_ISFIFO(type_of(r->fd));
-  if (to_pipe && S_ISFIFO(type_of(r->arg.splice.in))) {
+  bool to_pipe = S_ISFIFO(kio_fd_type(r->fd));
+  if (to_pipe && S_ISFIFO(kio_fd_type(r->arg.splice.in))) {
     int count = move(r->arg.splice.in, r->fd, r->arg.splice.size);
     return count == -EAGAIN ? again(r, result) : done(result, count);
   }

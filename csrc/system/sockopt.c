@@ -90,7 +90,7 @@ static int set(int fd, int level, int name, int value) {
   return setsockopt(fd, level, name, &value, sizeof value) == 0 ? 0 : -errno;
 }
 
-static int get(int fd, int level, int name, int *value) {
+int kio_sockopt_ask(int fd, int level, int name, int *value) {
   socklen_t size = sizeof *value;
   *value = 0;
   return getsockopt(fd, level, name, value, &size) == 0 ? 0 : -errno;
@@ -99,7 +99,7 @@ static int get(int fd, int level, int name, int *value) {
 /* The family of the socket, or -errno. */
 static int family_of(int fd) {
   int family = 0;
-  int err = get(fd, SOL_SOCKET, SO_DOMAIN, &family);
+  int err = kio_sockopt_ask(fd, SOL_SOCKET, SO_DOMAIN, &family);
   return err ? err : family;
 }
 
@@ -111,9 +111,9 @@ static int set_probes(int fd, int idle_s) {
 }
 
 static int get_probes(int fd, int *idle_s) {
-  int on, err = get(fd, SOL_SOCKET, SO_KEEPALIVE, &on);
+  int on, err = kio_sockopt_ask(fd, SOL_SOCKET, SO_KEEPALIVE, &on);
   *idle_s = 0;
-  return err || !on ? err : get(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
+  return err || !on ? err : kio_sockopt_ask(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
 }
 
 static int set_linger(int fd, int seconds) {
@@ -157,10 +157,10 @@ int kio_sockopt_get(int fd, kio_sockopt_id id, int *value) {
   const kio_sockopt *opt = &kio_sockopts[id];
   if (opt->kind == KIO_SOCKOPT_PROBES) return get_probes(fd, value);
   if (opt->kind == KIO_SOCKOPT_RESET) return get_linger(fd, value);
-  if (opt->option_v6 == 0) return get(fd, opt->level, opt->option, value);
+  if (opt->option_v6 == 0) return kio_sockopt_ask(fd, opt->level, opt->option, value);
   int family = family_of(fd);
   if (family < 0) return family;
-  if (family == AF_INET6) return get(fd, IPPROTO_IPV6, opt->option_v6, value);
+  if (family == AF_INET6) return kio_sockopt_ask(fd, IPPROTO_IPV6, opt->option_v6, value);
   if (opt->kind == KIO_SOCKOPT_INTERFACE) return -EOPNOTSUPP; /* ip(7) has no way to ask */
-  return get(fd, opt->level, opt->option, value);
+  return kio_sockopt_ask(fd, opt->level, opt->option, value);
 }

@@ -68,6 +68,8 @@ extern const kio_sockopt kio_sockopts[KIO_SOCKOPT_COUNT];
 kio_sockopt_id kio_sockopt_named(const char *name);
 /* Sets it; 0 or -errno. */
 int kio_sockopt_set(int fd, kio_sockopt_id id, int value);
+/* getsockopt(2) of a number, which is 0 on failure; 0 or -errno. */
+int kio_sockopt_ask(int fd, int level, int name, int *value);
 /* What the kernel has; 0 or -errno. */
 int kio_sockopt_get(int fd, kio_sockopt_id id, int *value);
 

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "ring/plain.h"
 #include "ring/ring.h"
+#include "system/fd.h"
 #include "test/sim_script.h"
 
 enum {
@@ -166,23 +167,16 @@ static void finish(kio_ring *ring, sim *s, kio_request *request, int result) {
   kio_list_push(&s->held, &request->link);
 }
 
-/* Makes it non-blocking and tells how it was. */
-static int unblock(int fd) {
-  int flags = fcntl(fd, F_GETFL);
-  if (flags >= 0) fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-  return flags;
-}
-
 /* The whole of it, where a real ring has steps. */
 static int call_splice(const kio_request *r, size_t max) {
   off64_t in_at = r->arg.splice.in_offset, out_at = r->arg.splice.out_offset;
   size_t size = max > 0 ? kio_min_size(r->arg.splice.size, max) : r->arg.splice.size;
-  int in = r->arg.splice.in, in_flags = unblock(in), out_flags = unblock(r->fd);
+  int in = r->arg.splice.in, in_flags = kio_fd_unblock(in), out_flags = kio_fd_unblock(r->fd);
   ssize_t moved = splice(in, in_at < 0 ? NULL : &in_at, r->fd, out_at < 0 ? NULL : &out_at, size,
                          SPLICE_F_NONBLOCK);
   int result = moved >= 0 ? (int)moved : -errno;
-  if (in_flags >= 0) fcntl(in, F_SETFL, in_flags);
-  if (out_flags >= 0) fcntl(r->fd, F_SETFL, out_flags);
+  kio_fd_reblock(in, in_flags);
+  kio_fd_reblock(r->fd, out_flags);
   bool waits = result == -EINTR || (result == -EAGAIN && !((in_flags | out_flags) & O_NONBLOCK));
   return waits ? KIO_PLAIN_WAIT : result;
 }

@@ -133,11 +133,14 @@ local function read_chunk(record)
   record.chunk, record.rig = chunk, record.rig or chunk ~= nil
 end
 
+-- What a run is to have that does not say.
+local function usual() return environment "KIO_BACKEND" or "auto" end
+
 -- Which ring it is to be. Only io_uring has a kernel thread that submits.
 local function read_backend(record, refuse)
   local name = record.backend
   if name == nil then
-    name = environment "KIO_BACKEND" or "auto"
+    name = usual()
     refuse = function(wrong) check.misuse("KIO_BACKEND: " .. wrong) end
   end
   record.backend = own.ring_named(name)
@@ -150,7 +153,7 @@ local function read_backend(record, refuse)
 end
 
 ---The name of the ring that a run gets which does not say; nil: KIO_BACKEND names none.
-function options.usual_ring() return own.ring_named(environment "KIO_BACKEND" or "auto") end
+function options.usual_ring() return own.ring_named(usual()) end
 
 local function check_each(record, refuse)
   for name, value in next, record do

@@ -26,6 +26,7 @@ static const luaL_Reg *const public_rooms[] = {
 };
 
 static const luaL_Reg *const own_rooms[] = {
+    kio_file_own,
     kio_path_own,
     kio_plain_own,
     kio_dir_own,

@@ -33,14 +33,6 @@ static int submit_read(lua_State *L, uint64_t offset, int options) {
 
 BOTH_WAYS(read, 3)
 
-static int l_read_intok(lua_State *L, int status, lua_KContext ctx) {
-  kio_request *request = kio_op_read_result(ctx);
-  if (request->result != 0 || request->arg.io.size == 0) return kio_op_countk(L, status, ctx);
-  kio_op_release(request);
-  lua_pushnil(L); /* the end of the file */
-  return 1;
-}
-
 /* The block is the request's until it completes, whatever happens to the buffer. */
 static int submit_read_into(lua_State *L, uint64_t offset, int options) {
   size_t at, size;
@@ -52,7 +44,7 @@ static int submit_read_into(lua_State *L, uint64_t offset, int options) {
   if (!request || !kio_op_use_block(L, request, view->block, KIO_BLOCK_WRITE)) return KIO_FAILED;
   char *data = view->block->data + view->at + at;
   request->arg.io = (kio_arg_io){.buf = data, .size = size, .offset = offset};
-  return kio_op_submit(L, request, timeout, l_read_intok);
+  return kio_op_submit(L, request, timeout, kio_op_intok);
 }
 
 /* read_into(fd, buffer [, at [, size [, options]]]) -> bytes read | nil at the end

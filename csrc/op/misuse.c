@@ -1,4 +1,5 @@
-/* Owns one string in the registry of each Lua state: how the names of kio's own Lua files begin.
+/* Owns in the registry of each Lua state how the names of kio's own Lua files begin, and the set of
+   C functions that count as one of them.
    Called on the thread of that state. */
 #include "op/misuse.h"
 
@@ -7,11 +8,28 @@
 
 #include "op/registry.h"
 
-static const char own_files; /* only its address counts: the key in the registry */
+static const char own_files, own_functions; /* only their addresses count: keys in the registry */
 
 /* Whether this source of a function is one of kio's own, which begin with `own`. */
 static bool is_own(const char *source, const char *own) {
   return own && strncmp(source, own, strlen(own)) == 0;
+}
+
+void kio_misuse_adopt(lua_State *L) {
+  kio_push_weak(L, &own_functions, "k");
+  lua_pushvalue(L, -2);
+  lua_pushboolean(L, true);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+/* Whether the C function of that frame is one of those. */
+static bool is_own_function(lua_State *L, lua_Debug *at) {
+  kio_push_weak(L, &own_functions, "k");
+  lua_getinfo(L, "f", at);
+  bool is = lua_rawget(L, -2) != LUA_TNIL;
+  lua_pop(L, 2);
+  return is;
 }
 
 /* Fills `at` ("Sl") for the innermost function that is none of kio's own, from level 1 on; with
@@ -24,7 +42,7 @@ static bool find_caller(lua_State *L, bool of_lua, lua_Debug *at) {
   for (int level = 1; lua_getstack(L, level, at); level++) {
     lua_getinfo(L, "Sl", at);
     bool in_c = at->currentline < 0;
-    if (is_own(at->source, own)) foreign = 0;
+    if (is_own(at->source, own) || (in_c && is_own_function(L, at))) foreign = 0;
     else if (!in_c && (of_lua || foreign == 0)) return true;
     else if (!in_c) break;
     else if (foreign == 0) foreign = level;

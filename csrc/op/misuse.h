@@ -11,6 +11,9 @@
 int kio_misuse(lua_State *L, const char *text);
 /* Pushes that place, "file:line: "; an empty text when it is in C. */
 void kio_misuse_push_where(lua_State *L);
+/* The C function on top, which stays there, is kio's own as its Lua files are: it does nothing that
+   can be wrong but by way of them. */
+void kio_misuse_adopt(lua_State *L);
 /* The innermost function of Lua that is not in kio's own files: `caller` tells its file and its
    line. False: there is none. */
 bool kio_misuse_caller(lua_State *L, lua_Debug *caller);

@@ -263,6 +263,16 @@ int kio_op_countk(lua_State *L, int status, lua_KContext ctx) {
   return 1;
 }
 
+int kio_op_intok(lua_State *L, int status, lua_KContext ctx) {
+  kio_request *request = kio_op_read_result(ctx);
+  (void)status;
+  if (request->result < 0) return kio_op_failed(L, request);
+  if (request->result == 0 && request->arg.io.size > 0) lua_pushnil(L);
+  else lua_pushinteger(L, request->result);
+  kio_op_release(request);
+  return 1;
+}
+
 int kio_op_bytesk(lua_State *L, int status, lua_KContext ctx) {
   kio_request *request = kio_op_read_result(ctx);
   (void)status;

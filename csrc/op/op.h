@@ -126,6 +126,9 @@ int kio_op_donek(lua_State *L, int status, lua_KContext ctx);
 int kio_op_countk(lua_State *L, int status, lua_KContext ctx);
 /* One whose result is what it has read into its buffer; nil at the end. */
 int kio_op_bytesk(lua_State *L, int status, lua_KContext ctx);
+/* One whose result is how many bytes it has read to where the program wants them; nil at the end.
+ */
+int kio_op_intok(lua_State *L, int status, lua_KContext ctx);
 
 /* The errno a finished request means for its waiting task: ETIMEDOUT and EBADF in place of the
    ECANCELED they were brought about by; 0 for success. */

@@ -22,6 +22,7 @@ extern const luaL_Reg kio_blocking_ops[];  /* worker/blocking.c: functions that 
 extern const luaL_Reg kio_thread_ops[];    /* worker/thread_lua.c: ending a run from any worker */
 
 /* What kio.core.own has: the functions for kio's own Lua half. */
+extern const luaL_Reg kio_file_own[];     /* op/file_at.c: methods of files */
 extern const luaL_Reg kio_path_own[];     /* op/path.c: symbolic links */
 extern const luaL_Reg kio_plain_own[];    /* op/plain.c: more of them */
 extern const luaL_Reg kio_dir_own[];      /* op/dir.c: names, by way of the pool */

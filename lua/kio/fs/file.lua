@@ -276,6 +276,9 @@ function File.pwritev(self, list, offset, ...)
   return written(self, "pwritev", output.pwritev(window, pieces, size, offset))
 end
 
+-- The usual calls of these two are done in C, and come here with all others.
+own.file_at(File, { pread = File.pread, pread_into = File.pread_into }, fail)
+
 -- ---- the file itself ----
 
 ---What statx(2) tells about it: see kio.fs.stat.
@@ -389,7 +392,6 @@ function File.open(path, flags, permissions, read_ahead, timeout, dirfd, name)
     own.name_fd(core.openat(dirfd, name or path, flags, permissions, timeout))
   if not fd then return nil, message, code end
   window:attach(fd, flags)
-  if flags & const.O_DIRECT ~= 0 then window.direct = direct.rules(fd) end
   return self
 end
 

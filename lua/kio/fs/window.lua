@@ -30,6 +30,7 @@ function Window.new(read_ahead)
   local largest = read_ahead or LARGEST
   local self = setmetatable({
     fd = false,          -- false: closed
+    straight = false,    -- the same while a read at an offset has nothing else to look at
     seekable = false,
     append = false,      -- writes go to the end, wherever the position is
     top = 0,             -- seekable: the offset where the next fetch starts
@@ -54,6 +55,8 @@ function Window.attach(self, fd, flags)
   self.waited = flags & ACCESS == core.const.O_WRONLY
   self.seekable = own.lseek(fd, "cur") ~= nil
   if self.seekable then self.out = self end
+  if flags & core.const.O_DIRECT ~= 0 then self.direct = direct.rules(fd) end
+  self.straight = self.seekable and not self.direct and fd
   -- As in C: what can only append begins at the end, what also reads at the start.
   if self.append and self.waited then self.top = own.lseek(fd, "end") or 0 end
 end
@@ -64,7 +67,7 @@ function Window.seeks(self) return self.fd and self.seekable end
 ---Closes, whatever has become of the task that does. Nil, message, code when that failed.
 function Window.close(self)
   local fd = self.fd
-  self.fd = false
+  self.fd, self.straight = false, false
   if not own.fd_of_name(fd) then return true end -- its number was closed
   local ran, done, message, code = pcall(core.close, fd)
   if not ran then done, message, code = own.close_now(fd) end
@@ -75,7 +78,7 @@ end
 ---The same where nothing can wait, and nobody is told.
 function Window.close_now(self)
   local fd = self.fd
-  self.fd = false
+  self.fd, self.straight = false, false
   if fd then own.close_now(fd) end
 end
 

@@ -71,6 +71,7 @@ build = {
         "csrc/op/close.c",
         "csrc/op/dir.c",
         "csrc/op/file.c",
+        "csrc/op/file_at.c",
         "csrc/op/message.c",
         "csrc/op/misuse.c",
         "csrc/op/offload.c",

@@ -106,9 +106,10 @@ describe("both", function()
     local file = kio.run(function() return assert(kio.fs.open(path)) end)
     local line = debug.getinfo(1, "l").currentline
     local _, message = pcall(function() file:pread(1, 0) end)
-    assert.matches("straight_spec.lua:" .. line + 1 .. ": operation outside a task", message, 1, true)
+    local here = "straight_spec.lua:%d: "
+    assert.matches(here:format(line + 1) .. "operation outside a task", message, 1, true)
     _, message = pcall(function() file:pread("x", 0) end)
-    assert.matches("straight_spec.lua:" .. line + 3 .. ": bad argument #1", message, 1, true)
+    assert.matches(here:format(line + 4) .. "bad argument #1", message, 1, true)
     kio.run(function() file:close() end)
     os.remove(path)
   end)

@@ -41,31 +41,26 @@ local function header_graph()
   return graph
 end
 
--- The release objects, by their paths without ending, each with its defined and missing symbols.
-local function objects()
-  local found = {}
-  for _, path in ipairs(FILES) do
-    local name = below_csrc(path):match("^(.*)%.c$")
-    local object = name and io.open(OBJECTS .. name .. ".o")
-    if object then
-      object:close()
-      found[name] = source.capture("nm " .. OBJECTS .. name .. ".o")
-    end
+-- Calls visit(file without ending, kind, symbol) for each symbol of the release objects; there may
+-- be some left of files that are gone.
+local function each_symbol(visit)
+  local known = {}
+  for _, path in ipairs(FILES) do known[(below_csrc(path):gsub("%.c$", ""))] = true end
+  local names = source.capture(("find %s -name '*.o' | xargs -r nm -A"):format(OBJECTS))
+  for name, kind, symbol in names:gmatch(OBJECTS .. "([^\n]-)%.o:[^\n]- ([TDRBU]) ([%w_]+)") do
+    if known[name] then visit(name, kind, symbol) end
   end
-  return found
 end
 
 -- Who uses a symbol of whose: functions and constants alike.
 local function symbol_graph()
-  local home, graph, list = {}, {}, objects()
-  for name, symbols in pairs(list) do
-    for symbol in symbols:gmatch(" [TDRB] ([%w_]+)") do home[symbol] = name end
-  end
-  for name, symbols in pairs(list) do
-    for symbol in symbols:gmatch(" U ([%w_]+)") do
-      if home[symbol] then join(graph, name, home[symbol]) end
-    end
-  end
+  local home, graph = {}, {}
+  each_symbol(function(name, kind, symbol)
+    if kind ~= "U" then home[symbol] = name end
+  end)
+  each_symbol(function(name, kind, symbol)
+    if kind == "U" and home[symbol] then join(graph, name, home[symbol]) end
+  end)
   return graph
 end
 

@@ -414,3 +414,10 @@ function kio.readlink_open(fd, path) end
 ---@return string? message
 ---@return string? code
 function kio.access_set(fd, path, like, mode) end
+
+---Puts methods of files into their class which do the usual calls themselves, and call the function
+---of their name in the table for all others. `fail` makes the results of a failed read.
+---@param class table
+---@param methods { pread: function, pread_into: function }
+---@param fail fun(file: kio.File, method: string, message: string, code: string): ...: any
+function kio.file_at(class, methods, fail) end

@@ -61,7 +61,7 @@ static int reported(lua_State *L, int status, lua_KContext ctx) {
 }
 
 static int tell(lua_State *L, kio_task *task) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  kio_task_push(L, task);
   lua_getiuservalue(L, SELF, KIO_TASK_UV_TRACE);
   lua_pushvalue(L, lua_upvalueindex(ON_ERROR));
   lua_pushvalue(L, ERR);

@@ -26,7 +26,7 @@ enum { PEER_MAX = 4 * KIO_ADDRESS_TEXT_MAX + 1 }; /* bytes of an address, escape
 static void push_raw_name(lua_State *L, kio_task *task) {
   lua_Debug about;
   int type = LUA_TNIL;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, task) == LUA_TUSERDATA) {
+  if (kio_task_push(L, task) == LUA_TUSERDATA) {
     type = lua_getiuservalue(L, -1, KIO_TASK_UV_NAME);
     lua_remove(L, -2);
   }
@@ -104,7 +104,7 @@ static void set_count(lua_State *L, const char *name, uint64_t value) {
 
 /* Sets a field of the table on top to a live task. */
 static void set_task(lua_State *L, const char *name, const kio_task *task) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  kio_task_push(L, task);
   lua_setfield(L, -2, name);
 }
 

@@ -41,7 +41,7 @@ static handle *check_queue(lua_State *L) {
 
 /* Pops a value into the task's cell. */
 static void set_cell(lua_State *L, kio_task *task) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  kio_task_push(L, task);
   lua_insert(L, -2);
   lua_setiuservalue(L, -2, KIO_TASK_UV_CELL);
   lua_pop(L, 1);
@@ -49,7 +49,7 @@ static void set_cell(lua_State *L, kio_task *task) {
 
 /* Pushes the running task's cell and empties it. */
 static void take_cell(lua_State *L, kio_task *task) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  kio_task_push(L, task);
   lua_getiuservalue(L, -1, KIO_TASK_UV_CELL);
   lua_pushnil(L);
   lua_setiuservalue(L, -3, KIO_TASK_UV_CELL);
@@ -112,7 +112,7 @@ static int l_wake(lua_State *L) {
   lua_settop(L, 2);
   kio_task *task = kio_queue_wake(&h->base.queue, &which);
   if (!task) return 0;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  kio_task_push(L, task);
   int type = lua_getiuservalue(L, -1, KIO_TASK_UV_CELL);
   if (which >= 0 && type == LUA_TTABLE) lua_rawgeti(L, -1, which + 1); /* a cell per alternative */
   lua_replace(L, 1);
@@ -192,7 +192,7 @@ static int l_wait_any(lua_State *L) {
    raises like an operation: outside tasks, and Cancelled */
 static int l_checkpoint(lua_State *L) {
   kio_task *task = kio_op_begin_waiting(L);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  kio_task_push(L, task);
   if (kio_sched_spend(task->sched)) return 1;
   lua_pushboolean(L, kio_sched_is_spent(task->sched));
   return 2;
@@ -214,7 +214,7 @@ static int l_at_once(lua_State *L) {
 static int l_current(lua_State *L) {
   const kio_sched *sched = kio_sched_current();
   if (!sched || !sched->current) return 0;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
+  kio_task_push(L, sched->current);
   return 1;
 }
 

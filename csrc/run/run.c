@@ -107,7 +107,7 @@ static int l_results(lua_State *L) {
     return kio_fail_text(L, "ECANCELED", "kio.run", "main", "stopped by kio.stop");
   }
   if (main->status != KIO_TASK_DONE) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, main);
+    kio_task_push(L, main);
     return raise_error_of(L, sched, NULL);
   }
   int count = kio_task_result_count(main);
@@ -116,18 +116,22 @@ static int l_results(lua_State *L) {
   return count;
 }
 
+static void forget_function(lua_State *L, const void *key) {
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
 /* The run is over: its tasks need no anchor any more. */
 static void forget_all(kio_sched *sched) {
   kio_link *link;
   kio_task *main = sched->main;
   sched->main = NULL;
   while ((link = kio_list_pop(&sched->root.failures))) {
-    kio_task *task = KIO_CONTAINER(link, kio_task, link);
-    if (task != main) kio_sched_forget(sched, task);
+    kio_sched_forget(sched, KIO_CONTAINER(link, kio_task, link));
   }
-  kio_sched_unanchor(sched, &sched->root);
-  kio_sched_unanchor(sched, &sched->config.watchdog);
-  if (main) kio_sched_unanchor(sched, main);
+  forget_function(sched->L, &sched->root);
+  forget_function(sched->L, &sched->config.watchdog);
+  if (main) kio_sched_forget(sched, main);
 }
 
 /* Runs f under a protected call with the scheduler and, from `extra` values, its arguments. */

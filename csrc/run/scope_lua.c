@@ -57,7 +57,7 @@ static void leave(handle *h) {
   scope->task->scope = scope->parent;
   kio_timer_stop(&h->sched->timers, &scope->timer);
   kio_scope_close(scope);
-  kio_sched_unanchor(h->sched, scope);
+  kio_scope_let_go(h->sched->L, scope);
 }
 
 /* Tasks have failed, the body perhaps as well: then its error is on top. The first error is raised,
@@ -151,18 +151,19 @@ static int open_and_run(lua_State *L, kio_task *task, const char *what, bool shi
   memset(h, 0, sizeof *h);
   luaL_setmetatable(L, SCOPE_TYPE);
   lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &h->scope); /* alive while it is open, also without its frame */
+  int ref = luaL_ref(L, LUA_REGISTRYINDEX); /* alive while it is open, also without its frame */
   lua_insert(L, SELF);
   lua_pushcfunction(L, kio_traceback_on_error);
   lua_insert(L, HANDLER);
   h->sched = task->sched;
   h->what = what;
   kio_scope_open(&h->scope, task->scope, task, shield);
+  h->scope.ref = ref;
   h->scope.co = L;
   h->scope.timer.due = scope_due;
   if (due_ns != KIO_NEVER && !kio_timer_start(&task->sched->timers, &h->scope.timer, due_ns)) {
     kio_scope_close(&h->scope);
-    kio_sched_unanchor(h->sched, &h->scope);
+    kio_scope_let_go(L, &h->scope);
     return luaL_error(L, "not enough memory");
   }
   task->scope = &h->scope;

@@ -60,7 +60,7 @@ static void abandon_scopes(kio_sched *sched, kio_task *task) {
     kio_timer_stop(&sched->timers, &scope->timer);
     task->scope = scope->parent;
     scope->parent = NULL;
-    if (!sched->current) kio_sched_unanchor(sched, scope); /* else Lua itself is being closed */
+    if (!sched->current) kio_scope_let_go(sched->L, scope); /* else Lua itself is being closed */
   }
 }
 

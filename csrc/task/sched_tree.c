@@ -18,14 +18,9 @@ void kio_sched_stop(kio_sched *sched) {
   kio_scope_cancel(&sched->root, KIO_SCOPE_CANCEL);
 }
 
-void kio_sched_unanchor(kio_sched *sched, const void *userdata) {
-  lua_pushnil(sched->L);
-  lua_rawsetp(sched->L, LUA_REGISTRYINDEX, userdata);
-}
-
 void kio_sched_forget(kio_sched *sched, kio_task *task) {
-  if (task != sched->main)
-    kio_sched_unanchor(sched, task); /* that one is anchored until the run is over */
+  if (task == sched->main) return; /* that one is anchored until the run is over */
+  kio_scope_let_go(sched->L, &task->own);
 }
 
 void kio_sched_make_daemon(kio_task *task) {
@@ -86,7 +81,7 @@ static void leave_scope(kio_task *task) {
   kio_timer_stop(&task->sched->timers, &scope->timer);
   task->scope = scope->parent;
   kio_scope_close(scope);
-  kio_sched_unanchor(task->sched, scope);
+  kio_scope_let_go(task->sched->L, scope);
 }
 
 void kio_sched_leave_scopes(kio_task *task, const lua_State *co) {

@@ -12,10 +12,8 @@ void kio_sched_ended(kio_sched *sched, kio_task *task);
 /* Leaves by force the scopes that the task has opened in a coroutine (NULL: all), because that will
    not do it itself: their tasks are cancelled, and belong to the next scope outside from now on. */
 void kio_sched_leave_scopes(kio_task *task, const lua_State *co);
-/* Unanchors a failed task that its scope has taken out of its list of failures. */
+/* Lets a failed task go that its scope has taken out of its list of failures. */
 void kio_sched_forget(kio_sched *sched, kio_task *task);
-/* Lua may collect it from now on, as far as the scheduler is concerned. */
-void kio_sched_unanchor(kio_sched *sched, const void *userdata);
 /* A task that has just been made ends with the rest of its scope. */
 void kio_sched_make_daemon(kio_task *task);
 /* The body of a scope is over: daemons that are alone in it are cancelled, but for those with

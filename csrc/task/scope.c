@@ -3,12 +3,14 @@
    scheduler's thread only. */
 #include "task/scope.h"
 
+#include <lauxlib.h>
+
 #include "task/here.h"
 #include "task/task.h"
 #include "task/wait.h"
 
 void kio_scope_open(kio_scope *scope, kio_scope *parent, kio_task *task, bool shield) {
-  *scope = (kio_scope){.parent = parent, .task = task, .shield = shield};
+  *scope = (kio_scope){.parent = parent, .task = task, .shield = shield, .ref = LUA_NOREF};
   kio_list_init(&scope->inner);
   kio_list_init(&scope->failures);
   if (!parent) return;
@@ -22,6 +24,11 @@ void kio_scope_close(kio_scope *scope) {
   kio_assert(!kio_timer_started(&scope->timer));
   if (kio_link_linked(&scope->link)) kio_link_remove(&scope->link);
   scope->parent = NULL;
+}
+
+void kio_scope_let_go(lua_State *L, kio_scope *scope) {
+  luaL_unref(L, LUA_REGISTRYINDEX, scope->ref);
+  scope->ref = LUA_NOREF;
 }
 
 /* The next scope in a walk through the tree below `root`, outside in; `deeper`: into this one

@@ -58,7 +58,7 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nar
   lua_setiuservalue(L, -2, KIO_TASK_UV_CO);
   if (!lua_checkstack(co, nargs + BODY_FUNCTION + 1)) luaL_error(L, "too many arguments to a task");
   lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, task);
+  int ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_insert(L, base);
   lua_pushcfunction(co, l_body);
   lua_pushlightuserdata(co, task);
@@ -67,6 +67,7 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nar
   kio_list_push(&sched->tasks, &task->link);
   kio_scope_open(&task->own, scope, task, false);
   task->own.of_task = true;
+  task->own.ref = ref;
   scope->live++;
   if (!task->own.active) sched->uncancelled++;
   task->id = (uint32_t)++sched->stats.spawned;

@@ -95,6 +95,10 @@ enum {
    its userdata in their place. It is ready, not yet run. May raise (memory); nothing is left behind
    then. */
 kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nargs);
+/* Pushes its userdata; nil when it has ended and its failure is told. Returns the type of that. */
+static inline int kio_task_push(lua_State *L, const kio_task *task) {
+  return lua_rawgeti(L, LUA_REGISTRYINDEX, task->own.ref);
+}
 /* The task at a stack index, or an argument error. */
 kio_task *kio_task_check(lua_State *L, int index);
 

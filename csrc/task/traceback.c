@@ -83,7 +83,7 @@ int kio_traceback_on_error(lua_State *L) {
   if (!sched || !sched->current || unwinds(L, sched->current)) return 1;
   bool kept = sched->current->reraised;
   sched->current->reraised = false;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
+  kio_task_push(L, sched->current);
   if (!kept || !same_as_user_value(L, KIO_TASK_UV_ERROR)) {
     push_traceback(L, sched->current, 1);
     append_cause(L);
@@ -105,7 +105,7 @@ int kio_traceback_raise_of(lua_State *L, int index) {
   index = lua_absindex(L, index);
   const kio_sched *sched = kio_sched_current();
   if (sched && sched->current) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
+    kio_task_push(L, sched->current);
     lua_pushvalue(L, index);
     lua_setiuservalue(L, -2, KIO_TASK_UV_CAUSE);
   }
@@ -125,7 +125,7 @@ int kio_traceback_raise_sent(lua_State *L, int traceback, const char *where) {
   const kio_sched *sched = kio_sched_current();
   traceback = lua_absindex(L, traceback);
   if (!sched || !sched->current) return raise_outside(L, traceback);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, sched->current);
+  kio_task_push(L, sched->current);
   push_traceback(L, sched->current, 0);
   if (lua_type(L, traceback) == LUA_TSTRING) {
     lua_pushfstring(L, "%s\nof a function run by %s, %s", lua_tostring(L, -1), where,
@@ -193,7 +193,7 @@ const char *kio_traceback_push_text(lua_State *L, int index) {
 
 void kio_traceback_push_running(lua_State *L, int err) {
   err = lua_absindex(L, err);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, kio_sched_current()->current);
+  kio_task_push(L, kio_sched_current()->current);
   lua_getiuservalue(L, -1, KIO_TASK_UV_ERROR);
   bool same = lua_rawequal(L, -1, err);
   lua_pop(L, 1);
@@ -207,7 +207,7 @@ void kio_traceback_push_running(lua_State *L, int err) {
 void kio_traceback_take(lua_State *L, kio_sched *sched, kio_list *failures) {
   kio_task *task = KIO_CONTAINER(kio_list_pop(failures), kio_task, link);
   kio_assert(task->status == KIO_TASK_FAILED);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  kio_task_push(L, task);
   kio_sched_forget(sched, task);
 }
 

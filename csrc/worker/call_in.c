@@ -32,7 +32,7 @@ static kio_outcome pack_results(lua_State *L, kio_task *task, kio_parcel *parcel
 }
 
 static kio_outcome pack_error(lua_State *L, kio_task *task, kio_parcel *parcel) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  kio_task_push(L, task);
   int self = lua_gettop(L);
   kio_task_push_result(L, task, 0);
   lua_getiuservalue(L, self, KIO_TASK_UV_TRACE);

@@ -89,10 +89,12 @@ kio_await *kio_await_check(lua_State *L, int index, const kio_await_kind *kind) 
 
 /* ---- the beginning ---- */
 
+static const kio_member_kind membership = {.detach = detach};
+
 void kio_await_init(kio_await *await, const kio_await_kind *kind, kio_await **anchor) {
   kio_assert(!*anchor);
   await->kind = kind;
-  await->member.detach = detach;
+  await->member.kind = &membership;
   await->anchor = anchor;
   *anchor = await;
 }

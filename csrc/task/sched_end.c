@@ -84,7 +84,7 @@ static void detach_members(kio_sched *sched) {
   while ((link = kio_list_first(&sched->members))) {
     kio_member *member = KIO_CONTAINER(link, kio_member, link);
     kio_sched_leave(member);
-    member->detach(member);
+    member->kind->detach(member);
   }
 }
 

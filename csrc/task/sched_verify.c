@@ -38,7 +38,7 @@ static size_t verify_members(const kio_sched *sched) {
   KIO_LIST_EACH(&sched->members, link) {
     const kio_member *member = KIO_CONTAINER(link, kio_member, link);
     dirty += kio_link_linked(&member->dirty_link);
-    if (member->verify) member->verify(member);
+    if (member->kind->verify) member->kind->verify(member);
   }
   kio_assert(kio_list_verify(&sched->dirty) == dirty);
   return kio_list_verify(&sched->members);

@@ -168,9 +168,11 @@ static void cancel_drop(kio_post *post) {
   kio_call_unref(KIO_CONTAINER(post, kio_call, cancel));
 }
 
+static const kio_member_kind membership = {.detach = detach};
+
 void kio_call_in_init(kio_call_in *in) {
   in->call.go = (kio_post){.arrive = go_arrive, .drop = go_drop};
   in->call.cancel = (kio_post){.arrive = cancel_arrive, .drop = cancel_drop};
   in->end.ended = task_ended;
-  in->runs.detach = detach;
+  in->runs.kind = &membership;
 }

@@ -215,7 +215,5 @@ static void verify(const kio_member *member) {
 static const kio_member_kind membership = {
     .flush = rest,
     .detach = detach,
-#ifdef KIO_TEST
-    .verify = verify,
-#endif
+    .verify = kio_test_only(verify),
 };

@@ -79,11 +79,6 @@ kio_stream *kio_stream_new_moved(const kio_stream *stream) {
   return left;
 }
 
-void kio_stream_borrow(kio_stream *stream) {
-  kio_assert(stream->fd >= 0 && stream->fd <= 2);
-  stream->standard = (uint8_t)(stream->fd + 1);
-}
-
 kio_sockaddr kio_stream_peer(const kio_stream *stream) {
   kio_sockaddr peer = {.size = stream->peer_size};
   memcpy(&peer.as, stream->tail->peer, stream->peer_size);
@@ -204,11 +199,6 @@ void kio_stream_begin_close(kio_stream *stream) {
   kio_assert(stream->state == KIO_STREAM_OPEN);
   stream->state = KIO_STREAM_CLOSING;
   refuse_writer(stream);
-}
-
-void kio_stream_cut_output(kio_stream *stream, int err) {
-  kio_assert(err > 0);
-  stream->out.error = err;
 }
 
 void kio_stream_close_later(kio_stream *stream) {
@@ -416,9 +406,7 @@ static const kio_member_kind membership = {
     .unsent = unsent,
     .holds = holds,
     .forget = forget,
-#ifdef KIO_TEST
-    .verify = kio_stream_verify,
-#endif
+    .verify = kio_test_only(kio_stream_verify),
 };
 
 void kio_stream_owe(kio_stream *stream) {

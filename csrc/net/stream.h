@@ -76,7 +76,10 @@ kio_stream *kio_stream_new_moved(const kio_stream *stream);
 /* The carrier that works on the descriptor itself. */
 const kio_carrier *kio_stream_bottom(const kio_stream *stream);
 /* The descriptor is one of the standard ones, 0 to 2, and only borrowed. */
-void kio_stream_borrow(kio_stream *stream);
+static inline void kio_stream_borrow(kio_stream *stream) {
+  kio_assert(stream->fd >= 0 && stream->fd <= 2);
+  stream->standard = (uint8_t)(stream->fd + 1);
+}
 /* The peer's address; of what is no socket its size is 0. */
 kio_sockaddr kio_stream_peer(const kio_stream *stream);
 /* The Lua side needs it no more: close_later, then free. */
@@ -181,7 +184,10 @@ int kio_stream_shut(kio_stream *stream, int how);
 /* From now on only what was written before goes on. A waiting writer is woken. */
 void kio_stream_begin_close(kio_stream *stream);
 /* Output that has not left when it closes fails with `err`. */
-void kio_stream_cut_output(kio_stream *stream, int err);
+static inline void kio_stream_cut_output(kio_stream *stream, int err) {
+  kio_assert(err > 0);
+  stream->out.error = err;
+}
 /* Nothing is in flight: closes the descriptor and gives the buffers back. */
 void kio_stream_finish(kio_stream *stream);
 /* Closes as soon as output has left and nothing is in flight; a reader or writer that waits is told

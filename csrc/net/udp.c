@@ -36,9 +36,7 @@ static void verify(const kio_member *member) {
 /* Nothing is gathered: it is never flushed. */
 static const kio_member_kind membership = {
     .detach = detach,
-#ifdef KIO_TEST
-    .verify = verify,
-#endif
+    .verify = kio_test_only(verify),
 };
 
 static void leave(void *handle) {

@@ -21,11 +21,9 @@ typedef struct kio_member_kind {
   bool (*holds)(const kio_member *member);
   /* A coroutine in which the task waited was closed by others: nothing goes on there. */
   void (*forget)(kio_member *member, const kio_task *task);
-#ifdef KIO_TEST
-  /* Called after a turn, no task running: kio_asserts what must be true of it then; see
-     task/sched_verify.h. */
+  /* In test builds called after a turn, no task running: kio_asserts what must be true of it then;
+     set by kio_test_only(verify). See task/sched_verify.h. */
   void (*verify)(const kio_member *member);
-#endif
 } kio_member_kind;
 
 /* Something that is notified when the loop turns or ends: a stream. There may be many. */

@@ -34,6 +34,7 @@ static inline bool kio_output_add(kio_output *out, kio_buffers *buffers, const c
   if (!kio_output_make_room(out, buffers, out->size + size)) return false;
   if (size > 0) memcpy(out->buffer.data + out->size, data, size);
   out->size += size;
+  kio_debug_assert(out->size <= out->buffer.size);
   return true;
 }
 /* Gathers as many bytes as fit below the mark; how many, or -1 when memory is out. */

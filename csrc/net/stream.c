@@ -46,6 +46,7 @@ static void forget(kio_member *member, const kio_task *task) {
 }
 
 kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *carrier) {
+  kio_assert(peer->size <= sizeof(kio_stream_tail));
   size_t tail = peer->size > 0 ? peer->size : sizeof(kio_unwritten);
   kio_stream *stream = kio_memory_new(sizeof *stream + tail);
   if (!stream) return NULL;

@@ -110,6 +110,7 @@ static void wait(kio_ring *ring, kio_request *request) {
     return;
   }
   if (w->tenant != kio_number_tenant(fd)) refuse_strays(ring, w);
+  kio_assert(request->state == KIO_REQUEST_INFLIGHT && w->fd == fd);
   kio_list_push(&w->waiting, &request->link);
   e->waiting++;
   if (!w->edge && (kio_request_borrows(request) || kio_request_goes_on(request))) {
@@ -153,6 +154,7 @@ static void arm(kio_ring *ring) {
 /* A short read of a TCP socket has read all there was. */
 static int receive(kio_ring *ring, kio_request *request) {
   const epoll *e = ring->impl;
+  kio_assert(!request->buffer.data);
   int result = kio_plain_receive(ring->buffers, request);
   kio_row *w = result > 0 ? kio_rows_find(&e->rows, request->fd) : NULL;
   bool more = request->flags & KIO_REQUEST_MORE;
@@ -233,6 +235,7 @@ static void start(kio_ring *ring, kio_request *request) {
    itself. */
 static void cancel(kio_ring *ring, kio_request *request) {
   epoll *e = ring->impl;
+  kio_assert(request->flags & KIO_REQUEST_CANCELLING);
   ring->stats.ignored++;
   if (!kio_link_linked(&request->link)) {
     if (!e->offload.withdraw(e->offload.ctx, request)) return;

@@ -270,7 +270,7 @@ static bool fill_requests(kio_ring *ring, uring *u) {
     if (done_plainly(ring, u)) continue;
     if (room == 0) return false;
     kio_request *request = kio_ring_next_queued(ring);
-    bool in_steps = kio_op_in_steps(request->op, KIO_STEPS_OF_URING);
+    bool in_steps = kio_op_facts_of[request->op].steps != KIO_STEPS_NEVER;
     if (in_steps && !kio_step_start(&u->pauses, ring, request)) continue;
     kio_debug_assert(!(kio_request_id(request) & CANCEL_BIT));
     struct io_uring_sqe *sqe = take_sqe(&u->ring.sq);
@@ -313,7 +313,7 @@ static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe
     bool unusual = cqe->res < 0 || !u->group;
     if (!request || (unusual && goes_on(ring, u, request, cqe->res))) return;
     int result = unusual ? result_of(cqe) : cqe->res;
-    bool in_steps = kio_op_in_steps(request->op, KIO_STEPS_OF_URING);
+    bool in_steps = kio_op_facts_of[request->op].steps != KIO_STEPS_NEVER;
     if (in_steps) kio_step_finish(&u->pauses, ring, request, result);
     else kio_ring_complete(ring, request, result);
     return;

@@ -21,11 +21,14 @@
 #define kio_assert(cond) ((cond) ? (void)0 : kio_assert_failed(#cond, __FILE__, __LINE__))
 
 /* What test builds do beside, and release builds have not: kio_<noun>_verify, which looks at a
-   whole structure, after the turns of the loop (task/sched_verify.h). */
+   whole structure, after the turns of the loop (task/sched_verify.h). kio_in_test: what is done;
+   kio_test_only: a function that a table names. */
 #ifdef KIO_TEST
 #define kio_in_test(...) __VA_ARGS__
+#define kio_test_only(function) (function)
 #else
 #define kio_in_test(...) ((void)0)
+#define kio_test_only(function) NULL
 #endif
 
 /* kio_assert in test builds only: for the path of every read and write. */

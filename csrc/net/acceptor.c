@@ -15,11 +15,7 @@
 
 enum { ROOM_FIRST = 8 };
 
-static void rest(kio_member *member);
-static void detach(kio_member *member);
-#ifdef KIO_TEST
-static void verify(const kio_member *member);
-#endif
+static const kio_member_kind membership;
 
 /* ---- what has come ---- */
 
@@ -73,9 +69,7 @@ kio_acceptor *kio_acceptor_new(int fd) {
   kio_acceptor *a = kio_memory_new(sizeof *a);
   if (!a) return NULL;
   a->fd = fd;
-  a->member.flush = rest;
-  a->member.detach = detach;
-  kio_in_test(a->member.verify = verify);
+  a->member.kind = &membership;
   kio_queue_init(&a->waiters);
   return a;
 }
@@ -217,3 +211,9 @@ static void verify(const kio_member *member) {
   kio_assert(!a->request || a->request->owner == a);
 }
 #endif
+
+static const kio_member_kind membership = {
+    .flush = rest,
+    .detach = detach,
+    .verify = kio_test_only(verify),
+};

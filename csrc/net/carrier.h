@@ -42,10 +42,9 @@ struct kio_carrier {
   /* The stream is closed: frees what the carrier holds; `buffers` NULL: their set is gone. NULL: it
      holds nothing. */
   void (*fini)(kio_stream *stream, kio_buffers *buffers);
-#ifdef KIO_TEST
-  /* kio_asserts what must be true of it after a turn. NULL: nothing more than of the stream. */
+  /* In test builds kio_asserts what must be true of it after a turn. NULL: nothing more than of the
+     stream. */
   void (*verify)(const kio_stream *stream);
-#endif
 };
 
 extern const kio_carrier kio_carrier_socket; /* net/carrier_socket.c */

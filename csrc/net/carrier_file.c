@@ -1,8 +1,8 @@
 /* A stream's bytes over a file that is no socket: a pipe, a terminal, a device, a regular file.
-   Owns stream->unwritten. A read waits for readiness first, without a buffer, and so does a write
-   that was refused: then no kernel thread is held for as long as a person thinks, whether or not
-   the kernel can read this kind of file without blocking. O_NONBLOCK is neither needed nor changed:
-   it belongs to everybody who has the descriptor. Called by net/stream.c. */
+   Owns the `unwritten` of its streams. A read waits for readiness first, without a buffer, and so
+   does a write that was refused: then no kernel thread is held for as long as a person thinks,
+   whether or not the kernel can read this kind of file without blocking. O_NONBLOCK is neither
+   needed nor changed: it belongs to everybody who has the descriptor. Called by net/stream.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -83,7 +83,7 @@ static void received(kio_request *rx) {
 /* One that would have to wait (O_NONBLOCK is set) waits for readiness. */
 static void sent(kio_request *tx) {
   kio_stream *stream = tx->owner;
-  kio_unwritten *rest = &stream->unwritten;
+  kio_unwritten *rest = &stream->tail->unwritten;
   size_t tries = tx->tries;
   bool polled = tx->op == KIO_OP_POLL, closed = tx->flags & KIO_REQUEST_CLOSED;
   bool ready = polled && tx->result > 0 && !closed;

@@ -258,9 +258,7 @@ static const kio_carrier carrier = {
     .may_move = may_move,
     .why = why,
     .fini = fini,
-#ifdef KIO_TEST
-    .verify = verify,
-#endif
+    .verify = kio_test_only(verify),
 };
 
 int kio_filter_put(kio_stream *stream, kio_filter filter) {

@@ -20,6 +20,7 @@ void kio_handle_init(kio_handle *h, const kio_handle_class *class, bool packets)
 }
 
 void kio_handle_fill(kio_handle *h, int fd) {
+  kio_assert(fd >= 0 && h->fd < 0 && !h->moved && !h->lost);
   h->fd = kio_number_share(fd);
   h->tenant = kio_number_tenant(fd);
   kio_socket_local(fd, &h->address); /* tells the port when 0 was asked for */
@@ -31,6 +32,7 @@ static void leave(kio_handle *h) {
 }
 
 void kio_handle_look(kio_handle *h) {
+  kio_assert(h->fd < 0 || (!h->moved && !h->lost));
   if (kio_number_same(h->fd, h->tenant)) return;
   leave(h);
   h->fd = -1;
@@ -129,6 +131,7 @@ static const char *prepare(lua_State *L, int index, void **spare) {
 
 static void *give(lua_State *L, int index, void *spare) {
   kio_handle *h = lua_touserdata(L, index), *moved = spare;
+  kio_assert(h->fd >= 0 && moved->fd < 0); /* prepared */
   *moved = *h;
   leave(h);
   h->fd = -1;
@@ -140,6 +143,7 @@ static void *give(lua_State *L, int index, void *spare) {
    operation. */
 static void become(kio_handle *h, kio_handle *moved) {
   kio_waitable end = h->end;
+  kio_assert(h->fd < 0 && h->class == moved->class);
   *h = *moved;
   h->end = end;
   kio_memory_free(moved);

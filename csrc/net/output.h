@@ -10,11 +10,14 @@
 typedef struct kio_output {
   kio_buffer buffer; /* gathered: `size` bytes */
   size_t size;       /* how many */
-  size_t mark;       /* past so many gathered bytes a writer waits */
   size_t hold;       /* so many are gathered before they leave by themselves; 0: none */
   int error;         /* a send failed: told by every later write, flush and close */
 } kio_output;
 
+/* Past so many gathered bytes a writer waits: the high-water mark. */
+static inline size_t kio_output_mark(const kio_output *out) {
+  return out->hold > KIO_HIGH_WATER ? out->hold : KIO_HIGH_WATER;
+}
 /* Makes the buffer larger, so that it has room for `size` bytes. False when memory is out. */
 bool kio_output_grow(kio_output *out, kio_buffers *buffers, size_t size);
 /* Sees to room for `size` bytes, likewise. */
@@ -31,13 +34,15 @@ static inline bool kio_output_add(kio_output *out, kio_buffers *buffers, const c
   if (!kio_output_make_room(out, buffers, out->size + size)) return false;
   if (size > 0) memcpy(out->buffer.data + out->size, data, size);
   out->size += size;
+  kio_debug_assert(out->size <= out->buffer.size);
   return true;
 }
 /* Gathers as many bytes as fit below the mark; how many, or -1 when memory is out. */
 static inline int64_t kio_output_gather(kio_output *out, kio_buffers *buffers, const char *data,
                                         size_t size) {
-  if (out->size >= out->mark) return 0; /* above it: the mark was lowered */
-  size_t fits = kio_min_size(size, out->mark - out->size);
+  size_t mark = kio_output_mark(out);
+  if (out->size >= mark) return 0; /* above it: the mark was lowered */
+  size_t fits = kio_min_size(size, mark - out->size);
   return kio_output_add(out, buffers, data, fits) ? (int64_t)fits : -1;
 }
 /* What is gathered belongs to the caller from now on. */

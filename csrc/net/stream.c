@@ -18,8 +18,7 @@
 #include "task/task.h"
 #include "task/wait.h"
 
-static void flush_output(kio_member *member);
-static void detach(kio_member *member);
+static const kio_member_kind membership;
 static void settle(kio_stream *stream);
 
 static void leave_soon(kio_stream *stream) {
@@ -36,6 +35,10 @@ static bool unsent(const kio_member *member) {
   return !kio_stream_drained(KIO_CONTAINER(member, const kio_stream, member));
 }
 
+static bool holds(const kio_member *member) {
+  return KIO_CONTAINER(member, const kio_stream, member)->held;
+}
+
 static void forget(kio_member *member, const kio_task *task) {
   kio_stream *stream = stream_of(member);
   if (stream->reader == task) stream->reader = NULL;
@@ -43,22 +46,19 @@ static void forget(kio_member *member, const kio_task *task) {
 }
 
 kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *carrier) {
-  kio_stream *stream = kio_memory_new(sizeof *stream + peer->size);
+  kio_assert(peer->size <= sizeof(kio_stream_tail));
+  size_t tail = peer->size > 0 ? peer->size : sizeof(kio_unwritten);
+  kio_stream *stream = kio_memory_new(sizeof *stream + tail);
   if (!stream) return NULL;
   stream->fd = kio_number_share(fd);
   stream->changes = kio_number_changes();
   stream->tenant = kio_number_tenant(fd);
   stream->carrier = carrier;
-  stream->peer_size = peer->size;
-  memcpy(stream->peer, &peer->as, peer->size);
+  stream->peer_size = (uint8_t)peer->size;
+  memcpy(stream->tail->peer, &peer->as, peer->size);
   stream->wire = &stream->in;
   stream->in.want = KIO_BUFFER_MIN;
-  stream->out.mark = KIO_HIGH_WATER;
-  stream->member.flush = flush_output;
-  stream->member.detach = detach;
-  stream->member.unsent = unsent;
-  kio_in_test(stream->member.verify = kio_stream_verify);
-  stream->member.forget = forget;
+  stream->member.kind = &membership;
   return stream;
 }
 
@@ -80,14 +80,9 @@ kio_stream *kio_stream_new_moved(const kio_stream *stream) {
   return left;
 }
 
-void kio_stream_borrow(kio_stream *stream) {
-  kio_assert(stream->fd >= 0 && stream->fd <= 2);
-  stream->standard = (uint8_t)(stream->fd + 1);
-}
-
 kio_sockaddr kio_stream_peer(const kio_stream *stream) {
   kio_sockaddr peer = {.size = stream->peer_size};
-  memcpy(&peer.as, stream->peer, stream->peer_size);
+  memcpy(&peer.as, stream->tail->peer, stream->peer_size);
   return peer;
 }
 
@@ -207,11 +202,6 @@ void kio_stream_begin_close(kio_stream *stream) {
   refuse_writer(stream);
 }
 
-void kio_stream_cut_output(kio_stream *stream, int err) {
-  kio_assert(err > 0);
-  stream->out.error = err;
-}
-
 void kio_stream_close_later(kio_stream *stream) {
   kio_stream_look(stream);
   stream->later = true;
@@ -329,13 +319,12 @@ static void wake_writer(kio_stream *stream) {
 static void leave_or_hold(kio_stream *stream) {
   bool stays = stream->out.size < stream->out.hold && !(stream->writer && stream->want_drained) &&
                !stream->later && stream->state == KIO_STREAM_OPEN;
-  if (stays) stream->member.held = true;
+  if (stays) stream->held = true;
   else leave_soon(stream);
 }
 
 void kio_stream_hold(kio_stream *stream, size_t size) {
   stream->out.hold = size;
-  stream->out.mark = size > KIO_HIGH_WATER ? size : KIO_HIGH_WATER;
   if (stream->out.size > 0) leave_or_hold(stream);
 }
 
@@ -405,12 +394,21 @@ static void send_gathered(kio_stream *stream) {
 /* Before the turn's kernel entry: what was gathered becomes one send, if none is in flight. */
 static void flush_output(kio_member *member) {
   kio_stream *stream = stream_of(member);
-  member->held = false;
+  stream->held = false;
   if (stream->carrier->flush) stream->carrier->flush(stream);
   else if (!stream->sending && stream->out.size > 0) send_gathered(stream);
   if (stream->writer) wake_writer(stream);
   if (stream->later) settle(stream);
 }
+
+static const kio_member_kind membership = {
+    .flush = flush_output,
+    .detach = detach,
+    .unsent = unsent,
+    .holds = holds,
+    .forget = forget,
+    .verify = kio_test_only(kio_stream_verify),
+};
 
 void kio_stream_owe(kio_stream *stream) {
   stream->owes = true;

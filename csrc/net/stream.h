@@ -33,6 +33,12 @@ typedef struct kio_unwritten {
   size_t size;
 } kio_unwritten;
 
+/* What only streams of one nature have; there is room for no more than that. */
+typedef union kio_stream_tail {
+  char peer[sizeof(struct sockaddr_storage)]; /* of a socket: the peer's address */
+  kio_unwritten unwritten;                    /* of what is none: carrier_file.c's own */
+} kio_stream_tail;
+
 /* Written by the functions below and net/stream.c only; everybody may look. */
 typedef struct kio_stream {
   kio_member member;          /* of the scheduler it last worked on */
@@ -42,12 +48,14 @@ typedef struct kio_stream {
   uint32_t tenant;   /* who has had that number since: number.h */
   uint32_t changes;  /* kio_number_changes when it was last seen to be so */
   uint8_t state;     /* kio_stream_state */
+  uint8_t peer_size; /* of the peer's address; 0: it has none */
   uint8_t standard;  /* 1 to 3: stdin, stdout, stderr, others' too: neither shut down nor closed */
   bool later;        /* closes itself when nothing is in flight any more */
   bool dropped;      /* and then frees itself: its userdata is gone */
   bool receiving;    /* rx is under way */
   bool sending;      /* tx is under way: its buffer holds what was gathered before */
   bool owes;         /* its carrier has bytes of its own to send */
+  bool held;         /* what was gathered waits for more */
   bool want_drained; /* `writer` waits for all output to leave, not just for room */
   kio_input in;      /* what has arrived and is not yet read */
   kio_output out;    /* what was written and has not begun to leave */
@@ -56,10 +64,8 @@ typedef struct kio_stream {
   kio_request *tx;   /* its slot for sending, while attached */
   kio_task *reader;  /* the task that reads: from parking until it has run again */
   kio_task *writer;  /* the task that waits for room or the end of output; set as `reader` */
-  kio_unwritten unwritten; /* of carrier_file.c alone */
-  int64_t moved_ns;        /* when a wait for the peer, or the last step of one, began */
-  socklen_t peer_size;     /* of the peer's address; 0: it has none */
-  char peer[];             /* that address */
+  int64_t moved_ns;  /* when a wait for the peer, or the last step of one, began */
+  kio_stream_tail tail[]; /* one */
 } kio_stream;
 
 /* Takes over a descriptor that suits the carrier; the address of what is no socket is empty. NULL
@@ -70,7 +76,10 @@ kio_stream *kio_stream_new_moved(const kio_stream *stream);
 /* The carrier that works on the descriptor itself. */
 const kio_carrier *kio_stream_bottom(const kio_stream *stream);
 /* The descriptor is one of the standard ones, 0 to 2, and only borrowed. */
-void kio_stream_borrow(kio_stream *stream);
+static inline void kio_stream_borrow(kio_stream *stream) {
+  kio_assert(stream->fd >= 0 && stream->fd <= 2);
+  stream->standard = (uint8_t)(stream->fd + 1);
+}
 /* The peer's address; of what is no socket its size is 0. */
 kio_sockaddr kio_stream_peer(const kio_stream *stream);
 /* The Lua side needs it no more: close_later, then free. */
@@ -175,7 +184,10 @@ int kio_stream_shut(kio_stream *stream, int how);
 /* From now on only what was written before goes on. A waiting writer is woken. */
 void kio_stream_begin_close(kio_stream *stream);
 /* Output that has not left when it closes fails with `err`. */
-void kio_stream_cut_output(kio_stream *stream, int err);
+static inline void kio_stream_cut_output(kio_stream *stream, int err) {
+  kio_assert(err > 0);
+  stream->out.error = err;
+}
 /* Nothing is in flight: closes the descriptor and gives the buffers back. */
 void kio_stream_finish(kio_stream *stream);
 /* Closes as soon as output has left and nothing is in flight; a reader or writer that waits is told

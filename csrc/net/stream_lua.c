@@ -198,7 +198,7 @@ static int start_write(lua_State *L, int then) {
   if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
   err = kio_stream_attach(stream, task->sched);
   if (err) return write_failed(L, stream, name_of(then), -err, 0);
-  bool waits = then == THEN_FLUSH || stream->out.size + size > stream->out.mark;
+  bool waits = then == THEN_FLUSH || stream->out.size + size > kio_output_mark(&stream->out);
   if (waits) kio_op_begin_waiting(L); /* may raise: nothing is gathered yet */
   if (waits) {
     h->due_ns = kio_sched_due(task->sched, h->timeout_ns);

@@ -20,7 +20,7 @@ static int l_way(lua_State *L) {
   lua_pushstring(L, kio_stream_peer_text(h->stream, text));
   if (h->timeout_ns == KIO_NEVER) lua_pushnil(L);
   else lua_pushnumber(L, (lua_Number)h->timeout_ns / (lua_Number)KIO_NS_PER_SEC);
-  lua_pushinteger(L, (lua_Integer)h->stream->out.mark);
+  lua_pushinteger(L, (lua_Integer)kio_output_mark(&h->stream->out));
   return 4;
 }
 

@@ -25,8 +25,8 @@ static void verify_reader(const kio_stream *stream) {
 
 /* What is gathered leaves, and what is closed ends. */
 static void verify_progress(const kio_stream *stream) {
-  const kio_member *member = &stream->member;
-  bool stirs = stream->sending || member->held || kio_link_linked(&member->dirty_link);
+  bool dirty = kio_link_linked(&stream->member.dirty_link);
+  bool stirs = stream->sending || stream->held || dirty;
   kio_assert(stirs || stream->out.size == 0 || stream->carrier->flush);
   kio_assert(!stream->later || stream->state != KIO_STREAM_OPEN);
   kio_assert(!stream->later || stream->receiving || !kio_stream_drained(stream));

@@ -5,7 +5,7 @@
 #include "task/member.h"
 
 #ifdef KIO_TEST
-/* The kio_member.verify of streams: both its halves, its slots, its carrier, and that whatever it
+/* The kio_member_kind.verify of streams: both halves, the slots, the carrier, and that whatever it
    has to do is under way or will be. */
 void kio_stream_verify(const kio_member *member);
 #endif

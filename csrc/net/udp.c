@@ -33,6 +33,12 @@ static void verify(const kio_member *member) {
 }
 #endif
 
+/* Nothing is gathered: it is never flushed. */
+static const kio_member_kind membership = {
+    .detach = detach,
+    .verify = kio_test_only(verify),
+};
+
 static void leave(void *handle) {
   kio_udp *udp = handle;
   if (udp->sched) kio_sched_leave(&udp->member);
@@ -55,8 +61,7 @@ static const kio_handle_class class = {
 
 void kio_udp_push_empty(lua_State *L, bool packets) {
   kio_udp *udp = lua_newuserdatauv(L, sizeof *udp, 1);
-  *udp = (kio_udp){.member.detach = detach}; /* nothing is gathered: it is never flushed */
-  kio_in_test(udp->member.verify = verify);
+  *udp = (kio_udp){.member.kind = &membership};
   kio_handle_init(&udp->base, &class, packets);
   luaL_setmetatable(L, KIO_UDP_TYPE);
 }

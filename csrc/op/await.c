@@ -15,10 +15,10 @@ static void over(kio_await *await) {
   kio_sched *sched = await->sched;
   if (!sched) return;
   kio_sched_leave(&await->member);
-  kio_assert(sched->expected > 0 && sched->mutual >= (size_t)await->kind->mutual);
-  sched->expected--;
-  sched->mutual -= (size_t)await->kind->mutual;
-  kio_assert(sched->mutual <= sched->expected);
+  kio_assert(sched->door.expected > 0 && sched->door.mutual >= (size_t)await->kind->mutual);
+  sched->door.expected--;
+  sched->door.mutual -= (size_t)await->kind->mutual;
+  kio_assert(sched->door.mutual <= sched->door.expected);
   await->sched = NULL;
   await->task = NULL;
   if (task) kio_task_wake(task);
@@ -89,21 +89,23 @@ kio_await *kio_await_check(lua_State *L, int index, const kio_await_kind *kind) 
 
 /* ---- the beginning ---- */
 
+static const kio_member_kind membership = {.detach = detach};
+
 void kio_await_init(kio_await *await, const kio_await_kind *kind, kio_await **anchor) {
   kio_assert(!*anchor);
   await->kind = kind;
-  await->member.detach = detach;
+  await->member.kind = &membership;
   await->anchor = anchor;
   *anchor = await;
 }
 
 void kio_await_begin(kio_await *await, kio_sched *sched) {
-  kio_assert(sched->inbox); /* or nobody could post */
+  kio_assert(sched->door.inbox); /* or nobody could post */
   kio_assert(!await->sched && await->anchor && !await->arrived);
   await->sched = sched;
   kio_sched_join(sched, &await->member);
-  sched->expected++;
-  sched->mutual += (size_t)await->kind->mutual;
+  sched->door.expected++;
+  sched->door.mutual += (size_t)await->kind->mutual;
 }
 
 static void begin(kio_task *task, kio_await *await, const char *what) {

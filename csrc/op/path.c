@@ -25,7 +25,6 @@ static int submit(lua_State *L, kio_op op, int fd, kio_arg_path arg, int64_t tim
   kio_request *request = kio_op_start(L, op, fd);
   if (request) request->arg.path = (kio_arg_path){0}; /* a failure names no name yet */
   if (!request || !kio_op_buffer(L, request, out + size + size2)) return KIO_FAILED;
-  arg.out = request->buffer.data;
   arg.name = memcpy(request->buffer.data + out, arg.name, size);
   if (arg.name2) arg.name2 = memcpy(request->buffer.data + out + size, arg.name2, size2);
   request->arg.path = arg;
@@ -136,7 +135,7 @@ static int l_statxk(lua_State *L, int status, lua_KContext ctx) {
   kio_request *request = kio_op_result(ctx);
   (void)status;
   if (request->result < 0) return kio_op_failed(L, request);
-  const struct statx *st = request->arg.path.out;
+  const struct statx *st = kio_request_statx(request);
   lua_createtable(L, 0, 18);
   kio_set_text(L, "type", kio_file_type_name(st->stx_mode));
   set_count(L, "mode", st->stx_mode & 07777);

@@ -171,6 +171,8 @@ static int open_signals(kio_sched *sched, kio_signals *s) {
   return err;
 }
 
+static const kio_member_kind membership = {.detach = detach};
+
 static int make(kio_sched *sched) {
   kio_signals *s = kio_memory_new(sizeof *s);
   if (!s) return -ENOMEM;
@@ -179,7 +181,7 @@ static int make(kio_sched *sched) {
     kio_memory_free(s);
     return err;
   }
-  s->member.detach = detach;
+  s->member.kind = &membership;
   kio_sched_join(sched, &s->member);
   sched->signals = s;
   return 0;

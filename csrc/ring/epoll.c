@@ -47,10 +47,8 @@ static void leave_row(epoll *e, kio_request *request) {
 
 /* ---- the end of a try ---- */
 
-/* Others have none, or none that this ring needs. */
-static bool has_steps(const kio_request *r) {
-  return r->op == KIO_OP_CONNECT || r->op == KIO_OP_SENDMSG || r->op == KIO_OP_POLL ||
-         r->op == KIO_OP_SPLICE;
+static bool in_steps(const kio_request *r) {
+  return kio_op_in_steps(r->op, KIO_STEPS_ALWAYS);
 }
 
 /* It is in no list. */
@@ -61,7 +59,7 @@ static void finish(kio_ring *ring, kio_request *request, int result) {
     kio_pause_begin(&e->pauses, ring, request);
     return;
   }
-  if (has_steps(request)) kio_step_finish(&e->pauses, ring, request, result);
+  if (in_steps(request)) kio_step_finish(&e->pauses, ring, request, result);
   else kio_ring_complete(ring, request, result);
   /* Offloaded, a step cannot be cancelled: the next one can. */
   bool goes_on = request->state == KIO_REQUEST_QUEUED && request->flags & KIO_REQUEST_CANCELLING;
@@ -112,6 +110,7 @@ static void wait(kio_ring *ring, kio_request *request) {
     return;
   }
   if (w->tenant != kio_number_tenant(fd)) refuse_strays(ring, w);
+  kio_assert(request->state == KIO_REQUEST_INFLIGHT && w->fd == fd);
   kio_list_push(&w->waiting, &request->link);
   e->waiting++;
   if (!w->edge && (kio_request_borrows(request) || kio_request_goes_on(request))) {
@@ -155,6 +154,7 @@ static void arm(kio_ring *ring) {
 /* A short read of a TCP socket has read all there was. */
 static int receive(kio_ring *ring, kio_request *request) {
   const epoll *e = ring->impl;
+  kio_assert(!request->buffer.data);
   int result = kio_plain_receive(ring->buffers, request);
   kio_row *w = result > 0 ? kio_rows_find(&e->rows, request->fd) : NULL;
   bool more = request->flags & KIO_REQUEST_MORE;
@@ -225,7 +225,7 @@ static void epoll_forget(kio_ring *ring, int fd) {
 
 static void start(kio_ring *ring, kio_request *request) {
   epoll *e = ring->impl;
-  if (has_steps(request) && !kio_step_start(&e->pauses, ring, request)) return;
+  if (in_steps(request) && !kio_step_start(&e->pauses, ring, request)) return;
   if (request->op == KIO_OP_CLOSE) epoll_forget(ring, request->fd);
   if (kio_plain_is_work(request)) begin_work(ring, request);
   else if (is_drained(e, request) || !attempt(ring, request)) wait(ring, request);
@@ -235,6 +235,7 @@ static void start(kio_ring *ring, kio_request *request) {
    itself. */
 static void cancel(kio_ring *ring, kio_request *request) {
   epoll *e = ring->impl;
+  kio_assert(request->flags & KIO_REQUEST_CANCELLING);
   ring->stats.ignored++;
   if (!kio_link_linked(&request->link)) {
     if (!e->offload.withdraw(e->offload.ctx, request)) return;

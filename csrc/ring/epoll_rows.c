@@ -68,6 +68,7 @@ void kio_row_reset(kio_row *row) {
 }
 
 static int control(const kio_rows *rows, const kio_row *row, int what, uint32_t events) {
+  kio_assert(row->fd >= 0 && row->fd != rows->fd);
   struct epoll_event event = {.events = events};
   event.data.u64 = (uint64_t)row->generation << 32 | (uint32_t)row->fd;
   return epoll_ctl(rows->fd, what, row->fd, &event) == 0 ? 0 : -errno;
@@ -81,11 +82,13 @@ void kio_rows_forget(kio_rows *rows, int fd, bool alive) {
 }
 
 void kio_row_change(kio_rows *rows, kio_row *row) {
+  kio_assert(!kio_list_empty(&row->waiting));
   if (!kio_link_linked(&row->change)) kio_list_push(&rows->changes, &row->change);
 }
 
 /* Somebody else may have closed the number, and with it the registration, or made one. */
 int kio_row_watch(kio_rows *rows, kio_row *row, uint32_t events) {
+  kio_assert(events != 0 && !kio_link_linked(&row->change));
   uint32_t how = events | (row->edge ? (uint32_t)EPOLLET : (uint32_t)EPOLLONESHOT);
   int err = control(rows, row, row->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, how);
   if (err == -ENOENT) err = control(rows, row, EPOLL_CTL_ADD, how);

@@ -50,14 +50,21 @@ typedef enum kio_op_arg {
   KIO_ARG_EVENTS   /* events: what it waits for */
 } kio_op_arg;
 
+/* Who serves an operation in steps (ring/step.c), for it might wait where it must not. */
+typedef enum kio_op_steps {
+  KIO_STEPS_NEVER,    /* nobody: it waits for nothing but what an event tells */
+  KIO_STEPS_OF_URING, /* io_uring, which would wait in a kernel thread */
+  KIO_STEPS_ALWAYS    /* every engine: no event tells when it is ready */
+} kio_op_steps;
+
 typedef struct kio_op_facts {
   const char *name; /* the user's, as errors and reports tell it */
   kio_op_arg arg;   /* where its arguments are */
   short ready;      /* POLLIN or POLLOUT: what it waits for on its descriptor; 0: for nobody */
   bool of_socket; /* on sockets only; what waits and is not may be on a file, and waits not there */
-  bool moves_bytes; /* its result counts them, and may be less than was asked for */
-  bool brings_fd;   /* its result is a descriptor */
-  bool in_steps;    /* io_uring might wait where it must not: it may be served in steps */
+  bool moves_bytes;   /* its result counts them, and may be less than was asked for */
+  bool brings_fd;     /* its result is a descriptor */
+  kio_op_steps steps; /* who may serve it in steps */
 } kio_op_facts;
 
 extern const kio_op_facts kio_op_facts_of[KIO_OP_COUNT] __attribute__((visibility("hidden")));
@@ -66,6 +73,10 @@ extern const kio_op_facts kio_op_facts_of[KIO_OP_COUNT] __attribute__((visibilit
 static inline const kio_op_facts *kio_op_look(unsigned op) {
   kio_assert(op < KIO_OP_COUNT);
   return &kio_op_facts_of[op];
+}
+/* Whether it may be served in steps by an engine that needs them for `least` and what is above. */
+static inline bool kio_op_in_steps(unsigned op, kio_op_steps least) {
+  return kio_op_look(op)->steps >= least;
 }
 /* The user's name of an operation: "read", "accept", ... */
 static inline const char *kio_op_name(unsigned op) {

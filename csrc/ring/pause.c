@@ -42,6 +42,7 @@ void kio_pauses_end(const kio_pauses *pauses, kio_ring *ring) {
   uint32_t now_ms = clock_ms();
   KIO_LIST_EACH(&pauses->requests, link) {
     kio_request *request = KIO_CONTAINER(link, kio_request, link);
+    kio_assert(request->state == KIO_REQUEST_QUEUED && (request->tries > 0 || cancelled(request)));
     if (!cancelled(request) && left_ms(request, now_ms) > 0) continue;
     kio_ring_resume(ring, request, cancelled(request));
   }

@@ -358,7 +358,7 @@ static int call_name(const kio_request *r) {
   case KIO_OP_MKDIRAT: return outcome(mkdirat(r->fd, p->name, p->mode));
   case KIO_OP_RENAMEAT: return outcome(renameat2(r->fd, p->name, p->fd2, p->name2, p->flags));
   case KIO_OP_SYMLINKAT: return outcome(symlinkat(p->name2, r->fd, p->name));
-  default: return outcome(statx(r->fd, p->name, (int)p->flags, p->mode, p->out));
+  default: return outcome(statx(r->fd, p->name, (int)p->flags, p->mode, kio_request_statx(r)));
   }
 }
 

@@ -23,10 +23,9 @@ typedef struct kio_arg_io {
 } kio_arg_io;
 
 typedef struct kio_arg_path {
-  int fd2;           /* renameat: the second directory */
-  const char *name;  /* in the request's buffer */
+  const char *name;  /* in the request's buffer, behind room for a struct statx */
   const char *name2; /* renameat, symlinkat: in the request's buffer */
-  void *out;         /* statx: in the request's buffer */
+  int fd2;           /* renameat: the second directory */
   unsigned flags;    /* O_, AT_ or RENAME_ flags */
   unsigned mode;     /* mode bits, or statx's mask */
 } kio_arg_path;
@@ -65,9 +64,9 @@ typedef union kio_arg {
   } accept;
   kio_arg_message message;
   struct {
-    int in; /* read from here; the request's fd is written to */
     int64_t in_offset;
     int64_t out_offset;
+    int in; /* read from here; the request's fd is written to */
     uint32_t size;
     uint32_t held;  /* the backend's: bytes on their way, in the request's buffer */
     uint32_t moved; /* and how many of them have arrived */
@@ -188,6 +187,10 @@ static inline bool kio_request_borrows(const kio_request *request) {
 /* The name the kernel knows this tenancy by; never 0. */
 static inline uint64_t kio_request_id(const kio_request *request) {
   return (uint64_t)request->generation << 32 | (request->index + 1);
+}
+/* Of a request by name: where statx writes, at the beginning of its buffer; NULL: it has none. */
+static inline struct statx *kio_request_statx(const kio_request *request) {
+  return (struct statx *)(void *)request->buffer.data;
 }
 /* Whether it is queued or in the kernel. */
 static inline bool kio_request_under_way(const kio_request *request) {

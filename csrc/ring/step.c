@@ -36,7 +36,7 @@ static int cached_type(const kio_request *request) {
   unsigned nofollow = request->arg.path.flags & O_NOFOLLOW;
   struct open_how how = {.flags = O_PATH | O_CLOEXEC | nofollow, .resolve = RESOLVE_CACHED};
   int fd = (int)syscall(SYS_openat2, request->fd, request->arg.path.name, &how, sizeof how);
-  if (fd < 0) return errno == EAGAIN && request->arg.path.out ? -EAGAIN : 0;
+  if (fd < 0) return errno == EAGAIN && kio_request_statx(request) ? -EAGAIN : 0;
   int type = (int)kio_fd_type(fd);
   close(fd); /* O_PATH: there is nothing that could fail */
   return type;
@@ -52,7 +52,7 @@ static kio_step_verdict begin_open(kio_request *request) {
 
 /* Its type is known now. What cannot be looked at cannot be opened either: the open tells why. */
 static kio_step_verdict end_type(kio_request *request, int result) {
-  const struct statx *about = request->arg.path.out;
+  const struct statx *about = kio_request_statx(request);
   if (result == -ECANCELED || result == -EINTR) return KIO_STEP_DONE;
   bool fifo = result == 0 && S_ISFIFO(about->stx_mode);
   request->step = fifo ? KIO_STEP_TRY : KIO_STEP_KNOWN;

@@ -1,7 +1,8 @@
 /* Operations that io_uring would begin in a thread of the kernel's, and hold it, and locks with it,
    until somebody else does something. They are served in steps instead: a wait for readiness, then
    a try that waits for nothing. Where no event tells of readiness the tries are repeated after
-   pauses that grow. Neither knows liburing: a backend submits what a step needs. */
+   pauses that grow. Who needs steps is a fact of each operation (ring/op_facts.h). Neither
+   knows liburing: a backend submits what a step needs. */
 #ifndef KIO_RING_STEP_H
 #define KIO_RING_STEP_H
 

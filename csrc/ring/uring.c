@@ -152,6 +152,7 @@ static void fill_group(uring *u) {
 }
 
 static void prep_loan(struct io_uring_sqe *sqe, const uring *u, const kio_request *request) {
+  kio_debug_assert(!request->buffer.data);
   if (!u->group) {
     io_uring_prep_poll_add(sqe, request->fd, POLLIN);
     return;
@@ -164,6 +165,7 @@ static void prep_loan(struct io_uring_sqe *sqe, const uring *u, const kio_reques
 static void note_arrival(kio_ring *ring, uring *u, kio_request *request,
                          const struct io_uring_cqe *cqe) {
   if (cqe->flags & IORING_CQE_F_BUFFER) {
+    kio_assert(u->group && (!request || kio_request_borrows(request)));
     kio_buffer lent = kio_loans_take(&u->loans, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
     if (request) request->buffer = lent;
     else kio_buffer_give(ring->buffers, lent);
@@ -173,6 +175,7 @@ static void note_arrival(kio_ring *ring, uring *u, kio_request *request,
 
 /* A poll has found input: only now a buffer is needed. Somebody else may have taken the bytes. */
 static void receive_polled(kio_ring *ring, uring *u, kio_request *request) {
+  kio_assert(!u->group && !request->buffer.data);
   int result = kio_plain_receive(ring->buffers, request);
   if (result == KIO_PLAIN_WAIT) kio_pause_begin(&u->pauses, ring, request);
   else kio_ring_complete(ring, request, result);
@@ -249,6 +252,7 @@ static bool done_plainly(kio_ring *ring, uring *u) {
   const kio_request *request = KIO_CONTAINER(kio_list_first(&ring->queued), kio_request, link);
   if (!(u->lacks >> request->op & 1)) return false;
   kio_request *taken = kio_ring_next_queued(ring);
+  kio_assert(taken == request);
   kio_ring_complete(ring, taken, kio_plain_work(taken, 0));
   return true;
 }
@@ -266,8 +270,9 @@ static bool fill_requests(kio_ring *ring, uring *u) {
     if (done_plainly(ring, u)) continue;
     if (room == 0) return false;
     kio_request *request = kio_ring_next_queued(ring);
-    bool in_steps = kio_op_facts_of[request->op].in_steps;
+    bool in_steps = kio_op_facts_of[request->op].steps != KIO_STEPS_NEVER;
     if (in_steps && !kio_step_start(&u->pauses, ring, request)) continue;
+    kio_debug_assert(!(kio_request_id(request) & CANCEL_BIT));
     struct io_uring_sqe *sqe = take_sqe(&u->ring.sq);
     kio_uring_prep[request->op](sqe, request);
     if (kio_request_borrows(request)) prep_loan(sqe, u, request);
@@ -308,7 +313,7 @@ static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe
     bool unusual = cqe->res < 0 || !u->group;
     if (!request || (unusual && goes_on(ring, u, request, cqe->res))) return;
     int result = unusual ? result_of(cqe) : cqe->res;
-    bool in_steps = kio_op_facts_of[request->op].in_steps;
+    bool in_steps = kio_op_facts_of[request->op].steps != KIO_STEPS_NEVER;
     if (in_steps) kio_step_finish(&u->pauses, ring, request, result);
     else kio_ring_complete(ring, request, result);
     return;
@@ -338,6 +343,7 @@ static void note_refusal(kio_ring *ring, int outcome) {
 static void submit(kio_ring *ring, uring *u, int64_t wait_ns) {
   struct io_uring_cqe *cqe;
   int outcome;
+  kio_assert(wait_ns >= 0);
   ring->stats.enters++;
   if (wait_ns == 0) {
     outcome = io_uring_submit_and_get_events(&u->ring);

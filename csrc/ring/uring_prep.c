@@ -56,8 +56,8 @@ static void prep_openat(struct io_uring_sqe *sqe, kio_request *r) {
   int flags = (int)path->flags | (r->step == KIO_STEP_TRY ? O_NONBLOCK : 0);
   int nofollow = path->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
   if (r->step == KIO_STEP_TYPE) {
-    kio_assert(path->out); /* without room for it the type is not asked for */
-    io_uring_prep_statx(sqe, r->fd, path->name, nofollow, STATX_TYPE, path->out);
+    kio_assert(r->buffer.data); /* without room for it the type is not asked for */
+    io_uring_prep_statx(sqe, r->fd, path->name, nofollow, STATX_TYPE, kio_request_statx(r));
   } else {
     io_uring_prep_openat(sqe, r->fd, path->name, flags, path->mode);
   }
@@ -82,7 +82,7 @@ static void prep_symlinkat(struct io_uring_sqe *sqe, kio_request *r) {
 
 static void prep_statx(struct io_uring_sqe *sqe, kio_request *r) {
   const kio_arg_path *path = &r->arg.path;
-  io_uring_prep_statx(sqe, r->fd, path->name, (int)path->flags, path->mode, path->out);
+  io_uring_prep_statx(sqe, r->fd, path->name, (int)path->flags, path->mode, kio_request_statx(r));
 }
 
 static void prep_close(struct io_uring_sqe *sqe, kio_request *r) {

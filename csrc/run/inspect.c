@@ -244,7 +244,7 @@ static int l_report(lua_State *L) {
 static int l_keep_report(lua_State *L) {
   kio_sched *sched = lua_touserdata(L, 1);
   push_report(L, sched);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->trouble);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->end.trouble);
   return 0;
 }
 
@@ -258,10 +258,10 @@ void kio_inspect_trouble(kio_sched *sched) {
 
 void kio_inspect_push_trouble(lua_State *L, kio_sched *sched) {
   int base = lua_gettop(L);
-  lua_pushstring(L, sched->trouble);
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &sched->trouble) == LUA_TSTRING) {
+  lua_pushstring(L, sched->end.trouble);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &sched->end.trouble) == LUA_TSTRING) {
     lua_pushnil(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->trouble);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &sched->end.trouble);
     lua_pushfstring(L, "%s\n%s", lua_tostring(L, -2), lua_tostring(L, -1));
     keep_top(L, base);
   }
@@ -379,7 +379,8 @@ static int l_stats(lua_State *L) {
   set_count(L, "tasks", sched->stats.spawned - sched->stats.ended);
   set_count(L, "timers", sched->timers.count);
   set_count(L, "ready", sched->ready_count);
-  set_count(L, "buffers", sched->buffers.taken - (sched->wake != NULL)); /* that one is kio's */
+  set_count(L, "buffers",
+            sched->buffers.taken - (sched->door.wake != NULL)); /* that one is kio's */
   kio_set_number(L, "longest_turn",
                  (lua_Number)sched->stats.longest_turn_ns / (lua_Number)KIO_NS_PER_SEC);
   set_ring(L, &sched->ring);

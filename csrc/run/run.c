@@ -99,11 +99,11 @@ static int l_results(lua_State *L) {
   if (!kio_list_empty(&sched->root.failures)) {
     const char *text = trouble ? lua_pushfstring(L, "kio.run: %s", trouble) : NULL;
     kio_traceback_take(L, sched, &sched->root.failures);
-    if (trouble && sched->trouble_first) return raise_trouble(L, sched, text);
+    if (trouble && sched->end.trouble_first) return raise_trouble(L, sched, text);
     return raise_error_of(L, sched, trouble);
   }
   if (trouble) return luaL_error(L, "kio.run: %s", trouble);
-  if (sched->asked && main->status == KIO_TASK_CANCELLED) {
+  if (sched->end.asked && main->status == KIO_TASK_CANCELLED) {
     return kio_fail_text(L, "ECANCELED", "kio.run", "main", "stopped by kio.stop");
   }
   if (main->status != KIO_TASK_DONE) {
@@ -147,7 +147,7 @@ static int protected(lua_State *L, lua_CFunction f, kio_sched *sched, int extra)
 static void asked_to_stop(kio_post *post, void *context) {
   kio_sched *sched = context;
   (void)post;
-  sched->asked = true;
+  sched->end.asked = true;
   kio_sched_stop(sched);
 }
 
@@ -219,7 +219,7 @@ static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
     return push_refusal(L, -err, &options->sched.ring);
   }
   sched->runtime = runtime;
-  sched->keep = options->keep;
+  sched->end.keep = options->keep;
   err = start_workers(L, sched, &plan, failure);
   if (err == 0) return 0;
   kio_sched_fini(sched);
@@ -254,7 +254,7 @@ static int l_run(lua_State *L) {
   lua_pushvalue(L, ON_WATCHDOG);
   int status = protected(L, l_start, sched, 2);
   if (status == LUA_OK) kio_sched_run(sched);
-  int troubled = status == LUA_OK && sched->trouble;
+  int troubled = status == LUA_OK && sched->end.trouble;
   if (troubled) status = protected(L, l_trouble, sched, 0);
   kio_sched_fini(sched);
   int base = lua_gettop(L) - (status != LUA_OK);

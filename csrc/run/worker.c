@@ -30,7 +30,7 @@ static void stop_arrive(kio_post *post, void *context) {
   kio_worker *worker = KIO_CONTAINER(post, kio_worker, stop);
   int64_t left = kio_runtime_until_ns(worker->runtime) - kio_real_now_ns();
   kio_sched_stop(sched);
-  sched->stop_ns = kio_min_ns(sched->stop_ns, kio_sched_due(sched, left > 0 ? left : 0));
+  sched->end.stop_ns = kio_min_ns(sched->end.stop_ns, kio_sched_due(sched, left > 0 ? left : 0));
 }
 
 /* Lua's loader takes a file that it gets no descriptor for as one that is not there. */
@@ -58,7 +58,7 @@ static void open_sched(lua_State *L, kio_sched *sched, start *s) {
 
 /* What went wrong in the loop, or in a task that nobody had asked for; NULL: nothing. */
 static const char *failure(lua_State *L, kio_sched *sched) {
-  if (kio_list_empty(&sched->root.failures)) return sched->trouble;
+  if (kio_list_empty(&sched->root.failures)) return sched->end.trouble;
   kio_traceback_take(L, sched, &sched->root.failures);
   kio_task_push_result(L, lua_touserdata(L, -1), 0);
   return kio_traceback_push_text(L, -1);

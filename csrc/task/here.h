@@ -29,7 +29,8 @@ typedef struct kio_sched_config {
   int64_t limit_ns;                /* how long the whole run may take; KIO_NEVER: no bound */
   uint64_t seed;                   /* ready tasks run in an order it decides; 0: first come */
   kio_watchdog_config watchdog;    /* reports tasks that hold the loop */
-  /* The loop found something wrong (`trouble`) and is about to unwind. Must not raise; or NULL. */
+  /* The loop has found something wrong (`end.trouble`) and is about to unwind. Must not raise; or
+     NULL. */
   void (*on_trouble)(kio_sched *sched);
 } kio_sched_config;
 
@@ -41,13 +42,35 @@ typedef struct kio_sched_stats {
   int64_t longest_turn_ns; /* the longest time the loop did not look at the kernel */
 } kio_sched_stats;
 
+/* What it has to do with other threads; see task/sched_inbox.h. */
+typedef struct kio_door {
+  kio_inbox *inbox;  /* how other threads reach it; NULL: nobody can yet */
+  kio_request *wake; /* the read that ends a wait when something is posted; with the inbox */
+  size_t expected;   /* posts that somebody here waits for: they will come by themselves ... */
+  size_t mutual;     /* ... but for these, which only a task of some worker can send */
+  bool slept;        /* the inbox was marked asleep for the wait that has just ended */
+  bool idle;         /* only other threads can wake it, as its runtime knows */
+} kio_door;
+
+/* How its run ends; see task/sched_end.h. */
+typedef struct kio_run_end {
+  const char *trouble; /* what the loop itself found wrong: a deadlock, a task left behind */
+  char late[2 * KIO_FAILURE_MAX]; /* of `trouble`: workers that failed, threads that were late */
+  int64_t stop_ns;                /* when unwinding must be over; KIO_NEVER: not unwinding */
+  int64_t limit_ns;               /* when the run must be over; KIO_NEVER: no bound, or passed */
+  bool trouble_first;             /* before any task's failure had reached the root */
+  bool asked;                     /* somebody asked it to end */
+  bool keep;                      /* a worker that fails does not end the run */
+  bool over;                      /* the loop has ended: not closed from within a task */
+} kio_run_end;
+
 /* What lies in the Lua registry, each under the address of what it belongs to (lua_rawsetp):
    - a kio_task: its userdata, from the making of the task to its end; of a failed task until its
      failure has been taken; of the main task until the run is over;
    - a kio_scope that a function has opened: its userdata, while the scope is open;
    - &sched->root: the run's on_error function;
    - &sched->config.watchdog: its on_watchdog function;
-   - &sched->trouble: the report that goes with `trouble`;
+   - &sched->end.trouble: the report that goes with it;
    - a metatable: the kio_type of its userdata (op/type.c);
    - keys of a Lua state and not of a run: the Cancelled value (task/result.c), modules by name
      (codec/known.c), shared handles (worker/shared.c), kio's own files (op/misuse.c), how kio.core
@@ -88,27 +111,12 @@ struct kio_sched {
   volatile sig_atomic_t hooked; /* what runs is under the watchdog's hook */
   kio_interrupt interrupt;
 
-  /* The door: what it has to do with other threads (task/sched_inbox.h). */
-  kio_inbox *inbox;     /* how other threads reach this one; NULL: nobody can yet */
-  bool slept;           /* the inbox was marked asleep for the wait that has just ended */
-  kio_request *wake;    /* the read that ends a wait when something is posted; with the inbox */
-  size_t expected;      /* posts that somebody here waits for: they will come by themselves ... */
-  size_t mutual;        /* ... but for these, which only a task of some worker can send */
-  bool idle;            /* only other threads can wake it, as its runtime knows */
+  kio_door door;
+  kio_run_end end;
   kio_runtime *runtime; /* to be ended with the run; NULL: not by this one */
   bool serving;         /* goes on without tasks: others bring them */
-
-  /* How the run ends. */
-  bool on_error;       /* there is one, in the registry by &root: kio.run's option */
-  const char *trouble; /* what the loop itself found wrong: a deadlock, a task left behind */
-  bool trouble_first;  /* before any task's failure had reached the root */
-  char late[2 * KIO_FAILURE_MAX]; /* of `trouble`: workers that failed, threads that were late */
-  bool asked;                     /* the run ends because somebody asked it to */
-  bool keep;                      /* a worker that fails does not end the run */
-  bool over;                      /* the loop has ended: not closed from within a task */
-  int64_t stop_ns;                /* when unwinding must be over; KIO_NEVER: not unwinding */
-  int64_t limit_ns;               /* when the run must be over; KIO_NEVER: no bound, or passed */
-  kio_sigpipe sigpipe;            /* what the end has to undo */
+  bool on_error;        /* there is one, in the registry by &root: kio.run's option */
+  kio_sigpipe sigpipe;  /* what the end has to undo */
 
   /* What task/collect.c has found. */
   int64_t collect_ns;      /* what collect.c may still spend in vain ... */

@@ -40,7 +40,7 @@ void kio_hook_act_on_interrupt(kio_sched *sched) {
 static void look_for_interrupt(kio_sched *sched, lua_State *L) {
   bool first = sched->interrupt.state == KIO_INTERRUPT_NOTED;
   if (first) kio_hook_act_on_interrupt(sched);
-  bool late = kio_ring_now_ns(&sched->ring) >= sched->stop_ns;
+  bool late = kio_ring_now_ns(&sched->ring) >= sched->end.stop_ns;
   lua_sethook(L, on_count, LUA_MASKCOUNT, late ? 1 : KIO_WATCHDOG_COUNT);
   if (late || (first && kio_task_is_cancelled(sched->current))) kio_task_raise_cancelled(L);
 }

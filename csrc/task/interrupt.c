@@ -26,7 +26,8 @@ static void note(kio_sched *sched) {
   sched->interrupt.state = KIO_INTERRUPT_NOTED;
   sched->hooked = true;
   if (sched->leaf) kio_hook_strike(sched->leaf);
-  if (sched->inbox) kio_inbox_wake(sched->inbox); /* without one EINTR ends nearly every wait */
+  if (sched->door.inbox)
+    kio_inbox_wake(sched->door.inbox); /* without one EINTR ends nearly every wait */
 }
 
 static void on_interrupt(int number) {

@@ -32,7 +32,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   if (kio_sched_of_thread) kio_sched_fini(kio_sched_of_thread); /* the parent's; we are a fork */
   int err = kio_number_fill_standard();
   if (err) return err;
-  *sched = (kio_sched){.L = L, .config = *config, .stop_ns = KIO_NEVER, .random = config->seed};
+  *sched = (kio_sched){.L = L, .config = *config, .end.stop_ns = KIO_NEVER, .random = config->seed};
   sched->process = getpid();
   kio_timers_init(&sched->timers);
   kio_descs_init(&sched->descs);
@@ -49,7 +49,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   if (err) return err;
   sched->serving = config->serves;
   sched->now_ns = kio_ring_now_ns(&sched->ring);
-  sched->limit_ns = kio_sched_due(sched, config->limit_ns);
+  sched->end.limit_ns = kio_sched_due(sched, config->limit_ns);
   sched->hooked = config->watchdog.limit_ns > 0;
   kio_sched_of_thread = sched;
   return 0;
@@ -90,8 +90,8 @@ static int64_t wait_ns(const kio_sched *sched) {
   if (sched->ready_count > 0) return 0;
   bool awaited = sched->timers.count > 0 || sched->serving || kio_sched_awaits_posts(sched);
   if (sched->ring.pending == 0 && !awaited) return 0;
-  int64_t next = kio_min_ns(kio_timers_next_ns(&sched->timers), sched->stop_ns);
-  next = kio_min_ns(next, sched->limit_ns);
+  int64_t next = kio_min_ns(kio_timers_next_ns(&sched->timers), sched->end.stop_ns);
+  next = kio_min_ns(next, sched->end.limit_ns);
   if (next == KIO_NEVER) return KIO_NEVER;
   return next > sched->now_ns ? next - sched->now_ns : 0;
 }
@@ -102,7 +102,7 @@ static bool busy_poll(kio_sched *sched, int64_t bound_ns) {
   do {
     kio_ring_enter(&sched->ring, 0);
     if (sched->ring.refused || kio_ring_has_news(&sched->ring)) return true;
-    if (sched->inbox && kio_sched_has_posts(sched)) return true;
+    if (sched->door.inbox && kio_sched_has_posts(sched)) return true;
   } while (kio_ring_now_ns(&sched->ring) < until);
   return false;
 }
@@ -111,7 +111,7 @@ static void enter(kio_sched *sched) {
   int64_t bound = wait_ns(sched);
   if (bound == 0 && !kio_ring_wants_enter(&sched->ring)) return;
   if (bound > 0 && sched->config.busy_poll_ns > 0 && busy_poll(sched, bound)) return;
-  if (bound > 0 && sched->inbox && !kio_sched_sleep(sched)) bound = 0;
+  if (bound > 0 && sched->door.inbox && !kio_sched_sleep(sched)) bound = 0;
   kio_ring_enter(&sched->ring, bound);
 }
 
@@ -137,7 +137,7 @@ static bool turn(kio_sched *sched) {
   kio_sched_flush_members(sched);
   bound_draining(sched);
   enter(sched);
-  if (sched->inbox) kio_sched_take_posts(sched); /* first: who posts later need not wake us */
+  if (sched->door.inbox) kio_sched_take_posts(sched); /* first: who posts later need not wake us */
   int lacks = sched->ring.lacks_fds;
   if (lacks > 0) sched->collected = kio_collect(sched->L, -EMFILE, lacks);
   read_clock(sched);
@@ -171,11 +171,11 @@ static const char *late(const kio_sched *sched) {
 /* Nothing that waits in the kernel will ever complete: there is no unwinding. */
 static void tell_refusal(kio_sched *sched) {
   int err = -sched->ring.refused;
-  snprintf(sched->late, sizeof sched->late,
+  snprintf(sched->end.late, sizeof sched->end.late,
            "the kernel refuses the ring since it was opened (io_uring_enter: %s, %s): what "
            "waits in it is given up",
            strerror(err), kio_errname(err));
-  kio_sched_trouble(sched, sched->late);
+  kio_sched_trouble(sched, sched->end.late);
 }
 
 /* Looks for what ends a run early. False when it is over at once. */
@@ -186,14 +186,14 @@ static bool goes_on(kio_sched *sched) {
     return false;
   }
   if (deadlocked(sched)) {
-    if (sched->trouble) return false;
+    if (sched->end.trouble) return false;
     kio_sched_trouble(sched, "deadlock: every task waits and nothing is left that could wake one");
     kio_sched_stop(sched);
-  } else if (sched->now_ns >= sched->stop_ns) {
+  } else if (sched->now_ns >= sched->end.stop_ns) {
     kio_sched_trouble(sched, late(sched));
     return false;
-  } else if (sched->now_ns >= sched->limit_ns) {
-    sched->limit_ns = KIO_NEVER;
+  } else if (sched->now_ns >= sched->end.limit_ns) {
+    sched->end.limit_ns = KIO_NEVER;
     kio_sched_trouble(sched, "the time limit of the run has passed");
     kio_sched_stop(sched);
   }
@@ -203,7 +203,8 @@ static bool goes_on(kio_sched *sched) {
 static void run(kio_sched *sched) {
   while (!finished(sched)) {
     if (!turn(sched)) {
-      sched->trouble = "the loop belongs to the parent process, and this is a child it has forked";
+      sched->end.trouble =
+          "the loop belongs to the parent process, and this is a child it has forked";
       return;
     }
     if (finished(sched) || !goes_on(sched)) return;
@@ -211,9 +212,9 @@ static void run(kio_sched *sched) {
 }
 
 void kio_sched_run(kio_sched *sched) {
-  kio_assert(sched == kio_sched_of_thread && !sched->over);
+  kio_assert(sched == kio_sched_of_thread && !sched->end.over);
   run(sched);
-  sched->over = true;
+  sched->end.over = true;
   kio_in_test(kio_sched_verify(sched));
   kio_sched_close_inbox(sched);
   kio_sched_end_runtime(sched);

@@ -17,9 +17,9 @@
 #include "task/task.h"
 
 void kio_sched_trouble(kio_sched *sched, const char *what) {
-  if (sched->trouble) return;
-  sched->trouble = what;
-  sched->trouble_first = kio_list_empty(&sched->root.failures);
+  if (sched->end.trouble) return;
+  sched->end.trouble = what;
+  sched->end.trouble_first = kio_list_empty(&sched->root.failures);
   if (sched->config.on_trouble) sched->config.on_trouble(sched);
 }
 
@@ -84,30 +84,30 @@ static void detach_members(kio_sched *sched) {
   while ((link = kio_list_first(&sched->members))) {
     kio_member *member = KIO_CONTAINER(link, kio_member, link);
     kio_sched_leave(member);
-    member->detach(member);
+    member->kind->detach(member);
   }
 }
 
 void kio_sched_close_inbox(kio_sched *sched) {
-  if (sched->inbox) kio_inbox_close(sched->inbox);
+  if (sched->door.inbox) kio_inbox_close(sched->door.inbox);
 }
 
 /* How long the other threads may still take, in real time; a little also when time is up: those
    that do unwind are not to be left alone for the sake of one that does not. */
 static int64_t time_left(kio_sched *sched) {
   int64_t left = sched->config.shutdown_ns;
-  if (sched->stop_ns != KIO_NEVER) left = sched->stop_ns - kio_ring_now_ns(&sched->ring);
+  if (sched->end.stop_ns != KIO_NEVER) left = sched->end.stop_ns - kio_ring_now_ns(&sched->ring);
   return left > KIO_STOP_GRACE_NS ? left : KIO_STOP_GRACE_NS;
 }
 
 /* Another line of what went wrong; `trouble` may lie in `late` itself. */
 static void add_trouble(kio_sched *sched, const char *what, const char *names) {
-  char text[sizeof sched->late];
-  const char *before = sched->trouble ? sched->trouble : "";
-  snprintf(text, sizeof text, "%s%s%s%s", before, sched->trouble ? "\nand " : "", what, names);
-  memcpy(sched->late, text, sizeof text);
-  if (sched->trouble) sched->trouble = sched->late;
-  else kio_sched_trouble(sched, sched->late);
+  char text[sizeof sched->end.late];
+  const char *before = sched->end.trouble ? sched->end.trouble : "";
+  snprintf(text, sizeof text, "%s%s%s%s", before, sched->end.trouble ? "\nand " : "", what, names);
+  memcpy(sched->end.late, text, sizeof text);
+  if (sched->end.trouble) sched->end.trouble = sched->end.late;
+  else kio_sched_trouble(sched, sched->end.late);
 }
 
 bool kio_sched_take_failures(kio_sched *sched) {
@@ -115,10 +115,10 @@ bool kio_sched_take_failures(kio_sched *sched) {
   bool any = false;
   while (kio_runtime_failed(sched->runtime, failure)) {
     any = true;
-    if (sched->keep) kio_log_always("%s", failure);
+    if (sched->end.keep) kio_log_always("%s", failure);
     else add_trouble(sched, failure, "");
   }
-  return any && !sched->keep;
+  return any && !sched->end.keep;
 }
 
 /* In a forked child the threads are not there, and their locks may be held for ever. */
@@ -151,7 +151,7 @@ static void let_output_leave(kio_sched *sched) {
 }
 
 void kio_sched_fini(kio_sched *sched) {
-  bool cut_off = sched->ring.backend && !sched->over && kio_ring_alive(&sched->ring);
+  bool cut_off = sched->ring.backend && !sched->end.over && kio_ring_alive(&sched->ring);
   kio_interrupt_restore(sched);
   if (cut_off) let_output_leave(sched);
   if (kio_sched_of_thread == sched) kio_sched_of_thread = NULL;
@@ -166,8 +166,8 @@ void kio_sched_fini(kio_sched *sched) {
   drain(sched);
   kio_works_fini(&sched->works);
   kio_ring_close(&sched->ring);
-  kio_inbox_unref(sched->inbox); /* the ring reads its descriptor until its end */
-  sched->inbox = NULL;
+  kio_inbox_unref(sched->door.inbox); /* the ring reads its descriptor until its end */
+  sched->door.inbox = NULL;
   kio_assert(sched->timers.count == 0);
   kio_timers_fini(&sched->timers);
   kio_descs_fini(&sched->descs);

@@ -15,7 +15,7 @@ static void wake_came(kio_request *request) {
 }
 
 static int new_wake(kio_sched *sched, int fd) {
-  kio_assert(!sched->wake);
+  kio_assert(!sched->door.wake);
   kio_request *request = kio_slab_take(&sched->ring.slab);
   if (!request) return -ENOMEM;
   request->op = KIO_OP_READ;
@@ -24,21 +24,21 @@ static int new_wake(kio_sched *sched, int fd) {
   request->buffer = kio_buffer_take(&sched->buffers, sizeof(uint64_t));
   request->arg.io =
       (kio_arg_io){.buf = request->buffer.data, .size = sizeof(uint64_t), .offset = (uint64_t)-1};
-  if (request->buffer.data) sched->wake = request; /* the end of the run gives it back */
+  if (request->buffer.data) sched->door.wake = request; /* the end of the run gives it back */
   else kio_sched_release(sched, request);
-  return sched->wake ? 0 : -ENOMEM;
+  return sched->door.wake ? 0 : -ENOMEM;
 }
 
 kio_inbox *kio_sched_inbox(kio_sched *sched, int *err) {
   kio_worker *worker = sched->config.worker;
   *err = worker ? 0 : -ENOTSUP;
-  if (sched->inbox || !worker) return sched->inbox;
+  if (sched->door.inbox || !worker) return sched->door.inbox;
   if (!worker->inbox) worker->inbox = kio_inbox_new(err);
   lua_State *L = sched->current ? sched->leaf : sched->L;
   if (!worker->inbox && kio_collect(L, *err, 1)) worker->inbox = kio_inbox_new(err);
   if (!worker->inbox) return NULL;
   *err = new_wake(sched, kio_inbox_fd(worker->inbox));
-  return *err ? NULL : (sched->inbox = kio_inbox_ref(worker->inbox));
+  return *err ? NULL : (sched->door.inbox = kio_inbox_ref(worker->inbox));
 }
 
 kio_pool *kio_sched_pool(kio_sched *sched, int *err) {
@@ -54,8 +54,8 @@ kio_pool *kio_sched_pool(kio_sched *sched, int *err) {
    another. */
 static void take_offer(kio_sched *sched) {
   kio_worker *worker = sched->config.worker;
-  bool slept = sched->slept;
-  sched->slept = false;
+  bool slept = sched->door.slept;
+  sched->door.slept = false;
   if (!kio_runtime_has_offers(worker->runtime)) return;
   if (sched->root.active) {
     kio_worker_retire(worker);
@@ -71,7 +71,7 @@ static void take_offer(kio_sched *sched) {
 
 /* Somebody has woken this worker, and somebody else was faster. */
 static void log_idle_wake(const kio_sched *sched) {
-  bool woken = sched->slept && sched->wake->state == KIO_REQUEST_IDLE;
+  bool woken = sched->door.slept && sched->door.wake->state == KIO_REQUEST_IDLE;
   if (woken && !kio_runtime_has_offers(sched->config.worker->runtime)) {
     kio_log("worker %u was woken for nothing", sched->config.worker->id);
   }
@@ -79,10 +79,10 @@ static void log_idle_wake(const kio_sched *sched) {
 
 /* The offer comes before what was posted, or that might hold it up. */
 void kio_sched_take_posts(kio_sched *sched) {
-  kio_debug_assert(sched->slept || !sched->idle);
-  if (sched->idle) kio_worker_busy(sched->config.worker);
-  sched->idle = false;
-  kio_post *post = kio_inbox_take(sched->inbox);
+  kio_debug_assert(sched->door.slept || !sched->door.idle);
+  if (sched->door.idle) kio_worker_busy(sched->config.worker);
+  sched->door.idle = false;
+  kio_post *post = kio_inbox_take(sched->door.inbox);
   if (!post) log_idle_wake(sched);
   take_offer(sched);
   while (post) {
@@ -93,25 +93,25 @@ void kio_sched_take_posts(kio_sched *sched) {
 }
 
 bool kio_sched_has_posts(const kio_sched *sched) {
-  return kio_inbox_has(sched->inbox) ||
+  return kio_inbox_has(sched->door.inbox) ||
          (!sched->root.active && kio_runtime_has_offers(sched->config.worker->runtime));
 }
 
 bool kio_sched_awaits_posts(const kio_sched *sched) {
-  if (sched->expected == 0) return false;
-  kio_debug_assert(sched->mutual <= sched->expected);
-  if (sched->expected > sched->mutual || kio_inbox_has(sched->inbox)) return true;
+  if (sched->door.expected == 0) return false;
+  kio_debug_assert(sched->door.mutual <= sched->door.expected);
+  if (sched->door.expected > sched->door.mutual || kio_inbox_has(sched->door.inbox)) return true;
   return !kio_runtime_alone(sched->config.worker->runtime);
 }
 
 /* Whether only tasks of other workers can wake one here. */
 static bool is_idle(const kio_sched *sched) {
-  return sched->timers.count == 0 && sched->expected == sched->mutual && !sched->root.active &&
-         sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
+  return sched->timers.count == 0 && sched->door.expected == sched->door.mutual &&
+         !sched->root.active && sched->ring.pending == 0 && kio_list_empty(&sched->ring.completed);
 }
 
 bool kio_sched_sleep(kio_sched *sched) {
-  kio_request *wake = sched->wake;
+  kio_request *wake = sched->door.wake;
   if (kio_sched_has_posts(sched)) return false; /* who posts now need not write to the eventfd */
   kio_debug_assert(wake->state == KIO_REQUEST_IDLE || kio_request_under_way(wake));
   if (wake->state == KIO_REQUEST_IDLE) {
@@ -119,10 +119,10 @@ bool kio_sched_sleep(kio_sched *sched) {
     kio_ring_queue(&sched->ring, wake);
   }
   sched->ring.expects = kio_sched_awaits_posts(sched);
-  if (!kio_inbox_sleep(sched->inbox)) return false;
-  sched->slept = true;
+  if (!kio_inbox_sleep(sched->door.inbox)) return false;
+  sched->door.slept = true;
   if (!sched->root.active && kio_runtime_has_offers(sched->config.worker->runtime)) return false;
-  sched->idle = is_idle(sched);
-  if (sched->idle) kio_worker_idle(sched->config.worker);
+  sched->door.idle = is_idle(sched);
+  if (sched->door.idle) kio_worker_idle(sched->config.worker);
   return true;
 }

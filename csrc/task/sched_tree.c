@@ -11,8 +11,8 @@
 
 void kio_sched_stop(kio_sched *sched) {
   /* Another thread may ask for it, after a long wait: the turn's clock is too old to count from. */
-  if (sched->stop_ns == KIO_NEVER) {
-    sched->stop_ns = kio_sched_due(sched, sched->config.shutdown_ns);
+  if (sched->end.stop_ns == KIO_NEVER) {
+    sched->end.stop_ns = kio_sched_due(sched, sched->config.shutdown_ns);
   }
   sched->serving = false;
   kio_scope_cancel(&sched->root, KIO_SCOPE_CANCEL);

@@ -38,7 +38,7 @@ static size_t verify_members(const kio_sched *sched) {
   KIO_LIST_EACH(&sched->members, link) {
     const kio_member *member = KIO_CONTAINER(link, kio_member, link);
     dirty += kio_link_linked(&member->dirty_link);
-    if (member->verify) member->verify(member);
+    if (member->kind->verify) member->kind->verify(member);
   }
   kio_assert(kio_list_verify(&sched->dirty) == dirty);
   return kio_list_verify(&sched->members);
@@ -46,12 +46,12 @@ static size_t verify_members(const kio_sched *sched) {
 
 /* See task/sched_inbox.h. Awake, it is marked neither asleep nor idle. */
 static void verify_inbox(const kio_sched *sched) {
-  kio_assert(sched->mutual <= sched->expected && !sched->slept && !sched->idle);
-  kio_assert(!sched->inbox || sched->wake);
+  kio_assert(sched->door.mutual <= sched->door.expected && !sched->door.slept && !sched->door.idle);
+  kio_assert(!sched->door.inbox || sched->door.wake);
 }
 
 void kio_sched_verify(kio_sched *sched) {
-  bool due = sched->over || sched->stats.turns >= sched->verify_turn;
+  bool due = sched->end.over || sched->stats.turns >= sched->verify_turn;
   if (!due || !kio_ring_alive(&sched->ring)) return;
   kio_assert(!sched->current && !sched->leaf);
   verify_inbox(sched);

@@ -168,6 +168,12 @@ static void end_broken(kio_task *task) {
   end(task, KIO_TASK_FAILED);
 }
 
+/* What it waits for will wake it, or has done so already. A yield of somebody else's while it waits
+   is found when it is woken: then the mark is missing. */
+static bool has_parked(const kio_task *task) {
+  return task->status == KIO_TASK_WAITING || kio_link_linked(&task->wait_link);
+}
+
 void kio_task_resume(lua_State *L, kio_task *task) {
   lua_State *co = task->co;
   kio_sched *sched = task->sched;
@@ -187,7 +193,7 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   if (sched->hooked) kio_hook_end(sched, task);
   if (status == LUA_OK) {
     end_returned(task);
-  } else if (status != LUA_YIELD || !has_mark(co)) {
+  } else if (status != LUA_YIELD || !has_parked(task)) {
     end_broken(task);
   }
 }

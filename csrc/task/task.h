@@ -66,14 +66,14 @@ struct kio_task {
   kio_on_end *on_end;      /* called when it ends, or NULL */
   void *subject;           /* what `abandon` needs to find: a stream; or the task it awaits */
   kio_request *request;    /* the request it waits for, or whose result it has not yet taken */
-  uint8_t status;          /* kio_task_status */
-  uint8_t wake;            /* kio_wake: why the last wait ended */
   const char *doing;       /* while WAITING: the operation, for people */
   int doing_fd;            /* and the descriptor it is about; negative: none */
   char origin[LUA_IDSIZE]; /* the file it was spawned in, for people */
   int origin_line;         /* and the line; 0: it was not spawned by a line of Lua */
   uint32_t id;             /* its number in this run, from 1, in the order of spawning */
   int64_t since_ns;        /* while WAITING: since when */
+  uint8_t status;          /* kio_task_status */
+  uint8_t wake;            /* kio_wake: why the last wait ended */
   bool daemon;             /* ends with the rest of its scope */
   bool reraised;           /* the error on its way keeps the traceback it has */
   bool started;            /* its coroutine has been resumed at least once */

@@ -10,7 +10,9 @@ void kio_awaiter_list(kio_awaiter *awaiter, kio_list *list, pthread_mutex_t *loc
 
 kio_awaiter *kio_awaiter_pop(kio_list *list) {
   kio_link *link = kio_list_pop(list);
-  return link ? KIO_CONTAINER(link, kio_awaiter, link) : NULL;
+  kio_awaiter *first = link ? KIO_CONTAINER(link, kio_awaiter, link) : NULL;
+  kio_assert(!first || first->answer == KIO_ANSWER_NONE);
+  return first;
 }
 
 bool kio_awaiter_answer(kio_awaiter *awaiter, kio_answer answer, kio_inbox **sleeper) {

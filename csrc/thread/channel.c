@@ -188,6 +188,17 @@ static bool ready(const kio_channel *channel, bool sending) {
   return channel->closed || (sending ? channel->count < channel->capacity : channel->count > 0);
 }
 
+/* Who waits does so for a reason. */
+static void check_waits(const kio_channel *channel) {
+  kio_assert(channel->count <= channel->room);
+  kio_assert(kio_list_empty(&channel->senders) || channel->count >= channel->capacity);
+  kio_assert(kio_list_empty(&channel->receivers) || channel->count == 0);
+  kio_assert(!channel->closed || kio_list_empty(&channel->senders));
+  kio_assert(!channel->closed || kio_list_empty(&channel->receivers));
+  kio_assert(kio_list_empty(&channel->watchers[0]) || !ready(channel, false));
+  kio_assert(kio_list_empty(&channel->watchers[1]) || !ready(channel, true));
+}
+
 /* Answers those whose time has come, after a change. */
 static void tell_watchers(kio_channel *channel, kio_inbox **sleeper) {
   for (int sending = 0; sending < 2; sending++) {
@@ -196,6 +207,7 @@ static void tell_watchers(kio_channel *channel, kio_inbox **sleeper) {
       kio_awaiter_answer_all(list, KIO_ANSWER_DONE, sleeper);
     }
   }
+  check_waits(channel);
 }
 
 bool kio_channel_ready(kio_channel *channel, bool sending) {

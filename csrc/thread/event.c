@@ -32,7 +32,9 @@ void *kio_event_ref(void *object) {
 
 void kio_event_unref(void *object) {
   kio_event *event = object;
-  if (atomic_fetch_sub(&event->refs, 1) > 1) return;
+  size_t before = atomic_fetch_sub(&event->refs, 1);
+  kio_assert(before > 0);
+  if (before > 1) return;
   kio_assert(kio_list_empty(&event->awaiters));
   pthread_mutex_destroy(&event->lock);
   kio_memory_free(event);
@@ -43,6 +45,7 @@ void kio_event_set(kio_event *event) {
   pthread_mutex_lock(&event->lock);
   event->set = true;
   kio_awaiter_answer_all(&event->awaiters, KIO_ANSWER_DONE, &sleeper);
+  kio_assert(kio_list_empty(&event->awaiters));
   pthread_mutex_unlock(&event->lock);
   kio_awaiter_wake(sleeper);
 }
@@ -56,6 +59,7 @@ void kio_event_reset(kio_event *event) {
 bool kio_event_wait(kio_event *event, kio_awaiter *awaiter) {
   pthread_mutex_lock(&event->lock);
   bool set = event->set;
+  kio_assert(!set || kio_list_empty(&event->awaiters));
   if (!set && awaiter) kio_awaiter_list(awaiter, &event->awaiters, &event->lock);
   pthread_mutex_unlock(&event->lock);
   return set;

@@ -30,6 +30,7 @@ static bool all_asleep(kio_runtime *rt) {
 void kio_worker_idle(kio_worker *worker) {
   kio_runtime *rt = worker->runtime;
   uint64_t now = atomic_fetch_add(&rt->idle, 1) + 1;
+  kio_assert((uint32_t)now <= rt->config.threads);
   if ((uint32_t)now < rt->config.threads || !rt->config.on_deadlock) return;
   if (!quiet(rt) || !all_asleep(rt) || atomic_load(&rt->idle) != now) return;
   if (atomic_exchange(&rt->deadlocked, true)) return;
@@ -37,5 +38,6 @@ void kio_worker_idle(kio_worker *worker) {
 }
 
 void kio_worker_busy(kio_worker *worker) {
-  atomic_fetch_add(&worker->runtime->idle, CEASED - 1);
+  uint64_t before = atomic_fetch_add(&worker->runtime->idle, CEASED - 1);
+  kio_assert((uint32_t)before > 0);
 }

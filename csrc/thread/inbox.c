@@ -46,7 +46,9 @@ kio_inbox *kio_inbox_ref(kio_inbox *inbox) {
 }
 
 void kio_inbox_unref(kio_inbox *inbox) {
-  if (!inbox || atomic_fetch_sub(&inbox->refs, 1) > 1) return;
+  size_t before = inbox ? atomic_fetch_sub(&inbox->refs, 1) : 0;
+  kio_assert(!inbox || before > 0);
+  if (before != 1) return;
   kio_number_close(inbox->fd);
   kio_memory_free(inbox);
 }
@@ -117,12 +119,14 @@ kio_post *kio_inbox_take(kio_inbox *inbox) {
   const kio_post *seen = atomic_load_explicit(&inbox->word, memory_order_relaxed);
   if (!seen || seen == CLOSED) return NULL;
   kio_post *head = atomic_exchange(&inbox->word, NULL);
+  kio_assert(head != CLOSED); /* only the owner closes */
   return head == ASLEEP ? NULL : oldest_first(head);
 }
 
 bool kio_inbox_sleep(kio_inbox *inbox) {
   kio_post *expected = NULL;
   bool done = atomic_compare_exchange_strong(&inbox->word, &expected, ASLEEP);
+  kio_assert(done || expected != CLOSED); /* nothing would wake it */
   return done || expected == ASLEEP;
 }
 

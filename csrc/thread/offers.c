@@ -7,6 +7,12 @@
    Called as thread/runtime.h says. */
 #include "thread/runtime_parts.h"
 
+/* Under the lock. */
+static void check_queue(const kio_runtime *rt) {
+  kio_assert((rt->first == NULL) == (rt->last == &rt->first));
+  kio_assert((rt->first == NULL) == (atomic_load(&rt->offered) == 0));
+}
+
 static bool wake_one(kio_runtime *rt) {
   unsigned count = rt->config.threads;
   for (unsigned i = 0; i < count; i++) {
@@ -27,6 +33,7 @@ bool kio_runtime_offer(kio_runtime *rt, kio_post *offer) {
     *rt->last = offer;
     rt->last = &offer->next;
     atomic_fetch_add(&rt->offered, 1);
+    check_queue(rt);
     wake_one(rt);
   }
   pthread_mutex_unlock(&rt->lock);
@@ -57,6 +64,7 @@ kio_post *kio_runtime_take_offer(kio_runtime *rt) {
     if (!rt->first) rt->last = &rt->first;
     atomic_fetch_sub(&rt->offered, 1);
   }
+  check_queue(rt);
   pthread_mutex_unlock(&rt->lock);
   return offer;
 }

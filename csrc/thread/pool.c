@@ -164,11 +164,12 @@ static kio_job *next_job(kio_pool *pool) {
     lane *l = &pool->lanes[i];
     if (!may_run(pool, i)) continue;
     kio_job *job = KIO_CONTAINER(kio_list_pop(&l->queue), kio_job, link);
-    kio_assert(job->queued && job->lane == i);
+    kio_assert(job->queued && job->lane == i && l->queued > 0);
     job->queued = false;
     kio_list_push(&l->running, &job->link);
     l->queued--;
     l->busy++;
+    kio_assert(l->busy <= pool->config.threads[i]);
     return job;
   }
   return NULL;
@@ -195,6 +196,7 @@ static void run(worker *w, kio_job *job, kio_local *local) {
   pthread_mutex_lock(&pool->lock);
   kio_link_remove(&job->link);
   if (!kio_link_linked(&w->link)) kio_log("the blocking job %s has ended late", job->name);
+  kio_assert(pool->lanes[job->lane].busy > 0 && !job->queued);
   pool->lanes[job->lane].busy--;
   grant_places(pool, job->lane);
   w->job = NULL;
@@ -305,6 +307,7 @@ static void enqueue(kio_pool *pool, kio_job *job) {
 }
 
 static void dequeue(kio_pool *pool, kio_job *job) {
+  kio_assert(job->queued && pool->lanes[job->lane].queued > 0);
   kio_link_remove(&job->link);
   pool->lanes[job->lane].queued--;
   grant_places(pool, job->lane);

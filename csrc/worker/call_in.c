@@ -42,7 +42,8 @@ static kio_outcome pack_error(lua_State *L, kio_task *task, kio_parcel *parcel) 
 /* What a function comes to that its worker has cut off. A worker that broke down is missed by those
    who asked it; at the end of the run all that is under way is cancelled, here and there. */
 static kio_outcome cut_off(const kio_sched *sched) {
-  bool broken = sched->config.serves && (sched->trouble || !kio_list_empty(&sched->root.failures));
+  bool broken =
+      sched->config.serves && (sched->end.trouble || !kio_list_empty(&sched->root.failures));
   return broken ? KIO_OUTCOME_LOST : KIO_OUTCOME_CANCELLED;
 }
 
@@ -139,7 +140,7 @@ static void begin(kio_call_in *in, kio_sched *sched) {
 static void go_arrive(kio_post *post, void *context) {
   kio_call *call = KIO_CONTAINER(post, kio_call, go);
   kio_sched *sched = context;
-  if (!kio_call_begin(call, sched->inbox, sched->config.worker->id)) {
+  if (!kio_call_begin(call, sched->door.inbox, sched->config.worker->id)) {
     kio_call_unref(call);
   } else if (sched->root.active) {
     kio_call_answer(call, cut_off(sched));
@@ -168,9 +169,11 @@ static void cancel_drop(kio_post *post) {
   kio_call_unref(KIO_CONTAINER(post, kio_call, cancel));
 }
 
+static const kio_member_kind membership = {.detach = detach};
+
 void kio_call_in_init(kio_call_in *in) {
   in->call.go = (kio_post){.arrive = go_arrive, .drop = go_drop};
   in->call.cancel = (kio_post){.arrive = cancel_arrive, .drop = cancel_drop};
   in->end.ended = task_ended;
-  in->runs.detach = detach;
+  in->runs.kind = &membership;
 }

@@ -1,6 +1,6 @@
 -- An input is bytes for the codec's reader; the first one tells whether code, names and a handle
 -- lie beside them, as in a parcel of this process.
-local common = require "spec.thread.common"
+local common = require "spec.codec.common"
 local core = require "kio.core"
 local kio = require "kio"
 

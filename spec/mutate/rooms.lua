@@ -6,16 +6,16 @@ local ROOMS = {
     "spec/c/", "spec/ring/", "spec/run/testing/", "spec/task/t", "spec/run/[^/]+$", "spec/fault/",
     "spec/fs/fifo", "spec/net/accepts",
   },
-  thread = { "spec/c/", "spec/op/offload", "spec/thread/" },
-  task = { "spec/task/", "spec/run/[^/]+$", "spec/thread/inside", "spec/fault/", "spec/net/" },
+  thread = { "spec/c/", "spec/op/offload", "spec/thread/", "spec/worker/" },
+  task = { "spec/task/", "spec/run/[^/]+$", "spec/worker/inside", "spec/fault/", "spec/net/" },
   op = { "spec/op/", "spec/bytes/", "spec/hostile/arguments", "spec/fs/" },
-  codec = { "spec/thread/codec", "spec/thread/move", "spec/thread/" },
-  net = { "spec/net/", "spec/bytes/", "spec/thread/move" },
+  codec = { "spec/codec/", "spec/worker/" },
+  net = { "spec/net/", "spec/bytes/", "spec/codec/move" },
   process = { "spec/process/" },
   run = {
     "spec/run/", "spec/task/", "spec/sync/", "spec/thread/start",
   },
-  worker = { "spec/thread/", "spec/process/signal/interrupt" },
+  worker = { "spec/worker/", "spec/codec/", "spec/thread/", "spec/process/signal/interrupt" },
 }
 
 -- The patterns for a file of csrc, in the order in which they are tried.

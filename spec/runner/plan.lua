@@ -11,7 +11,7 @@ local SLOW = { asan = 2, tsan = 2, workers = 2 } -- sanitizers get this many tim
 local SPEC_FLAVOURS = "test asan hostile tsan workers"
 local THREAD_FLAVOURS = "test asan hostile tsan" -- they have several workers anyway
 -- Of every run in the flavour `workers`, which is built like tsan. The specs' tasks are on the
--- first, and it shows what the start, wakes and end of another do to them. For more: spec/thread.
+-- first, and it shows what the start, wakes and end of another do to them. For more: spec/worker.
 local WORKERS = "2"
 local UNIT_FLAVOURS = "test asan"
 
@@ -154,6 +154,11 @@ local function epoll_jobs(jobs, path)
   end
 end
 
+-- Rooms whose specs have several workers, or another Lua state, anyway.
+local function has_threads(path)
+  return path:match("^spec/thread/") or path:match("^spec/worker/") or path:match("^spec/codec/")
+end
+
 local function is_chunked(path)
   for _, pattern in ipairs(CHUNKED) do
     if path:find(pattern) then return true end
@@ -217,7 +222,7 @@ function plan.jobs()
   driver_jobs(jobs, "spec/fuzz/interface.lua")
   for _, path in ipairs(list("spec/*/*_spec.lua spec/*/*/*_spec.lua")) do
     if not path:match("^spec/stress/") and not path:match("^spec/tidy/") then
-      spec_jobs(jobs, path, path:match("^spec/thread/") and THREAD_FLAVOURS or SPEC_FLAVOURS)
+      spec_jobs(jobs, path, has_threads(path) and THREAD_FLAVOURS or SPEC_FLAVOURS)
       if is_chunked(path) then chunk_job(jobs, path) end
       if path:find(FILTERED) then filter_jobs(jobs, path) end
       epoll_jobs(jobs, path)

@@ -7,6 +7,9 @@ local LINUX_FIRST = 5001 -- io_uring_setup(2) appeared
 local LINUX_FLAGS = 5006 -- the flags kio never goes without: CLAMP, CQSIZE
 local LINUX_UNCHARGED, LINUX_CHARGED = 5012, 6014 -- from the first on, rings were free of memlock
 
+-- The first whose io_uring has all that kio needs.
+local NEWER = "run on Linux 5.10 or newer; kio runs on epoll until then"
+
 local PROFILE = "add io_uring_setup, io_uring_enter and io_uring_register to what its seccomp "
   .. "profile allows (docs/install.md has a minimal profile)"
 
@@ -60,12 +63,12 @@ end
 local function not_there(facts)
   if older(facts, LINUX_FIRST) then
     return text("this kernel, Linux %s, is older than 5.1 and has no io_uring", facts.kernel),
-      "run on Linux 6.1 or newer"
+      NEWER
   end
   if filtered(facts) then return filter(facts) end
   return text("this kernel, Linux %s, was built without io_uring (CONFIG_IO_URING), or a sandbox "
     .. "that stands in for a kernel (gVisor) lacks it", facts.kernel),
-    "run on a kernel with io_uring, 6.1 or newer, outside of such a sandbox"
+    "run on a kernel with io_uring, 5.10 or newer, outside of such a sandbox"
 end
 
 local function nobody()
@@ -124,11 +127,11 @@ end
 local function not_understood(facts)
   if older(facts, LINUX_FLAGS) then
     return text("this kernel, Linux %s, is older than 5.6 and does not know the setup flags kio "
-      .. "needs", facts.kernel), "run on Linux 6.1 or newer"
+      .. "needs", facts.kernel), NEWER
   end
   return text("this kernel, Linux %s, accepts none of the setups kio knows with entries=%d "
     .. "cq_entries=%d%s", facts.kernel, facts.entries, facts.cq_entries, facts.extra),
-    "run on Linux 6.1 or newer, without options of the ring"
+    "run without options of the ring, or on a newer Linux"
 end
 
 local verdicts = {

@@ -1,5 +1,5 @@
 -- Sockets of messages that move to another thread: datagrams, and connected packets.
-local common = require "spec.thread.common"
+local common = require "spec.codec.common"
 local kio = require "kio"
 local support = require "spec.support"
 

@@ -1,5 +1,5 @@
 -- Handles that move to another thread: streams, listeners, buffers.
-local common = require "spec.thread.common"
+local common = require "spec.codec.common"
 local core = require "kio.core"
 local kio = require "kio"
 local support = require "spec.support"

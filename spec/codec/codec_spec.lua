@@ -1,5 +1,5 @@
 -- What crosses from one Lua state to another, and what is refused by its path.
-local common = require "spec.thread.common"
+local common = require "spec.codec.common"
 local core = require "kio.core"
 local kio = require "kio"
 
@@ -114,7 +114,7 @@ describe("a function", function()
     local line = debug.getinfo(1, "l").currentline + 1
     local function fail() error "oh" end
     local _, message = call(peer, "return pcall(...)", fail)
-    assert.equal("spec/thread/codec_spec.lua:" .. line .. ": oh", message)
+    assert.equal("spec/codec/codec_spec.lua:" .. line .. ": oh", message)
   end)
 
   it("comes back", function()
@@ -138,10 +138,10 @@ describe("a module", function()
   it("is one also when a function lies deeper in it, before any of its own", function()
     local unnamed = ("x"):gmatch "x"
     local module = { { { unnamed } }, f = function() end }
-    package.loaded["spec.thread.deep"] = module
+    package.loaded["spec.codec.deep"] = module
     assert.equal(module, round(module))
     assert.equal(module, round { { module } }[1][1])
-    package.loaded["spec.thread.deep"] = nil
+    package.loaded["spec.codec.deep"] = nil
     assert.matches("^arg 1%[1%]%[1%]%[1%]: a C function", refusal(module))
   end)
 
@@ -167,19 +167,19 @@ describe("a module", function()
   it("is recognized when it was met as a plain table first", function()
     local module = { data = { 1 } }
     module.late = function() return module end
-    package.loaded["spec.thread.late"] = module
+    package.loaded["spec.codec.late"] = module
     local copy, list = round(module, { module })
-    package.loaded["spec.thread.late"] = nil
+    package.loaded["spec.codec.late"] = nil
     assert.equal(module, copy)
     assert.equal(module, list[1])
   end)
 
   it("that holds only data is copied", function()
     local module = { port = 80 }
-    package.loaded["spec.thread.data"] = module
+    package.loaded["spec.codec.data"] = module
     local alone = round(module)
     local f, beside = round(function() return module end, module)
-    package.loaded["spec.thread.data"] = nil
+    package.loaded["spec.codec.data"] = nil
     assert.same({ port = 80 }, alone)
     assert.are_not.equal(module, alone)
     assert.are_not.equal(module, beside)
@@ -198,21 +198,21 @@ describe("a module", function()
   it("may get new C functions and be forgotten", function()
     local method = getmetatable(io.stdout).__index.lines
     assert.matches("no field of a loaded module", refusal(method))
-    package.loaded["spec.thread.new"] = { lines = method }
+    package.loaded["spec.codec.new"] = { lines = method }
     assert.equal(method, (round(method)))
-    package.loaded["spec.thread.new"].lines = nil
+    package.loaded["spec.codec.new"].lines = nil
     assert.matches("no field of a loaded module", refusal(method))
-    package.loaded["spec.thread.new"] = nil
+    package.loaded["spec.codec.new"] = nil
     assert.matches("no field of a loaded module", refusal(method))
   end)
 
   it("that cannot be loaded there is an error that names it", function()
-    package.loaded["spec.thread.nowhere"] = { f = function() end }
-    local parcel = core.codec_pack(nil, package.loaded["spec.thread.nowhere"])
-    package.loaded["spec.thread.nowhere"] = nil
+    package.loaded["spec.codec.nowhere"] = { f = function() end }
+    local parcel = core.codec_pack(nil, package.loaded["spec.codec.nowhere"])
+    package.loaded["spec.codec.nowhere"] = nil
     local ok, message = core.codec_unpack(parcel)
     assert.is_nil(ok)
-    assert.matches("module 'spec.thread.nowhere' not found", message)
+    assert.matches("module 'spec.codec.nowhere' not found", message)
   end)
 
   it("that lacks a function there is an error that names both", function()
@@ -232,13 +232,13 @@ describe("a module", function()
       parcel = core.codec_pack(nil, package.loaded[name])
       package.loaded[name] = nil
     end
-    package.preload["spec.thread.broken"] = function() error("broken on purpose", 0) end
-    pack "spec.thread.broken"
+    package.preload["spec.codec.broken"] = function() error("broken on purpose", 0) end
+    pack "spec.codec.broken"
     assert.matches("broken on purpose", select(2, core.codec_unpack(parcel)))
-    package.preload["spec.thread.broken"] = function() error({}) end
-    pack "spec.thread.broken"
+    package.preload["spec.codec.broken"] = function() error({}) end
+    pack "spec.codec.broken"
     assert.matches("raised an error that is no text", select(2, core.codec_unpack(parcel)))
-    package.preload["spec.thread.broken"] = nil
+    package.preload["spec.codec.broken"] = nil
   end)
 end)
 

@@ -1,9 +1,9 @@
 -- timeout: 120
 -- Random values there and back, and bytes that nobody has packed.
-local common = require "spec.thread.common"
+local common = require "spec.codec.common"
 local core = require "kio.core"
 local support = require "spec.support"
-local values = require "spec.thread.values"
+local values = require "spec.codec.values"
 
 local SEEDS = ({ asan = 3000, tsan = 1500 })[support.flavour] or 10000
 

@@ -195,13 +195,10 @@ end
 
 -- ---- at an offset ----
 
----At most n bytes at the offset; nil at the end.
----@async
----@param n integer
----@param offset integer
----@param options? kio.Options
----@return string? data, string? message, string? code
-function File.pread(self, n, offset, options, ...)
+-- The usual calls of these two are done in C (op/file_at.c; lua/types/kio/fs.d.lua has what they
+-- are), and come here with all others.
+
+local function pread(self, n, offset, options, ...)
   local window = self_of(self, "pread")
   n, offset = check.moved(n, 1, "pread"), check.count(offset, 2, "pread")
   options = check.options(options, 3, "pread", TIMEOUT, ...)
@@ -210,7 +207,20 @@ function File.pread(self, n, offset, options, ...)
   return result(self, "pread", core.pread(window.fd, n, offset, options))
 end
 
----The same as a list of strings of these sizes.
+local function pread_into(self, buffer, at, max, offset, options, ...)
+  local window = self_of(self, "pread_into")
+  at, max = check.room(buffer, at, max, "pread_into")
+  offset = check.count(offset, 4, "pread_into")
+  options = check.options(options, 5, "pread_into", TIMEOUT, ...)
+  if not window:seeks() then return no_offset(self, "pread_into") end
+  local wrong = direct.wrong(window.direct, buffer, at, max, offset)
+  if wrong then return fail(self, "pread_into", wrong, "EINVAL") end
+  return result(self, "pread_into", core.pread_into(window.fd, buffer, at, max, offset, options))
+end
+
+own.file_at(File, { pread = pread, pread_into = pread_into }, fail)
+
+---What is there at an offset, as a list of strings of these sizes; nil at the end.
 ---@async
 ---@param sizes integer[]
 ---@param offset integer
@@ -226,26 +236,6 @@ function File.preadv(self, sizes, offset, options, ...)
   if not window:seeks() then return no_offset(self, "preadv") end
   if window.direct then return fail(self, "preadv", direct.NO_STRINGS, "EINVAL") end
   return result(self, "preadv", formats.preadv(window, sizes, total, offset, options))
-end
-
----Reads at most `max` bytes at the offset into a buffer: how many; nil at the end. The position
----stays.
----@async
----@param buffer kio.Buffer
----@param at? integer where in the buffer they begin (1)
----@param max? integer default: all the room behind that
----@param offset integer
----@param options? kio.Options
----@return integer? count, string? message, string? code
-function File.pread_into(self, buffer, at, max, offset, options, ...)
-  local window = self_of(self, "pread_into")
-  at, max = check.room(buffer, at, max, "pread_into")
-  offset = check.count(offset, 4, "pread_into")
-  options = check.options(options, 5, "pread_into", TIMEOUT, ...)
-  if not window:seeks() then return no_offset(self, "pread_into") end
-  local wrong = direct.wrong(window.direct, buffer, at, max, offset)
-  if wrong then return fail(self, "pread_into", wrong, "EINVAL") end
-  return result(self, "pread_into", core.pread_into(window.fd, buffer, at, max, offset, options))
 end
 
 ---Writes the whole string or buffer at the offset and returns the file; the position stays.
@@ -275,9 +265,6 @@ function File.pwritev(self, list, offset, ...)
   if not window:seeks() then return no_offset(self, "pwritev") end
   return written(self, "pwritev", output.pwritev(window, pieces, size, offset))
 end
-
--- The usual calls of these two are done in C, and come here with all others.
-own.file_at(File, { pread = File.pread, pread_into = File.pread_into }, fail)
 
 -- ---- the file itself ----
 

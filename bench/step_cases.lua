@@ -55,7 +55,7 @@ local function echo_buffers(kio, n)
   end)
 end
 
--- A file of one chunk for each task, and read(file, offset, buffer, kio, fd) n times by all of them.
+-- A file of one chunk for each task, and read(...) n times by all of them.
 local function reads(read)
   return function(kio, n)
     local path = os.tmpname()

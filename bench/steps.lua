@@ -58,17 +58,21 @@ function steps.count(root, core, names)
   return result
 end
 
--- plan as in rounds.lua; prints its table.
+-- plan as in rounds.lua; prints its table and gives the counts by name.
 function steps.run(plan, scenario)
   plan.note(scenario.name)
   local counts, message = steps.count(plan.root, plan.core)
   print(("\n%s (%s)"):format(scenario.title, scenario.name))
-  if not counts then print("could not be counted: " .. message) return end
+  if not counts then
+    print("could not be counted: " .. message)
+    return nil
+  end
   for _, case in ipairs(cases) do
     print(("%-64s %7.0f"):format(case.title, counts[case.name]))
     plan.record(("scenario=%s step=%s instructions=%.0f\n"):format(scenario.name, case.name,
       counts[case.name]))
   end
+  return counts
 end
 
 return steps

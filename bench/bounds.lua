@@ -50,17 +50,29 @@ local function of_program(scenario, case, program, what)
   end
 end
 
--- title, value(figures), and the bound: `most` or `least`; control: the load scenario whose control
--- tells whether a ratio means anything.
+-- Whether C against itself was off in a case of `bulk`.
+local function bulk_off(case)
+  local again = of_program("bulk", case, "c-again", "cpu_ratio")
+  return function(figures) return control.far(again(figures)) end
+end
+
+local function load_off(scenario)
+  return function(figures)
+    return not figures[scenario] or control.off(figures[scenario])
+  end
+end
+
+-- title, value(figures), and the bound: `most` or `least`; off(figures): whether the control says
+-- that the ratio means nothing.
 local lines <const> = {
   { "instructions per echo of 64 bytes, strings", count("instructions", "kio"), most = 2000 },
   { "the same with a buffer", count("instructions", "kio-buffer"), most = 1400 },
   { "CPU per echo over raw io_uring, 50x64", ratio("50x64", "kio"), most = 1.10,
-    control = "50x64" },
-  { "the same, 500x64", ratio("500x64", "kio"), most = 1.10, control = "500x64" },
-  { "the same, 50x4096", ratio("50x4096", "kio"), most = 1.15, control = "50x4096" },
+    off = load_off("50x64") },
+  { "the same, 500x64", ratio("500x64", "kio"), most = 1.10, off = load_off("500x64") },
+  { "the same, 50x4096", ratio("50x4096", "kio"), most = 1.15, off = load_off("50x4096") },
   { "CPU per echo over epoll in C, 50x64", against("50x64", "cpu_ns", "kio", "epoll"), most = 1,
-    control = "50x64" },
+    off = load_off("50x64") },
   { "instructions of file:pread_into, 4 KiB", count("steps", "pread-into"), most = 2400 },
   { "instructions of file:pread, 4 KiB", count("steps", "pread"), most = 4300 },
   { "file:pread_into, times less CPU than luv", times_less("reads", "reads", "buffer"),
@@ -72,21 +84,23 @@ local lines <const> = {
   { "instructions of kio.yield, 64 tasks", count("steps", "yield"), most = 700 },
   { "instructions of kio.pread of one byte", count("steps", "byte"), most = 1400 },
   { "messages/s, share of echoing whole chunks", field("messages", "kio", "of_bound"),
-    least = 0.80, control = "messages" },
+    least = 0.80, off = load_off("messages") },
   { "messages/s, times raw io_uring's", field("messages", "kio", "speed"), least = 8,
-    control = "messages" },
+    off = load_off("messages") },
   { "system calls per message", count("message-entries", "kio"), most = 0.05 },
   { "bytes per idle connection", count("idle", "kio"), most = 2300 },
   { "CPU of sending over C, writes of 64 KiB", of_program("bulk", "send64", "kio", "cpu_ratio"),
-    most = 1.1 },
+    most = 1.1, off = bulk_off "send64" },
   { "  C against itself", of_program("bulk", "send64", "c-again", "cpu_ratio") },
-  { "the same, writes of 1 MiB", of_program("bulk", "send1024", "kio", "cpu_ratio"), most = 1.1 },
-  { "CPU of receiving over C", of_program("bulk", "receive64", "kio", "cpu_ratio"), most = 1.1 },
+  { "the same, writes of 1 MiB", of_program("bulk", "send1024", "kio", "cpu_ratio"), most = 1.1,
+    off = bulk_off "send1024" },
+  { "CPU of receiving over C", of_program("bulk", "receive64", "kio", "cpu_ratio"), most = 1.1,
+    off = bulk_off "receive64" },
   { "requests/s of one connection over epoll, busy_poll", against("1x64", "rps", "kio-busy",
-    "epoll"), least = 3 },
+    "epoll"), least = 3, off = load_off "1x64" },
   { "  without busy_poll", against("1x64", "rps", "kio", "epoll") },
   { "CPU at 10,000 requests/s, busy_poll over without", against("rate10k", "cpu_ns", "kio-busy",
-    "kio"), most = 1, control = "rate10k" },
+    "kio"), most = 1, off = load_off("rate10k") },
   { "ns per message between workers, 1024 places", of_program("threads", "stream1024", "kio",
     "real"), most = 250 },
 }
@@ -109,7 +123,7 @@ local function verdict(line, value, figures)
   if not (line.most or line.least) then return "" end
   if not value then return "not measured" end
   local kept = middle(value) <= (line.most or math.huge) and middle(value) >= (line.least or 0)
-  local doubtful = line.control and control.off(figures[line.control])
+  local doubtful = line.off and line.off(figures)
   return (kept and "yes" or "NO") .. (doubtful and ", doubtful: the control is off" or "")
 end
 

@@ -27,6 +27,12 @@ bench-run: bench-build $(CORE_RELEASE)
 bench-check: bench-build $(CORE_RELEASE) ## whether kio keeps its bounds; for a quiet machine
 	$(BENCH_LUA) bench/run.lua --check $(ARGS)
 
+BENCH_CHARTS ?= docs/charts
+
+bench-charts: bench-build $(CORE_RELEASE) ## charts, measured anew; for a quiet machine
+	@mkdir -p $(BENCH_CHARTS)
+	$(BENCH_LUA) bench/run.lua charts --charts $(BENCH_CHARTS) --rounds 30 $(ARGS)
+
 BENCH_MICRO := $(BENCH_OUT)/crossing $(BENCH_OUT)/wake
 
 bench-micro: $(CORE_RELEASE) $(BENCH_MICRO) ## what tasks, timers and crossings cost
@@ -36,7 +42,7 @@ bench-micro: $(CORE_RELEASE) $(BENCH_MICRO) ## what tasks, timers and crossings 
 
 bench-build: $(BENCH_PROGRAMS) $(BENCH_PEERS)
 
-.PHONY: bench-run bench-check bench-micro bench-build
+.PHONY: bench-run bench-check bench-charts bench-micro bench-build
 
 $(BENCH_SERVERS): %: %.o $(BENCH_OUT)/echo_common.o
 $(BENCH_OUT)/load: $(addprefix $(BENCH_OUT)/,load.o load_client.o load_server.o)

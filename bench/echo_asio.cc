@@ -6,6 +6,7 @@
 ** is enough. Single-threaded, which the io_context is told.
 */
 #include <boost/asio.hpp>
+#include <boost/version.hpp>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -13,6 +14,10 @@
 extern "C" {
 #include "echo_common.h"
 }
+
+#if defined(BOOST_ASIO_HAS_IO_URING) && BOOST_VERSION < 107800
+#error Asio has io_uring since Boost 1.78
+#endif
 
 namespace asio = boost::asio;
 using asio::ip::tcp;

@@ -1,5 +1,5 @@
 /*
-** echo_libuv.c - the echo server as a user of libuv writes it in C: callbacks, and a buffer for each
+** echo_libuv.c - the echo server as a user of libuv writes it in C: callbacks, a buffer for each
 ** connection. See load.c for the contract.
 **
 ** Invariant: a connection does not read while a write of its own is under way, so its one buffer is

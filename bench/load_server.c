@@ -118,7 +118,7 @@ static long read_field(const char *path, const char *key) {
   return at ? atol(at + strlen(key)) : 0;
 }
 
-/* utime and stime are fields 14 and 15 of stat; the program's name, field 2, ends in the last ')'. */
+/* utime and stime are fields 14 and 15 of stat; field 2, the name, ends in the last ')'. */
 static void count_ticks(pid_t pid, struct server_cost *cost) {
   char path[64], text[1024];
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);

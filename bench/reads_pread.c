@@ -1,6 +1,6 @@
 /*
-** reads_pread.c - the floor of the scenario `reads`: COUNT reads of 4 KiB by pread(2), one after the
-** other. Prints real and processor time per read, in nanoseconds.
+** reads_pread.c - the floor of the scenario `reads`: COUNT reads of 4 KiB by pread(2), one after
+** the other. Prints real and processor time per read, in nanoseconds.
 */
 #define _GNU_SOURCE
 #include <stdio.h>

@@ -32,32 +32,24 @@ local function aligned(lines)
   return table.concat(out)
 end
 
--- A load that was itself late by as much as it measures has measured itself.
-local function lateness(scenario, figures)
-  local worst = 0
-  if not scenario.rate then return "" end
-  for name, f in pairs(figures) do
-    if name ~= "ratios" then worst = math.max(worst, f.late_us) end
-  end
-  return (", the load late by up to %.0f us (p99)"):format(worst)
-end
-
 -- Everything that one load scenario measured.
 function report.details(scenario, servers, figures)
   local lines = { { "server", "requests/s", "CPU ns/req", "user ns", "system ns", "CPU ratio",
-    "p50 us", "p99 us", "p99.9 us", "busy", "switches/req", "RSS KiB", "B/conn", "threads" } }
+    "p50 us", "p99 us", "p99.9 us", "late us", "busy", "switches/req", "RSS KiB", "B/conn",
+    "threads" } }
   for _, server in ipairs(servers) do
     local f = figures[server.name]
     if f then
       lines[#lines + 1] = { server.label, number("%.0f", f.rps), number("%.0f", f.cpu_ns),
         number("%.0f", f.user_ns), number("%.0f", f.system_ns), ratio(f),
         number("%.1f", f.p50_us), number("%.1f", f.p99_us), number("%.1f", f.p999_us),
+        scenario.rate and number("%.1f", f.late_us) or MISSING,
         number("%.2f", f.busy), number("%.4f", f.switches), number("%.0f", f.rss_kib),
         number("%.0f", f.conn_bytes), number("%.0f", f.threads) }
     end
   end
-  return ("\n%s (%s); %s%s\n"):format(scenario.title, scenario.name, control.text(figures),
-    lateness(scenario, figures)) .. aligned(lines)
+  return ("\n%s (%s); %s\n"):format(scenario.title, scenario.name, control.text(figures))
+    .. aligned(lines)
 end
 
 -- How many messages per second, beside the yardstick and the bound.
@@ -97,11 +89,13 @@ function report.overview(scenarios, servers, figures)
   for _, scenario in ipairs(scenarios) do head[#head + 1] = scenario.name end
   local lines = { head }
   for _, server in ipairs(servers) do
-    local cells = { server.label }
+    local cells, any = { server.label }, false
     for _, scenario in ipairs(scenarios) do
-      cells[#cells + 1] = cell(scenario, figures[scenario.name][server.name])
+      local f = figures[scenario.name][server.name]
+      cells[#cells + 1] = cell(scenario, f)
+      any = any or f
     end
-    lines[#lines + 1] = cells
+    if any then lines[#lines + 1] = cells end
   end
   local title = "\nServer CPU per request as a ratio to raw io_uring; counts per request\n"
   return title .. aligned(lines) .. warning(scenarios, figures)

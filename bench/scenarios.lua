@@ -3,7 +3,8 @@
 --                  connection), message (servers send once per so many bytes, not per chunk), storm
 --                  (every message goes over a connection of its own), rate (messages per second,
 --                  timed from when they are due), seconds (of each run)
---   kind "workers": kio alone with several workers, see workers.lua; work: what each handler computes
+--   kind "workers": kio alone with several workers, see workers.lua; work: steps that each handler
+--                  computes
 --   kind "counts": one number per server: one long and one short run under a counting wrapper, see
 --                  counts.lua; counter "idle": memory, see idle.lua
 --   kind "programs": programs beside each other, see programs.lua; needs no server

@@ -65,7 +65,8 @@ function servers.takes_part(server, scenario)
   return not server.chunks
 end
 
--- Keeps those called `names`, and always the yardstick and its control; raises at a name that is not there.
+-- Keeps those called `names`, and always the yardstick and its control; raises at a name that is
+-- not there.
 function servers.select(list, names)
   local wanted, chosen = { [servers.yardstick] = true, [control.name] = true }, {}
   for _, name in ipairs(names) do wanted[name] = true end

@@ -55,7 +55,7 @@ local function echo_buffers(kio, n)
   end)
 end
 
--- A file of one chunk for each task, and read(...) n times by all of them.
+-- A file of one chunk for each task, which calls read(n, file, offset, kio, buffer, fd): n reads.
 local function reads(read)
   return function(kio, n)
     local path = os.tmpname()
@@ -63,11 +63,26 @@ local function reads(read)
     local file <close> = assert(kio.fs.open(path))
     kio.fs.unlink(path)
     in_tasks(kio, TASKS, function(i)
-      local buffer, offset, fd = kio.buffer(CHUNK), (i - 1) * CHUNK, file:fd()
-      for _ = 1, n // TASKS do read(file, offset, buffer, kio, fd) end
+      read(n // TASKS, file, (i - 1) * CHUNK, kio, kio.buffer(CHUNK), file:fd())
     end)
   end
 end
+
+local read_string = reads(function(n, file, offset)
+  for _ = 1, n do file:pread(CHUNK, offset) end
+end)
+
+local read_buffer = reads(function(n, file, offset, _, buffer)
+  for _ = 1, n do file:pread_into(buffer, 1, CHUNK, offset) end
+end)
+
+local read_fd_string = reads(function(n, _, offset, kio, _, fd)
+  for _ = 1, n do kio.pread(fd, CHUNK, offset) end
+end)
+
+local read_fd_buffer = reads(function(n, _, offset, kio, buffer, fd)
+  for _ = 1, n do kio.pread_into(fd, buffer, 1, CHUNK, offset) end
+end)
 
 local function nothing(value) return value end
 
@@ -77,17 +92,13 @@ return {
   { name = "echo-buffer", title = "the same with a buffer: stream:recv_into, stream:write",
     short = 2000, long = 10000, run = echo_buffers },
   { name = "pread", title = "file:pread of 4 KiB, 64 tasks", short = 640, long = 14720,
-    run = reads(function(file, offset) file:pread(CHUNK, offset) end) },
+    run = read_string },
   { name = "pread-into", title = "file:pread_into of 4 KiB, 64 tasks", short = 640, long = 5120,
-    run = reads(function(file, offset, buffer) file:pread_into(buffer, 1, CHUNK, offset) end) },
+    run = read_buffer },
   { name = "fd-pread", title = "kio.pread of 4 KiB on the descriptor, 64 tasks",
-    short = 640, long = 14720,
-    run = reads(function(_, offset, _, kio, fd) kio.pread(fd, CHUNK, offset) end) },
+    short = 640, long = 14720, run = read_fd_string },
   { name = "fd-pread-into", title = "kio.pread_into of 4 KiB on the descriptor, 64 tasks",
-    short = 640, long = 5120,
-    run = reads(function(_, offset, buffer, kio, fd)
-      kio.pread_into(fd, buffer, 1, CHUNK, offset)
-    end) },
+    short = 640, long = 5120, run = read_fd_buffer },
   { name = "byte", title = "kio.pread of one byte, one task", short = 500, long = 3500,
     run = function(kio, n)
       local file <close> = assert(kio.fs.open "/proc/self/exe")

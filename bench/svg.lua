@@ -61,7 +61,8 @@ local function dots(out, x, y, place, value, strong)
   local colour = strong and STRONG or PLAIN
   out[#out + 1] = line(x + place(value[1]), y, x + place(value[#value]), y)
   for _, v in ipairs(value) do
-    out[#out + 1] = ('<circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>'):format(x + place(v), y, colour)
+    out[#out + 1] = ('<circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>'):format(x + place(v), y,
+      colour)
   end
   out[#out + 1] = text_at(x + place(value[#value]) + 8, y + 4, value.text)
 end

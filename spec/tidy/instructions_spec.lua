@@ -4,16 +4,16 @@
 -- bench/step_cases.lua, and `make bench ARGS=steps` prints it.
 -- timeout: 120
 local FIGURES <const> = { -- gcc 12 -O2, Lua 5.4.4, liburing 2.3
-  ["echo"] = 2940,
+  ["echo"] = 2945,
   ["echo-buffer"] = 4500,
-  ["pread"] = 4580,
-  ["pread-into"] = 2690,
-  ["fd-pread"] = 4170,
-  ["fd-pread-into"] = 2340,
-  ["byte"] = 2400,
+  ["pread"] = 4300,
+  ["pread-into"] = 2400,
+  ["fd-pread"] = 3865,
+  ["fd-pread-into"] = 2055,
+  ["byte"] = 2391,
   ["yield"] = 741,
-  ["spawn"] = 10950,
-  ["all"] = 54200,
+  ["spawn"] = 10920,
+  ["all"] = 53800,
 }
 local MARGIN <const> = 1.03
 local ATTEMPTS <const> = 3 -- Lua's hashes are seeded anew in each process: that is 1 or 2 percent

@@ -26,9 +26,9 @@ local function columns_of(list, servers, figures, value_of)
       local f = of_scenario[server.name]
       values[server.name] = f and value_of(f)
     end
-    local off = scenario.kind == "load" and control.off(of_scenario)
+    local why = scenario.kind == "load" and control.complaint(of_scenario)
     columns[i] = { title = scenario.title, values = values,
-      warning = off and control.text(of_scenario) }
+      warning = why and "not to be quoted: " .. why }
   end
   return columns
 end

@@ -26,20 +26,20 @@ end
 function control.far(r) return not r or math.abs(r.median - 1) > OFF_MAX end
 
 -- Why the ratios of a scenario, figures by server name, must not be quoted; nil when they may.
-local function complaint(figures)
+function control.complaint(figures)
   local r, late = ratio_of(figures), lateness(figures)
-  if not r then return "it did not run" end
+  if not r then return "the control did not run" end
   if control.far(r) then
-    return ("it is off by %.0f %%"):format(math.abs(r.median - 1) * 100)
+    return ("the control is off by %.0f %%"):format(math.abs(r.median - 1) * 100)
   end
   return late > LATE_MAX and ("the load was late by %.0f us"):format(late) or nil
 end
 
-function control.off(figures) return complaint(figures) ~= nil end
+function control.off(figures) return control.complaint(figures) ~= nil end
 
 -- What a heading says about it.
 function control.text(figures)
-  local r, why = ratio_of(figures), complaint(figures)
+  local r, why = ratio_of(figures), control.complaint(figures)
   local text = r and ("control %.2f [%.2f-%.2f]"):format(r.median, r.low, r.high) or "control"
   return why and ("%s: NOT TO BE QUOTED, %s"):format(text, why) or text
 end

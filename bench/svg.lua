@@ -2,7 +2,7 @@
 local svg = {}
 
 local ROW <const>, GAP <const>, PANEL <const>, LABEL <const>, TOP <const> = 20, 24, 280, 210, 70
-local VALUE <const> = 110 -- room for what is written behind the dots
+local VALUE <const> = 130 -- room for what is written behind the dots
 local FONT <const> = 'font-family="sans-serif" font-size="12"'
 local STRONG <const>, PLAIN <const> = "#d9822b", "#7f9db9"
 
@@ -79,7 +79,7 @@ local function dot_panel(out, chart, column, x)
 end
 
 local function document(chart, panel)
-  local width = LABEL + #chart.columns * (PANEL + GAP)
+  local width = math.max(LABEL + #chart.columns * (PANEL + GAP), 20 + 8 * #chart.title)
   local height = TOP + #chart.rows * ROW + GAP
   local out = {
     ('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">'):format(

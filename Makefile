@@ -106,7 +106,7 @@ compile_commands.json: Makefile $(SOURCES) $(UNITS) ## for clangd and other tool
 # --- checking ---------------------------------------------------------------------------------
 
 C_FILES  = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/c/*.[ch] spec/fuzz/*.[ch] \
-             bench/*.[ch] bench/*/*.[ch])
+             bench/*.[ch] bench/*/*.[ch] bench/*.cc)
 LUA_DIRS = $(wildcard lua spec examples bench rockspec)
 RUNNER   = lua5.4 spec/runner.lua --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
 

@@ -11,7 +11,14 @@ CORE_RELEASE ?= $(if $(SOURCES),build/release/kio/core.so)
 
 BENCH_URING    := $(addprefix $(BENCH_OUT)/,echo_uring echo_uring_oneshot)
 BENCH_SERVERS  := $(BENCH_URING) $(BENCH_OUT)/echo_epoll
-BENCH_PROGRAMS := $(BENCH_SERVERS) $(BENCH_OUT)/load $(BENCH_OUT)/threads_queue
+BENCH_PROGRAMS := $(BENCH_SERVERS) $(addprefix $(BENCH_OUT)/,load threads_queue reads_pread bulk)
+
+# Peers that want a library or a compiler of their own: left out, with a word, where they fail.
+BENCH_CXX      ?= g++
+BENCH_CXXFLAGS ?= -std=c++17 -O2 -g -Wall -Wextra
+BENCH_CARGO    ?= cargo
+BENCH_CRATES   ?= /usr/share/cargo/registry
+BENCH_PEERS    := $(addprefix $(BENCH_OUT)/,echo_libuv echo_asio echo_asio_uring echo_tokio)
 
 # ARGS: scenarios and options of bench/run.lua, as in  make bench ARGS='50x64 --rounds 20'
 bench-run: bench-build $(CORE_RELEASE)
@@ -20,6 +27,12 @@ bench-run: bench-build $(CORE_RELEASE)
 bench-check: bench-build $(CORE_RELEASE) ## whether kio keeps its bounds; for a quiet machine
 	$(BENCH_LUA) bench/run.lua --check $(ARGS)
 
+BENCH_CHARTS ?= docs/charts
+
+bench-charts: bench-build $(CORE_RELEASE) ## charts, measured anew; for a quiet machine
+	@mkdir -p $(BENCH_CHARTS)
+	$(BENCH_LUA) bench/run.lua charts --charts $(BENCH_CHARTS) --rounds 30 $(ARGS)
+
 BENCH_MICRO := $(BENCH_OUT)/crossing $(BENCH_OUT)/wake
 
 bench-micro: $(CORE_RELEASE) $(BENCH_MICRO) ## what tasks, timers and crossings cost
@@ -27,14 +40,16 @@ bench-micro: $(CORE_RELEASE) $(BENCH_MICRO) ## what tasks, timers and crossings 
 	@$(BENCH_OUT)/crossing
 	@$(BENCH_OUT)/wake
 
-bench-build: $(BENCH_PROGRAMS)
+bench-build: $(BENCH_PROGRAMS) $(BENCH_PEERS)
 
-.PHONY: bench-run bench-check bench-micro bench-build
+.PHONY: bench-run bench-check bench-charts bench-micro bench-build
 
 $(BENCH_SERVERS): %: %.o $(BENCH_OUT)/echo_common.o
 $(BENCH_OUT)/load: $(addprefix $(BENCH_OUT)/,load.o load_client.o load_server.o)
 $(BENCH_URING): BENCH_LIBS := -luring
 $(BENCH_OUT)/threads_queue: $(BENCH_OUT)/threads_queue.o
+$(BENCH_OUT)/reads_pread: $(BENCH_OUT)/reads_pread.o
+$(BENCH_OUT)/bulk: $(addprefix $(BENCH_OUT)/,bulk.o load_server.o)
 $(BENCH_OUT)/threads_queue: BENCH_LIBS := -pthread
 
 $(BENCH_PROGRAMS):
@@ -43,6 +58,31 @@ $(BENCH_PROGRAMS):
 $(BENCH_OUT)/%.o: bench/%.c bench/build.mk
 	@mkdir -p $(@D)
 	$(BENCH_CC) $(BENCH_CFLAGS) -MMD -MP -c -o $@ $<
+
+# $1: the program, $2: what it needs, $3: the command that builds it
+bench_peer = @mkdir -p $(@D); echo "building $1"; $3 >$@.log 2>&1 || { rm -f $@; \
+  echo "bench: left out: $1 cannot be built ($2?), see $@.log" >&2; }
+
+$(BENCH_OUT)/echo_libuv: bench/echo_libuv.c $(BENCH_OUT)/echo_common.o
+	$(call bench_peer,echo_libuv,libuv1-dev,$(BENCH_CC) $(BENCH_CFLAGS) -o $@ $^ -luv)
+
+# Asio has io_uring since Boost 1.78; Debian 12 packages 1.74 and 1.81.
+BENCH_ASIO := $(BENCH_CXX) $(BENCH_CXXFLAGS) bench/echo_asio.cc $(BENCH_OUT)/echo_common.o -pthread
+
+$(BENCH_OUT)/echo_asio: bench/echo_asio.cc $(BENCH_OUT)/echo_common.o
+	$(call bench_peer,echo_asio,libboost1.81-dev,$(BENCH_ASIO) -o $@)
+
+$(BENCH_OUT)/echo_asio_uring: bench/echo_asio.cc $(BENCH_OUT)/echo_common.o
+	$(call bench_peer,echo_asio_uring,libboost1.81-dev,$(BENCH_ASIO) -DBOOST_ASIO_HAS_IO_URING \
+	  -DBOOST_ASIO_DISABLE_EPOLL -o $@ -luring)
+
+# In a copy, since cargo writes a lock file beside the manifest.
+$(BENCH_OUT)/echo_tokio: bench/echo_tokio/main.rs bench/echo_tokio/Cargo.toml
+	$(call bench_peer,echo_tokio,librust-tokio-dev and cargo,mkdir -p $(BENCH_OUT)/tokio && \
+	  cp $^ $(BENCH_OUT)/tokio && (cd $(BENCH_OUT)/tokio && $(BENCH_CARGO) build --release \
+	  --offline --config 'source.crates-io.replace-with="debian"' \
+	  --config 'source.debian.directory="$(BENCH_CRATES)"' --target-dir target) && \
+	  cp $(BENCH_OUT)/tokio/target/release/echo_tokio $@)
 
 # Calls the codec itself, without a thread.
 $(BENCH_OUT)/crossing: bench/micro/crossing.c build/release/libkio.a bench/build.mk

@@ -2,6 +2,7 @@
 -- requests, so that start, connections and end cancel out. Instructions repeat to a few percent on
 -- any machine; kernel entries depend on how many requests a turn finds, and so on the load's pace.
 local loader = require "loader"
+local servers = require "servers"
 
 local counts = {}
 
@@ -79,9 +80,7 @@ function counts.run(plan, scenario)
   plan.note(("%s, by %s"):format(scenario.name, counter.tool))
   local figures = {}
   for _, server in ipairs(plan.servers) do
-    local skipped = scenario.skip and scenario.skip[server.name]
-      or server.chunks and not scenario.message
-    if not skipped then
+    if servers.takes_part(server, scenario) then
       local number, message = per_request(plan.root, counter, server, scenario, path)
       figures[server.name] = number
       if number then

@@ -1,4 +1,5 @@
--- The echo server as a user of kio writes it. See load.c for the contract.
+-- The echo server as a user of kio writes it. See load.c for the contract. BUSY_POLL in its
+-- environment is the option busy_poll.
 package.path = arg[0]:gsub("[^/]*$", "?.lua;") .. package.path
 local args = require "echo_args"
 local kio = require "kio"
@@ -36,4 +37,4 @@ kio.run(function()
       connections.closed()
     end)
   end
-end)
+end, { busy_poll = tonumber(os.getenv "BUSY_POLL") or os.getenv "BUSY_POLL" })

@@ -1,5 +1,6 @@
 -- The echo server on several workers: `workers=N`, `by=reuseport` (a listener each) or `by=spread`
--- (one listener, connections handed out). Keeps the contract of load.c, but for `once`.
+-- (one listener, connections handed out); `work=N`: what each message makes its handler compute, in
+-- turns of a loop. Keeps the contract of load.c, but for `once`.
 local kio = require "kio"
 
 local options = {}
@@ -9,13 +10,21 @@ for _, word in ipairs(arg) do
 end
 local workers = math.tointeger(tonumber(options.workers))
 if not workers or options.by ~= "reuseport" and options.by ~= "spread" then
-  error("usage: workers=N by=reuseport|spread", 0)
+  error("usage: workers=N by=reuseport|spread [work=N]", 0)
+end
+local work = math.tointeger(tonumber(options.work or 0)) or error("work must be a number", 0)
+
+local function compute()
+  local sum = 0
+  for i = 1, work do sum = sum + i % 7 end
+  return sum
 end
 
 local function echo(stream)
   while true do
     local data = stream:recv()
     if not data then break end
+    compute()
     if not stream:write(data) then break end
   end
 end

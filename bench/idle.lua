@@ -2,6 +2,7 @@
 -- It is the growth of the server's resident memory (load.c, --idle), so the kernel's own memory for
 -- sockets is not in it; that is the same for all servers.
 local loader = require "loader"
+local servers = require "servers"
 local stats = require "stats"
 
 local idle = {}
@@ -27,7 +28,7 @@ function idle.run(plan, scenario)
   plan.note(scenario.name)
   local figures = {}
   for _, server in ipairs(plan.servers) do
-    if not (server.chunks or scenario.skip and scenario.skip[server.name]) then
+    if servers.takes_part(server, scenario) then
       local message
       figures[server.name], message = bytes(plan, scenario, server)
       if message then

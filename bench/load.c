@@ -31,6 +31,7 @@
 #include "load_server.h"
 
 enum { CONNS_MAX = 100000, SIZE_MAX_BYTES = 1 << 20, DEPTH_MAX = 4096, SECONDS_MAX = 600 };
+enum { RATE_MAX = 10000000 };        /* messages per second */
 enum { FLIGHT_MAX = 1 << 26 };       /* bytes in flight per connection */
 enum { DRAIN_S = 30, SLACK_S = 60 }; /* DRAIN_S is long because valgrind is slow */
 enum { FILES_SPARE = 64 };           /* descriptors that are not connections */
@@ -50,13 +51,15 @@ struct options {
   bool once;                /* the server ends by itself */
   bool storm;               /* every message over a connection of its own */
   bool idle;                /* one message per connection, then silence: how much memory is held */
+  double rate;              /* messages per second over all connections; 0: as fast as answered */
 };
 
 static const char usage[] =
     "usage: load [options] [--] command...\n"
     "  --conns N (50)  --size BYTES (64)  --depth MESSAGES-IN-FLIGHT (1)\n"
     "  --warm-requests N  --warm-seconds S (0.2)  --requests N  --seconds S (1)\n"
-    "  --patience S (10)  --server-cpu N (0)  --load-cpu N (1)  --once  --idle  --storm\n";
+    "  --patience S (10)  --server-cpu N (0)  --load-cpu N (1)  --once  --idle  --storm\n"
+    "  --rate MESSAGES-PER-SECOND: sent when they are due, and timed from then\n";
 
 static const struct option option_list[] = {{"conns", required_argument, NULL, 'c'},
                                             {"depth", required_argument, NULL, 'd'},
@@ -70,6 +73,7 @@ static const struct option option_list[] = {{"conns", required_argument, NULL, '
                                             {"warm-requests", required_argument, NULL, 'w'},
                                             {"warm-seconds", required_argument, NULL, 'W'},
                                             {"idle", no_argument, NULL, 'i'},
+                                            {"rate", required_argument, NULL, 'r'},
                                             {"storm", no_argument, NULL, 'S'},
                                             {NULL, 0, NULL, 0}};
 
@@ -94,6 +98,7 @@ static void set_option(struct options *o, int key, const char *arg) {
   case 'p': o->patience_s = number(arg, 0.1, SECONDS_MAX); break;
   case 'C': o->server_cpu = (int)number(arg, -1, 4095); break;
   case 'L': o->load_cpu = (int)number(arg, -1, 4095); break;
+  case 'r': o->rate = number(arg, 1, RATE_MAX); break;
   case 'o': o->once = true; break;
   case 'i': o->idle = true; break;
   case 'S': o->storm = true; break;
@@ -116,6 +121,7 @@ static void parse_options(struct options *o, int argc, char **argv) {
   };
   int key;
   while ((key = getopt_long(argc, argv, "+", option_list, NULL)) != -1) set_option(o, key, optarg);
+  if (o->rate > 0) o->depth = DEPTH_MAX; /* how far a server may fall behind on a connection */
   bool too_much = o->size * o->depth > FLIGHT_MAX;
   if (too_much) fprintf(stderr, "load: above %d bytes in flight per connection\n", FLIGHT_MAX);
   if (too_much || optind == argc) set_option(o, '?', NULL);
@@ -133,6 +139,7 @@ static uint64_t add_capped(uint64_t a, uint64_t b) {
 struct looks {
   struct server_cost fresh, start, end;
   uint64_t done_start, done_end;
+  uint64_t load_start_ns, load_end_ns; /* processor time of ours */
 };
 
 static void report(const struct options *o, const struct client *c, const struct looks *l) {
@@ -147,7 +154,11 @@ static void report(const struct options *o, const struct client *c, const struct
   printf(" p50_us=%.1f", (double)hist_quantile(&c->latency, 0.5) / 1e3);
   printf(" p99_us=%.1f", (double)hist_quantile(&c->latency, 0.99) / 1e3);
   printf(" p999_us=%.1f", (double)hist_quantile(&c->latency, 0.999) / 1e3);
+  printf(" late_us=%.1f", (double)hist_quantile(&c->late, 0.99) / 1e3);
   printf(" cpu_ns=%.1f busy=%.3f", cpu_ns * per_request, cpu_ns / window_ns);
+  printf(" user_ticks=%ld", l->end.user_ticks - l->start.user_ticks);
+  printf(" system_ticks=%ld", l->end.system_ticks - l->start.system_ticks);
+  printf(" load_busy=%.3f", (double)(l->load_end_ns - l->load_start_ns) / window_ns);
   printf(" switches=%.5f", (double)(l->end.switches - l->start.switches) * per_request);
   printf(" rss_kib=%ld rss_fresh_kib=%ld", l->end.rss_kib, l->fresh.rss_kib);
   printf(" conn_bytes=%.0f threads=%d", grown_bytes / (double)o->conns, l->end.threads);
@@ -162,31 +173,55 @@ static void allow_descriptors(size_t count) {
   setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/* Both ends of the window. */
+static void look_start(const struct server *s, const struct client *c, struct looks *l) {
+  server_look(s, &l->start);
+  l->done_start = c->done;
+  l->load_start_ns = own_cpu_ns();
+}
+
+static void look_end(const struct server *s, const struct client *c, struct looks *l) {
+  l->load_end_ns = own_cpu_ns();
+  l->done_end = c->done;
+  server_look(s, &l->end);
+}
+
 /* Warm-up, window, drain; false when the client says the run is void. */
 static bool measure(const struct options *o, struct server *s, struct client *c, struct looks *l) {
   client_begin(c);
   if (!client_run(c, o->warm_requests, after(o->warm_s))) return false;
-  server_look(s, &l->start);
-  l->done_start = c->done;
+  look_start(s, c, l);
   uint64_t deadline = after(o->seconds);
   uint64_t until = add_capped(c->done, o->requests);
   /* What was in flight while we looked is late by our own doing: count it, do not time it. */
   client_run(c, c->done + c->in_flight < until ? c->done + c->in_flight : until, deadline);
   hist_clear(&c->latency);
   client_run(c, until, deadline);
-  l->done_end = c->done;
-  server_look(s, &l->end);
+  look_end(s, c, l);
   return client_drain(c, after(DRAIN_S));
+}
+
+/* At a fixed rate the window begins and ends with nothing in flight, so that no message is late by
+   our looking at the server, and none that was due goes untimed. */
+static bool measure_rate(const struct options *o, struct server *s, struct client *c,
+                         struct looks *l) {
+  bool ok = client_pace(c, o->rate, after(o->warm_s)) && client_drain(c, after(DRAIN_S));
+  if (!ok) return false;
+  hist_clear(&c->latency);
+  hist_clear(&c->late);
+  look_start(s, c, l);
+  ok = client_pace(c, o->rate, after(o->seconds)) && client_drain(c, after(DRAIN_S));
+  look_end(s, c, l);
+  return ok;
 }
 
 /* Every connection has worked once and is idle; false when the client says the run is void. */
 static bool measure_idle(struct server *s, struct client *c, struct looks *l) {
-  server_look(s, &l->start);
+  look_start(s, c, l);
   client_begin(c);
   if (!client_drain(c, after(DRAIN_S))) return false;
   nanosleep(&(struct timespec){.tv_sec = SETTLE_S}, NULL);
-  l->done_end = c->done;
-  server_look(s, &l->end);
+  look_end(s, c, l);
   return true;
 }
 
@@ -196,12 +231,18 @@ static bool pinned_apart(const struct options *o) {
   return ours && o->server_cpu >= 0 && o->server_cpu != o->load_cpu;
 }
 
+static bool measure_as_told(const struct options *o, struct server *s, struct client *c,
+                            struct looks *l) {
+  if (o->idle) return measure_idle(s, c, l);
+  return o->rate > 0 ? measure_rate(o, s, c, l) : measure(o, s, c, l);
+}
+
 static bool load(const struct options *o, struct server *s) {
   static struct client client; /* static because the histogram is 30 KiB */
   struct looks looks = {0};
   server_look(s, &looks.fresh);
   bool ok = client_init(&client, s->port, o->conns, o->size, o->depth, o->storm);
-  if (ok) ok = o->idle ? measure_idle(s, &client, &looks) : measure(o, s, &client, &looks);
+  if (ok) ok = measure_as_told(o, s, &client, &looks);
   if (ok) report(o, &client, &looks);
   else fprintf(stderr, "load: %s\n", client.failure);
   client_fini(&client);

@@ -26,7 +26,8 @@ enum {
   INPUT_MAX = 64 * 1024, /* bytes read at once */
   EVENTS_MAX = 256,      /* events taken at once */
   WAIT_MS = 50,          /* how late the end of a run may be noticed */
-  FROM_MAX = 200         /* addresses that a storm comes from: 127.0.0.2 and on */
+  NS_PER_S = 1000000000,
+  FROM_MAX = 200 /* addresses that a storm comes from: 127.0.0.2 and on */
 };
 
 struct conn {
@@ -139,7 +140,7 @@ static uint64_t take_answers(struct client *c, struct conn *k, uint64_t now) {
   uint64_t count = whole - k->answered;
   for (; k->answered < whole; k->answered++) {
     uint64_t sent_ns = k->sent_ns[k->answered % c->depth];
-    if (!c->draining) hist_add(&c->latency, now - sent_ns);
+    if (!c->draining || c->paced) hist_add(&c->latency, now - sent_ns);
   }
   c->done += count;
   c->in_flight -= count;
@@ -160,13 +161,13 @@ static bool receive(struct client *c, struct conn *k) {
     close(k->fd);
     if (!connect_one(c, k, false)) return false;
   }
-  if (!c->draining && count > 0) want_more(c, k, count, now);
+  if (!c->draining && !c->paced && count > 0) want_more(c, k, count, now);
   return k->blocked || send_wanted(c, k);
 }
 
-static void turn(struct client *c) {
+static void turn(struct client *c, int wait_ms) {
   struct epoll_event events[EVENTS_MAX];
-  int n = epoll_wait(c->epoll_fd, events, EVENTS_MAX, WAIT_MS);
+  int n = epoll_wait(c->epoll_fd, events, EVENTS_MAX, wait_ms);
   if (n < 0 && errno != EINTR) fail(c, "epoll_wait failed");
   for (int i = 0; i < n && !c->failure; i++) {
     struct conn *k = events[i].data.ptr;
@@ -183,13 +184,40 @@ void client_begin(struct client *c) {
 }
 
 bool client_run(struct client *c, uint64_t done, uint64_t deadline_ns) {
-  while (!c->failure && c->done < done && clock_ns() < deadline_ns) turn(c);
+  while (!c->failure && c->done < done && clock_ns() < deadline_ns) turn(c, WAIT_MS);
+  return !c->failure;
+}
+
+/* Message i of the paced ones goes to connection i % conns. */
+static void send_due(struct client *c, uint64_t i, uint64_t due_ns) {
+  struct conn *k = &c->conn[i % c->conns];
+  if (k->want - k->got > (c->depth - 1) * c->size) {
+    fail(c, "the server falls behind the rate");
+    return;
+  }
+  hist_add(&c->late, clock_ns() - due_ns);
+  want_more(c, k, 1, due_ns);
+  if (!k->blocked) send_wanted(c, k);
+}
+
+bool client_pace(struct client *c, double rate, uint64_t deadline_ns) {
+  uint64_t start_ns = clock_ns(), due_ns = start_ns, i = 0;
+  c->paced = true;
+  c->draining = false;
+  while (!c->failure && due_ns < deadline_ns) {
+    uint64_t now = clock_ns();
+    while (!c->failure && due_ns <= now && due_ns < deadline_ns) {
+      send_due(c, i++, due_ns);
+      due_ns = start_ns + (uint64_t)((double)i * NS_PER_S / rate);
+    }
+    turn(c, 0);
+  }
   return !c->failure;
 }
 
 bool client_drain(struct client *c, uint64_t deadline_ns) {
   c->draining = true;
-  while (!c->failure && c->in_flight > 0 && clock_ns() < deadline_ns) turn(c);
+  while (!c->failure && c->in_flight > 0 && clock_ns() < deadline_ns) turn(c, WAIT_MS);
   if (c->in_flight > 0) fail(c, "messages were not answered");
   return !c->failure;
 }

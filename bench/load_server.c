@@ -33,6 +33,10 @@ uint64_t clock_ns(void) {
   return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t own_cpu_ns(void) {
+  return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 /* The n-th of the CPUs that are allowed, because a container may not own CPU 0. */
 bool pin_to_cpu(int nth) {
   cpu_set_t allowed;
@@ -96,17 +100,33 @@ bool server_start(struct server *s, char **argv, int cpu, double patience_s) {
   return false;
 }
 
-/* The first number after `key` in a small text file of /proc; 0 when there is none. */
+/* A small text file of /proc, "" when it cannot be read. */
+static void read_text(const char *path, char *text, size_t size) {
+  text[0] = '\0';
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  ssize_t n = read(fd, text, size - 1);
+  close(fd);
+  text[n > 0 ? n : 0] = '\0';
+}
+
+/* The first number after `key` in such a file; 0 when there is none. */
 static long read_field(const char *path, const char *key) {
   char text[8192];
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  ssize_t n = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (n <= 0) return 0;
-  text[n] = '\0';
+  read_text(path, text, sizeof text);
   const char *at = strstr(text, key);
   return at ? atol(at + strlen(key)) : 0;
+}
+
+/* utime and stime are fields 14 and 15 of stat; field 2, the name, ends in the last ')'. */
+static void count_ticks(pid_t pid, struct server_cost *cost) {
+  char path[64], text[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  read_text(path, text, sizeof text);
+  const char *at = strrchr(text, ')');
+  if (!at) return;
+  sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &cost->user_ticks,
+         &cost->system_ticks);
 }
 
 static void count_switches(pid_t pid, struct server_cost *cost) {
@@ -131,6 +151,7 @@ void server_look(const struct server *s, struct server_cost *cost) {
   memset(cost, 0, sizeof *cost);
   cost->at_ns = clock_ns();
   if (clock_getcpuclockid(s->pid, &cpu_clock) == 0) cost->cpu_ns = read_clock(cpu_clock);
+  count_ticks(s->pid, cost);
   count_switches(s->pid, cost);
   /* smaps_rollup is exact; VmRSS of status is a sum of counters that lag behind. */
   snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)s->pid);

@@ -19,6 +19,8 @@ struct server {
 struct server_cost {
   uint64_t at_ns;    /* monotonic time of the look */
   uint64_t cpu_ns;   /* user and system time of all its threads */
+  long user_ticks;   /* its parts, which the kernel tells apart by sampling, in */
+  long system_ticks; /* clock ticks: read their shares over many runs */
   uint64_t switches; /* voluntary and involuntary, of all its threads */
   long rss_kib;      /* resident memory */
   int threads;       /* kernel workers of io_uring included */
@@ -26,6 +28,9 @@ struct server_cost {
 
 /* Monotonic time. */
 uint64_t clock_ns(void);
+
+/* Processor time of the calling process. */
+uint64_t own_cpu_ns(void);
 
 /* Pins the calling thread to the n-th CPU it may use (n from 0); false when there are fewer. */
 bool pin_to_cpu(int nth);

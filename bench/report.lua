@@ -1,5 +1,5 @@
--- The figures as tables of text and as bar charts.
-local svg = require "svg"
+-- The figures as tables of text.
+local control = require "control"
 
 local report = {}
 
@@ -34,18 +34,22 @@ end
 
 -- Everything that one load scenario measured.
 function report.details(scenario, servers, figures)
-  local lines = { { "server", "requests/s", "CPU ns/req", "CPU ratio", "p50 us", "p99 us",
-    "p99.9 us", "busy", "switches/req", "RSS KiB", "B/conn", "threads" } }
+  local lines = { { "server", "requests/s", "CPU ns/req", "user ns", "system ns", "CPU ratio",
+    "p50 us", "p99 us", "p99.9 us", "late us", "busy", "switches/req", "RSS KiB", "B/conn",
+    "threads" } }
   for _, server in ipairs(servers) do
     local f = figures[server.name]
     if f then
-      lines[#lines + 1] = { server.label, number("%.0f", f.rps), number("%.0f", f.cpu_ns), ratio(f),
+      lines[#lines + 1] = { server.label, number("%.0f", f.rps), number("%.0f", f.cpu_ns),
+        number("%.0f", f.user_ns), number("%.0f", f.system_ns), ratio(f),
         number("%.1f", f.p50_us), number("%.1f", f.p99_us), number("%.1f", f.p999_us),
+        scenario.rate and number("%.1f", f.late_us) or MISSING,
         number("%.2f", f.busy), number("%.4f", f.switches), number("%.0f", f.rss_kib),
         number("%.0f", f.conn_bytes), number("%.0f", f.threads) }
     end
   end
-  return ("\n%s (%s)\n"):format(scenario.title, scenario.name) .. aligned(lines)
+  return ("\n%s (%s); %s\n"):format(scenario.title, scenario.name, control.text(figures))
+    .. aligned(lines)
 end
 
 -- How many messages per second, beside the yardstick and the bound.
@@ -67,56 +71,34 @@ local function cell(scenario, figures)
   return number(count_pattern[scenario.counter], figures)
 end
 
+-- Names the columns whose control is off.
+local function warning(scenarios, figures)
+  local names = {}
+  for _, scenario in ipairs(scenarios) do
+    if scenario.kind == "load" and control.off(figures[scenario.name]) then
+      names[#names + 1] = scenario.name
+    end
+  end
+  if #names == 0 then return "" end
+  return "NOT TO BE QUOTED, for the control is off: " .. table.concat(names, ", ") .. "\n"
+end
+
 -- One line per server, one column per scenario: the ratios, and the counts per request.
 function report.overview(scenarios, servers, figures)
   local head = { "server" }
   for _, scenario in ipairs(scenarios) do head[#head + 1] = scenario.name end
   local lines = { head }
   for _, server in ipairs(servers) do
-    local cells = { server.label }
+    local cells, any = { server.label }, false
     for _, scenario in ipairs(scenarios) do
-      cells[#cells + 1] = cell(scenario, figures[scenario.name][server.name])
+      local f = figures[scenario.name][server.name]
+      cells[#cells + 1] = cell(scenario, f)
+      any = any or f
     end
-    lines[#lines + 1] = cells
+    if any then lines[#lines + 1] = cells end
   end
   local title = "\nServer CPU per request as a ratio to raw io_uring; counts per request\n"
-  return title .. aligned(lines)
-end
-
-local function value_of(scenario, figures)
-  if not figures then return nil end
-  if scenario.kind == "counts" then
-    return { median = figures, text = cell(scenario, figures) }
-  end
-  local r = figures.ratio
-  return r and { median = r.median, low = r.low, high = r.high, text = ("%.2f"):format(r.median) }
-end
-
--- A server has a row when any of the columns has a figure for it; the bars of kio stand out.
-local function chart_rows(columns, servers)
-  local rows = {}
-  for _, server in ipairs(servers) do
-    local any = false
-    for _, column in ipairs(columns) do any = any or column.values[server.name] end
-    if any then
-      rows[#rows + 1] = { name = server.name, label = server.label, strong = server.name == "kio" }
-    end
-  end
-  return rows
-end
-
--- Some scenarios as one chart in SVG: one column each, with a mark at the ratio 1.
-function report.chart(title, scenarios, servers, figures)
-  local columns = {}
-  for i, scenario in ipairs(scenarios) do
-    local values = {}
-    for _, server in ipairs(servers) do
-      values[server.name] = value_of(scenario, figures[scenario.name][server.name])
-    end
-    local timed = scenario.kind == "load"
-    columns[i] = { title = timed and scenario.title or "", mark = timed and 1, values = values }
-  end
-  return svg.bars { title = title, rows = chart_rows(columns, servers), columns = columns }
+  return title .. aligned(lines) .. warning(scenarios, figures)
 end
 
 return report

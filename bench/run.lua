@@ -1,25 +1,29 @@
 -- Runs the benchmarks and prints tables; draws charts into build/bench. What the figures mean is
 -- in bench/README.md.
 --
---   lua5.4 bench/run.lua [scenario...|all] [--rounds N] [--seconds S] [--servers a,b,...]
---                        [--core DIR] [--check]
+--   lua5.4 bench/run.lua [scenario...|group...|all] [--rounds N] [--seconds S] [--servers a,b,...]
+--                        [--core DIR] [--bytes N] [--charts DIR] [--check]
 local root = arg[0]:match "^(.*)bench/run%.lua$" or error("run as: lua5.4 bench/run.lua", 0)
 package.path = root .. "bench/?.lua;" .. package.path
 
-local check = require "check"
+local bounds = require "bounds"
+local charts = require "charts"
 local counts = require "counts"
 local idle = require "idle"
 local loader = require "loader"
+local programs = require "programs"
 local report = require "report"
 local rounds = require "rounds"
 local scenarios = require "scenarios"
 local servers = require "servers"
-local threads = require "threads"
+local steps = require "steps"
 local workers = require "workers"
 
 local ROUNDS <const> = 11
+local TABLE_ROUNDS <const> = 20
 local SECONDS <const> = 0.25
 local WARM_SECONDS <const> = 0.1
+local BYTES <const> = 2 << 30 -- of a run of `bulk`
 
 local function words_of(text)
   local words = {}
@@ -28,7 +32,7 @@ local function words_of(text)
 end
 
 local function parse_options(list)
-  local options = { names = {}, seconds = SECONDS, core = root .. "build/release" }
+  local options = { names = {}, seconds = SECONDS, bytes = BYTES, core = root .. "build/release" }
   local i = 1
   local function value()
     i = i + 1
@@ -39,6 +43,8 @@ local function parse_options(list)
     ["--seconds"] = function() options.seconds = tonumber(value()) end,
     ["--servers"] = function() options.servers = words_of(value()) end,
     ["--core"] = function() options.core = value() end,
+    ["--bytes"] = function() options.bytes = math.tointeger(tonumber(value())) end,
+    ["--charts"] = function() options.charts = value() end,
     ["--check"] = function() options.check = true end,
   }
   while list[i] do
@@ -46,37 +52,41 @@ local function parse_options(list)
     if take[word] then take[word]()
     elseif word:match "^%-" then error("unknown option " .. word, 0)
     else table.insert(options.names, word) end
+    if word == "table" then options.table = true end
     i = i + 1
   end
+  if options.check then options.names, options.table = { "table" }, true end
   return options
 end
 
 -- Kinds that are not about the servers, and print their own tables.
-local own_tables = { threads = threads.run, workers = workers.run }
+local own_tables = { programs = programs.run, steps = steps.run, workers = workers.run }
 
--- Runs and takes out the scenarios of these kinds.
+-- Runs and takes out the scenarios of these kinds; gives their figures by name.
 local function run_apart(plan)
-  local rest = {}
+  local rest, figures = {}, {}
   for _, scenario in ipairs(plan.scenarios) do
     local run = own_tables[scenario.kind]
-    if run then run(plan, scenario) else rest[#rest + 1] = scenario end
+    if run then figures[scenario.name] = run(plan, scenario) else rest[#rest + 1] = scenario end
   end
   plan.scenarios = rest
+  return figures
 end
 
 -- What is not said on the command line, and all that a run needs to know.
 local function make_plan(options)
   local all = servers.list(root, options.core)
-  local names = options.names
-  if #names == 0 then names = options.check and check.scenarios or { "all" } end
-  local wanted = options.servers or options.check and check.servers
+  local names = #options.names > 0 and options.names or { "all" }
+  local wanted = options.servers or options.table and bounds.servers
   return {
     root = root,
     out = root .. "build/bench",
     core = options.core,
-    rounds = options.rounds or options.check and check.rounds or ROUNDS,
+    charts = options.charts or root .. "build/bench",
+    rounds = options.rounds or options.table and TABLE_ROUNDS or ROUNDS,
     seconds = options.seconds,
     warm_seconds = WARM_SECONDS,
+    bytes = options.bytes,
     scenarios = scenarios.select(names),
     servers = wanted and servers.select(all, wanted) or all,
     note = function(line) io.stderr:write("bench: ", line, "\n") end,
@@ -92,7 +102,8 @@ local function probe(plan)
       working[#working + 1] = server
       apart = apart and result.pinned == 1
     else
-      print(("skipped: %s: %s"):format(server.label, message))
+      local hint = server.needs and ("; it needs %s"):format(server.needs) or ""
+      print(("skipped: %s: %s%s"):format(server.label, message, hint))
     end
   end
   if not apart then print "void: server and load share a CPU; read the counts only" end
@@ -114,35 +125,30 @@ local function by_kind(list, kind)
   return chosen
 end
 
-local function measure(plan)
-  local figures = rounds.run(plan, by_kind(plan.scenarios, "load"))
+-- Adds the figures of all scenarios about the servers.
+local function measure(plan, figures)
+  local timed = rounds.run(plan, by_kind(plan.scenarios, "load"))
+  for name, of_scenario in pairs(timed) do figures[name] = of_scenario end
   for _, scenario in ipairs(by_kind(plan.scenarios, "counts")) do
     local run = scenario.counter == "idle" and idle.run or counts.run
     figures[scenario.name], scenario.tool = run(plan, scenario)
   end
-  return figures
 end
 
 local function show(plan, figures)
-  local timed, counted = by_kind(plan.scenarios, "load"), by_kind(plan.scenarios, "counts")
-  for _, scenario in ipairs(timed) do
+  for _, scenario in ipairs(by_kind(plan.scenarios, "load")) do
     io.write(report.details(scenario, plan.servers, figures[scenario.name]))
     if scenario.message then
       io.write(report.speeds(scenario, plan.servers, figures[scenario.name]))
     end
   end
   io.write(report.overview(plan.scenarios, plan.servers, figures), "\n")
-  for _, scenario in ipairs(counted) do
+  for _, scenario in ipairs(by_kind(plan.scenarios, "counts")) do
     print(("%s: %s, by %s"):format(scenario.name, scenario.title, scenario.tool))
   end
-  local function draw(name, title, list)
-    local chart = report.chart(title .. " (shorter is better)", list, plan.servers, figures)
-    write_file(("%s/%s.svg"):format(plan.out, name), chart)
-  end
-  if #timed > 0 then
-    draw("cpu", "Server CPU per request, ratio to raw io_uring, line: quartiles", timed)
-  end
-  for _, scenario in ipairs(counted) do draw(scenario.name, scenario.title, { scenario }) end
+  charts.draw(plan.scenarios, plan.servers, figures, function(name, document)
+    write_file(("%s/%s.svg"):format(plan.charts, name), document)
+  end)
 end
 
 local function main()
@@ -152,18 +158,15 @@ local function main()
   local log = io.open(plan.out .. "/runs.txt", "w")
   if not log then error("nothing is built in " .. plan.out .. ": run make bench-build", 0) end
   plan.record = function(line) log:write(line) end
-  run_apart(plan)
-  if #plan.scenarios == 0 then return true end
-  probe(plan)
-  local figures = measure(plan)
+  local figures = run_apart(plan)
+  if #plan.scenarios > 0 then
+    probe(plan)
+    measure(plan, figures)
+    show(plan, figures)
+  end
   log:close()
-  show(plan, figures)
-  if not options.check then return true end
-  local failures, noise = check.failures(figures), check.noise(figures)
-  if noise then print("check doubtful: " .. noise) end
-  for _, sentence in ipairs(failures) do print("check failed: " .. sentence) end
-  if #failures == 0 then print "check passed" end
-  return #failures == 0
+  local missed = options.table and bounds.print(figures) or 0
+  return not options.check or missed == 0
 end
 
 local ok, result = pcall(main)

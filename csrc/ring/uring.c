@@ -243,13 +243,20 @@ static void uring_close(kio_ring *ring) {
 
 /* ---- one enter ---- */
 
+/* None that a kernel may lack waits for anybody. */
+static int do_plainly(kio_request *request) {
+  size_t moved = 0;
+  return kio_plain_is_work(request) ? kio_plain_work(request, 0)
+                                    : kio_plain_try(request, 0, &moved);
+}
+
 /* An operation this kernel lacks is done at once. */
 static bool done_plainly(kio_ring *ring, uring *u) {
   if (u->lacks == 0) return false;
   const kio_request *request = KIO_CONTAINER(kio_list_first(&ring->queued), kio_request, link);
   if (!(u->lacks >> request->op & 1)) return false;
   kio_request *taken = kio_ring_next_queued(ring);
-  kio_ring_complete(ring, taken, kio_plain_work(taken, 0));
+  kio_ring_complete(ring, taken, do_plainly(taken));
   return true;
 }
 

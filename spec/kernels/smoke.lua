@@ -134,6 +134,22 @@ local function streams()
   end
 end
 
+local function sockets()
+  local server, client = assert(kio.socket "tcp4"), assert(kio.socket "tcp4")
+  check("bind", true, kio.bind(server, "127.0.0.1:0") and kio.listen(server))
+  local accepting = kio.spawn(kio.accept, server)
+  check("connect", true, kio.connect(client, kio.getsockname(server)))
+  local fd, peer = accepting:await()
+  check("accept", kio.getsockname(client), peer)
+  check("sendmsg", 6, kio.sendmsg(client, { "one", "two" }))
+  check("recvmsg", "onetwo", (kio.recvmsg(fd, 10)))
+  check("send", 4, kio.send(fd, "four"))
+  check("recv", "four", kio.recv(client, 10))
+  check("shutdown", true, kio.shutdown(client, "write"))
+  check("recv of the end", nil, kio.recv(fd, 10))
+  for _, number in ipairs { server, client, fd } do check("close", true, kio.close(number)) end
+end
+
 local function unix_sockets()
   local listener <close> = assert(kio.net.listen("unix:" .. folder .. "/socket"))
   local client <close> = assert(kio.net.connect(listener:address()))
@@ -194,9 +210,9 @@ local function rest()
 end
 
 kio.run(function()
-  for _, part in ipairs { names, files, pipes, fifo, streams, unix_sockets, programs, rest } do
-    part()
-  end
+  local parts =
+    { names, files, pipes, fifo, streams, sockets, unix_sockets, programs, rest }
+  for _, part in ipairs(parts) do part() end
   check("the end", true, kio.fs.remove(folder, { recursive = true }))
   print(("smoke: %d operations on %s"):format(count, kio.stats().backend))
 end, { threads = 2 })

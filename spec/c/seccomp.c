@@ -91,6 +91,7 @@ static const struct {
     {"pidfd_send_signal", __NR_pidfd_send_signal, refuse_call},
     {"openat2", __NR_openat2, refuse_call},
     {"close_range", __NR_close_range, refuse_call},
+    {"epoll_pwait2", __NR_epoll_pwait2, refuse_call},
     {"io_uring_use", __NR_io_uring_enter, refuse_use},
     {"pidfd", __NR_waitid, refuse_pidfds},
     {"linux-4.18", FIRST_AFTER_4_18, refuse_younger},

@@ -105,3 +105,16 @@ describe("io_uring, imitated,", function()
   end
 end)
 
+describe("epoll, where epoll_pwait2 is refused by a policy that does not know it,", function()
+  it("sleeps", function()
+    local said = behind("EPERM", "epoll_pwait2", [=[
+      local kio = require "kio"
+      print(kio.run(function()
+        kio.sleep(0.1)
+        return kio.stats().enters < 20
+      end))
+    ]=], "epoll")
+    assert.equal("true\n", said)
+  end)
+end)
+

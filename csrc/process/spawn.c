@@ -99,8 +99,8 @@ static int open_folder(kio_child_plan *plan) {
   return plan->folder && plan->cwd < 0 ? -errno : 0;
 }
 
-/* Where there are no pidfds: what is polled for its end. Without it the child is not left to itself.
-   0 or -errno. */
+/* Where there are no pidfds: what is polled for its end. Without that the child is ended. 0 or
+   -errno. */
 static int watch_end(kio_child *child) {
   kio_child_end end;
   if (!child->by_pid) return 0;

@@ -14,12 +14,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "system/fd.h"
+#include "system/newer.h"
 
 /* ---- open ---- */
 

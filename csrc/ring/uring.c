@@ -211,7 +211,14 @@ static bool accepts_soundly(void) {
   return version >= KIO_KERNEL(5, 19) && !faulty;
 }
 
+/* What io_uring was before Linux 5.10 is not relied on (docs/install.md). */
+static bool is_too_old(void) {
+  int version = kio_kernel_version();
+  return version > 0 && version < KIO_KERNEL(5, 10);
+}
+
 static int uring_open(kio_ring *ring, const kio_ring_config *config) {
+  if (is_too_old()) return -ENOSYS;
   uring *u = kio_memory_new(sizeof *u);
   if (!u) return -ENOMEM;
   int err = open_and_enter(u, config);

@@ -11,16 +11,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/number.h"
 #include "system/child_exec.h"
-
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
+#include "system/newer.h"
 
 enum { STACK = 65536 }; /* of either process */
 

@@ -9,8 +9,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "system/newer.h"
 
 #define BORROWED __attribute__((no_sanitize("address"), no_sanitize("thread"), noinline))
 

@@ -1,4 +1,4 @@
-/* The end of a child as something to poll, where the kernel has no pidfds: a thread waits for it. */
+/* The end of a child as something to poll, where the kernel has no pidfds: a thread waits. */
 #ifndef KIO_THREAD_CHILD_WAIT_H
 #define KIO_THREAD_CHILD_WAIT_H
 

@@ -117,4 +117,3 @@ describe("epoll, where epoll_pwait2 is refused by a policy that does not know it
     assert.equal("true\n", said)
   end)
 end)
-

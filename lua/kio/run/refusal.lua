@@ -3,8 +3,7 @@
 ---and docs/rationale.md.
 local _ENV = require "kio.core".globals
 
-local LINUX_FIRST = 5001 -- io_uring_setup(2) appeared
-local LINUX_FLAGS = 5006 -- the flags kio never goes without: CLAMP, CQSIZE
+local LINUX_FIRST = 5010 -- ring/uring.c opens none before
 local LINUX_UNCHARGED, LINUX_CHARGED = 5012, 6014 -- from the first on, rings were free of memlock
 
 local PROFILE = "add io_uring_setup, io_uring_enter and io_uring_register to what its seccomp "
@@ -59,8 +58,8 @@ end
 
 local function not_there(facts)
   if older(facts, LINUX_FIRST) then
-    return text("this kernel, Linux %s, is older than 5.1 and has no io_uring", facts.kernel),
-      "run on Linux 6.1 or newer"
+    return text("this kernel, Linux %s, is older than 5.10 and has no io_uring that kio can use",
+      facts.kernel), "run on Linux 5.10 or newer, best 6.1, or with the backend \"epoll\""
   end
   if filtered(facts) then return filter(facts) end
   return text("this kernel, Linux %s, was built without io_uring (CONFIG_IO_URING), or a sandbox "
@@ -122,10 +121,6 @@ local function no_file()
 end
 
 local function not_understood(facts)
-  if older(facts, LINUX_FLAGS) then
-    return text("this kernel, Linux %s, is older than 5.6 and does not know the setup flags kio "
-      .. "needs", facts.kernel), "run on Linux 6.1 or newer"
-  end
   return text("this kernel, Linux %s, accepts none of the setups kio knows with entries=%d "
     .. "cq_entries=%d%s", facts.kernel, facts.entries, facts.cq_entries, facts.extra),
     "run on Linux 6.1 or newer, without options of the ring"

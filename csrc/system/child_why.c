@@ -126,7 +126,7 @@ void kio_child_why(const kio_child_plan *plan, kio_child_step step, int err, cha
       [KIO_CHILD_GIVE + 1] = "stdout",
       [KIO_CHILD_GIVE + 2] = "stderr",
       [KIO_CHILD_FOLDER] = "cwd",
-      [KIO_CHILD_CLOSE] = "the list of open descriptors, /proc/self/fd (or Linux 5.9)",
+      [KIO_CHILD_CLOSE] = "the descriptors to be closed (/proc/self/fd, before Linux 5.9)",
       [KIO_CHILD_EXEC] = NULL,
   };
   char reason[64];

@@ -5,7 +5,7 @@ local Image = require "spec.kernels.image"
 local boot = {}
 
 local FOLDER = "build/kernels"
-local LIMIT = 600 -- seconds that a boot may take beside others' work; it takes about 12
+local LIMIT = 600 -- seconds that a boot may take beside others' work; it takes about 15
 
 -- What programs there may start.
 local PROGRAMS = { "lua5.4", "sh", "cat", "echo", "sleep", "mkfifo" }

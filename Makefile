@@ -94,6 +94,11 @@ build/tsan/longjmp.so: spec/runner/longjmp.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O1 -g -fPIC -shared -U_FORTIFY_SOURCE $< -o $@
 
+# The first process on the kernels that spec/kernels boots.
+build/kernels/init: spec/kernels/init.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O1 $< -o $@
+
 all: build-release ## build the release flavour
 test-build: build-test ## build the test flavour, enough to run `busted` by hand
 
@@ -106,7 +111,7 @@ compile_commands.json: Makefile $(SOURCES) $(UNITS) ## for clangd and other tool
 # --- checking ---------------------------------------------------------------------------------
 
 C_FILES  = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/c/*.[ch] spec/fuzz/*.[ch] \
-             bench/*.[ch] bench/*/*.[ch] bench/*.cc)
+             spec/kernels/*.c bench/*.[ch] bench/*/*.[ch] bench/*.cc)
 LUA_DIRS = $(wildcard lua spec examples bench rockspec)
 RUNNER   = lua5.4 spec/runner.lua --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
 

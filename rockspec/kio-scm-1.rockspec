@@ -150,6 +150,7 @@ build = {
         "csrc/thread/awaiter.c",
         "csrc/thread/call.c",
         "csrc/thread/channel.c",
+        "csrc/thread/child_wait.c",
         "csrc/thread/event.c",
         "csrc/thread/idle.c",
         "csrc/thread/inbox.c",

@@ -33,15 +33,15 @@ static const char *push_subject(lua_State *L) {
 /* ---- its end ---- */
 
 static void let_go(kio_process *c) {
-  if (c->pidfd < 0 || c->waiting > 0) return;
-  kio_sched_close_fd(c->pidfd);
-  c->pidfd = -1;
+  if (c->child.fd < 0 || c->waiting > 0) return;
+  kio_sched_close_fd(c->child.fd);
+  c->child.fd = -1;
 }
 
 /* Looks whether it has ended. */
 static bool look(kio_process *c) {
   if (c->ended || c->left) return c->ended;
-  int result = kio_child_reap(c->pidfd, &c->end);
+  int result = kio_child_reap(&c->child, &c->end);
   c->ended = result != 0;
   c->err = result < 0 ? result : 0;
   return c->ended;
@@ -86,7 +86,7 @@ static int wait_for(lua_State *L, kio_process *c, kio_task *task, int64_t timeou
   kio_request *request;
   lua_settop(L, 1);
   int err =
-      kio_sched_request(task->sched, KIO_OP_POLL, c->pidfd, task, kio_op_wake_owner, &request);
+      kio_sched_request(task->sched, KIO_OP_POLL, c->child.fd, task, kio_op_wake_owner, &request);
   if (err) return kio_fail(L, -err, "wait", push_subject(L));
   request->arg.events = POLLIN;
   c->waiting++;
@@ -107,18 +107,24 @@ static int l_wait(lua_State *L) {
 
 /* ---- ending it ---- */
 
+/* What the last request of a child that goes by its number keeps of it, for an owner. */
+static void *owner_of(const kio_child *child) {
+  return child->by_pid ? (void *)(intptr_t)child->pid : NULL; /* NOLINT */
+}
+
 /* The last one that a child nobody wants any more is told by. */
 static void reap_orphan(kio_request *request) {
+  kio_child child = {.pid = (pid_t)(intptr_t)request->owner, .fd = request->fd};
   kio_child_end end;
-  int pidfd = request->fd;
-  kio_child_reap(pidfd, &end); /* how it ended nobody asks, nor whether others have reaped it */
+  child.by_pid = child.pid != 0;
+  kio_child_reap(&child, &end); /* how it ended nobody asks, nor whether others have reaped it */
   kio_sched_release(kio_sched_current(), request);
-  kio_sched_close_fd(pidfd);
+  kio_sched_close_fd(child.fd);
 }
 
 /* False: it may not be signalled (it has become another user's) and runs on. */
 static bool end_it(const kio_process *c, int *err) {
-  *err = kio_child_signal(c->pidfd, SIGKILL);
+  *err = kio_child_signal(&c->child, SIGKILL);
   return *err == 0 || *err == -ESRCH; /* it has ended, and somebody has reaped it */
 }
 
@@ -127,13 +133,15 @@ static bool end_it(const kio_process *c, int *err) {
 static bool reap_later(kio_process *c, bool ends) {
   kio_request *request;
   kio_sched *sched = kio_sched_here();
-  if (!sched || kio_sched_request(sched, KIO_OP_POLL, c->pidfd, NULL, reap_orphan, &request) != 0) {
+  void *owner = owner_of(&c->child);
+  if (!sched ||
+      kio_sched_request(sched, KIO_OP_POLL, c->child.fd, owner, reap_orphan, &request) != 0) {
     return false;
   }
   request->flags |= KIO_REQUEST_OWNS_FD | (ends ? 0 : KIO_REQUEST_SILENT);
   request->arg.events = POLLIN;
   kio_ring_queue(&sched->ring, request);
-  c->pidfd = -1;
+  c->child.fd = -1;
   return true;
 }
 
@@ -142,24 +150,26 @@ static bool reap_later(kio_process *c, bool ends) {
 static void leave_alone(kio_process *c) {
   kio_sched *sched = kio_sched_here();
   c->left = true;
-  if (sched) kio_desc_cancel(&sched->descs, &sched->ring, c->pidfd, KIO_REQUEST_CLOSED);
-  if (c->waiting == 0 && kio_child_is_ours(c->pidfd)) reap_later(c, false);
+  if (sched) kio_desc_cancel(&sched->descs, &sched->ring, c->child.fd, KIO_REQUEST_CLOSED);
+  if (c->waiting == 0 && kio_child_is_ours(&c->child)) reap_later(c, false);
 }
 
 /* Nobody wants it any more. */
 static void abandon(kio_process *c) {
-  if (c->pid == 0 || c->left || look(c)) return;
+  if (c->child.pid == 0 || c->left || look(c)) return;
   if (c->detached) {
     leave_alone(c);
     return;
   }
   int err;
   bool ends = end_it(c, &err);
-  if (!ends) kio_log("process %d runs on: it may not be signalled: %s", c->pid, strerror(-err));
+  if (!ends) {
+    kio_log("process %d runs on: it may not be signalled: %s", c->child.pid, strerror(-err));
+  }
   c->ended = true;
   c->err = -ECHILD;
   if (reap_later(c, ends) || !ends) return;
-  kio_child_reap_now(c->pidfd, &c->end); /* fails only when others have reaped it */
+  kio_child_reap_now(&c->child, &c->end); /* fails only when others have reaped it */
 }
 
 static int close_now(lua_State *L, kio_process *c) {
@@ -196,18 +206,18 @@ static int l_close(lua_State *L) {
   kio_process *c = check_child(L);
   kio_request *request;
   lua_settop(L, 1);
-  if (!kio_close_may_wait(L) || c->pid == 0 || c->detached || look(c)) return close_now(L, c);
+  if (!kio_close_may_wait(L) || c->child.pid == 0 || c->detached || look(c)) return close_now(L, c);
   kio_task *task = kio_op_begin_closing(L);
   kio_sched *sched = task->sched;
   int err;
   if (!end_it(c, &err)) return runs_on(L, -err);
-  err = kio_sched_request(sched, KIO_OP_POLL, c->pidfd, task, kio_op_wake_owner, &request);
+  err = kio_sched_request(sched, KIO_OP_POLL, c->child.fd, task, kio_op_wake_owner, &request);
   if (err) return close_now(L, c);
   request->arg.events = POLLIN;
   c->waiting++;
   task->request = request;
   kio_ring_queue(&sched->ring, request);
-  kio_task_says(task, "wait", c->pidfd);
+  kio_task_says(task, "wait", c->child.fd);
   return kio_task_park(L, task, NULL, (lua_KContext)request, l_close_endedk);
 }
 
@@ -224,7 +234,7 @@ static int l_kill(lua_State *L) {
   kio_process *c = check_child(L);
   int number = check_signal(L, 2);
   if (c->left) return fail_left(L, "kill");
-  int err = c->ended || c->pidfd < 0 ? -ESRCH : kio_child_signal(c->pidfd, number);
+  int err = c->ended || c->child.fd < 0 ? -ESRCH : kio_child_signal(&c->child, number);
   if (err) return kio_fail(L, -err, "kill", (lua_settop(L, 1), push_subject(L)));
   lua_pushboolean(L, true);
   return 1;
@@ -234,7 +244,7 @@ static int l_kill(lua_State *L) {
    knows without waiting */
 static int l_state(lua_State *L) {
   kio_process *c = check_child(L);
-  bool ended = c->pid == 0 || look(c);
+  bool ended = c->child.pid == 0 || look(c);
   lua_pushstring(L, ended ? "ended" : c->left ? "detached" : "running");
   return 1;
 }

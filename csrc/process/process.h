@@ -8,8 +8,7 @@
 #define KIO_PROCESS_TYPE "kio.Child"
 
 typedef struct kio_process {
-  pid_t pid;        /* 0: never started */
-  int pidfd;        /* -1: it has ended, and nobody waits */
+  kio_child child;  /* its fd is -1 once it has ended, and nobody waits */
   unsigned waiting; /* tasks that wait for its end */
   bool detached;    /* outlives this; its end is not ours to see, but for whoever adopts orphans */
   bool ended;       /* and reaped: `end` tells how, unless `err` is set */

@@ -3,6 +3,7 @@
    task or not. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "op/op.h"
 #include "process/process.h"
 #include "task/collect.h"
+#include "thread/child_wait.h"
 
 enum {
   ARGV = 1,
@@ -27,7 +29,8 @@ enum {
   WHY_MAX = 1024, /* bytes of the words about what has failed */
 };
 
-/* A folder, a pidfd, two for each that the child moves or opens, what the C library takes. */
+/* A folder, a pidfd or two in its place, two for each that the child moves or opens, what the C
+   library takes. */
 enum { PROCESS_FDS = 8 };
 
 /* ---- what it gets ---- */
@@ -96,6 +99,30 @@ static int open_folder(kio_child_plan *plan) {
   return plan->folder && plan->cwd < 0 ? -errno : 0;
 }
 
+/* Where there are no pidfds: what is polled for its end. Without that the child is ended. 0 or
+   -errno. */
+static int watch_end(kio_child *child) {
+  kio_child_end end;
+  if (!child->by_pid) return 0;
+  int fd = kio_child_wait_open(child->pid);
+  if (fd >= 0) {
+    child->fd = fd;
+    return 0;
+  }
+  kio_child_signal(child, SIGKILL); /* fails only when it has ended */
+  kio_child_reap_now(child, &end);
+  return fd;
+}
+
+static int start_child(const kio_child_plan *plan, kio_child *child, kio_child_step *step) {
+  int err = kio_child_start(plan, child, step);
+  if (err) return err;
+  *step = KIO_CHILD_MAKE;
+  err = watch_end(child);
+  if (err) *child = (kio_child){.fd = -1};
+  return err;
+}
+
 /* 0, or the errno that `why` explains; *in_folder: it is about the folder to start in. */
 static int start(lua_State *L, kio_process *c, char why[WHY_MAX], bool *in_folder) {
   kio_child_step step = KIO_CHILD_FOLDER;
@@ -109,7 +136,7 @@ static int start(lua_State *L, kio_process *c, char why[WHY_MAX], bool *in_folde
   for (int i = 0; i < 3; i++) plan.fds[i] = kio_number_meant(lua_tointeger(L, STDIO + i));
   c->detached = plan.detached;
   int err = open_folder(&plan);
-  if (!err) err = kio_child_start(&plan, &c->pid, &c->pidfd, &step);
+  if (!err) err = start_child(&plan, &c->child, &step);
   if (err) kio_child_why(&plan, step, -err, why, WHY_MAX);
   *in_folder = step == KIO_CHILD_FOLDER;
   if (plan.cwd >= 0) kio_number_close(plan.cwd);
@@ -149,7 +176,7 @@ int kio_process_spawn(lua_State *L) {
   luaL_checktype(L, ENV, LUA_TTABLE);
   lua_settop(L, DETACHED);
   kio_process *c = lua_newuserdatauv(L, sizeof *c, 1);
-  *c = (kio_process){.pidfd = -1};
+  *c = (kio_process){.child.fd = -1};
   luaL_setmetatable(L, KIO_PROCESS_TYPE);
   push_strings(L, ARGV);
   push_strings(L, ENV);
@@ -161,9 +188,9 @@ int kio_process_spawn(lua_State *L) {
     if (in_folder) command = lua_pushfstring(L, "%s in %s", command, lua_tostring(L, CWD));
     return kio_fail_text(L, kio_errname(err), "spawn", command, why);
   }
-  lua_pushfstring(L, "%s (pid %d)", command, (int)c->pid);
+  lua_pushfstring(L, "%s (pid %d)", command, (int)c->child.pid);
   lua_setiuservalue(L, CHILD, 1);
   lua_settop(L, CHILD);
-  lua_pushinteger(L, c->pid);
+  lua_pushinteger(L, c->child.pid);
   return 2;
 }

@@ -8,7 +8,6 @@
 
 #include "base/errname.h"
 #include "base/log.h"
-#include "system/kernel.h"
 
 enum { UNDECIDED = 1 };
 
@@ -29,12 +28,6 @@ const kio_ring_backend *kio_ring_named(const char *name) {
   return NULL;
 }
 
-/* Linux 5.10 has all that the ring needs (docs/install.md). */
-static bool is_too_old(void) {
-  int version = kio_kernel_version();
-  return version > 0 && version < KIO_KERNEL(5, 10);
-}
-
 static bool will_not_pass(int err) {
   return err == -ENOSYS || err == -EPERM || err == -EACCES || err == -EINVAL || err == -EOPNOTSUPP;
 }
@@ -44,7 +37,7 @@ static int try_uring(void) {
   enum { SMALL = 8 };
   kio_ring ring;
   kio_ring_config config = {.entries = SMALL, .sqpoll_ms = -1};
-  int err = is_too_old() ? -ENOSYS : kio_ring_open(&ring, &kio_ring_uring, &config);
+  int err = kio_ring_open(&ring, &kio_ring_uring, &config);
   if (err == 0) kio_ring_close(&ring);
   return err;
 }

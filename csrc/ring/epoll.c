@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/config.h"
@@ -19,6 +18,7 @@
 #include "ring/plain.h"
 #include "ring/ring.h"
 #include "ring/step.h"
+#include "system/newer.h"
 #include "system/sockopt.h"
 
 enum {
@@ -287,13 +287,11 @@ static int collect(epoll *e, struct epoll_event *events, int64_t wait_ns) {
   if (wait_ns == 0 || wait_ns == KIO_NEVER) {
     return epoll_wait(e->rows.fd, events, EVENTS, wait_ns == 0 ? 0 : -1);
   }
-#ifdef SYS_epoll_pwait2
   if (e->has_pwait2) {
     int count = (int)syscall(SYS_epoll_pwait2, e->rows.fd, events, EVENTS, &bound, NULL, 0);
-    if (count >= 0 || errno != ENOSYS) return count;
-    e->has_pwait2 = false; /* before Linux 5.11 */
+    if (count >= 0 || errno == EINTR) return count;
+    e->has_pwait2 = false; /* before Linux 5.11, or refused by a policy that does not know it */
   }
-#endif
   struct pollfd look = {e->rows.fd, POLLIN, 0};
   if (ppoll(&look, 1, &bound, NULL) <= 0) return 0;
   return epoll_wait(e->rows.fd, events, EVENTS, 0);

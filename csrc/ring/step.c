@@ -14,12 +14,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "system/fd.h"
+#include "system/newer.h"
 
 /* ---- open ---- */
 
@@ -30,13 +29,18 @@ static bool may_wait(unsigned flags) {
          !(flags & (O_NONBLOCK | O_PATH | (O_TMPFILE | O_DIRECTORY)));
 }
 
+/* RESOLVE_CACHED came with Linux 5.12, and some security policies do not let openat2 pass. */
+static bool cannot_tell(int err) {
+  return err == EAGAIN || err == EINVAL || err == ENOSYS || err == EPERM;
+}
+
 /* The type bits of what has that name, as far as the kernel knows without looking at a disk; 0:
    nothing that can be opened, -EAGAIN: it does not know. */
 static int cached_type(const kio_request *request) {
   unsigned nofollow = request->arg.path.flags & O_NOFOLLOW;
   struct open_how how = {.flags = O_PATH | O_CLOEXEC | nofollow, .resolve = RESOLVE_CACHED};
   int fd = (int)syscall(SYS_openat2, request->fd, request->arg.path.name, &how, sizeof how);
-  if (fd < 0) return errno == EAGAIN && kio_request_statx(request) ? -EAGAIN : 0;
+  if (fd < 0) return cannot_tell(errno) && kio_request_statx(request) ? -EAGAIN : 0;
   int type = (int)kio_fd_type(fd);
   close(fd); /* O_PATH: there is nothing that could fail */
   return type;

@@ -163,12 +163,15 @@ const kio_uring_prep_fn kio_uring_prep[KIO_OP_COUNT] = {
     [KIO_OP_SPLICE] = prep_splice,
 };
 
-/* What came after Linux 5.10. */
+/* What came after Linux 5.10, though its later releases have the io_uring of 5.15. */
 uint32_t kio_uring_lacks(struct io_uring *ring) {
   static const struct {
     kio_op op;
     int opcode;
   } late[] = {
+      {KIO_OP_SHUTDOWN, IORING_OP_SHUTDOWN},   /* 5.11 */
+      {KIO_OP_RENAMEAT, IORING_OP_RENAMEAT},   /* 5.11 */
+      {KIO_OP_UNLINKAT, IORING_OP_UNLINKAT},   /* 5.11 */
       {KIO_OP_MKDIRAT, IORING_OP_MKDIRAT},     /* 5.15 */
       {KIO_OP_SYMLINKAT, IORING_OP_SYMLINKAT}, /* 5.15 */
       {KIO_OP_FTRUNCATE, KIO_URING_FTRUNCATE}, /* 6.9 */

@@ -8,6 +8,7 @@
 
 #include "op/op.h"
 #include "op/registry.h"
+#include "system/newer.h"
 #include "task/traceback.h"
 
 static const char kept; /* its address names that table in the registry */
@@ -48,7 +49,7 @@ static int l_traceback(lua_State *L) {
    on the process's first thread. */
 static bool somebody_catches(lua_State *L) {
   lua_Debug frame, next;
-  bool main = lua_pushthread(L) && gettid() == getpid();
+  bool main = lua_pushthread(L) && kio_gettid() == getpid();
   lua_pop(L, 1);
   for (int level = 1; main && lua_getstack(L, level, &frame); level++) {
     lua_getinfo(L, "S", &frame);

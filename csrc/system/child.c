@@ -1,76 +1,85 @@
 /* Owns nothing: a started child is its caller's to reap, a detached one that of whoever adopts
    orphans. The child runs in our memory until its exec (CLONE_VM and CLONE_VFORK), so that a large
    process starts one as fast as a small one, and what fails is told where it failed. Its pidfd is
-   made with it (CLONE_PIDFD): there is no moment in which its number could be another process's. */
+   made with it (CLONE_PIDFD): there is no moment in which its number could be another process's.
+   Kernels without: Linux 5.2 has CLONE_PIDFD, 5.3 tells by poll of a pidfd, 5.4 has P_PIDFD. */
 #include "system/child.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/number.h"
 #include "system/child_exec.h"
-
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
+#include "system/newer.h"
 
 enum { STACK = 65536 }; /* of either process */
 
 /* ---- its end ---- */
 
 /* Whether it runs, whoever its parent is. */
-static bool runs(int pidfd) {
-  struct pollfd wait = {.fd = pidfd, .events = POLLIN};
+static bool runs(const kio_child *child) {
+  struct pollfd wait = {.fd = child->fd, .events = POLLIN};
   return poll(&wait, 1, 0) == 0;
 }
 
-static int wait_for(int pidfd, siginfo_t *info, int flags) {
+static int wait_for(const kio_child *child, siginfo_t *info, int flags) {
+  idtype_t type = child->by_pid ? P_PID : (idtype_t)P_PIDFD;
+  id_t id = (id_t)(child->by_pid ? child->pid : child->fd);
   int result;
   info->si_pid = 0;
-  do result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, info, WEXITED | flags);
+  do result = waitid(type, id, info, WEXITED | flags);
   while (result != 0 && errno == EINTR);
   return result == 0 ? 0 : -errno;
 }
 
-static int reap(int pidfd, kio_child_end *end, int flags) {
+static int reap(const kio_child *child, kio_child_end *end, int flags) {
   siginfo_t info;
-  int err = wait_for(pidfd, &info, flags);
-  if (err) return err == -ECHILD && runs(pidfd) ? 0 : err;
+  int err = wait_for(child, &info, flags);
+  if (err) return err == -ECHILD && child->fd >= 0 && runs(child) ? 0 : err;
   if (info.si_pid == 0) return 0;
   bool exited = info.si_code == CLD_EXITED;
   *end = (kio_child_end){exited ? info.si_status : -1, exited ? 0 : info.si_status};
   return 1;
 }
 
-int kio_child_reap(int pidfd, kio_child_end *end) {
-  return reap(pidfd, end, WNOHANG);
+int kio_child_reap(const kio_child *child, kio_child_end *end) {
+  return reap(child, end, WNOHANG);
 }
 
-int kio_child_reap_now(int pidfd, kio_child_end *end) {
-  return reap(pidfd, end, 0);
+int kio_child_reap_now(const kio_child *child, kio_child_end *end) {
+  return reap(child, end, 0);
 }
 
-bool kio_child_is_ours(int pidfd) {
+bool kio_child_is_ours(const kio_child *child) {
   siginfo_t info;
-  return wait_for(pidfd, &info, WNOHANG | WNOWAIT) != -ECHILD;
+  return wait_for(child, &info, WNOHANG | WNOWAIT) != -ECHILD;
 }
 
-int kio_child_signal(int pidfd, int number) {
-  return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) == 0 ? 0 : -errno;
+int kio_child_signal(const kio_child *child, int number) {
+  int result = child->by_pid ? kill(child->pid, number)
+                             : (int)syscall(SYS_pidfd_send_signal, child->fd, number, NULL, 0);
+  return result == 0 ? 0 : -errno;
 }
 
 /* ---- its start ---- */
 
+/* A kernel that has not the last part of them does not know this kind of waiting. */
+static bool has_pidfds(void) {
+  const kio_child nobody = {.fd = INT_MAX};
+  siginfo_t info;
+  return wait_for(&nobody, &info, WNOHANG) == -EBADF;
+}
+
 static void start_attached(kio_child_launch *launch) {
-  int flags = CLONE_PIDFD | SIGCHLD;
-  launch->pid = kio_child_clone(kio_child_main, launch->stack, flags, launch, &launch->pidfd);
+  int flags = SIGCHLD | (launch->by_pid ? 0 : CLONE_PIDFD);
+  int *pidfd = launch->by_pid ? NULL : &launch->pidfd;
+  launch->pid = kio_child_clone(kio_child_main, launch->stack, flags, launch, pidfd);
   if (launch->pid < 0) launch->err = errno;
 }
 
@@ -100,14 +109,18 @@ static void start_blocked(kio_child_launch *launch) {
 
 /* The child has ended without its exec. */
 static void forget(const kio_child_launch *launch) {
+  kio_child child = {.pid = launch->pid, .fd = launch->pidfd, .by_pid = launch->by_pid};
   kio_child_end end;
-  if (launch->pidfd < 0) return;
-  kio_child_reap_now(launch->pidfd, &end);
-  close(launch->pidfd);
+  if (launch->pid < 0) return;
+  kio_child_reap_now(&child, &end);
+  if (launch->pidfd >= 0) close(launch->pidfd);
 }
 
-int kio_child_start(const kio_child_plan *plan, pid_t *pid, int *pidfd, kio_child_step *step) {
+int kio_child_start(const kio_child_plan *plan, kio_child *child, kio_child_step *step) {
   kio_child_launch launch = {.plan = plan, .pid = -1, .pidfd = -1, .step = KIO_CHILD_MAKE};
+  launch.by_pid = !has_pidfds();
+  *step = KIO_CHILD_DETACH;
+  if (launch.by_pid && plan->detached) return -ENOSYS;
   size_t size = plan->detached ? 2 * STACK : STACK;
   char *stacks =
       mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -121,7 +134,7 @@ int kio_child_start(const kio_child_plan *plan, pid_t *pid, int *pidfd, kio_chil
     forget(&launch);
     return -launch.err;
   }
-  *pid = launch.pid;
-  *pidfd = kio_number_own(launch.pidfd);
+  int fd = launch.by_pid ? -1 : kio_number_own(launch.pidfd);
+  *child = (kio_child){.pid = launch.pid, .fd = fd, .by_pid = launch.by_pid};
   return 0;
 }

@@ -9,8 +9,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "system/newer.h"
 
 #define BORROWED __attribute__((no_sanitize("address"), no_sanitize("thread"), noinline))
 
@@ -132,6 +133,44 @@ static BORROWED int exec(const kio_child_plan *plan) {
   return denied ? denied : err;
 }
 
+/* An entry of a folder as the kernel gives it: getdents(2). */
+typedef struct entry {
+  uint64_t inode;
+  int64_t next;
+  unsigned short size; /* of this entry, in bytes */
+  unsigned char type;
+  char name[];
+} entry;
+
+/* The number that the name is; below 3 also for what is none. */
+static BORROWED int number_of(const char *name) {
+  int number = 0;
+  for (; *name >= '0' && *name <= '9'; name++) number = number * 10 + (*name - '0');
+  return *name ? -1 : number;
+}
+
+/* As close_range(2), which came with Linux 5.9. Returns an errno. */
+static BORROWED int close_listed(void) {
+  _Alignas(entry) char list[1024];
+  long size;
+  int folder =
+      (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return errno;
+  while ((size = syscall(SYS_getdents64, folder, list, sizeof list)) > 0) {
+    for (long at = 0; at < size; at += ((entry *)(list + at))->size) {
+      int number = number_of(((entry *)(list + at))->name);
+      if (number >= 3 && number != folder) syscall(SYS_close, number);
+    }
+  }
+  return size < 0 ? errno : 0;
+}
+
+/* All but the first three. Returns an errno. */
+static BORROWED int close_others(void) {
+  if (syscall(SYS_close_range, 3, ~0U, 0) == 0) return 0;
+  return errno == ENOSYS || errno == EPERM ? close_listed() : errno;
+}
+
 /* Returns an errno. */
 static BORROWED int prepare(kio_child_launch *launch) {
   const kio_child_plan *plan = launch->plan;
@@ -143,9 +182,11 @@ static BORROWED int prepare(kio_child_launch *launch) {
   if (err) return err;
   launch->step = KIO_CHILD_FOLDER;
   if (plan->cwd >= 0 && syscall(SYS_fchdir, plan->cwd) != 0) return errno;
-  launch->step = KIO_CHILD_EXEC;
-  if (syscall(SYS_close_range, 3, ~0U, 0) != 0) return errno;
+  launch->step = KIO_CHILD_CLOSE;
+  err = close_others();
+  if (err) return err;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, MASK_SIZE);
+  launch->step = KIO_CHILD_EXEC;
   return 0;
 }
 

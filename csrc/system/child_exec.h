@@ -11,6 +11,7 @@ typedef struct kio_child_launch {
   char *stack;         /* of the child, where it begins (that is its end) */
   pid_t pid;           /* a detached one's, set by the process in between */
   int pidfd;           /* of the child; -1: none yet */
+  bool by_pid;         /* it is to have none */
   int err;             /* 0, or the errno of what failed, at `step`; set by the child */
   kio_child_step step; /* where it is */
 } kio_child_launch;

@@ -120,11 +120,13 @@ void kio_child_why(const kio_child_plan *plan, kio_child_step step, int err, cha
                    size_t size) {
   static const char *const whats[] = {
       [KIO_CHILD_MAKE] = "a new process",
+      [KIO_CHILD_DETACH] = "a detached program needs pidfds, which came with Linux 5.4",
       [KIO_CHILD_SESSION] = "a new session",
       [KIO_CHILD_GIVE] = "stdin",
       [KIO_CHILD_GIVE + 1] = "stdout",
       [KIO_CHILD_GIVE + 2] = "stderr",
       [KIO_CHILD_FOLDER] = "cwd",
+      [KIO_CHILD_CLOSE] = "the descriptors to be closed (/proc/self/fd, before Linux 5.9)",
       [KIO_CHILD_EXEC] = NULL,
   };
   char reason[64];

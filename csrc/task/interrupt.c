@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "system/newer.h"
 #include "task/here.h"
 #include "task/hook.h"
 #include "task/sched_inbox.h"
@@ -34,7 +35,7 @@ static void on_interrupt(int number) {
   int err = errno;
   kio_sched *sched = kio_sched_of_thread;
   pid_t process = getpid(); /* also the number of its first thread */
-  if (gettid() != process) {
+  if (kio_gettid() != process) {
     syscall(SYS_tgkill, process, process, number);
   } else if (sched && kio_ring_alive(&sched->ring)) {
     note(sched);
@@ -51,7 +52,7 @@ void kio_interrupt_install(kio_sched *sched) {
   int err; /* no descriptor left: no reason not to run */
   kio_assert(!sched->interrupt.installed);
   sigemptyset(&ours.sa_mask);
-  if (gettid() != getpid() || sigaction(SIGINT, NULL, before) != 0) return;
+  if (kio_gettid() != getpid() || sigaction(SIGINT, NULL, before) != 0) return;
   bool ignored = !(before->sa_flags & SA_SIGINFO) && before->sa_handler == SIG_IGN;
   if (ignored) return;
   kio_sched_inbox(sched, &err);

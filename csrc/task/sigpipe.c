@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "system/newer.h"
+
 static void ignore(int number) {
   (void)number;
 }
@@ -29,7 +31,8 @@ kio_sigpipe kio_sigpipe_hold(void) {
   sigemptyset(&ours.sa_mask);
   if (sigaction(SIGPIPE, NULL, &now) != 0) return KIO_SIGPIPE_LEFT;
   bool deadly = is_handler(&now, SIG_DFL);
-  if (gettid() != getpid()) return deadly || is_handler(&now, ignore) ? block() : KIO_SIGPIPE_LEFT;
+  if (kio_gettid() != getpid())
+    return deadly || is_handler(&now, ignore) ? block() : KIO_SIGPIPE_LEFT;
   if (!deadly || sigaction(SIGPIPE, &ours, NULL) != 0) return KIO_SIGPIPE_LEFT;
   return KIO_SIGPIPE_HANDLED;
 }

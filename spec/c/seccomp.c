@@ -1,12 +1,16 @@
 /* Runs a program under a seccomp filter that refuses one system call, as container profiles do:
-     seccomp EPERM|ENOSYS io_uring_setup|io_uring_enter|io_uring_register program args...
-   or pidfd_send_signal; or io_uring_use, which is an io_uring_enter that submits or waits, so that
-   a ring is opened before it is refused.
+     seccomp ERROR CALL program args...
+   The error is EPERM, EINVAL, EACCES or ENOSYS, the calls are those below. What an older kernel has
+   not:
+     io_uring_use   an io_uring_enter that submits or waits: the ring is opened before it is refused
+     pidfd          waiting for a pidfd, and making one with a process (Linux before 5.4)
+     linux-4.18     all calls that came after that version, and the two above
    Without arguments it tests itself: each call is refused, and the others are not. */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,59 +21,116 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct {
-  const char *name;
-  unsigned number;
-  bool used_only; /* refused when its second or third argument is not 0 */
-} calls[] = {
-    {"io_uring_setup", __NR_io_uring_setup, false},
-    {"io_uring_enter", __NR_io_uring_enter, false},
-    {"io_uring_register", __NR_io_uring_register, false},
-    {"io_uring_use", __NR_io_uring_enter, true},
-    {"pidfd_send_signal", __NR_pidfd_send_signal, false},
-};
+/* Since Linux 5.1 all machines have the same numbers for what is new, and these are beyond all that
+   were before. */
+enum { FIRST_AFTER_4_18 = 424, P_PIDFD_TYPE = 3, CLONE_PIDFD_FLAG = 0x1000 };
 
 #define ARGUMENT(n) offsetof(struct seccomp_data, args[n])
+#define LOAD(what) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, what)
+#define LOAD_CALL LOAD(offsetof(struct seccomp_data, nr))
+#define IF(test, value, then, otherwise) \
+  BPF_JUMP(BPF_JMP | (test) | BPF_K, (unsigned)(value), then, otherwise)
+#define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define REFUSE(err) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)(err))
 
-/* From now on this process and its children get `err` from that call. */
-static int refuse(size_t i, int err) {
-  unsigned char always = calls[i].used_only ? 0 : 4; /* past the look at the arguments */
-  struct sock_filter rules[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].number, always, 5),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT(1)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT(2)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  struct sock_fprog filter = {sizeof rules / sizeof rules[0], rules};
+typedef struct sock_filter rule;
+
+static int install(rule *rules, size_t count) {
+  struct sock_fprog filter = {(unsigned short)count, rules};
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
   return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
 }
 
-/* The errno of a call with arguments that are always wrong. */
-static int errno_of(unsigned number) {
-  errno = 0;
-  return syscall((long)number, -1, -1, -1, -1, -1, -1) < 0 ? errno : 0;
+static int refuse_call(unsigned number, int err) {
+  rule rules[] = {LOAD_CALL, IF(BPF_JEQ, number, 0, 1), REFUSE(err), ALLOW};
+  return install(rules, sizeof rules / sizeof rules[0]);
 }
 
-static void child(size_t refused) {
-  if (refuse(refused, ENODATA) != 0) _exit(77);
-  for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
-    bool same = calls[i].number == calls[refused].number; /* errno_of uses all arguments */
-    if ((errno_of(calls[i].number) == ENODATA) != same) _exit(1);
+/* When its second or third argument is not 0. */
+static int refuse_use(unsigned number, int err) {
+  rule rules[] = {
+      LOAD_CALL,         IF(BPF_JEQ, number, 0, 5), LOAD(ARGUMENT(1)), IF(BPF_JEQ, 0, 0, 2),
+      LOAD(ARGUMENT(2)), IF(BPF_JEQ, 0, 1, 0),      REFUSE(err),       ALLOW,
+  };
+  return install(rules, sizeof rules / sizeof rules[0]);
+}
+
+/* A kernel that does not know the flag of clone(2) ignores it; here it is an error to ask. */
+static int refuse_pidfds(unsigned number, int err) {
+  (void)number;
+  rule rules[] = {
+      LOAD_CALL,
+      IF(BPF_JEQ, __NR_waitid, 0, 3),
+      LOAD(ARGUMENT(0)),
+      IF(BPF_JEQ, P_PIDFD_TYPE, 0, 1),
+      REFUSE(err),
+      LOAD_CALL,
+      IF(BPF_JEQ, __NR_clone, 0, 3),
+      LOAD(ARGUMENT(0)),
+      IF(BPF_JSET, CLONE_PIDFD_FLAG, 0, 1),
+      REFUSE(err),
+      ALLOW,
+  };
+  return install(rules, sizeof rules / sizeof rules[0]);
+}
+
+static int refuse_younger(unsigned number, int err) {
+  rule rules[] = {LOAD_CALL, IF(BPF_JGE, number, 0, 1), REFUSE(err), ALLOW};
+  if (refuse_pidfds(0, EINVAL) != 0) return -1;
+  return install(rules, sizeof rules / sizeof rules[0]);
+}
+
+static const struct {
+  const char *name;
+  unsigned number;
+  int (*refuse)(unsigned number, int err);
+} calls[] = {
+    {"io_uring_setup", __NR_io_uring_setup, refuse_call},
+    {"io_uring_enter", __NR_io_uring_enter, refuse_call},
+    {"io_uring_register", __NR_io_uring_register, refuse_call},
+    {"pidfd_send_signal", __NR_pidfd_send_signal, refuse_call},
+    {"openat2", __NR_openat2, refuse_call},
+    {"close_range", __NR_close_range, refuse_call},
+    {"epoll_pwait2", __NR_epoll_pwait2, refuse_call},
+    {"io_uring_use", __NR_io_uring_enter, refuse_use},
+    {"pidfd", __NR_waitid, refuse_pidfds},
+    {"linux-4.18", FIRST_AFTER_4_18, refuse_younger},
+};
+enum { COUNT = sizeof calls / sizeof calls[0] };
+
+static const struct {
+  const char *name;
+  int number;
+} errors[] = {{"ENOSYS", ENOSYS}, {"EPERM", EPERM}, {"EACCES", EACCES}, {"EINVAL", EINVAL}};
+enum { ERRORS = sizeof errors / sizeof errors[0] };
+
+/* ---- the test ---- */
+
+/* Whether a call with arguments that are always wrong, but for the first, is refused. */
+static bool is_refused(unsigned number, long first) {
+  return syscall((long)number, first, -1, -1, -1, -1, -1) < 0 && errno == ENODATA;
+}
+
+static bool is_right(size_t refused) {
+  bool younger = calls[refused].refuse == refuse_younger;
+  for (size_t i = 0; i < COUNT; i++) {
+    if (calls[i].refuse == refuse_pidfds) continue;
+    bool same = calls[i].number == calls[refused].number; /* is_refused uses all arguments */
+    if (is_refused(calls[i].number, -1) != (same || younger)) return false;
   }
-  _exit(0);
+  bool pidfds = calls[refused].refuse == refuse_pidfds;
+  return is_refused(__NR_waitid, P_PIDFD_TYPE) == pidfds && !is_refused(__NR_waitid, P_PID) &&
+         !is_refused(__NR_statx, -1) &&
+         is_refused(__NR_clone, CLONE_PIDFD_FLAG | CLONE_FS | CLONE_NEWNS) == pidfds;
 }
 
 static int test(void) {
   int worst = 0;
-  for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+  for (size_t i = 0; i < COUNT; i++) {
     int status;
     pid_t pid = fork();
-    if (pid == 0) child(i);
+    if (pid == 0 && calls[i].refuse(calls[i].number, ENODATA) != 0) _exit(77);
+    if (pid == 0) _exit(!is_right(i));
     if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) return 1;
     if (WEXITSTATUS(status) == 77) puts("seccomp filters cannot be installed here");
     else if (WEXITSTATUS(status) != 0) printf("the filter of %s is wrong\n", calls[i].name);
@@ -79,15 +140,15 @@ static int test(void) {
 }
 
 int main(int argc, char **argv) {
+  size_t e = 0, i = 0;
   if (argc == 1) return test();
-  size_t i = 0;
-  int err = argc > 3 && strcmp(argv[1], "EPERM") == 0 ? EPERM : ENOSYS;
-  while (argc > 3 && i < sizeof calls / sizeof calls[0] && strcmp(argv[2], calls[i].name) != 0) i++;
-  if (argc <= 3 || i == sizeof calls / sizeof calls[0]) {
-    fputs("usage: seccomp EPERM|ENOSYS system-call program args...\n", stderr);
+  while (argc > 3 && e < ERRORS && strcmp(argv[1], errors[e].name) != 0) e++;
+  while (argc > 3 && i < COUNT && strcmp(argv[2], calls[i].name) != 0) i++;
+  if (argc <= 3 || e == ERRORS || i == COUNT) {
+    fputs("usage: seccomp EPERM|EACCES|EINVAL|ENOSYS call program args...\n", stderr);
     return 2;
   }
-  if (refuse(i, err) != 0) {
+  if (calls[i].refuse(calls[i].number, errors[e].number) != 0) {
     perror("seccomp");
     return 77;
   }

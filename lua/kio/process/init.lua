@@ -16,7 +16,7 @@ local process = {}
 ---@field stdin? kio.Stdio what becomes its input; default "inherit"
 ---@field stdout? kio.Stdio what becomes its output; default "inherit"
 ---@field stderr? kio.Stdio|"stdout" what becomes its errors; default "inherit"
----@field detached? boolean a session of its own, in which it outlives the handle and this program
+---@field detached? boolean a session of its own, where it outlives handle and program (Linux 5.4)
 
 ---A pipe whose other end is a stream of the process, this program's own, /dev/null; or a
 ---descriptor, a stream or a file. A list of one word is that word, also where a text is meant.

@@ -3,8 +3,7 @@
 ---and docs/rationale.md.
 local _ENV = require "kio.core".globals
 
-local LINUX_FIRST = 5001 -- io_uring_setup(2) appeared
-local LINUX_FLAGS = 5006 -- the flags kio never goes without: CLAMP, CQSIZE
+local LINUX_FIRST = 5010 -- ring/uring.c opens none before
 local LINUX_UNCHARGED, LINUX_CHARGED = 5012, 6014 -- from the first on, rings were free of memlock
 
 -- The first whose io_uring has all that kio needs.
@@ -62,8 +61,8 @@ end
 
 local function not_there(facts)
   if older(facts, LINUX_FIRST) then
-    return text("this kernel, Linux %s, is older than 5.1 and has no io_uring", facts.kernel),
-      NEWER
+    return text("this kernel, Linux %s, is older than 5.10 and has no io_uring that kio can use",
+      facts.kernel), NEWER
   end
   if filtered(facts) then return filter(facts) end
   return text("this kernel, Linux %s, was built without io_uring (CONFIG_IO_URING), or a sandbox "
@@ -125,10 +124,6 @@ local function no_file()
 end
 
 local function not_understood(facts)
-  if older(facts, LINUX_FLAGS) then
-    return text("this kernel, Linux %s, is older than 5.6 and does not know the setup flags kio "
-      .. "needs", facts.kernel), NEWER
-  end
   return text("this kernel, Linux %s, accepts none of the setups kio knows with entries=%d "
     .. "cq_entries=%d%s", facts.kernel, facts.entries, facts.cq_entries, facts.extra),
     "run without options of the ring, or on a newer Linux"

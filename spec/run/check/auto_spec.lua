@@ -54,6 +54,15 @@ describe("a run that names no ring", function()
     end)
   end
 
+  it("has epoll on a kernel before 5.10, which has no io_uring that suffices", function()
+    local old = "setarch --uname-2.6"
+    assert.same({ "epoll\n", "exit", 0 }, { run(old, PROGRAM, "auto") })
+    local output, how, status = run(old, PROGRAM, "uring")
+    assert.same({ "exit", 1 }, { how, status })
+    assert.matches("Linux 2%.6%.[^,]*, is older than 5%.10 and has no io_uring that kio can use",
+      output)
+  end)
+
   it("has it on every worker, and under kio.testing", function()
     local output = run(launcher("EPERM", "io_uring_setup"), [[
       local kio = require "kio"

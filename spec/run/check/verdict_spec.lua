@@ -31,7 +31,7 @@ describe("why there is no ring", function()
     expect({ code = "ENOSYS", seccomp = 2 }, "seccomp filter of this process answers ENOSYS",
       "io_uring_enter", "built")
     expect({ code = "ENOSYS", seccomp = 2, kernel = "4.19.0" },
-      "Linux 4.19.0, is older than 5.1", "5.10 or newer", "seccomp")
+      "Linux 4.19.0, is older than 5.10", "5.10 or newer", "seccomp")
   end)
 
   it("when it is forbidden", function()
@@ -75,7 +75,6 @@ describe("why there is no ring", function()
 
   it("when the kernel does not understand", function()
     expect({ code = "EINVAL" }, "accepts none of the setups", "without options")
-    expect({ code = "EINVAL", kernel = "5.4.0" }, "Linux 5.4.0, is older than 5.6", "5.10 or newer")
     expect({ code = "EIO", reason = "Input/output error" }, "Input/output error",
       "io_uring_setup(2)")
   end)

@@ -289,8 +289,8 @@ static int collect(epoll *e, struct epoll_event *events, int64_t wait_ns) {
 #ifdef SYS_epoll_pwait2
   if (e->has_pwait2) {
     int count = (int)syscall(SYS_epoll_pwait2, e->rows.fd, events, EVENTS, &bound, NULL, 0);
-    if (count >= 0 || errno != ENOSYS) return count;
-    e->has_pwait2 = false; /* before Linux 5.11 */
+    if (count >= 0 || errno == EINTR) return count;
+    e->has_pwait2 = false; /* before Linux 5.11; or a filter that is older than the call */
   }
 #endif
   struct pollfd look = {e->rows.fd, POLLIN, 0};

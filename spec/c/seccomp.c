@@ -1,7 +1,7 @@
-/* Runs a program under a seccomp filter that refuses one system call, as container profiles do:
-     seccomp EPERM|ENOSYS io_uring_setup|io_uring_enter|io_uring_register program args...
-   or pidfd_send_signal; or io_uring_use, which is an io_uring_enter that submits or waits, so that
-   a ring is opened before it is refused.
+/* Runs a program under seccomp filters that refuse system calls, as container profiles do:
+     seccomp EPERM|ENOSYS io_uring_setup,io_uring_enter,io_uring_register program args...
+   or epoll_create1, epoll_pwait2, pidfd_send_signal; or io_uring_use, which is an io_uring_enter that submits
+   or waits, so that a ring is opened before it is refused.
    Without arguments it tests itself: each call is refused, and the others are not. */
 #include <errno.h>
 #include <linux/audit.h>
@@ -26,8 +26,12 @@ static const struct {
     {"io_uring_enter", __NR_io_uring_enter, false},
     {"io_uring_register", __NR_io_uring_register, false},
     {"io_uring_use", __NR_io_uring_enter, true},
+    {"epoll_create1", __NR_epoll_create1, false},
+    {"epoll_pwait2", 441, false}, /* __NR_epoll_pwait2, which older headers lack */
     {"pidfd_send_signal", __NR_pidfd_send_signal, false},
 };
+
+enum { COUNT = sizeof calls / sizeof calls[0] };
 
 #define ARGUMENT(n) offsetof(struct seccomp_data, args[n])
 
@@ -57,7 +61,7 @@ static int errno_of(unsigned number) {
 
 static void child(size_t refused) {
   if (refuse(refused, ENODATA) != 0) _exit(77);
-  for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+  for (size_t i = 0; i < COUNT; i++) {
     bool same = calls[i].number == calls[refused].number; /* errno_of uses all arguments */
     if ((errno_of(calls[i].number) == ENODATA) != same) _exit(1);
   }
@@ -66,7 +70,7 @@ static void child(size_t refused) {
 
 static int test(void) {
   int worst = 0;
-  for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+  for (size_t i = 0; i < COUNT; i++) {
     int status;
     pid_t pid = fork();
     if (pid == 0) child(i);
@@ -78,19 +82,39 @@ static int test(void) {
   return worst;
 }
 
+static bool is_named(size_t i, const char *name, size_t length) {
+  return strlen(calls[i].name) == length && strncmp(calls[i].name, name, length) == 0;
+}
+
+/* A filter for each of the names; the exit status when one cannot be had, else 0. */
+static int refuse_all(const char *names, int err) {
+  for (size_t length; *names; names += length + (names[length] == ',')) {
+    size_t i = 0;
+    length = strcspn(names, ",");
+    while (i < COUNT && !is_named(i, names, length)) i++;
+    if (i == COUNT) {
+      fprintf(stderr, "seccomp: unknown system call: %.*s\n", (int)length, names);
+      return 2;
+    }
+    if (refuse(i, err) != 0) {
+      perror("seccomp");
+      return 77;
+    }
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc == 1) return test();
-  size_t i = 0;
-  int err = argc > 3 && strcmp(argv[1], "EPERM") == 0 ? EPERM : ENOSYS;
-  while (argc > 3 && i < sizeof calls / sizeof calls[0] && strcmp(argv[2], calls[i].name) != 0) i++;
-  if (argc <= 3 || i == sizeof calls / sizeof calls[0]) {
-    fputs("usage: seccomp EPERM|ENOSYS system-call program args...\n", stderr);
+  if (argc <= 3) {
+    fputs("usage: seccomp EPERM|EACCES|ENOSYS system-call,... program args...\n", stderr);
     return 2;
   }
-  if (refuse(i, err) != 0) {
-    perror("seccomp");
-    return 77;
-  }
+  int err = strcmp(argv[1], "EPERM") == 0    ? EPERM
+            : strcmp(argv[1], "EACCES") == 0 ? EACCES
+                                             : ENOSYS;
+  int status = refuse_all(argv[2], err);
+  if (status) return status;
   execvp(argv[3], argv + 3);
   perror(argv[3]);
   return 127;

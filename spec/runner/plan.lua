@@ -56,7 +56,7 @@ end
 
 local function build_of(flavour)
   local builds = { tidy = "release", chunk = "hostile", workers = "tsan", xor = "test" }
-  builds.stutter = "test"
+  builds.stutter, builds.eperm, builds.enosys = "test", "test", "test"
   builds.epoll, builds["epoll-asan"], builds["epoll-tsan"] = "test", "asan", "tsan"
   return builds[flavour] or flavour
 end
@@ -184,14 +184,25 @@ local function driver_jobs(jobs, path)
   end)
 end
 
-local function example_job(jobs, path)
+-- Behind a filter that refuses io_uring: the same output, and a word about the ring when asked.
+local REFUSED = { eperm = "EPERM", enosys = "ENOSYS" }
+
+local function example_job(jobs, path, flavour)
+  local err = REFUSED[flavour]
+  local prefix = err and ("build/test/c/seccomp %s %s "):format(err,
+    "io_uring_setup,io_uring_enter,io_uring_register") or ""
   jobs[#jobs + 1] = {
     kind = "example",
     name = path,
-    flavour = "release",
+    flavour = flavour,
     limit = (tonumber(header(path).timeout) or LIMIT) * BUSY,
-    env = { LUA_PATH = "./lua/?.lua;./lua/?/init.lua;;", LUA_CPATH = "./build/release/?.so;;" },
-    command = "lua5.4 " .. path,
+    env = {
+      LUA_PATH = "./lua/?.lua;./lua/?/init.lua;;",
+      LUA_CPATH = ("./build/%s/?.so;;"):format(build_of(flavour)),
+      KIO_LOG = err and "debug" or nil,
+    },
+    command = prefix .. "lua5.4 " .. path,
+    says = err and ("io_uring is not to be had (%s): this process has epoll"):format(err),
   }
 end
 
@@ -223,7 +234,9 @@ function plan.jobs()
       epoll_jobs(jobs, path)
     end
   end
-  for _, path in ipairs(list("examples/*.lua")) do example_job(jobs, path) end
+  for _, path in ipairs(list("examples/*.lua")) do
+    for _, flavour in ipairs { "release", "eperm", "enosys" } do example_job(jobs, path, flavour) end
+  end
   return jobs
 end
 

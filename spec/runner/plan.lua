@@ -235,7 +235,9 @@ function plan.jobs()
     end
   end
   for _, path in ipairs(list("examples/*.lua")) do
-    for _, flavour in ipairs { "release", "eperm", "enosys" } do example_job(jobs, path, flavour) end
+    for _, flavour in ipairs { "release", "eperm", "enosys" } do
+      example_job(jobs, path, flavour)
+    end
   end
   return jobs
 end

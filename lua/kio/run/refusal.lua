@@ -10,8 +10,8 @@ local LINUX_UNCHARGED, LINUX_CHARGED = 5012, 6014 -- from the first on, rings we
 local PROFILE = "add io_uring_setup, io_uring_enter and io_uring_register to what its seccomp "
   .. "profile allows (docs/install.md has a minimal profile)"
 
-local EPOLL_PROFILE = "ask who starts this process to allow epoll_create1, epoll_ctl, epoll_wait and "
-  .. "epoll_pwait2 in its seccomp profile, or to allow io_uring"
+local EPOLL_PROFILE = "ask who starts this process to allow epoll_create1, epoll_ctl, epoll_wait "
+  .. "and epoll_pwait2 in its seccomp profile, or to allow io_uring"
 
 local refusal = {}
 

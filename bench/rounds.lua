@@ -36,8 +36,8 @@ local function run_round(plan, scenario, number)
   return results
 end
 
-local function collect(samples, results)
-  local best, bound = results[servers.yardstick], results[servers.bound]
+local function collect(samples, results, yardstick)
+  local best, bound = results[yardstick], results[servers.bound]
   for name, result in pairs(results) do
     local sample = samples[name] or { ratio = {}, speed = {}, of_bound = {} }
     samples[name] = sample
@@ -60,15 +60,17 @@ local function summary(sample)
 end
 
 -- Runs the scenarios plan.rounds times. plan: root, servers, seconds, warm_seconds, record(line),
--- note(line). Gives figures[scenario name][server name]: medians, `ratio` with its quartiles,
--- `speed` and `of_bound`: requests per second relative to the yardstick and to the bound.
+-- note(line), yardstick (another one than usual). Gives figures[scenario name][server name]:
+-- medians, `ratio` with its quartiles, `speed` and `of_bound`: requests per second relative to the
+-- yardstick and to the bound.
 function rounds.run(plan, list)
   local samples, figures = {}, {}
   for _, scenario in ipairs(list) do samples[scenario.name] = {} end
   for number = 1, plan.rounds do
     plan.note(("round %d of %d"):format(number, plan.rounds))
     for _, scenario in ipairs(list) do
-      collect(samples[scenario.name], run_round(plan, scenario, number))
+      local results = run_round(plan, scenario, number)
+      collect(samples[scenario.name], results, plan.yardstick or servers.yardstick)
     end
   end
   for name, by_server in pairs(samples) do

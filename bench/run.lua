@@ -8,6 +8,7 @@ package.path = root .. "bench/?.lua;" .. package.path
 
 local check = require "check"
 local counts = require "counts"
+local epoll = require "epoll"
 local idle = require "idle"
 local loader = require "loader"
 local report = require "report"
@@ -52,7 +53,7 @@ local function parse_options(list)
 end
 
 -- Kinds that are not about the servers, and print their own tables.
-local own_tables = { threads = threads.run, workers = workers.run }
+local own_tables = { epoll = epoll.run, threads = threads.run, workers = workers.run }
 
 -- Runs and takes out the scenarios of these kinds.
 local function run_apart(plan)
@@ -78,7 +79,7 @@ local function make_plan(options)
     seconds = options.seconds,
     warm_seconds = WARM_SECONDS,
     scenarios = scenarios.select(names),
-    servers = wanted and servers.select(all, wanted) or all,
+    servers = wanted and servers.select(all, wanted) or servers.usual(all),
     note = function(line) io.stderr:write("bench: ", line, "\n") end,
   }
 end

@@ -5,6 +5,7 @@
 --   kind "workers": kio alone with several workers, see workers.lua
 --   kind "counts": one number per server: one long and one short run under a counting wrapper, see
 --                  counts.lua; counter "idle": memory, see idle.lua
+--   kind "epoll":  kio on epoll, see epoll.lua
 --   kind "threads": messages between threads, see threads.lua; needs no server
 local scenarios = {
   { name = "50x64", kind = "load", title = "50 connections, 64 bytes",
@@ -33,6 +34,8 @@ local scenarios = {
   { name = "idle", kind = "counts", counter = "idle", conns = 10000, size = 64,
     title = "resident bytes per idle connection, 10,000 of them",
     skip = { ["uring-again"] = true } },
+  { name = "epoll", kind = "epoll", extra = true,
+    title = "kio on epoll, beside a server in C that has nothing else" },
   { name = "threads", kind = "threads", title = "messages between two threads", extra = true },
   { name = "workers", kind = "workers", extra = true, conns = 64, size = 64,
     title = "64 connections, 64 bytes, served by 1 to 8 workers" },

@@ -16,7 +16,8 @@ servers.yardstick = "uring"
 servers.bound = "uring-chunks"
 
 -- name, label, the words of the command without the arguments of the contract (load.c), the words
--- before it that set its environment; chunks: it is not told of messages, and runs only with them.
+-- before it that set its environment; chunks: it is not told of messages, and runs only with them;
+-- extra: it runs only when it is named.
 function servers.list(root, core)
   local kio_path = ("LUA_PATH=%slua/?.lua;%slua/?/init.lua;;"):format(root, root)
   local kio_cpath = ("LUA_CPATH=%s/?.so;;"):format(core)
@@ -31,12 +32,25 @@ function servers.list(root, core)
     { name = "uring-oneshot", label = "raw io_uring, one-shot (C)",
       command = program "echo_uring_oneshot" },
     { name = "epoll", label = "epoll (C)", command = program "echo_epoll" },
+    { name = "epoll-again", label = "epoll (C), again", command = program "echo_epoll",
+      extra = true },
     { name = "kio", label = "kio (Lua)", command = script "echo_kio",
       environment = { "env", kio_path, kio_cpath } },
+    { name = "kio-epoll", label = "kio on epoll (Lua)", command = script "echo_kio",
+      environment = { "env", "KIO_BACKEND=epoll", kio_path, kio_cpath }, extra = true },
     { name = "luv", label = "luv, callbacks (Lua)", command = script "echo_luv" },
     { name = "cqueues", label = "cqueues (Lua)", command = script "echo_cqueues" },
     { name = "copas", label = "copas (Lua)", command = script "echo_copas" },
   }
+end
+
+-- Those that need not be named.
+function servers.usual(list)
+  local chosen = {}
+  for _, server in ipairs(list) do
+    if not server.extra then chosen[#chosen + 1] = server end
+  end
+  return chosen
 end
 
 -- Keeps those called `names`, and always the yardstick; raises at a name that is not there.

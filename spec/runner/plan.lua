@@ -63,7 +63,8 @@ end
 
 function plan.environment(flavour)
   return {
-    KIO_FLAVOUR = flavour == "workers" and "tsan" or flavour,
+    KIO_FLAVOUR = flavour == "workers" and "tsan" or flavour == "epoll" and "test" or flavour,
+    KIO_BACKEND = flavour == "epoll" and "epoll" or nil,
     KIO_THREADS = flavour == "workers" and WORKERS or nil,
     ASAN_OPTIONS = "detect_leaks=1:abort_on_error=0:exitcode=66:detect_stack_use_after_return=1",
     LSAN_OPTIONS = "suppressions=spec/runner/lsan.supp:print_suppressions=0",
@@ -164,7 +165,7 @@ local function unit_jobs(jobs, path)
   local name = path:match("([^/]+)%.c$")
   file_jobs(jobs, "program", path, UNIT_FLAVOURS, function(flavour)
     local fixed = plan.sanitizer(flavour):match("^setarch %-R ") or ""
-    return ("%sbuild/%s/c/%s"):format(fixed, flavour, name)
+    return ("%sbuild/%s/c/%s"):format(fixed, build_of(flavour), name)
   end)
 end
 

@@ -128,7 +128,7 @@ static void wait(kio_ring *ring, kio_request *request) {
 }
 
 /* What cannot be watched (a kind of file that epoll does not know, or want of memory or of watches)
-   is tried now and then; but such a file never tells what a poll waits for, and io_uring says so. */
+   is tried now and then; but such a file never tells what a poll waits for: io_uring says so. */
 static void try_later(kio_ring *ring, kio_row *w, int err) {
   epoll *e = ring->impl;
   KIO_LIST_EACH(&w->waiting, link) {

@@ -1,7 +1,7 @@
 /* Runs a program under seccomp filters that refuse system calls, as container profiles do:
      seccomp EPERM|ENOSYS io_uring_setup,io_uring_enter,io_uring_register program args...
-   or epoll_create1, epoll_pwait2, pidfd_send_signal; or io_uring_use, which is an io_uring_enter that submits
-   or waits, so that a ring is opened before it is refused.
+   or epoll_create1, epoll_pwait2, pidfd_send_signal; or io_uring_use, which is an io_uring_enter
+   that submits or waits, so that a ring is opened before it is refused.
    Without arguments it tests itself: each call is refused, and the others are not. */
 #include <errno.h>
 #include <linux/audit.h>

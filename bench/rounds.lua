@@ -37,8 +37,8 @@ local function run_round(plan, scenario, number)
   return results
 end
 
-local function collect(samples, results)
-  local best, bound = results[servers.yardstick], results[servers.bound]
+local function collect(samples, results, yardstick)
+  local best, bound = results[yardstick], results[servers.bound]
   for name, result in pairs(results) do
     local sample = samples[name] or { ratio = {}, speed = {}, of_bound = {} }
     samples[name] = sample
@@ -89,9 +89,10 @@ local function ratios_of(all_results)
 end
 
 -- Runs the scenarios plan.rounds times. plan: root, servers, seconds, warm_seconds, record(line),
--- note(line). Gives figures[scenario name][server name]: medians, `ratio` with its quartiles,
--- `speed` and `of_bound`: requests per second relative to the yardstick and to the bound. What is
--- called `ratios` there is no server: ratios(metric, server, other).
+-- note(line), yardstick (another one than usual). Gives figures[scenario name][server name]:
+-- medians, `ratio` with its quartiles, `speed` and `of_bound`: requests per second relative to the
+-- yardstick and to the bound. What is called `ratios` there is no server:
+-- ratios(metric, server, other).
 function rounds.run(plan, list)
   local samples, figures, results = {}, {}, {}
   for _, scenario in ipairs(list) do samples[scenario.name], results[scenario.name] = {}, {} end
@@ -100,7 +101,7 @@ function rounds.run(plan, list)
     for _, scenario in ipairs(list) do
       local result = run_round(plan, scenario, number)
       table.insert(results[scenario.name], result)
-      collect(samples[scenario.name], result)
+      collect(samples[scenario.name], result, plan.yardstick or servers.yardstick)
     end
   end
   for name, by_server in pairs(samples) do

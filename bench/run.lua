@@ -9,6 +9,7 @@ package.path = root .. "bench/?.lua;" .. package.path
 local bounds = require "bounds"
 local charts = require "charts"
 local counts = require "counts"
+local epoll = require "epoll"
 local idle = require "idle"
 local loader = require "loader"
 local programs = require "programs"
@@ -60,7 +61,8 @@ local function parse_options(list)
 end
 
 -- Kinds that are not about the servers, and print their own tables.
-local own_tables = { programs = programs.run, steps = steps.run, workers = workers.run }
+local own_tables = { epoll = epoll.run, programs = programs.run, steps = steps.run,
+  workers = workers.run }
 
 -- Runs and takes out the scenarios of these kinds; gives their figures by name.
 local function run_apart(plan)
@@ -88,7 +90,7 @@ local function make_plan(options)
     warm_seconds = WARM_SECONDS,
     bytes = options.bytes,
     scenarios = scenarios.select(names),
-    servers = wanted and servers.select(all, wanted) or all,
+    servers = wanted and servers.select(all, wanted) or servers.usual(all),
     note = function(line) io.stderr:write("bench: ", line, "\n") end,
   }
 end

@@ -9,6 +9,7 @@
 --                  counts.lua; counter "idle": memory, see idle.lua
 --   kind "programs": programs beside each other, see programs.lua; needs no server
 --   kind "steps":   instructions of single steps of kio, see steps.lua
+--   kind "epoll":  kio on epoll, see epoll.lua
 -- What is `extra` is run only when it, or a group that has it, is named.
 local scenarios = {
   { name = "50x64", kind = "load", title = "50 connections, 64 bytes",
@@ -51,6 +52,8 @@ local scenarios = {
     title = "reads from a file in memory, per read" },
   { name = "bulk", kind = "programs", cases = require "bulk", extra = true, rounds_most = 9,
     title = "many bytes over one connection, per MiB" },
+  { name = "epoll", kind = "epoll", extra = true,
+    title = "kio on epoll, beside a server in C that has nothing else" },
   { name = "workers", kind = "workers", extra = true, conns = 64, size = 64, work = 0,
     title = "64 connections, 64 bytes, served by 1 to 8 workers" },
   { name = "workers-heavy", kind = "workers", extra = true, conns = 16, size = 64, work = 10000,

@@ -22,7 +22,7 @@ servers.bound = "uring-chunks"
 -- name, label, the words of the command without the arguments of the contract (load.c), the words
 -- before it that set its environment; chunks: it is not told of messages, and runs only with them;
 -- whole: it knows no messages, and never runs with them; only: the scenarios that it is for; needs:
--- the package without which it is not built.
+-- the package without which it is not built; extra: it runs only when it is named.
 function servers.list(root, core)
   local kio_path = ("LUA_PATH=%slua/?.lua;%slua/?/init.lua;;"):format(root, root)
   local kio_cpath = ("LUA_CPATH=%s/?.so;;"):format(core)
@@ -37,6 +37,8 @@ function servers.list(root, core)
     { name = "uring-oneshot", label = "raw io_uring, one-shot (C)",
       command = program "echo_uring_oneshot" },
     { name = "epoll", label = "epoll (C)", command = program "echo_epoll" },
+    { name = "epoll-again", label = "epoll (C), again", command = program "echo_epoll",
+      extra = true },
     { name = "libuv", label = "libuv (C)", command = program "echo_libuv", needs = "libuv1-dev" },
     { name = "asio", label = "Boost.Asio, epoll (C++)", command = program "echo_asio",
       needs = "libboost1.81-dev" },
@@ -46,6 +48,8 @@ function servers.list(root, core)
       needs = "librust-tokio-dev and cargo" },
     { name = "kio", label = "kio (Lua)", command = script "echo_kio",
       environment = { "env", kio_path, kio_cpath } },
+    { name = "kio-epoll", label = "kio on epoll (Lua)", command = script "echo_kio",
+      environment = { "env", "KIO_BACKEND=epoll", kio_path, kio_cpath }, extra = true },
     { name = "kio-buffer", label = "kio, buffers (Lua)", command = script "echo_kio_buffer",
       environment = { "env", kio_path, kio_cpath }, whole = true },
     { name = "kio-busy", label = "kio, busy_poll (Lua)", command = script "echo_kio",
@@ -63,6 +67,15 @@ function servers.takes_part(server, scenario)
   if server.only and not server.only[scenario.name] then return false end
   if scenario.message then return not server.whole end
   return not server.chunks
+end
+
+-- Those that need not be named.
+function servers.usual(list)
+  local chosen = {}
+  for _, server in ipairs(list) do
+    if not server.extra then chosen[#chosen + 1] = server end
+  end
+  return chosen
 end
 
 -- Keeps those called `names`, and always the yardstick and its control; raises at a name that is

@@ -73,10 +73,14 @@ static int waits_on(const kio_request *r) {
   return r->op == KIO_OP_SPLICE && in ? r->arg.splice.in : r->fd;
 }
 
+static bool receives(const kio_request *r) {
+  return kio_op_look(r->op)->ready == POLLIN && r->op != KIO_OP_ACCEPT;
+}
+
 static uint32_t waits_for(const kio_request *r) {
   bool in = r->step == KIO_SPLICE_WAIT_IN || r->step == KIO_SPLICE_READ;
   if (r->op == KIO_OP_SPLICE) return in ? EPOLLIN : EPOLLOUT;
-  return (uint16_t)kio_plain_events(r);
+  return (uint16_t)kio_plain_events(r) | (receives(r) ? (uint32_t)EPOLLRDHUP : 0);
 }
 
 /* Another file has the number now: those who wait for the one before would get its bytes. */
@@ -123,13 +127,14 @@ static void wait(kio_ring *ring, kio_request *request) {
 }
 
 /* What cannot be watched (a kind of file that epoll does not know, or want of memory or of watches)
-   is tried now and then. */
+   is tried now and then; but such a file never tells what a poll waits for: io_uring says so. */
 static void try_later(kio_ring *ring, kio_row *w, int err) {
   epoll *e = ring->impl;
   KIO_LIST_EACH(&w->waiting, link) {
     kio_request *request = KIO_CONTAINER(link, kio_request, link);
     leave_row(e, request);
     if (err == -EBADF) finish(ring, request, err);
+    else if (err == -EPERM && request->op == KIO_OP_POLL) finish(ring, request, -EINVAL);
     else kio_pause_begin(&e->pauses, ring, request);
   }
 }
@@ -259,6 +264,16 @@ static bool concerns(const kio_request *request, uint32_t events) {
   return events & (waits_for(request) | EPOLLERR | EPOLLHUP);
 }
 
+/* A receive that waits at the end of its input has no more to come: from a datagram socket that is
+   shut down recv(2) would, unless it must not wait, bring the end that io_uring brings. */
+static bool retry(kio_ring *ring, kio_request *request, uint32_t events) {
+  if (attempt(ring, request)) return true;
+  if (!(events & EPOLLRDHUP) || !receives(request)) return false;
+  leave_row(ring->impl, request);
+  finish(ring, request, request->result);
+  return true;
+}
+
 /* An event of the row: those who wait for it are tried again, in order. */
 static void happened(kio_ring *ring, kio_row *w, uint32_t events) {
   epoll *e = ring->impl;
@@ -270,7 +285,7 @@ static void happened(kio_ring *ring, kio_row *w, uint32_t events) {
     kio_request *request = KIO_CONTAINER(link, kio_request, link);
     int before = request->result;
     if (concerns(request, events))
-      done = attempt(ring, request) || request->result > before || done;
+      done = retry(ring, request, events) || request->result > before || done;
   }
   if (w->edge) return;
   w->in_vain = done ? 0 : (uint8_t)(w->in_vain + 1);

@@ -152,8 +152,19 @@ static bool is_without_writer(int fd) {
   return S_ISFIFO(kio_fd_type(fd)) && !is_ready(fd, POLLIN);
 }
 
+/* As the kernel has it for io_uring, which looks whether the position is 0. */
+static bool is_socket_elsewhere(const transfer *t) {
+  return t->offset != 0 && t->offset != CURRENT_POSITION && S_ISSOCK(kio_fd_type(t->fd));
+}
+
+/* Which is a message all the same, or an error; write(2) would not ask the socket. */
+static bool sends_nothing(const transfer *t) {
+  return t->writes && S_ISSOCK(kio_fd_type(t->fd));
+}
+
 static int try_transfer(const transfer *t) {
-  if (t->size == 0) return move(t->fd, t, 0); /* waits for nothing */
+  if (is_socket_elsewhere(t)) return -ESPIPE;
+  if (t->size == 0 && !sends_nothing(t)) return move(t->fd, t, 0); /* waits for nothing */
   int result = move_socket(t);
   if (result == -ENOTSOCK) result = move(t->fd, t, RWF_NOWAIT);
   if (result == -EOPNOTSUPP) result = move_own(t);
@@ -177,6 +188,12 @@ static bool is_stream(int fd) {
   return kio_sockopt_ask(fd, SOL_SOCKET, SO_TYPE, &type) == 0 && type == SOCK_STREAM;
 }
 
+/* A message is whole, however long it is. */
+static bool is_datagram(int fd) {
+  int type;
+  return kio_sockopt_ask(fd, SOL_SOCKET, SO_TYPE, &type) == 0 && type == SOCK_DGRAM;
+}
+
 static int call_message(const kio_request *r, struct msghdr *header, int flags) {
   flags = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
   if (kio_op_look(r->op)->ready == POLLOUT) {
@@ -195,7 +212,7 @@ static int moved_by(const kio_request *r, int flags, int result, size_t total, s
   if (result == KIO_PLAIN_WAIT) return result;
   if (result <= 0) return *moved > 0 ? (int)*moved : result;
   *moved += (size_t)result;
-  bool whole = !(flags & MSG_WAITALL) || *moved >= total || max > 0;
+  bool whole = *moved >= total || max > 0 || !(flags & MSG_WAITALL) || is_datagram(r->fd);
   return whole ? (int)*moved : KIO_PLAIN_WAIT;
 }
 
@@ -307,7 +324,7 @@ int kio_plain_try(kio_request *r, size_t max, size_t *moved) {
   case KIO_OP_SHUTDOWN: return outcome(shutdown(r->fd, r->arg.how));
   case KIO_OP_CLOSE: return outcome(close(r->fd));
   case KIO_OP_SPLICE: return try_splice(r);
-  default: kio_assert(r->op == KIO_OP_POLL); return try_poll(r->fd, (short)r->arg.events);
+  default: kio_assert(r->op == KIO_OP_POLL); return try_poll(r->fd, kio_plain_events(r));
   }
 }
 
@@ -392,5 +409,6 @@ int kio_plain_work(kio_request *r, size_t max) {
 
 short kio_plain_events(const kio_request *request) {
   const kio_op_facts *facts = kio_op_look(request->op);
-  return facts->arg == KIO_ARG_EVENTS ? (short)request->arg.events : facts->ready;
+  if (facts->arg != KIO_ARG_EVENTS) return facts->ready;
+  return (short)(request->arg.events | POLLRDHUP); /* io_uring tells of that unasked */
 }

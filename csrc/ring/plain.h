@@ -24,7 +24,8 @@ int kio_plain_try(kio_request *request, size_t max, size_t *moved);
 /* Tries a receive that borrows: it has a buffer only meanwhile, and keeps it with bytes in. The
    result, or KIO_PLAIN_WAIT. With KIO_REQUEST_MORE set it has filled the buffer. */
 int kio_plain_receive(kio_buffers *buffers, kio_request *request);
-/* What poll(2) must wait for before another try makes sense; 0: nothing it could tell. */
+/* What poll(2) must wait for before another try makes sense; 0: nothing it could tell. Of a poll
+   itself, what it is to be told of. */
 short kio_plain_events(const kio_request *request);
 
 #endif

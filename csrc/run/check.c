@@ -42,8 +42,10 @@ static int count_cpus(void) {
   return (int)sysconf(_SC_NPROCESSORS_ONLN); /* more processors than the set has room for */
 }
 
-/* Pushes a table: a ring of this configuration was refused with `err` (positive), or granted. */
-static void push_facts(lua_State *L, int err, const char *granted, const kio_ring_config *config) {
+/* Pushes a table: a ring of this name and configuration was refused with `err` (positive), or
+   granted. */
+static void push_facts(lua_State *L, int err, const char *granted, const char *backend,
+                       const kio_ring_config *config) {
   struct utsname name = {0};
   uname(&name);
   lua_createtable(L, 0, 24);
@@ -52,7 +54,7 @@ static void push_facts(lua_State *L, int err, const char *granted, const kio_rin
     kio_set_text(L, "code", kio_errname(err));
     kio_set_text(L, "reason", strerror(err));
   }
-  kio_set_text(L, "backend", kio_ring_uring.name);
+  kio_set_text(L, "backend", backend);
   kio_set_text(L, "liburing", kio_ring_uring.library);
   kio_set_integer(L, "entries", (lua_Integer)config->entries);
   kio_set_integer(L, "cq_entries", (lua_Integer)config->cq_entries);
@@ -63,15 +65,16 @@ static void push_facts(lua_State *L, int err, const char *granted, const kio_rin
   set_limits(L, "nofile", RLIMIT_NOFILE);
 }
 
-void kio_check_push_refusal(lua_State *L, int err, const kio_ring_config *config, bool whole) {
+void kio_check_push_refusal(lua_State *L, int err, const kio_sched_config *config, bool whole) {
   int top = lua_gettop(L);
-  luaL_checkstack(L, 16, "io_uring is refused");
+  const char *name = (config->ring.inner ? config->ring.inner : config->backend)->name;
+  luaL_checkstack(L, 16, "the ring is refused");
   lua_rawgetp(L, LUA_REGISTRYINDEX, &words);
-  push_facts(L, err, NULL, config);
+  push_facts(L, err, NULL, name, &config->ring);
   lua_pushboolean(L, whole);
   if (lua_pcall(L, 2, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING) return;
   lua_settop(L, top);
-  lua_pushfstring(L, "no io_uring here (%s)", kio_errname(err));
+  lua_pushfstring(L, "no ring here (%s: %s)", name, kio_errname(err));
 }
 
 /* try_ring() -> the facts, with what a ring of the usual size is granted or refused with */
@@ -83,7 +86,7 @@ static int l_try_ring(lua_State *L) {
   kio_sched *sched = kio_sched_here();
   if (sched && sched->ring.backend == &kio_ring_uring) {
     kio_ring_uring.describe(&sched->ring, granted, sizeof granted);
-    push_facts(L, 0, granted, &usual);
+    push_facts(L, 0, granted, kio_ring_uring.name, &usual);
     return 1;
   }
   int err = -kio_ring_open(&ring, &kio_ring_uring, &usual);
@@ -91,7 +94,7 @@ static int l_try_ring(lua_State *L) {
     kio_ring_uring.describe(&ring, granted, sizeof granted);
     kio_ring_close(&ring);
   }
-  push_facts(L, err, err ? NULL : granted, &usual);
+  push_facts(L, err, err ? NULL : granted, kio_ring_uring.name, &usual);
   return 1;
 }
 

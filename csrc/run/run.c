@@ -188,7 +188,7 @@ static int push_failure(lua_State *L, int err, const char *failure) {
   return 2;
 }
 
-static int push_refusal(lua_State *L, int err, const kio_ring_config *config) {
+static int push_refusal(lua_State *L, int err, const kio_sched_config *config) {
   kio_misuse_push_where(L);
   lua_pushliteral(L, "kio.run: ");
   kio_check_push_refusal(L, err, config, true);
@@ -216,7 +216,7 @@ static int open_run(lua_State *L, kio_sched *sched, kio_options *options) {
   err = kio_sched_init(sched, L, &options->sched);
   if (err) {
     kio_runtime_unref(runtime);
-    return push_refusal(L, -err, &options->sched.ring);
+    return push_refusal(L, -err, &options->sched);
   }
   sched->runtime = runtime;
   sched->end.keep = options->keep;

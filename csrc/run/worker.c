@@ -50,7 +50,7 @@ static void open_sched(lua_State *L, kio_sched *sched, start *s) {
   config.serves = true;
   s->err = kio_sched_init(sched, L, &config);
   if (s->err) {
-    kio_check_push_refusal(L, -s->err, &config.ring, false);
+    kio_check_push_refusal(L, -s->err, &config, false);
     lua_error(L);
   }
   if (!kio_sched_inbox(sched, &s->err)) luaL_error(L, "no inbox: %s", strerror(-s->err));

@@ -1,4 +1,5 @@
-/* A host that can fork, which Lua cannot: runs spec/c/fork.lua with fork, wait and exit_now added.
+/* flavours: test asan epoll
+   A host that can fork, which Lua cannot: runs spec/c/fork.lua with fork, wait and exit_now added.
    Run from the project's root. Exit status 0 is a pass. */
 #include <lauxlib.h>
 #include <lualib.h>

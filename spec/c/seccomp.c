@@ -1,5 +1,5 @@
-/* Runs a program under a seccomp filter that refuses one system call, as container profiles do:
-     seccomp ERROR CALL program args...
+/* Runs a program under seccomp filters that refuse system calls, as container profiles do:
+     seccomp ERROR CALL,... program args...
    The error is EPERM, EINVAL, EACCES or ENOSYS, the calls are those below. What an older kernel has
    not:
      io_uring_use   an io_uring_enter that submits or waits: the ring is opened before it is refused
@@ -91,6 +91,7 @@ static const struct {
     {"pidfd_send_signal", __NR_pidfd_send_signal, refuse_call},
     {"openat2", __NR_openat2, refuse_call},
     {"close_range", __NR_close_range, refuse_call},
+    {"epoll_create1", __NR_epoll_create1, refuse_call},
     {"epoll_pwait2", __NR_epoll_pwait2, refuse_call},
     {"io_uring_use", __NR_io_uring_enter, refuse_use},
     {"pidfd", __NR_waitid, refuse_pidfds},
@@ -139,19 +140,40 @@ static int test(void) {
   return worst;
 }
 
+/* ---- the launcher ---- */
+
+static bool is_named(size_t i, const char *name, size_t length) {
+  return strlen(calls[i].name) == length && strncmp(calls[i].name, name, length) == 0;
+}
+
+/* A filter for each of the names; the exit status when one cannot be had, else 0. */
+static int refuse_all(const char *names, int err) {
+  for (size_t length; *names; names += length + (names[length] == ',')) {
+    size_t i = 0;
+    length = strcspn(names, ",");
+    while (i < COUNT && !is_named(i, names, length)) i++;
+    if (i == COUNT) {
+      fprintf(stderr, "seccomp: unknown system call: %.*s\n", (int)length, names);
+      return 2;
+    }
+    if (calls[i].refuse(calls[i].number, err) != 0) {
+      perror("seccomp");
+      return 77;
+    }
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
-  size_t e = 0, i = 0;
+  size_t e = 0;
   if (argc == 1) return test();
   while (argc > 3 && e < ERRORS && strcmp(argv[1], errors[e].name) != 0) e++;
-  while (argc > 3 && i < COUNT && strcmp(argv[2], calls[i].name) != 0) i++;
-  if (argc <= 3 || e == ERRORS || i == COUNT) {
-    fputs("usage: seccomp EPERM|EACCES|EINVAL|ENOSYS call program args...\n", stderr);
+  if (argc <= 3 || e == ERRORS) {
+    fputs("usage: seccomp EPERM|EACCES|EINVAL|ENOSYS call,... program args...\n", stderr);
     return 2;
   }
-  if (calls[i].refuse(calls[i].number, errors[e].number) != 0) {
-    perror("seccomp");
-    return 77;
-  }
+  int status = refuse_all(argv[2], errors[e].number);
+  if (status != 0) return status;
   execvp(argv[3], argv + 3);
   perror(argv[3]);
   return 127;

@@ -1,4 +1,4 @@
-/* flavours: test asan tsan
+/* flavours: test asan tsan epoll
    timeout: 120
    A host that has Lua as one of its parts: two threads of its own, each with a Lua state that loads
    kio by itself, run workers, pools and runtimes at the same time, again and again; states move

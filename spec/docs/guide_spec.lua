@@ -4,6 +4,7 @@
 local blocks = require "spec.docs.blocks"
 local kio = require "kio"
 local programs = require "spec.process.common"
+local served = require "spec.docs.served"
 local source = require "spec.tidy.source"
 
 -- kio, but a sanitizer that is preloaded here does not judge the programs that a page starts.
@@ -34,30 +35,13 @@ describe("the guide", function()
   end)
 end)
 
--- kio, but its listeners are at a port of the system's choice, get one client, and are closed when
--- that client is served.
-local function with_one_client(client)
-  local function listen(_, options)
-    local listener = assert(kio.net.listen("127.0.0.1:0", options))
-    kio.spawn(function()
-      local stream <close> = assert(kio.net.connect(listener:address()))
-      client(stream)
-      stream:close()
-      listener:close()
-    end)
-    return listener
-  end
-  local net = setmetatable({ listen = listen }, { __index = kio.net })
-  return setmetatable({ net = net }, { __index = kio })
-end
-
 describe("the README", function()
   it("shows a server of about ten lines that echoes", function()
     local block = blocks.of(README)[1]
     local _, lines = block.text:gsub("\n", "\n")
     assert.is_true(lines <= 16, lines .. " lines")
     local echoed
-    local fake = with_one_client(function(stream)
+    local fake = served(function(stream)
       assert(stream:send("hello"))
       echoed = stream:recv()
     end)

@@ -56,14 +56,15 @@ end
 
 local function build_of(flavour)
   local builds = { tidy = "release", chunk = "hostile", workers = "tsan", xor = "test" }
-  builds.stutter = "test"
+  builds.stutter, builds.eperm, builds.enosys = "test", "test", "test"
   builds.epoll, builds["epoll-asan"], builds["epoll-tsan"] = "test", "asan", "tsan"
   return builds[flavour] or flavour
 end
 
 function plan.environment(flavour)
   return {
-    KIO_FLAVOUR = flavour == "workers" and "tsan" or flavour,
+    KIO_FLAVOUR = flavour == "workers" and "tsan" or flavour == "epoll" and "test" or flavour,
+    KIO_BACKEND = flavour == "epoll" and "epoll" or nil,
     KIO_THREADS = flavour == "workers" and WORKERS or nil,
     ASAN_OPTIONS = "detect_leaks=1:abort_on_error=0:exitcode=66:detect_stack_use_after_return=1",
     LSAN_OPTIONS = "suppressions=spec/runner/lsan.supp:print_suppressions=0",
@@ -169,7 +170,7 @@ local function unit_jobs(jobs, path)
   local name = path:match("([^/]+)%.c$")
   file_jobs(jobs, "program", path, UNIT_FLAVOURS, function(flavour)
     local fixed = plan.sanitizer(flavour):match("^setarch %-R ") or ""
-    return ("%sbuild/%s/c/%s"):format(fixed, flavour, name)
+    return ("%sbuild/%s/c/%s"):format(fixed, build_of(flavour), name)
   end)
 end
 
@@ -189,14 +190,25 @@ local function driver_jobs(jobs, path)
   end)
 end
 
-local function example_job(jobs, path)
+-- Behind a filter that refuses io_uring: the same output, and a word about the ring when asked.
+local REFUSED = { eperm = "EPERM", enosys = "ENOSYS" }
+
+local function example_job(jobs, path, flavour)
+  local err = REFUSED[flavour]
+  local prefix = err and ("build/test/c/seccomp %s %s "):format(err,
+    "io_uring_setup,io_uring_enter,io_uring_register") or ""
   jobs[#jobs + 1] = {
     kind = "example",
     name = path,
-    flavour = "release",
+    flavour = flavour,
     limit = (tonumber(header(path).timeout) or LIMIT) * BUSY,
-    env = { LUA_PATH = "./lua/?.lua;./lua/?/init.lua;;", LUA_CPATH = "./build/release/?.so;;" },
-    command = "lua5.4 " .. path,
+    env = {
+      LUA_PATH = "./lua/?.lua;./lua/?/init.lua;;",
+      LUA_CPATH = ("./build/%s/?.so;;"):format(build_of(flavour)),
+      KIO_LOG = err and "debug" or nil,
+    },
+    command = prefix .. "lua5.4 " .. path,
+    says = err and ("io_uring is not to be had (%s): this process has epoll"):format(err),
   }
 end
 
@@ -228,7 +240,11 @@ function plan.jobs()
       epoll_jobs(jobs, path)
     end
   end
-  for _, path in ipairs(list("examples/*.lua")) do example_job(jobs, path) end
+  for _, path in ipairs(list("examples/*.lua")) do
+    for _, flavour in ipairs { "release", "eperm", "enosys" } do
+      example_job(jobs, path, flavour)
+    end
+  end
   return jobs
 end
 

@@ -112,10 +112,18 @@ local function compare(path, text)
   if n < #wanted then return ("line %d is missing: %s"):format(n + 1, wanted[n + 1].text) end
 end
 
-function read.example(job, result)
-  local out = read.command(job, result)
-  if out.passed == 0 then return out end
+-- `says`: a text that it must also write to its standard error.
+local function wrong_output(job)
   local difference = compare(job.name, exec.read_file(job.dir .. "/out"))
+  if difference or not job.says then return difference end
+  local said = exec.read_file(job.dir .. "/err"):find(job.says, 1, true)
+  return not said and "does not say: " .. job.says or nil
+end
+
+function read.example(job, result)
+  local out = read.program(job, result)
+  if out.passed == 0 then return out end
+  local difference = wrong_output(job)
   if difference then
     out.passed = 0
     fail(out, "wrong output", difference .. "\n" .. output(job))

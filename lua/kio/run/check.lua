@@ -48,9 +48,20 @@ local function report(facts)
   }, "\n")
 end
 
+-- The run was to have epoll. Whether it could have io_uring is told, too.
+local function no_epoll(facts, whole)
+  local cause, cure = refusal.explain_epoll(facts)
+  if not whole then return string.format("no epoll here (%s): %s; %s", facts.code, cause, cure) end
+  local uring = machine.look(own.try_ring())
+  uring.backend = facts.backend
+  return string.format("no epoll here\nepoll     refused: %s\ncause     %s\ncure      %s\n%s",
+    facts.code, cause, cure, report(uring))
+end
+
 -- For kio.run, which fails with them.
 own.refusal_words(function(facts, whole)
   machine.look(facts)
+  if facts.backend == "epoll" then return no_epoll(facts, whole) end
   if whole then return "no io_uring here\n" .. report(facts) end
   return string.format("no io_uring here (%s): %s; %s", facts.code, refusal.explain(facts))
 end)

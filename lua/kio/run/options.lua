@@ -145,7 +145,8 @@ local function read_backend(record, refuse)
   end
   record.backend = own.ring_named(name)
   if not record.backend then
-    refuse(string.format("there is no backend '%s' in this build", name))
+    refuse(string.format("there is no backend '%s' in this build, but auto, uring and epoll",
+      own.text_of(name)))
   end
   if record.backend == "epoll" and record.sqpoll then
     check.misuse "option 'sqpoll' needs io_uring, and this run is to have epoll"

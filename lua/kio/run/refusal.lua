@@ -12,6 +12,9 @@ local NEWER = "run on Linux 5.10 or newer; kio runs on epoll until then"
 local PROFILE = "add io_uring_setup, io_uring_enter and io_uring_register to what its seccomp "
   .. "profile allows (docs/install.md has a minimal profile)"
 
+local EPOLL_PROFILE = "ask who starts this process to allow epoll_create1, epoll_ctl, epoll_wait "
+  .. "and epoll_pwait2 in its seccomp profile, or to allow io_uring"
+
 local refusal = {}
 
 local text = string.format
@@ -133,6 +136,20 @@ local verdicts = {
   ENOSYS = not_there, EPERM = not_allowed, EACCES = not_allowed, ENOMEM = no_memory,
   EMFILE = no_descriptor, ENFILE = no_file, EINVAL = not_understood,
 }
+
+---What it means that an epoll ring is refused with `facts.code`: the cause, and the cure.
+function refusal.explain_epoll(facts)
+  local code = facts.code
+  if code == "EMFILE" or code == "ENFILE" then return verdicts[code](facts) end
+  if code == "ENOMEM" then
+    return "no memory for a ring: the machine, its control group or this process's address space "
+      .. "(ulimit -v) has none left", "free memory, or raise that limit"
+  end
+  if filtered(facts) then
+    return text("the seccomp filter of this process answers %s to epoll", code), EPOLL_PROFILE
+  end
+  return "the kernel refuses a ring: " .. facts.reason, "see epoll_create1(2)"
+end
 
 ---What a refusal with `facts.code` means on that machine: the cause, and the cure.
 function refusal.explain(facts)

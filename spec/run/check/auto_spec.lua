@@ -63,6 +63,21 @@ describe("a run that names no ring", function()
       output)
   end)
 
+  -- Profiles that are older than a call answer EPERM to it: a wait for a moment must not spin then.
+  for _, err in ipairs { "EPERM", "ENOSYS" } do
+    it("waits without epoll_pwait2 where that answers " .. err, function()
+      local output = run(launcher(err, "io_uring_setup,epoll_pwait2"), [[
+        local kio = require "kio"
+        local turns = kio.run(function()
+          kio.sleep(0.02)
+          return kio.stats().turns
+        end)
+        print(kio.check().backend, turns < 100 and "calm" or "spins")
+      ]], "auto")
+      assert.equal("epoll\tcalm\n", output)
+    end)
+  end
+
   it("has it on every worker, and under kio.testing", function()
     local output = run(launcher("EPERM", "io_uring_setup"), [[
       local kio = require "kio"
@@ -105,14 +120,65 @@ describe("a ring that cannot be had", function()
     assert.matches("no io_uring here\nio_uring  refused: EPERM", output)
   end)
 
+  it("is io_uring, or none, where both are refused: it tells of both", function()
+    local both = launcher("EPERM", "io_uring_setup,epoll_create1")
+    for _, backend in ipairs { "auto", "epoll" } do
+      local output, how, status = run(both, PROGRAM, backend)
+      assert.same({ "exit", 1 }, { how, status })
+      assert.matches("kio.run: no epoll here\nepoll     refused: EPERM\ncause     the seccomp "
+        .. "filter of this process answers EPERM to epoll\n", output, 1, true)
+      assert.matches("\nio_uring  refused: EPERM\n", output, 1, true)
+      assert.matches("\nbackend   epoll\n", output, 1, true)
+    end
+    local output, _, status = run(both, PROGRAM, "uring")
+    assert.equal(1, status)
+    assert.matches("kio.run: no io_uring here\nio_uring  refused: EPERM\n", output, 1, true)
+  end)
+
+  it("is epoll where that alone is refused, or descriptors are short", function()
+    local output, _, status = run(launcher("EPERM", "epoll_create1"), [[
+      local runtime, message, code = require("kio").runtime()
+      assert(not runtime)
+      print(code, message)
+      require("kio").run(print)
+    ]], "epoll")
+    assert.equal(1, status)
+    assert.matches("^EPERM\tkio%.runtime start: worker 1: no epoll here %(EPERM%): the seccomp ",
+      output)
+    assert.matches("epoll     refused: EPERM\n.*\nio_uring  usable: ", output)
+    output, _, status = run("prlimit --nofile=32:64", [[
+      local kio = require "kio"
+      local held = {}
+      while true do
+        local file = io.open("/dev/null")
+        if not file then break end
+        held[#held + 1] = file
+      end
+      kio.run(print)
+    ]], "epoll")
+    assert.equal(1, status)
+    assert.matches("no epoll here\nepoll     refused: EMFILE\n", output, 1, true)
+    assert.matches("RLIMIT_NOFILE is 32", output, 1, true)
+  end)
+
   it("is one of no known name", function()
     local output, _, status = run("", PROGRAM, "nonsense")
     assert.equal(1, status)
-    assert.matches("KIO_BACKEND: there is no backend 'nonsense' in this build", output, 1, true)
+    assert.matches("(command line):2: KIO_BACKEND: there is no backend 'nonsense' in this build, "
+      .. "but auto, uring and epoll", output, 1, true)
+    output, _, status = run("", 'require("kio").run(print, { backend = "kqueue" })', "nonsense")
+    assert.equal(1, status)
+    assert.matches("bad argument #2 to 'run' (there is no backend 'kqueue' in this build",
+      output, 1, true)
   end)
 
   it("is epoll with a kernel thread that submits", function()
     local output, _, status = run("", 'require("kio").run(print, { sqpoll = true })', "epoll")
+    assert.equal(1, status)
+    assert.matches("(command line):1: option 'sqpoll' needs io_uring, and this run is to have "
+      .. "epoll", output, 1, true)
+    output, _, status = run(launcher("EPERM", "io_uring_setup"),
+      'require("kio").run(print, { sqpoll = true })', "auto")
     assert.equal(1, status)
     assert.matches("option 'sqpoll' needs io_uring, and this run is to have epoll", output, 1, true)
   end)

@@ -97,6 +97,6 @@ describe("without its Lua half", function()
       'print(pcall(require "kio.core".own.run, print, {}))')
     if status == 77 then return pending("not possible here: " .. output) end
     assert.same({ "exit", 0 }, { how, status })
-    assert.equal("false\tkio.run: no io_uring here (EPERM)\n", output)
+    assert.equal("false\tkio.run: no ring here (uring: EPERM)\n", output)
   end)
 end)

@@ -78,14 +78,15 @@ struct kio_sched {
   kio_task *main;     /* the root task; anchored for the whole run */
 
   /* The turn under way. */
-  int64_t now_ns;               /* the clock, read once per turn */
-  kio_task *current;            /* the task that runs now; NULL: the loop itself */
-  lua_State *leaf;              /* the coroutine that runs now: the task's, or one inside it */
-  int budget;                   /* operations it may yet begin without waiting */
-  bool stuck;                   /* somewhere between the two Lua cannot yield */
-  uint64_t random;              /* the state of the order that config.seed decides */
-  kio_watchdog watchdog;        /* how long the running task has held the loop */
-  volatile sig_atomic_t hooked; /* what runs is under the watchdog's hook */
+  int64_t now_ns;                /* the clock, read once per turn */
+  kio_task *current;             /* the task that runs now; NULL: the loop itself */
+  lua_State *leaf;               /* the coroutine that runs now: the task's, or one inside it */
+  int budget;                    /* operations it may yet begin without waiting */
+  bool stuck;                    /* somewhere between the two Lua cannot yield */
+  uint64_t random;               /* the state of the order that config.seed decides */
+  kio_watchdog watchdog;         /* how long the running task has held the loop */
+  struct kio_external *external; /* what is being made a string; NULL: nothing (external.h) */
+  volatile sig_atomic_t hooked;  /* what runs is under the watchdog's hook */
   kio_interrupt interrupt;
 
   /* The door: what it has to do with other threads (task/sched_inbox.h). */
@@ -104,6 +105,7 @@ struct kio_sched {
   bool trouble_first;  /* before any task's failure had reached the root */
   char late[2 * KIO_FAILURE_MAX]; /* of `trouble`: workers that failed, threads that were late */
   bool asked;                     /* the run ends because somebody asked it to */
+  bool stays_loaded;              /* the library, for strings that may outlive it */
   bool keep;                      /* a worker that fails does not end the run */
   bool over;                      /* the loop has ended: not closed from within a task */
   int64_t stop_ns;                /* when unwinding must be over; KIO_NEVER: not unwinding */

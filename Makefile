@@ -8,13 +8,13 @@ JOBS  ?= $(shell nproc)
 
 LUA_CFLAGS := $(shell pkg-config --cflags lua5.4 2>/dev/null || echo -I/usr/include/lua5.4)
 WARNINGS   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes $(if $(WERROR),-Werror)
-KIO_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
+KIO_CFLAGS  = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
               -Icsrc $(LUA_CFLAGS)
 KIO_LIBS   := -Wl,--as-needed -luring -pthread
 
 # What each flavour adds. kio_assert stays on in all of them; `lint` only compiles. -g1 is enough
 # for the lines in a sanitizer's report, and takes a quarter less time.
-FLAVOURS      := release test asan tsan hostile fuzz
+FLAVOURS      := release test asan tsan hostile fuzz lua55
 flags_release := -O2 -g
 flags_test    := -O1 -g -DKIO_TEST
 flags_asan    := -O1 -g1 -DKIO_TEST -fno-omit-frame-pointer -fsanitize=address,undefined \
@@ -23,6 +23,7 @@ flags_tsan    := -O1 -g1 -DKIO_TEST -fno-omit-frame-pointer -fsanitize=thread
 flags_fuzz    := -O1 -g -DKIO_TEST -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
                  -fsanitize=fuzzer-no-link,address,undefined
 flags_hostile := -O1 -g1 -DKIO_TEST -DKIO_HOSTILE
+flags_lua55   := $(flags_test)
 # Under a sanitizer the object stays mapped when Lua closes it, so that reports can name its lines.
 link_asan     := -Wl,-z,nodelete
 link_tsan     := -Wl,-z,nodelete
@@ -99,6 +100,24 @@ build/kernels/init: spec/kernels/init.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O1 $< -o $@
 
+# The same source for Lua 5.5, of which most systems have nothing yet: spec/runner/lua55 makes its
+# interpreter. What busted needs of libraries in C is one object under their names.
+LUA55      := build/lua-5.5
+LUA55_LIBS := $(addprefix build/lua55/,lfs.so system/core.so term/core.so)
+build/lua55/%: LUA_CFLAGS = -I$(LUA55)/src
+$(call objects,lua55): | $(LUA55)/src/lua.h
+build-lua55: $(LUA55_LIBS)
+$(LUA55)/src/lua.h:
+	@CC='$(CC)' spec/runner/lua55
+
+build/lua55/libraries.so: spec/runner/lua55.c | $(LUA55)/src/lua.h
+	@mkdir -p $(@D)
+	$(CC) $(KIO_CFLAGS) $(flags_lua55) -fvisibility=default -shared $< -o $@
+
+$(LUA55_LIBS): build/lua55/libraries.so
+	@mkdir -p $(@D)
+	ln -sf $(CURDIR)/$< $@
+
 all: build-release ## build the release flavour
 test-build: build-test ## build the test flavour, enough to run `busted` by hand
 
@@ -111,7 +130,7 @@ compile_commands.json: Makefile $(SOURCES) $(UNITS) ## for clangd and other tool
 # --- checking ---------------------------------------------------------------------------------
 
 C_FILES  = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/c/*.[ch] spec/fuzz/*.[ch] \
-             spec/kernels/*.c bench/*.[ch] bench/*/*.[ch] bench/*.cc)
+             spec/kernels/*.c spec/runner/*.c bench/*.[ch] bench/*/*.[ch] bench/*.cc)
 LUA_DIRS = $(wildcard lua spec examples bench rockspec)
 RUNNER   = lua5.4 spec/runner.lua --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
 

@@ -14,7 +14,7 @@ local function start()
   local options = { "redis-server", "--port", 0, "--save", "", "--unixsocket", path }
   options.stdout = "pipe"
   local server = kio.process.spawn(options) or assert(kio.process.spawn {
-    "lua5.4", "examples/redis_server.lua", "unix:" .. path, stdout = "pipe",
+    arg[-1], "examples/redis_server.lua", "unix:" .. path, stdout = "pipe",
   })
   for line in server.stdout:lines() do
     if line:find "ready to accept" or line:find "listening" then break end

@@ -12,7 +12,7 @@ description = {
 }
 supported_platforms = { "linux" }
 dependencies = {
-  "lua >= 5.4, < 5.5",
+  "lua >= 5.4, < 5.6",
 }
 external_dependencies = {
   LIBURING = { header = "liburing.h", library = "uring" },
@@ -25,6 +25,7 @@ build = {
       sources = {
         "csrc/base/errname.c",
         "csrc/base/escape.c",
+        "csrc/base/library.c",
         "csrc/base/log.c",
         "csrc/base/memory.c",
         "csrc/base/number.c",
@@ -41,6 +42,7 @@ build = {
         "csrc/core.c",
         "csrc/net/acceptor.c",
         "csrc/net/adopt.c",
+        "csrc/net/bytes.c",
         "csrc/net/carrier_filter.c",
         "csrc/net/carrier_file.c",
         "csrc/net/carrier_socket.c",
@@ -129,6 +131,7 @@ build = {
         "csrc/system/sockopt.c",
         "csrc/system/terminal.c",
         "csrc/task/collect.c",
+        "csrc/task/external.c",
         "csrc/task/here.c",
         "csrc/task/hook.c",
         "csrc/task/interrupt.c",

@@ -115,6 +115,21 @@ local function build(jobs, lanes, total)
   return total.failed == 0
 end
 
+-- The jobs without those that need what cannot be had: that is one skip.
+local function possible(jobs, total)
+  local needed = plan.requirement(jobs)
+  local passed, skipped, failed = total.passed, total.skipped, total.failed
+  if not needed then return jobs end
+  run({ needed }, 1, "build/report-needed", total)
+  total.passed = passed
+  if total.skipped == skipped and total.failed == failed then return jobs end
+  local rest = {}
+  for _, job in ipairs(jobs) do
+    if job.flavour ~= needed.flavour then rest[#rest + 1] = job end
+  end
+  return rest
+end
+
 local function main(args)
   local options = parse(args)
   local total = { passed = 0, failed = 0, skipped = 0, names = {}, cpu = 0, start = os.time() }
@@ -124,6 +139,7 @@ local function main(args)
     return true
   end
   assert(os.execute("mkdir -p build && rm -f " .. SUMMARY))
+  jobs = possible(jobs, total)
   if #jobs > 0 and build(jobs, options.jobs, total) then
     run(jobs, options.jobs, "build/report", total)
   end

@@ -5,6 +5,9 @@ local support = {}
 
 support.flavour = os.getenv("KIO_FLAVOUR") or "test"
 
+-- The interpreter that runs this, for programs that specs start.
+support.lua = os.getenv("KIO_LUA") or "lua5.4"
+
 -- Which ring the runs of specs have that do not choose one.
 local backend = os.getenv("KIO_BACKEND")
 support.backend = backend and backend ~= "" and backend or "uring"
@@ -93,6 +96,23 @@ function support.tmpdir()
   return path
 end
 
+-- Has the collector do a whole cycle whenever something is allocated; and again what Lua's own
+-- settings say.
+local OLD <const> = _VERSION == "Lua 5.4"
+local usual = {}
+
+function support.collect_eagerly()
+  if OLD then return collectgarbage("incremental", 4, 1000, 20) end
+  for name, value in pairs { pause = 0, stepmul = 0, stepsize = 1 } do
+    usual[name] = collectgarbage("param", name, value)
+  end
+end
+
+function support.collect_as_usual()
+  if OLD then return collectgarbage("incremental", 200, 100, 13) end
+  for name, value in pairs(usual) do collectgarbage("param", name, value) end
+end
+
 -- Runs f; `deed` is done by a finalizer at the n-th moment from now at which one can run.
 function support.at_moment(n, deed, f, ...)
   local left = n
@@ -105,10 +125,10 @@ function support.at_moment(n, deed, f, ...)
   collectgarbage()
   collectgarbage "stop"
   wait()
-  collectgarbage("incremental", 4, 1000, 20) -- a whole cycle whenever something is allocated
+  support.collect_eagerly()
   collectgarbage "restart"
   local results = table.pack(pcall(f, ...))
-  collectgarbage("incremental", 200, 100, 13)
+  support.collect_as_usual()
   left = 0
   return table.unpack(results, 1, results.n)
 end

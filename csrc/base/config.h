@@ -44,8 +44,9 @@
 #define KIO_LINE_MAX 65536      /* a line, or what comes before a delimiter, unless told */
 #define KIO_HOLD_MAX (16 << 20) /* the most that stream:buffer gathers */
 #define KIO_READ_ALL_MAX (64 << 20) /* read("a"), unless told */
-#define KIO_IO_MAX 0x7ffff000       /* the most the kernel moves in one call (MAX_RW_COUNT) */
-#define KIO_IOV_MAX 1024            /* the kernel's UIO_MAXIOV */
+#define KIO_EXTERNAL_MIN 32768  /* bytes: from here on a copy costs more than a buffer of its own */
+#define KIO_IO_MAX 0x7ffff000   /* the most the kernel moves in one call (MAX_RW_COUNT) */
+#define KIO_IOV_MAX 1024        /* the kernel's UIO_MAXIOV */
 #define KIO_WATCHDOG_COUNT 1000 /* Lua instructions between two looks at the clock: some 10 us */
 #define KIO_RIG_SETTLE_S 0.01   /* real time the kernel gets before a virtual clock jumps */
 #define KIO_RIG_SURE_NS 30000000000LL /* and for what it completes by itself, such as file work */

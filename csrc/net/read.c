@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "base/errname.h"
+#include "net/bytes.h"
 #include "net/stream_lua.h"
 #include "op/buffer.h"
 #include "op/misuse.h"
@@ -31,19 +32,25 @@ typedef enum read_outcome { GOT, GOT_NOTHING, NEED_MORE, TOO_LONG, CUT_SHORT } r
 
 /* ---- one format against the unread bytes ---- */
 
-/* The unread bytes that earlier formats of this call have not taken. */
-static const char *rest(const kio_stream_handle *h, size_t *size) {
+/* How many unread bytes earlier formats of this call have not taken. */
+static size_t rest_size(const kio_stream_handle *h) {
   size_t unread = kio_stream_unread(h->stream);
-  *size = unread > h->reading.taken ? unread - h->reading.taken : 0;
+  return unread > h->reading.taken ? unread - h->reading.taken : 0;
+}
+
+/* They. */
+static const char *rest(const kio_stream_handle *h, size_t *size) {
+  *size = rest_size(h);
   return *size > 0 ? kio_stream_bytes(h->stream) + h->reading.taken : ""; /* no data then */
 }
 
-static read_outcome took(lua_State *L, kio_stream_handle *h, const char *data, size_t size,
-                         size_t drop) {
-  kio_debug_assert(size + drop <= kio_stream_unread(h->stream) - h->reading.taken);
-  lua_pushlstring(L, data, size);
-  h->reading.taken += size + drop;
-  h->reading.seen = 0;
+static read_outcome took(lua_State *L, kio_stream_handle *h, size_t size, size_t drop) {
+  kio_reading *r = &h->reading;
+  size_t taken = r->taken + size + drop, unread = kio_stream_unread(h->stream);
+  kio_debug_assert(taken <= unread);
+  bool whole = taken == unread && r->next == r->last && r->kind != KIND_PEEK;
+  r->taken = kio_stream_push(L, h->stream, r->taken, size, whole) ? 0 : taken;
+  r->seen = 0;
   return GOT;
 }
 
@@ -53,11 +60,10 @@ static read_outcome nothing(lua_State *L) {
 }
 
 static read_outcome take_count(lua_State *L, kio_stream_handle *h, size_t count) {
-  size_t size;
-  const char *data = rest(h, &size);
-  if (size > 0 && size >= count) return took(L, h, data, count, 0);
+  size_t size = rest_size(h);
+  if (size > 0 && size >= count) return took(L, h, count, 0);
   if (!h->stream->in.ended) return NEED_MORE;
-  return size > 0 ? took(L, h, data, size, 0) : nothing(L);
+  return size > 0 ? took(L, h, size, 0) : nothing(L);
 }
 
 /* How many bytes a value may have: the caller's `max`, else what is usual for the format. */
@@ -66,10 +72,9 @@ static size_t limit(const kio_stream_handle *h, size_t usual) {
 }
 
 static read_outcome take_all(lua_State *L, kio_stream_handle *h) {
-  size_t size;
-  const char *data = rest(h, &size);
+  size_t size = rest_size(h);
   if (size > limit(h, KIO_READ_ALL_MAX)) return TOO_LONG;
-  return h->stream->in.ended ? took(L, h, data, size, 0) : NEED_MORE;
+  return h->stream->in.ended ? took(L, h, size, 0) : NEED_MORE;
 }
 
 static read_outcome take_line(lua_State *L, kio_stream_handle *h, bool keep) {
@@ -77,12 +82,12 @@ static read_outcome take_line(lua_State *L, kio_stream_handle *h, bool keep) {
   const char *data = rest(h, &size);
   const char *end = size > seen ? memchr(data + seen, '\n', size - seen) : NULL;
   if (end && (size_t)(end - data) <= max) {
-    return took(L, h, data, (size_t)(end - data) + keep, !keep);
+    return took(L, h, (size_t)(end - data) + keep, !keep);
   }
   if (end || size > max) return TOO_LONG;
   h->reading.seen = size;
   if (!h->stream->in.ended) return NEED_MORE;
-  return size > 0 ? took(L, h, data, size, 0) : nothing(L);
+  return size > 0 ? took(L, h, size, 0) : nothing(L);
 }
 
 static read_outcome take_until(lua_State *L, kio_stream_handle *h, const char *delim,
@@ -91,7 +96,7 @@ static read_outcome take_until(lua_State *L, kio_stream_handle *h, const char *d
   const char *data = rest(h, &size);
   const char *end = size >= width ? memmem(data + seen, size - seen, delim, width) : NULL;
   if (end && (size_t)(end - data) <= max) {
-    return took(L, h, data, (size_t)(end - data), width);
+    return took(L, h, (size_t)(end - data), width);
   }
   if (end || size >= max + width) return TOO_LONG;
   h->reading.seen = size >= width ? size - width + 1 : 0; /* it may begin in the last bytes */
@@ -240,8 +245,8 @@ static int start_read(lua_State *L, read_kind kind) {
 
 static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
   size_t size = kio_min_size(max, kio_stream_unread(stream));
-  lua_pushlstring(L, kio_stream_bytes(stream), size);
-  kio_stream_taken(stream, size);
+  bool whole = size == kio_stream_unread(stream);
+  if (!kio_stream_push(L, stream, 0, size, whole)) kio_stream_taken(stream, size);
   return 1;
 }
 

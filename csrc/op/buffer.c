@@ -11,6 +11,7 @@
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/here.h"
+#include "task/version.h"
 
 #define BUFFER_TYPE "kio.Buffer"
 
@@ -103,11 +104,6 @@ bool kio_op_use_block(lua_State *L, kio_request *request, kio_block *block, kio_
 
 /* ---- making ---- */
 
-/* Lua's collector does not see a block: it is told to work as if that much had been allocated. */
-static void account(lua_State *L, size_t size) {
-  if (size >= 1024 && lua_gc(L, LUA_GCISRUNNING)) lua_gc(L, LUA_GCSTEP, (int)(size / 1024));
-}
-
 /* buffer(size | string) -> buffer */
 static int l_buffer(lua_State *L) {
   kio_takes(L, 1);
@@ -115,7 +111,7 @@ static int l_buffer(lua_State *L) {
   const char *data = NULL;
   if (lua_type(L, 1) == LUA_TSTRING) data = kio_check_data(L, 1, &size);
   else size = kio_check_size(L, 1);
-  account(L, size);
+  kio_lua_count(L, size); /* a block is not Lua's */
   kio_view *view = push_view(L);
   view->block = kio_block_new(size);
   if (!view->block) return luaL_error(L, "not enough memory");
@@ -314,7 +310,7 @@ static void *give(lua_State *L, int index, void *spare) {
 static void take(lua_State *L, void *object) {
   kio_view *moved = object;
   kio_assert(moved->block->holders == 1); /* the one that came over */
-  account(L, moved->block->size);
+  kio_lua_count(L, moved->block->size);
   *push_view(L) = *moved;
   kio_memory_free(moved);
 }

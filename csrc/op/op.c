@@ -12,6 +12,7 @@
 #include "op/misuse.h"
 #include "system/address.h"
 #include "system/terminal.h"
+#include "task/external.h"
 #include "task/here.h"
 #include "task/io.h"
 #include "task/result.h"
@@ -273,13 +274,24 @@ int kio_op_intok(lua_State *L, int status, lua_KContext ctx) {
   return 1;
 }
 
+static void push_read(lua_State *L, kio_request *request, size_t size) {
+  kio_buffer buffer = request->buffer;
+  kio_external from = {buffer, &request->buffer, &buffer, sizeof buffer, 0};
+  if (!kio_external_suits(buffer, size)) {
+    lua_pushlstring(L, buffer.data, size);
+    return;
+  }
+  request->buffer.data = NULL;
+  kio_external_push(L, &from, buffer.data, size);
+}
+
 int kio_op_bytesk(lua_State *L, int status, lua_KContext ctx) {
   kio_request *request = kio_op_read_result(ctx);
   (void)status;
   if (request->result < 0) return kio_op_failed(L, request);
   size_t room = request->arg.io.size, size = kio_min_size((size_t)request->result, room);
   if (size == 0 && room > 0) lua_pushnil(L);
-  else lua_pushlstring(L, request->buffer.data, size);
+  else push_read(L, request, size);
   kio_op_release(request);
   return 1;
 }

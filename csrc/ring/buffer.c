@@ -82,7 +82,7 @@ kio_buffer kio_buffer_find(kio_buffers *set, size_t size) {
   if (class >= 0 && set->cached[class] > 0) {
     buffer = set->cache[class][--set->cached[class]];
   } else {
-    buffer.data = kio_memory_resize(NULL, buffer.size);
+    buffer.data = kio_memory_resize(NULL, buffer.size + KIO_BUFFER_SPARE);
   }
   if (buffer.data) set->taken++;
   return buffer;

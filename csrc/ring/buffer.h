@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "base/config.h"
 
+#define KIO_BUFFER_SPARE 1   /* more of them lie behind each: for the zero that ends a string */
 #define KIO_BUFFER_CLASSES 7 /* 4 KiB, 8 KiB, ... 256 KiB */
 
 #ifdef KIO_TEST
@@ -58,7 +59,12 @@ static inline void kio_buffer_give(kio_buffers *set, kio_buffer buffer) {
     kio_buffer_put(set, buffer);
   }
 }
-/* Frees a buffer whose set is gone. */
+/* A buffer that was taken is the set's no longer: whoever has it frees it by kio_buffer_drop. */
+static inline void kio_buffer_leave(kio_buffers *set, kio_buffer buffer) {
+  kio_assert(buffer.data && set->taken > 0);
+  set->taken--;
+}
+/* Frees a buffer that is no set's, or whose set is gone. */
 void kio_buffer_drop(kio_buffer buffer);
 /* Frees memory that was never taken from the set, in test builds through its quarantine. The set
    may be NULL. */

@@ -2,7 +2,7 @@
    operation yields with kio's mark; its resumer sees the mark and yields too, level by level, down
    to the loop, and on the way back each level resumes the next. So an operation parks the whole
    task, while the coroutine's own yields go to its own resumer. Outside tasks these do what Lua's
-   do, messages included (Lua 5.4 reference manual, section 6.2). */
+   do, messages included (Lua reference manual, section 6.2). */
 #include "run/coroutine.h"
 
 #include "op/op.h"
@@ -13,6 +13,7 @@
 #include "task/result.h"
 #include "task/sched_tree.h"
 #include "task/task.h"
+#include "task/version.h"
 
 static lua_State *check_coroutine(lua_State *L, int index) {
   lua_State *co = lua_tothread(L, index);
@@ -60,12 +61,12 @@ static int enter(lua_State *L, lua_State *co, int nargs, int *nresults) {
    for Lua cannot yield from them. The error, if any, is left on co's stack. */
 static int reset(lua_State *L, lua_State *co) {
   kio_sched *sched = driving(L);
-  if (!sched) return lua_resetthread(co);
+  if (!sched) return kio_lua_close(co, L);
   bool stuck = sched->stuck;
   sched->leaf = co;
   sched->stuck = true;
   if (sched->hooked) kio_hook_cover(co);
-  int status = lua_resetthread(co);
+  int status = kio_lua_close(co, L);
   back(sched, L, co);
   sched->stuck = stuck;
   return status;
@@ -84,12 +85,19 @@ static bool left_scope(lua_State *L, lua_State *co, int nresults) {
   return true;
 }
 
+/* A close by co itself that l_close has not seen leaves its scopes as such a yield does. */
+static void leave_ended(lua_State *L, lua_State *co) {
+  kio_sched *sched = driving(L);
+  if (sched && sched->current->scope->co == co) kio_sched_leave_scopes(sched->current, co);
+}
+
 /* Resumes co; how many results it left on L's stack, or -1 with the error there. While co is parked
    in an operation L parks too, and `k` goes on. */
 static int resume(lua_State *L, lua_State *co, int nargs, lua_KFunction k) {
   int nresults;
   int status = enter(L, co, nargs, &nresults);
   if (status == LUA_YIELD && kio_task_is_parked(co)) return kio_task_yield_marked(L, 0, k);
+  if (status != LUA_YIELD) leave_ended(L, co);
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(co, L, 1);
     return -1;
@@ -251,9 +259,34 @@ static int l_status(lua_State *L) {
   return 1;
 }
 
+static bool is_main(lua_State *L) {
+  bool is = lua_pushthread(L);
+  lua_pop(L, 1);
+  return is;
+}
+
+/* Ends the coroutine that runs, as Lua 5.5 does: its resume returns. What must see its own end does
+   not end so: a task, and a scope. */
+static int close_itself(lua_State *L) {
+  const kio_sched *sched = driving(L);
+  if (is_main(L)) return luaL_error(L, "cannot close main thread");
+  if (sched && sched->current->co == L) {
+    return luaL_error(L, "cannot close a task's own coroutine: a task ends when its function "
+                         "returns, or by task:cancel()");
+  }
+  if (sched && sched->current->scope->co == L) {
+    return luaL_error(L, "cannot close a coroutine inside a scope it has opened (kio.scope, "
+                         "kio.timeout, kio.deadline, kio.shield)");
+  }
+  kio_lua_close_itself(L);
+  return 0;
+}
+
 static int l_close(lua_State *L) {
-  lua_State *co = check_coroutine(L, 1);
+  bool itself = KIO_LUA_CLOSES_ITSELF && lua_isnone(L, 1);
+  lua_State *co = itself ? L : check_coroutine(L, 1);
   const char *status = status_of(L, co);
+  if (KIO_LUA_CLOSES_ITSELF && L == co) return close_itself(L);
   if (*status != 'd' && *status != 's') {
     return luaL_error(L, "cannot close a %s coroutine", status);
   }

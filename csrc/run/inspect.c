@@ -287,8 +287,8 @@ static void tell_stderr(lua_State *L, kio_task *task, int64_t held_ns) {
   int base = lua_gettop(L);
   push_label(L, task);
   push_traceback(L, task, 0);
-  lua_writestringerror("kio: %s has held the loop ", lua_tostring(L, base + 1));
-  fprintf(stderr, "for %.3f s\n%s\n", (double)held_ns / 1e9, lua_tostring(L, base + 2));
+  fprintf(stderr, "kio: %s has held the loop for %.3f s\n%s\n", lua_tostring(L, base + 1),
+          (double)held_ns / 1e9, lua_tostring(L, base + 2));
   lua_settop(L, base);
 }
 

@@ -101,14 +101,15 @@ struct kio_sched {
   kio_task *main;     /* the root task; anchored for the whole run */
 
   /* The turn under way. */
-  int64_t now_ns;               /* the clock, read once per turn */
-  kio_task *current;            /* the task that runs now; NULL: the loop itself */
-  lua_State *leaf;              /* the coroutine that runs now: the task's, or one inside it */
-  int budget;                   /* operations it may yet begin without waiting */
-  bool stuck;                   /* somewhere between the two Lua cannot yield */
-  uint64_t random;              /* the state of the order that config.seed decides */
-  kio_watchdog watchdog;        /* how long the running task has held the loop */
-  volatile sig_atomic_t hooked; /* what runs is under the watchdog's hook */
+  int64_t now_ns;                /* the clock, read once per turn */
+  kio_task *current;             /* the task that runs now; NULL: the loop itself */
+  lua_State *leaf;               /* the coroutine that runs now: the task's, or one inside it */
+  int budget;                    /* operations it may yet begin without waiting */
+  bool stuck;                    /* somewhere between the two Lua cannot yield */
+  uint64_t random;               /* the state of the order that config.seed decides */
+  kio_watchdog watchdog;         /* how long the running task has held the loop */
+  struct kio_external *external; /* what is being made a string; NULL: nothing (external.h) */
+  volatile sig_atomic_t hooked;  /* what runs is under the watchdog's hook */
   kio_interrupt interrupt;
 
   kio_door door;
@@ -116,6 +117,7 @@ struct kio_sched {
   kio_runtime *runtime; /* to be ended with the run; NULL: not by this one */
   bool serving;         /* goes on without tasks: others bring them */
   bool on_error;        /* there is one, in the registry by &root: kio.run's option */
+  bool stays_loaded;    /* the library, for strings that may outlive it */
   kio_sigpipe sigpipe;  /* what the end has to undo */
 
   /* What task/collect.c has found. */

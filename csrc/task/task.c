@@ -10,6 +10,7 @@
 #include "task/sched_tree.h"
 #include "task/scope.h"
 #include "task/traceback.h"
+#include "task/version.h"
 #include "task/wait.h"
 
 static const char parked_mark; /* its address marks a yield of kio's */
@@ -157,10 +158,10 @@ static void end_returned(kio_task *task) {
   "library before kio was loaded"
 
 /* The coroutine died without its base function: Lua's own trouble, or somebody else's yield. */
-static void end_broken(kio_task *task) {
+static void end_broken(lua_State *L, kio_task *task) {
   lua_State *co = task->co;
   kio_sched_forget_waits(task);
-  lua_resetthread(co); /* leaves the error alone on the stack, or nothing after a yield */
+  kio_lua_close(co, L); /* leaves the error alone on the stack, or nothing after a yield */
   if (lua_gettop(co) == 0) lua_pushliteral(co, FOREIGN);
   kio_task_push_mark(co, false);
   lua_insert(co, 1);
@@ -181,7 +182,7 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   kio_assert(task->status == KIO_TASK_READY && !sched->current);
   if (!task->started) nargs = lua_gettop(co) - 1;
   else if (has_mark(co)) lua_pop(co, 1);
-  else return end_broken(task);
+  else return end_broken(L, task);
   task->started = true;
   sched->current = task;
   sched->leaf = co;
@@ -191,10 +192,10 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   sched->leaf = NULL;
   if (kio_task_ended(task)) return; /* a forked child gave it up, to run a loop of its own */
   if (sched->hooked) kio_hook_end(sched, task);
-  if (status == LUA_OK) {
+  if (status == LUA_OK && kio_task_is_over(co)) {
     end_returned(task);
   } else if (status != LUA_YIELD || !has_parked(task)) {
-    end_broken(task);
+    end_broken(L, task);
   }
 }
 

@@ -39,6 +39,38 @@ static int l_fail_memory(lua_State *L) {
   return 1;
 }
 
+/* What the hook of Lua's memory has: the allocator below it, after how many allocations it fails,
+   and how many it has failed. */
+static _Thread_local struct {
+  lua_Alloc allocate;
+  long left;
+  lua_Integer failed;
+} lua_memory;
+
+enum { LUA_TRIES = 2 }; /* Lua collects all its garbage and tries once more */
+
+static void *allocate_or_fail(void *ud, void *ptr, size_t before, size_t size) {
+  bool more = size > 0 && (!ptr || size > before);
+  if (more && --lua_memory.left <= 0 && lua_memory.failed < LUA_TRIES) {
+    lua_memory.failed++;
+    return NULL;
+  }
+  return lua_memory.allocate(ud, ptr, before, size);
+}
+
+/* fail_lua_memory(n) -> whether one has failed since the last call: from now the n-th allocation of
+   this Lua state fails; 0: none */
+static int l_fail_lua_memory(lua_State *L) {
+  void *ud;
+  lua_Alloc now = lua_getallocf(L, &ud);
+  if (now != allocate_or_fail) lua_memory.allocate = now;
+  lua_pushboolean(L, lua_memory.failed > 0);
+  lua_memory.failed = 0;
+  lua_memory.left = (long)luaL_checkinteger(L, 1);
+  lua_setallocf(L, lua_memory.left > 0 ? allocate_or_fail : lua_memory.allocate, ud);
+  return 1;
+}
+
 /* fail_thread(n): the n-th thread this one starts from now fails; 0: none */
 static int l_fail_thread(lua_State *L) {
   kio_thread_fail_at((int)luaL_checkinteger(L, 1));
@@ -180,6 +212,7 @@ const luaL_Reg kio_test_ops[] = {
     {"reap", l_reap},
     {"exit_now", l_exit_now},
     {"fail_memory", l_fail_memory},
+    {"fail_lua_memory", l_fail_lua_memory},
     {"fail_thread", l_fail_thread},
     {"sim", l_sim},
     {"sim_fired", l_sim_fired},

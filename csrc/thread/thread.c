@@ -1,9 +1,10 @@
 /* Owns nothing, but in test builds the number of the start that is to fail. Any thread calls. */
 #include "thread/thread.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
+
+#include "base/library.h"
 
 #ifdef KIO_TEST
 static _Thread_local int fail_in;
@@ -64,15 +65,8 @@ void kio_thread_join(pthread_t thread) {
   kio_assert(err == 0);
 }
 
-/* Lua unloads a C library with its state; a thread that runs in there must not lose its code. */
-static void stay_loaded(void) {
-  Dl_info about;
-  if (dladdr((void *)(uintptr_t)stay_loaded, &about) == 0) return;
-  dlopen(about.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE); /* it is loaded: we run in it */
-}
-
 void kio_thread_abandon(pthread_t thread) {
-  stay_loaded();
+  kio_library_stay(); /* Lua unloads it with its state, and the thread runs in it */
   int err = pthread_detach(thread);
   kio_assert(err == 0);
 }

@@ -1,4 +1,19 @@
 ---kio: straight-line asynchronous Lua on io_uring. See docs/guide.md.
+
+-- Older versions of Lua come as far as this: what is below they have parsed, and do not run.
+local wrong
+if _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5" then
+  local loaded, why = pcall(require, "kio.core")
+  if not loaded and string.find(why, "undefined symbol: lua") then
+    wrong = "kio.core was built for another version of Lua than this, " .. _VERSION
+      .. ": build it anew\n" .. why
+  end
+else
+  local this = type(jit) == "table" and jit.version .. " (" .. _VERSION .. ")" or _VERSION
+  wrong = "kio needs Lua 5.4 or 5.5, and this is " .. this
+end
+if wrong then error(wrong, 3) end -- blames who calls require
+
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local buffer = require "kio.bytes.buffer"

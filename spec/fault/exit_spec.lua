@@ -46,8 +46,9 @@ local function run(backend, program, environment)
   file:write(PREAMBLE, program)
   file:close()
   local command = ("%s KIO_BACKEND=%s LUA_PATH='./lua/?.lua;./lua/?/init.lua' "
-    .. "LUA_CPATH='./build/%s/?.so' timeout 50 lua5.4 %s 2>&1; echo \"status $?\"")
-  local pipe <close> = assert(io.popen(command:format(environment or "", backend, FLAVOUR, path)))
+    .. "LUA_CPATH='./build/%s/?.so' timeout 50 %s %s 2>&1; echo \"status $?\"")
+  command = command:format(environment or "", backend, FLAVOUR, support.lua, path)
+  local pipe <close> = assert(io.popen(command))
   local output, status = pipe:read("a"):match("^(.*)status (%d+)\n$")
   return tonumber(status), output
 end

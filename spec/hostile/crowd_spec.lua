@@ -11,6 +11,7 @@ local SCALE = ({
   test = { vanishing = 4000, slow = 1000 },
   asan = { vanishing = 1000, slow = 300 },
   hostile = { vanishing = 500, slow = 100 },
+  lua55 = { vanishing = 1000, slow = 300 },
 })[support.flavour]
 
 -- f(1) to f(count), a few at a time.

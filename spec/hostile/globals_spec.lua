@@ -48,7 +48,9 @@ describe("every Lua file of kio", function()
   it("has the environment of the core's", function()
     assert.is_true(#files > 40)
     for _, path in ipairs(files) do
-      local first = source.read(path):gsub("^%-%-[^\n]*\n", ""):gsub("^%-%-[^\n]*\n", "")
+      -- The one that is loaded first looks at the version of Lua before that.
+      local text = source.read(path):gsub("^.*\nif wrong then error%b()[^\n]*\n\n", "")
+      local first = text:gsub("^%-%-[^\n]*\n", ""):gsub("^%-%-[^\n]*\n", "")
       while first:find "^%-%-" do first = first:gsub("^%-%-[^\n]*\n", "") end
       assert.equal('local _ENV = require "kio.core".globals', first:match "^[^\n]*", path)
     end

@@ -185,7 +185,7 @@ end
 describe("finalizers that close handles", function()
   it("in the middle of operations crash nothing and leave nothing open", function()
     local rounds = support.flavour == "test" and 30 or 10
-    collectgarbage("incremental", 1, 1000)
+    support.collect_eagerly()
     support.run(function()
       local folder, handles = support.tmpdir(), {}
       for _ = 1, rounds do
@@ -196,6 +196,6 @@ describe("finalizers that close handles", function()
         end
       end
     end)
-    collectgarbage("incremental", 200, 100) -- Lua's own
+    support.collect_as_usual()
   end)
 end)

@@ -69,11 +69,9 @@ local function replaced(text, mutant)
   local n, lines = 0, {}
   for line in text:gmatch("([^\n]*)\n") do
     n = n + 1
-    if n == mutant.line then
-      assert(line == mutant.before, mutant.path .. " has changed since")
-      line = mutant.after
-    end
-    lines[n] = line
+    local other = n ~= mutant.line
+    assert(other or line == mutant.before, mutant.path .. " has changed since")
+    lines[n] = other and line or mutant.after
   end
   return table.concat(lines, "\n") .. "\n"
 end

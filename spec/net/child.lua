@@ -9,8 +9,8 @@ local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 local function start(source, prefix)
   local command = ("export LUA_PATH=%s LUA_CPATH=%s ASAN_OPTIONS=detect_leaks=0; "):format(
     quote "./lua/?.lua;./lua/?/init.lua;./?.lua", quote("./build/" .. support.flavour .. "/?.so"))
-  return assert(io.popen(command .. ("echo $$; exec %s lua5.4 -e %s 2>&1"):format(
-    prefix or "", quote(source))))
+  return assert(io.popen(command .. ("echo $$; exec %s %s -e %s 2>&1"):format(
+    prefix or "", support.lua, quote(source))))
 end
 
 -- Starts it and calls f(pipe, pid), which may read what it prints; what else it printed, and how it

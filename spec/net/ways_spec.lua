@@ -9,7 +9,9 @@ local core = require "kio.core"
 local support = require "spec.support"
 
 local FLAVOUR = support.chunk and "chunk" or support.flavour
-local SHARES = { test = { 1, 40 }, asan = { 41, 15 }, hostile = { 56, 15 }, chunk = { 71, 6 } }
+local SHARES = {
+  test = { 1, 40 }, asan = { 41, 15 }, hostile = { 56, 15 }, chunk = { 71, 6 }, lua55 = { 77, 10 },
+}
 local SHARE = SHARES[FLAVOUR]
 local FIRST, SEEDS = SHARE[1], tonumber(os.getenv("KIO_SEEDS")) or SHARE[2]
 local ONLY = tonumber(os.getenv("KIO_SEED"))

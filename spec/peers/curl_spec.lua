@@ -148,7 +148,7 @@ describe("curl, from the example that serves files,", function()
     local root = peers.file(data):match "^(.*)/data$"
     local folder = support.tmpdir()
     peers.run(function()
-      local command = ("lua5.4 examples/static.lua %s 127.0.0.1:0"):format(root)
+      local command = ("%s examples/static.lua %s 127.0.0.1:0"):format(support.lua, root)
       local server <close> = peers.start(command, { lua = true })
       local url = "http://" .. server:expect "^listening on (%S+)$"
       curl(("-Z '%s/data?[1-4]' -o '%s/#1'"):format(url, folder))

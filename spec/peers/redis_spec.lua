@@ -9,7 +9,8 @@ local support = require "spec.support"
 
 -- The example server in a process of its own; f(port).
 local function with_example(f)
-  local server <close> = peers.start("lua5.4 examples/redis_server.lua 127.0.0.1:0", { lua = true })
+  local command = support.lua .. " examples/redis_server.lua 127.0.0.1:0"
+  local server <close> = peers.start(command, { lua = true })
   f(server:expect "^listening on 127%.0%.0%.1:(%d+)$", server)
   server:kill()
   local text, status = server:wait()

@@ -2,6 +2,7 @@
 -- The shell that starts one does not run under ThreadSanitizer:
 -- flavours: test asan hostile
 local child = require "spec.net.child"
+local support = require "spec.support"
 
 local function ended(source)
   local output, how, status = child.run("local kio = require 'kio'\n" .. source)
@@ -16,14 +17,15 @@ describe("an error that ends the program", function()
       kio.run(function() deep() return 1 end)]]
     assert.matches("^kio: the run failed: no way %(ENOPE%)\nstack traceback:\n", output)
     assert.matches("in upvalue 'deep'", output)
-    assert.matches("lua5.4: %(error object is a table value%)", output)
+    assert.matches(support.lua .. ": %(error object is a table value%)", output)
   end)
 
   it("is told with its traceback when it has its own text", function()
     local output = ended [[
       local err = setmetatable({}, { __tostring = function() return "own words" end })
       kio.run(function() error(err) end)]]
-    assert.matches("^kio: the run failed: own words\nstack traceback:\n.*lua5.4: own words", output)
+    assert.matches("^kio: the run failed: own words\nstack traceback:\n.*" .. support.lua
+      .. ": own words", output)
   end)
 
   it("names where a cancelled task was awaited", function()

@@ -7,6 +7,8 @@ local plan = {}
 local LIMIT = 60 -- seconds, on a machine that does nothing else
 -- Times that beside others' work; a limit is there to end what hangs.
 local BUSY = tonumber(os.getenv "KIO_BUSY") or 4
+-- What runs jobs but those of `lua55`, which have programs of their own.
+local LUA, LUA55 = "lua5.4", "lua5.5"
 local SLOW = { asan = 2, tsan = 2, workers = 2 } -- sanitizers get this many times the limit
 local SPEC_FLAVOURS = "test asan hostile tsan workers"
 local THREAD_FLAVOURS = "test asan hostile tsan" -- they have several workers anyway
@@ -66,6 +68,7 @@ function plan.environment(flavour)
     KIO_FLAVOUR = flavour == "workers" and "tsan" or flavour == "epoll" and "test" or flavour,
     KIO_BACKEND = flavour == "epoll" and "epoll" or nil,
     KIO_THREADS = flavour == "workers" and WORKERS or nil,
+    KIO_LUA = LUA,
     ASAN_OPTIONS = "detect_leaks=1:abort_on_error=0:exitcode=66:detect_stack_use_after_return=1",
     LSAN_OPTIONS = "suppressions=spec/runner/lsan.supp:print_suppressions=0",
     UBSAN_OPTIONS = "halt_on_error=1:print_stacktrace=1",
@@ -91,10 +94,13 @@ local function file_jobs(jobs, kind, path, flavours, command)
   end
 end
 
+local function busted(lua, path)
+  return lua .. " spec/runner/busted.lua --ignore-lua -o spec/runner/handler.lua " .. path
+end
+
 local function spec_jobs(jobs, path, flavours)
   file_jobs(jobs, "busted", path, flavours, function(flavour)
-    return plan.sanitizer(build_of(flavour)) .. "lua5.4 spec/runner/busted.lua --ignore-lua "
-      .. "-o spec/runner/handler.lua " .. path
+    return plan.sanitizer(build_of(flavour)) .. busted(LUA, path)
   end)
 end
 
@@ -207,9 +213,70 @@ local function example_job(jobs, path, flavour)
       LUA_CPATH = ("./build/%s/?.so;;"):format(build_of(flavour)),
       KIO_LOG = err and "debug" or nil,
     },
-    command = prefix .. "lua5.4 " .. path,
+    command = prefix .. LUA .. " " .. path,
     says = err and ("io_uring is not to be had (%s): this process has epoll"):format(err),
   }
+end
+
+-- ---- on Lua 5.5 ----
+
+-- Busted's Lua files are where the other Lua finds them; of its libraries in C the flavour has some
+-- of its own.
+local later
+local function environment55()
+  if not later then
+    local here = exec.capture("pwd"):match("[^\n]+")
+    later = plan.environment("lua55")
+    later.KIO_LUA = LUA55
+    later.PATH = ("%s/build/lua-5.5/bin:%s"):format(here, os.getenv "PATH")
+    later.LUA_PATH = "./lua/?.lua;./lua/?/init.lua;" ..
+      exec.capture(LUA .. " -e 'io.write(package.path)'")
+    later.LUA_CPATH = here .. "/build/lua55/?.so"
+  end
+  return later
+end
+
+-- What its compiler refuses: the variables of loops, for one, are constant there.
+local COMPILES = "find lua spec examples bench rockspec -name '*.lua' -o -name '*.rockspec'"
+  .. " | xargs build/lua-5.5/bin/luac5.5 -p"
+
+-- What another version of Lua cannot change: texts, and gigabytes that no Lua sees.
+local SAME55 = {
+  ["spec/docs/api_spec.lua"] = true, ["spec/docs/pages_spec.lua"] = true,
+  ["spec/docs/topics_spec.lua"] = true, ["spec/stress/copy_spec.lua"] = true,
+}
+
+-- Each other spec that runs as `test`, and each example, once more.
+local function lua55_jobs(jobs)
+  jobs[#jobs + 1] = {
+    kind = "command", name = "luac5.5", flavour = "lua55", limit = LIMIT * BUSY,
+    command = "sh -c " .. exec.quote(COMPILES),
+  }
+  for i = 1, #jobs do
+    local job = jobs[i]
+    local spec = job.kind == "busted" and job.flavour == "test" and not SAME55[job.name]
+    local example = job.kind == "example" and job.flavour == "release"
+    if spec or example then
+      jobs[#jobs + 1] = {
+        kind = job.kind, name = job.name, flavour = "lua55", limit = job.limit,
+        env = environment55(),
+        command = spec and busted(LUA55, job.name) or LUA55 .. " " .. job.name,
+      }
+    end
+  end
+end
+
+-- A program that makes what jobs need, which may not be had; nil: they need none. Then they are
+-- left out, and its reason is told.
+function plan.requirement(jobs)
+  for _, job in ipairs(jobs) do
+    if job.flavour == "lua55" then
+      return {
+        kind = "program", name = "Lua 5.5", flavour = "lua55", limit = 300 * BUSY,
+        command = "spec/runner/lua55",
+      }
+    end
+  end
 end
 
 local function command_job(jobs, name, limit, command)
@@ -245,6 +312,7 @@ function plan.jobs()
       example_job(jobs, path, flavour)
     end
   end
+  lua55_jobs(jobs)
   return jobs
 end
 

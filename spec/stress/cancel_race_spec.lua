@@ -8,7 +8,7 @@ local kio = require "kio"
 local support = require "spec.support"
 local common = require "spec.task.common"
 
-local SHARE = ({ test = 1, hostile = 10, asan = 20 })[support.flavour]
+local SHARE = ({ test = 1, hostile = 10, asan = 20, lua55 = 20 })[support.flavour]
 local function rounds(n) return n // SHARE end
 
 -- ---- what is sent, and a check of what comes ----
@@ -354,7 +354,7 @@ local function start(program, ...)
   local file <close> = assert(io.open(folder .. "/program.lua", "w"))
   file:write(program)
   file:close()
-  local words = { "lua5.4", folder .. "/program.lua", ... }
+  local words = { support.lua, folder .. "/program.lua", ... }
   local environment = ("LUA_PATH='%s' LUA_CPATH='%s' "):format(package.path, package.cpath)
   assert(os.execute(environment .. table.concat(words, " ") .. " >" .. folder .. "/log 2>&1 &"))
   return folder .. "/log"

@@ -17,6 +17,7 @@ local SCALE = ({
   asan = { from = 1000, runs = 80, full = 2, size = 5000, small = 100 },
   hostile = { from = 2000, runs = 80, full = 2, size = 2000, small = 60 },
   tsan = { from = 3000, runs = 50, full = 2, size = 1000, small = 60 },
+  lua55 = { from = 4000, runs = 50, full = 2, size = 5000, small = 100 },
 })[support.flavour]
 local IN_FULL = tonumber(os.getenv "KIO_STOP_FULL")
 local FULL = IN_FULL or SCALE.full

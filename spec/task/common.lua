@@ -32,9 +32,9 @@ local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 -- Runs a file in a fresh Lua process that finds the same kio: what it prints, and whether it ends
 -- well.
 function common.child_file(path, ...)
-  local words = { "LUA_PATH=%s LUA_CPATH=%s lua5.4" }
+  local words = { "LUA_PATH=%s LUA_CPATH=%s %s" }
   for _, word in ipairs { path, ... } do words[#words + 1] = quote(word) end
-  words[1] = words[1]:format(quote(package.path), quote(package.cpath))
+  words[1] = words[1]:format(quote(package.path), quote(package.cpath), support.lua)
   local pipe <close> = assert(io.popen(table.concat(words, " ") .. " 2>&1"))
   local output = pipe:read("a")
   return output, pipe:close()

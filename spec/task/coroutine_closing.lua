@@ -2,6 +2,41 @@
 local create, yield = coroutine.create, coroutine.yield
 local resume, status = coroutine.resume, coroutine.status
 
+-- In Lua 5.4 an error, since 5.5 the end.
+local function close_itself(closing, note, op)
+  local function fine() end
+  local function fails() error("handler") end
+  local function yields() yield("out of a handler") end
+  local function closes_again() coroutine.close() end
+  local function here() coroutine.close() end
+  local function by_name() coroutine.close(coroutine.running()) end
+  local function protected() note("not closed", pcall(coroutine.close)) end
+  local function in_c() table.sort({ 1, 2 }, function() coroutine.close() end) end
+  local function try(make, handler, close)
+    local co
+    co = make(function()
+      local _ <close> = closing(function(_, e) note("outer", e) handler() end)
+      op()
+      yield("waiting")
+      local _ <close> = closing(function(_, e) note("inner", e) end)
+      close()
+      note "goes on"
+      return "end"
+    end)
+    local go_on = type(co) == "thread" and resume or function(f) return pcall(f) end
+    note(go_on(co))
+    note(go_on(co))
+    note(type(co) == "thread" and status(co), go_on(co))
+  end
+  for _, handler in ipairs { fine, fails, yields, closes_again } do
+    for _, close in ipairs { here, by_name, protected, in_c } do
+      try(create, handler, close)
+      try(coroutine.wrap, handler, close)
+    end
+  end
+  note(resume(create(coroutine.close)))
+end
+
 return function(program, closing)
   program("closing", function(note, op)
     local function pending(...)
@@ -33,6 +68,8 @@ return function(program, closing)
     end
     note(coroutine.close(create(print)), coroutine.close(create(error)))
   end)
+
+  program("closing itself", function(note, op) close_itself(closing, note, op) end)
 
   program("closing by wrap", function(note)
     for _, handler in ipairs {

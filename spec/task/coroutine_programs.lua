@@ -120,7 +120,9 @@ local actions = {
   end,
   function()
     forbidden = forbidden + 1
-    note("closed", pcall(coroutine.close, any()))
+    local co = any()
+    local ends = _VERSION ~= "Lua 5.4" and co == coroutines[1] -- with it all the programs
+    if not (ends and co == coroutine.running()) then note("closed", pcall(coroutine.close, co)) end
     forbidden = forbidden - 1
   end,
   function()

@@ -77,8 +77,8 @@ local function stack_left(tid)
     pointer = call:match("(0x%x+) 0x%x+\n$")
   until pointer
   pointer = math.tointeger(tonumber(pointer))
-  for first, last, mode in read("/proc/self/maps"):gmatch("(%x+)%-(%x+) (%S+)") do
-    first, last = tonumber(first, 16), tonumber(last, 16)
+  for from, to, mode in read("/proc/self/maps"):gmatch("(%x+)%-(%x+) (%S+)") do
+    local first, last = tonumber(from, 16), tonumber(to, 16)
     if first <= pointer and pointer < last then
       assert.equal("rw-p", mode)
       return pointer - first

@@ -4,7 +4,7 @@
 local kio = require "kio"
 local support = require "spec.support"
 
-local ROUNDS = ({ test = 10000, asan = 2000, tsan = 1000, hostile = 2000 })[support.flavour]
+local ROUNDS = ({ test = 10000, tsan = 1000 })[support.flavour] or 2000
 
 local function run(threads, f, options)
   options = options or {}

@@ -21,7 +21,8 @@ local function ended(source, prefix)
   return output:gsub("\nstack traceback:.*", "\n") .. how .. " " .. status
 end
 
-local INTERRUPTED = "lua5.4: interrupted!\nexit 1"
+local LUA = support.lua
+local INTERRUPTED = LUA .. ": interrupted!\nexit 1"
 
 describe("Ctrl-C", function()
   it("ends a run whose tasks sleep, with and without a deadline", function()
@@ -110,7 +111,7 @@ describe("Ctrl-C", function()
   end)
 
   it("tells of tasks that could not be ended", function()
-    assert.matches("^lua5.4: interrupted!\nkio.run: then tasks did not end within", (ended [[
+    assert.matches("^" .. LUA .. ": interrupted!\nkio.run: then tasks did not end within", (ended [[
       kio.run(function()
         kio.shield(function()
           send()
@@ -120,7 +121,7 @@ describe("Ctrl-C", function()
   end)
 
   it("ends the wait for a runtime's function, when that has unwound", function()
-    assert.matches("^cleaned up\nlua5.4: [^\n]* interrupted!\nexit 1$", ended [[
+    assert.matches("^cleaned up\n" .. LUA .. ": [^\n]* interrupted!\nexit 1$", ended [[
       local runtime = assert(kio.runtime { threads = 1 })
       runtime:block_on(function()
         local closing <close> = setmetatable({}, { __close = function() print "cleaned up" end })
@@ -150,7 +151,8 @@ describe("Ctrl-C", function()
         send()
         kio.sleep(1000)
       end)]]
-    assert.matches("^lua5.4: interrupted!\nand while the tasks were ended, one failed: ", output)
+    assert.matches("^" .. LUA .. ": interrupted!\nand while the tasks were ended, one failed: ",
+      output)
     assert.matches("oops", output)
   end)
 
@@ -185,7 +187,8 @@ describe("Ctrl-C", function()
   end)
 
   it("is left alone by interrupt = false, and when it is ignored", function()
-    -- lua5.4's own handler asks its main coroutine to stop: that happens when the run is over.
+    -- The interpreter's own handler asks its main coroutine to stop: that happens when the run is
+    -- over.
     assert.equal("slept\n" .. INTERRUPTED, ended [[
       kio.run(function()
         send()
@@ -201,14 +204,14 @@ describe("Ctrl-C", function()
   end)
 
   it("gives the handler back that was there before", function()
-    local expected = "^true\tnil\nfalse\tinterrupted!\nlua5.4: .*: interrupted!\nexit 1$"
+    local expected = "^true\tnil\nfalse\tinterrupted!\n" .. LUA .. ": .*: interrupted!\nexit 1$"
     assert.matches(expected, (ended [[
         print(pcall(kio.run, kio.yield), nil)
         print(pcall(kio.run, function()
           send()
           kio.sleep(1000)
         end))
-        send() -- to lua5.4's own
+        send() -- to the interpreter's own
         for _ = 1, 1000 do end]]))
   end)
 

@@ -1,6 +1,7 @@
 -- Runs a program that uses kio in a process of its own, behind a prefix that refuses it io_uring in
 -- some way; what it finds comes back as a table.
 local lfs = require "lfs"
+local support = require "spec.support"
 
 local child = {}
 
@@ -39,8 +40,8 @@ end
 -- Runs `source` behind `prefix`, on that ring (nil: io_uring); its output, and how it ended as
 -- os.execute tells it.
 function child.run(prefix, source, backend)
-  local command = ("%s KIO_BACKEND=%s %s lua5.4 -e %s 2>&1"):format(environment(),
-    backend or "uring", prefix, quote(source))
+  local command = ("%s KIO_BACKEND=%s %s %s -e %s 2>&1"):format(environment(),
+    backend or "uring", prefix, support.lua, quote(source))
   local pipe = assert(io.popen(command))
   local output = pipe:read("a")
   local _, how, status = pipe:close()

@@ -12,7 +12,7 @@ local function log_of(program, level)
   file:close()
   local env = { KIO_LOG = level or false, LUA_PATH = package.path, LUA_CPATH = package.cpath }
   local result = support.run(function()
-    return assert(kio.process.run { "lua5.4", path, env = env })
+    return assert(kio.process.run { support.lua, path, env = env })
   end)
   assert.equal(0, result.code, result.stderr)
   return result.stderr

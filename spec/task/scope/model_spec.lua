@@ -9,7 +9,9 @@ local model = require "spec.task.scope.model"
 local program = require "spec.task.scope.program"
 
 -- From where, and how many: each flavour has seeds of its own.
-local SEEDS = ({ asan = { 6001, 3000 }, hostile = { 9001, 4000 } })[support.flavour] or { 1, 6000 }
+local SEEDS = ({
+  asan = { 6001, 3000 }, hostile = { 9001, 4000 }, lua55 = { 13001, 1500 },
+})[support.flavour] or { 1, 6000 }
 local TOLD = 3 -- failing seeds that are told in full
 
 -- ---- kio as the programs see it ----

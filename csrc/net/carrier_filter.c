@@ -317,6 +317,10 @@ static const kio_carrier carrier = {
 #endif
 };
 
+void kio_filter_stir(kio_stream *stream) {
+  if (stream->carrier == &carrier && has_output(filtered_of(stream))) kio_stream_owe(stream);
+}
+
 int kio_filter_put(kio_stream *stream, kio_filter filter) {
   filtered *f = kio_memory_new(sizeof *f);
   if (!f) return -ENOMEM;
@@ -325,7 +329,7 @@ int kio_filter_put(kio_stream *stream, kio_filter filter) {
   f->filter = filter;
   f->wire = stream->in;
   kio_stream_set_carrier(stream, &carrier, &f->wire);
-  if (has_output(f)) kio_stream_owe(stream);
+  kio_filter_stir(stream);
   return 0;
 }
 

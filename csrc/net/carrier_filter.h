@@ -12,7 +12,9 @@ int kio_filter_put(kio_stream *stream, kio_filter filter);
 const kio_filter *kio_filter_of(const kio_stream *stream);
 /* Whether the handshake of the stream's filter is over; true without one. */
 bool kio_filter_ready(const kio_stream *stream);
-/* The next reader waits for that, too. */
+/* What the stream's filter has to say by itself leaves. */
+void kio_filter_stir(kio_stream *stream);
+/* The next reader waits for the end of the handshake, too. */
 void kio_filter_expect(kio_stream *stream);
 
 #endif

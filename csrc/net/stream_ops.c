@@ -96,7 +96,10 @@ static int shake(lua_State *L, kio_stream_handle *h) {
   bool ready = kio_filter_ready(stream);
   if (err == EPIPE || err == ECONNRESET) err = 0; /* what the peer has said before tells why */
   if (!err && !ready && stream->in.ended) err = ECONNRESET;
-  if (!err && ready) return (lua_settop(L, 1), 1);
+  if (!err && ready) {
+    kio_filter_stir(stream); /* its rock may have gone on with it */
+    return (lua_settop(L, 1), 1);
+  }
   if (!err && !kio_sched_timer(task->sched, task, h->reading.due_ns)) err = ENOMEM;
   if (err) return kio_stream_fail(L, stream, "handshake", err);
   kio_assert(kio_filter_of(stream)); /* without one it is always ready */

@@ -84,7 +84,7 @@ static bool fail(kio_tls_words *words, const char *code, const char *otherwise) 
 static int give_passphrase(char *to, int size, int writing, void *passphrase) {
   (void)writing;
   const char *text = passphrase;
-  int length = text ? (int)strlen(text) : 0;
+  int length = text ? (int)strlen(text) : -1;
   if (length > size) return -1;
   if (length > 0) memcpy(to, text, (size_t)length);
   return length;
@@ -118,20 +118,25 @@ static bool use_chain(kio_tls_config *config, BIO *bio) {
   return used && is_end_of_pem();
 }
 
-static bool use_key(kio_tls_config *config, BIO *bio, const char *passphrase,
-                    kio_tls_words *words) {
-  EVP_PKEY *key =
-      PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, (void *)(uintptr_t)passphrase);
-  unsigned long error = ERR_peek_error();
-  bool bad = ERR_GET_REASON(error) == EVP_R_BAD_DECRYPT || ERR_GET_REASON(error) == 100 ||
-             ERR_GET_REASON(error) == PEM_R_BAD_DECRYPT;
-  if (!key && ERR_GET_REASON(error) == PEM_R_BAD_PASSWORD_READ) {
+/* Why a key cannot be read. `locked`: it is encrypted. */
+static void tell_key(bool locked, const char *passphrase, kio_tls_words *words) {
+  if (locked && !passphrase) {
     kio_tls_words_set(words, KIO_TLS_CERT, "key: it is encrypted, and there is no passphrase");
-  } else if (!key && passphrase && bad) {
+  } else if (locked) {
     kio_tls_words_set(words, KIO_TLS_CERT, "key: the passphrase is wrong");
-  } else if (!key) {
+  } else {
     fail(words, KIO_TLS_CERT, "key: not one in PEM");
   }
+}
+
+static bool use_key(kio_tls_config *config, BIO *bio, const char *passphrase,
+                    kio_tls_words *words) {
+  char *text;
+  long size = BIO_get_mem_data(bio, &text);
+  bool locked = size > 0 && memmem(text, (size_t)size, "ENCRYPTED", 9);
+  EVP_PKEY *key =
+      PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, (void *)(uintptr_t)passphrase);
+  if (!key) tell_key(locked, passphrase, words);
   if (!key) return false;
   config->rsa = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
   X509 *cert = SSL_CTX_get0_certificate(config->ssl);

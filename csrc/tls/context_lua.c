@@ -51,6 +51,14 @@ static int l_same(lua_State *L) {
   return 1;
 }
 
+/* unverified(context) -> whether a client that goes by it takes any certificate */
+static int l_unverified(lua_State *L) {
+  kio_tls_config *config = kio_tls_context_config(kio_tls_check_context(L, 1));
+  lua_pushboolean(L, config->unverified);
+  kio_tls_config_unref(config);
+  return 1;
+}
+
 static int l_tostring(lua_State *L) {
   const handle *h = luaL_checkudata(L, 1, KIO_TLS_CONTEXT_TYPE);
   if (!h->context) return (lua_pushliteral(L, KIO_TLS_CONTEXT_TYPE " (finalized)"), 1);
@@ -102,8 +110,6 @@ const kio_type kio_tls_context_type = {
 };
 
 const luaL_Reg kio_tls_context_ops[] = {
-    {"context", l_context},
-    {"replace", l_replace},
-    {"same", l_same},
-    {NULL, NULL},
+    {"context", l_context},       {"replace", l_replace}, {"same", l_same},
+    {"unverified", l_unverified}, {NULL, NULL},
 };

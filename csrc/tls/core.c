@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 
 #include "tls/face.h"
+#include "tls/test_cert.h"
 
 const kio_guest *kio_tls_guest(lua_State *L) {
   lua_getfield(L, LUA_REGISTRYINDEX, KIO_GUEST_KEY);
@@ -51,6 +52,9 @@ int luaopen_kio_tls_core(lua_State *L) {
   luaL_setfuncs(L, kio_tls_draft_ops, 0);
   luaL_setfuncs(L, kio_tls_context_ops, 0);
   luaL_setfuncs(L, kio_tls_stream_ops, 0);
+#ifdef KIO_TEST
+  luaL_setfuncs(L, kio_tls_test_ops, 0);
+#endif
   luaL_getmetatable(L, KIO_TLS_CONTEXT_TYPE);
   lua_getfield(L, -2, "same");
   lua_setfield(L, -2, "__eq");

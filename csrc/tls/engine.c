@@ -9,6 +9,7 @@
 enum {
   HELD_MAX = 65536,   /* of sealed bytes; with more, nothing is read that could ask for others */
   KEPT_MAX = 65536,   /* of bytes for a step on the pool: no flight of a handshake is so long */
+  HEAD = 5,           /* bytes before a record, the last two of them its size */
   RECORD_MAX = 16384, /* plain bytes of a record */
   OVERHEAD = 128,     /* by which a record is longer than these, at most */
   SMALL = 512         /* plain bytes of a record that there is no room for */
@@ -46,11 +47,16 @@ static kio_filter_result shake(kio_tls_engine *e) {
   }
 }
 
-/* Whether a whole record is there: a step with less would come to nothing. */
-static bool has_record(const kio_tls_bytes *kept) {
-  const unsigned char *head = (const unsigned char *)kept->data + kept->at;
-  size_t size = kio_tls_bytes_size(kept);
-  return size >= 5 && size >= 5 + ((size_t)head[3] << 8 | head[4]);
+/* Bytes of the records that are there as a whole: a step with less would come to nothing. */
+static size_t whole_records(const kio_tls_bytes *kept) {
+  size_t at = kept->at;
+  while (kept->end - at >= HEAD) {
+    const unsigned char *head = (const unsigned char *)kept->data + at;
+    size_t size = HEAD + ((size_t)head[3] << 8 | head[4]);
+    if (kept->end - at < size) break;
+    at += size;
+  }
+  return at - kept->at;
 }
 
 /* Takes what has come for a step on the pool. */
@@ -60,7 +66,8 @@ static kio_filter_result keep(kio_tls_engine *e) {
   if (!kio_tls_bytes_put(&e->kept, e->in, size)) return fail(e, "ENOMEM", "not enough memory");
   e->in += size;
   e->in_size -= size;
-  if (has_record(&e->kept)) e->task = KIO_TLS_TASK_WORK;
+  e->kept_whole = whole_records(&e->kept);
+  if (e->kept_whole > 0) e->task = KIO_TLS_TASK_WORK;
   return KIO_FILTER_OK;
 }
 
@@ -249,7 +256,7 @@ void kio_tls_engine_choose(kio_tls_engine *e, kio_tls_context *context) {
   e->chosen = context ? kio_tls_context_config(context) : NULL;
   e->is_chosen = true;
   e->asks = false;
-  e->task = KIO_TLS_TASK_NONE;
+  e->task = e->on_pool ? KIO_TLS_TASK_WORK : KIO_TLS_TASK_NONE;
 }
 
 /* ---- making one ---- */

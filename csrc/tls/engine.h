@@ -33,6 +33,7 @@ typedef struct kio_tls_engine {
   size_t in_size;
   char *out; /* ... and where sealed bytes go first */
   size_t out_room;
+  size_t kept_whole;   /* so many bytes of `kept` are whole records: what that step may have */
   kio_tls_bytes kept;  /* taken, for a step on the pool */
   kio_tls_bytes held;  /* sealed, until `encode` has room */
   kio_tls_words words; /* why it has failed */

@@ -13,7 +13,9 @@
 static int bio_read(BIO *bio, char *to, size_t size, size_t *got) {
   kio_tls_engine *e = BIO_get_data(bio);
   BIO_clear_retry_flags(bio);
-  *got = kio_tls_bytes_take(&e->kept, to, size);
+  size_t whole = e->is_ready ? size : e->kept_whole;
+  *got = kio_tls_bytes_take(&e->kept, to, size < whole ? size : whole);
+  e->kept_whole -= e->is_ready ? 0 : *got;
   if (*got == 0 && e->in_size > 0) {
     *got = size < e->in_size ? size : e->in_size;
     memcpy(to, e->in, *got);

@@ -39,7 +39,7 @@ UNITS        := $(wildcard spec/c/*.c)
 TARGETS      := $(filter-out spec/fuzz/replay.c,$(wildcard spec/fuzz/*.c))
 sources       = $(if $(filter release,$1),$(filter-out $(TEST_SOURCES),$(SOURCES)),$(SOURCES))
 objects       = $(patsubst csrc/%.c,build/$1/obj/%.o,$(call sources,$1))
-tls_sources   = $(if $(filter release,$1),$(filter-out csrc/tls/test_%.c,$(TLS_SOURCES)),$(TLS_SOURCES))
+tls_sources   = $(filter-out $(if $(filter release,$1),csrc/tls/test_%.c),$(TLS_SOURCES))
 tls_objects   = $(if $(HAS_TLS),$(patsubst csrc/%.c,build/$1/obj/%.o,$(call tls_sources,$1)))
 units         = $(patsubst spec/c/%.c,build/$1/c/%,$(call unit_sources,$1))
 # All in two flavours; in others those that name it, and what specs start.
@@ -79,9 +79,11 @@ build/$1/c/%: spec/c/%.c build/$1/libkio.a
 	$$(CC) $$(KIO_CFLAGS) $$(flags_$1) $$(CFLAGS) -MMD -MP $$< build/$1/libkio.a \
 	  $$(KIO_LIBS) -llua5.4 -lm -o $$@
 
-build-$1: build/$1/kio/core.so $(if $(HAS_TLS),build/$1/kio/tls/core.so) $(if $(filter release,$1),,$(call units,$1))
+build-$1: build/$1/kio/core.so $(if $(HAS_TLS),build/$1/kio/tls/core.so) \
+  $(if $(filter release,$1),,$(call units,$1))
 .PHONY: build-$1
--include $(patsubst %.o,%.d,$(call objects,$1) $(call tls_objects,$1)) $(addsuffix .d,$(call units,$1))
+-include $(patsubst %.o,%.d,$(call objects,$1) $(call tls_objects,$1))
+-include $(addsuffix .d,$(call units,$1))
 endef
 $(foreach f,$(FLAVOURS) lint,$(eval $(call flavour_rules,$f)))
 

@@ -1,5 +1,5 @@
-/* Owns its config and the sessions. Invariant: `config` and the list of sessions are looked at under
-   the lock; what has been taken out has a reference. Any thread. */
+/* Owns its config and the sessions. Invariant: `config` and the list of sessions are looked at
+   under the lock; what has been taken out has a reference. Any thread. */
 #include "tls/context.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* A context: the config that the next handshakes go by, which may be replaced while connections run,
-   and a client's sessions. Counted, and used by all threads; knows no Lua. */
+/* A context: the config that the next handshakes go by, which may be replaced while connections
+   run, and a client's sessions. Counted, and used by all threads; knows no Lua. */
 #ifndef KIO_TLS_CONTEXT_H
 #define KIO_TLS_CONTEXT_H
 
@@ -7,7 +7,7 @@
 
 typedef struct kio_tls_context kio_tls_context;
 
-/* Takes over the reference to the config. NULL: memory is out, and the reference is the caller's. */
+/* Takes over the reference to the config. NULL: memory is out, and that is still the caller's. */
 kio_tls_context *kio_tls_context_new(kio_tls_config *config);
 void *kio_tls_context_ref(void *context);
 void kio_tls_context_unref(void *context);

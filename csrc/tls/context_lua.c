@@ -16,33 +16,11 @@ kio_tls_context *kio_tls_check_context(lua_State *L, int index) {
   return check(L, index)->context;
 }
 
-static handle *push_empty(lua_State *L) {
+kio_tls_context **kio_tls_push_context(lua_State *L) {
   handle *h = lua_newuserdatauv(L, sizeof *h, 0);
   h->context = NULL;
   luaL_setmetatable(L, KIO_TLS_CONTEXT_TYPE);
-  return h;
-}
-
-/* context(draft) -> context */
-static int l_context(lua_State *L) {
-  kio_tls_check_draft(L, 1);
-  handle *h = push_empty(L);
-  kio_tls_config *config = kio_tls_take_draft(L, 1);
-  h->context = kio_tls_context_new(config);
-  if (h->context) return 1;
-  kio_tls_config_unref(config);
-  return luaL_error(L, "not enough memory");
-}
-
-/* replace(context, draft) */
-static int l_replace(lua_State *L) {
-  kio_tls_context *context = kio_tls_check_context(L, 1);
-  kio_tls_config *config = kio_tls_check_draft(L, 2);
-  kio_tls_config *earlier = kio_tls_context_config(context);
-  kio_tls_config_inherit(config, earlier);
-  kio_tls_config_unref(earlier);
-  kio_tls_context_replace(context, kio_tls_take_draft(L, 2));
-  return 0;
+  return &h->context;
 }
 
 /* same(one, other) -> whether they are one context: also the __eq */
@@ -90,7 +68,7 @@ static void *give(lua_State *L, int index, void *spare) {
 }
 
 static void take(lua_State *L, void *object) {
-  push_empty(L)->context = object;
+  *kio_tls_push_context(L) = object;
 }
 
 static void end(void *self) {
@@ -110,6 +88,7 @@ const kio_type kio_tls_context_type = {
 };
 
 const luaL_Reg kio_tls_context_ops[] = {
-    {"context", l_context},       {"replace", l_replace}, {"same", l_same},
-    {"unverified", l_unverified}, {NULL, NULL},
+    {"same", l_same},
+    {"unverified", l_unverified},
+    {NULL, NULL},
 };

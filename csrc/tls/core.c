@@ -8,13 +8,6 @@
 #include "tls/face.h"
 #include "tls/test_cert.h"
 
-const kio_guest *kio_tls_guest(lua_State *L) {
-  lua_getfield(L, LUA_REGISTRYINDEX, KIO_GUEST_KEY);
-  const kio_guest *guest = lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  return guest;
-}
-
 static void check_kio(lua_State *L) {
   const kio_guest *guest = kio_tls_guest(L);
   if (!guest) luaL_error(L, "kio.tls: this kio is too old, or was not required before");

@@ -15,22 +15,8 @@ static draft *check(lua_State *L, int index) {
   return d;
 }
 
-kio_tls_config *kio_tls_check_draft(lua_State *L, int index) {
+static kio_tls_config *config_at(lua_State *L, int index) {
   return check(L, index)->config;
-}
-
-kio_tls_config *kio_tls_take_draft(lua_State *L, int index) {
-  draft *d = check(L, index);
-  kio_tls_config *config = d->config;
-  d->config = NULL;
-  return config;
-}
-
-int kio_tls_fail(lua_State *L, const kio_tls_words *words) {
-  lua_pushnil(L);
-  lua_pushstring(L, words->text);
-  lua_pushstring(L, words->code);
-  return 3;
 }
 
 /* true, or the failure. */
@@ -55,7 +41,7 @@ static int l_draft(lua_State *L) {
 static int l_identity(lua_State *L) {
   size_t cert_size, key_size;
   kio_tls_words words;
-  kio_tls_config *config = kio_tls_check_draft(L, 1);
+  kio_tls_config *config = config_at(L, 1);
   const char *cert = luaL_checklstring(L, 2, &cert_size), *key = luaL_checklstring(L, 3, &key_size);
   const char *passphrase = luaL_optstring(L, 4, NULL);
   bool fine = kio_tls_config_identity(config, cert, cert_size, key, key_size, passphrase, &words);
@@ -66,7 +52,7 @@ static int l_identity(lua_State *L) {
 static int l_trust(lua_State *L) {
   size_t size;
   kio_tls_words words;
-  kio_tls_config *config = kio_tls_check_draft(L, 1);
+  kio_tls_config *config = config_at(L, 1);
   const char *pem = luaL_optlstring(L, 2, NULL, &size);
   bool fine = pem ? kio_tls_config_trust(config, pem, size, &words)
                   : kio_tls_config_trust_system(config, &words);
@@ -78,7 +64,7 @@ static int l_versions(lua_State *L) {
   static const char *const names[] = {"", "1.2", "1.3", NULL};
   static const int versions[] = {0, TLS1_2_VERSION, TLS1_3_VERSION};
   kio_tls_words words;
-  kio_tls_config *config = kio_tls_check_draft(L, 1);
+  kio_tls_config *config = config_at(L, 1);
   int least = versions[luaL_checkoption(L, 2, "", names)];
   int most = versions[luaL_checkoption(L, 3, "", names)];
   return outcome(L, kio_tls_config_versions(config, least, most, &words), &words);
@@ -87,7 +73,7 @@ static int l_versions(lua_State *L) {
 /* ciphers(draft, list) */
 static int l_ciphers(lua_State *L) {
   kio_tls_words words;
-  kio_tls_config *config = kio_tls_check_draft(L, 1);
+  kio_tls_config *config = config_at(L, 1);
   return outcome(L, kio_tls_config_ciphers(config, luaL_checkstring(L, 2), &words), &words);
 }
 
@@ -95,7 +81,7 @@ static int l_ciphers(lua_State *L) {
 static int l_protocols(lua_State *L) {
   size_t size;
   kio_tls_words words;
-  kio_tls_config *config = kio_tls_check_draft(L, 1);
+  kio_tls_config *config = config_at(L, 1);
   const char *list = luaL_checklstring(L, 2, &size);
   return outcome(L, kio_tls_config_protocols(config, list, size, &words), &words);
 }
@@ -104,7 +90,7 @@ static int l_protocols(lua_State *L) {
 static int l_staple(lua_State *L) {
   size_t size;
   kio_tls_words words;
-  kio_tls_config *config = kio_tls_check_draft(L, 1);
+  kio_tls_config *config = config_at(L, 1);
   const char *bytes = luaL_checklstring(L, 2, &size);
   return outcome(L, kio_tls_config_staple(config, bytes, size, &words), &words);
 }
@@ -113,7 +99,7 @@ static int l_staple(lua_State *L) {
 static int l_tickets(lua_State *L) {
   size_t size;
   kio_tls_words words;
-  kio_tls_config *config = kio_tls_check_draft(L, 1);
+  kio_tls_config *config = config_at(L, 1);
   lua_Integer count = luaL_checkinteger(L, 2);
   const char *keys = luaL_checklstring(L, 3, &size);
   luaL_argcheck(L, count >= 0 && count <= 100, 2, "0 to 100");
@@ -124,7 +110,7 @@ static int l_tickets(lua_State *L) {
 /* name(draft, pattern, context) */
 static int l_name(lua_State *L) {
   kio_tls_words words;
-  kio_tls_config *config = kio_tls_check_draft(L, 1);
+  kio_tls_config *config = config_at(L, 1);
   const char *pattern = luaL_checkstring(L, 2);
   void *context = kio_tls_context_ref(kio_tls_check_context(L, 3));
   bool fine = kio_tls_config_name(config, pattern, context, kio_tls_context_unref, &words);
@@ -136,7 +122,7 @@ static int l_settle(lua_State *L) {
   static const char *const clients[] = {"none", "request", "require", NULL};
   static const char *const places[] = {"auto", "pool", "loop", NULL};
   kio_tls_words words;
-  kio_tls_config *config = kio_tls_check_draft(L, 1);
+  kio_tls_config *config = config_at(L, 1);
   config->client = (kio_tls_client)luaL_checkoption(L, 2, "none", clients);
   config->where = (kio_tls_where)luaL_checkoption(L, 3, "auto", places);
   config->unverified = lua_toboolean(L, 4);
@@ -144,6 +130,38 @@ static int l_settle(lua_State *L) {
   config->asks = lua_toboolean(L, 6);
   config->staple_required = lua_toboolean(L, 7);
   return outcome(L, kio_tls_config_finish(config, &words), &words);
+}
+
+/* ---- the end of it ---- */
+
+/* The draft gives its config up. */
+static kio_tls_config *take(lua_State *L, int index) {
+  draft *d = check(L, index);
+  kio_tls_config *config = d->config;
+  d->config = NULL;
+  return config;
+}
+
+/* context(draft) -> context */
+static int l_context(lua_State *L) {
+  check(L, 1);
+  kio_tls_context **place = kio_tls_push_context(L);
+  kio_tls_config *config = take(L, 1);
+  *place = kio_tls_context_new(config);
+  if (*place) return 1;
+  kio_tls_config_unref(config);
+  return luaL_error(L, "not enough memory");
+}
+
+/* replace(context, draft) */
+static int l_replace(lua_State *L) {
+  kio_tls_context *context = kio_tls_check_context(L, 1);
+  kio_tls_config *config = take(L, 2);
+  kio_tls_config *earlier = kio_tls_context_config(context);
+  kio_tls_config_inherit(config, earlier);
+  kio_tls_config_unref(earlier);
+  kio_tls_context_replace(context, config);
+  return 0;
 }
 
 static void end(void *self) {
@@ -160,5 +178,6 @@ const luaL_Reg kio_tls_draft_ops[] = {
     {"ciphers", l_ciphers}, {"protocols", l_protocols},
     {"staple", l_staple},   {"tickets", l_tickets},
     {"name", l_name},       {"settle", l_settle},
+    {"context", l_context}, {"replace", l_replace},
     {NULL, NULL},
 };

@@ -15,6 +15,8 @@
 const kio_guest *kio_tls_guest(lua_State *L);
 /* The context at `index`, or an argument error. */
 kio_tls_context *kio_tls_check_context(lua_State *L, int index);
+/* Pushes a userdata for a context, whose reference is to be put into the place. */
+kio_tls_context **kio_tls_push_context(lua_State *L);
 /* Pushes nil, the words, the code; returns 3. */
 int kio_tls_fail(lua_State *L, const kio_tls_words *words);
 
@@ -23,11 +25,5 @@ extern const kio_type kio_tls_draft_type;    /* tls/draft_lua.c */
 extern const luaL_Reg kio_tls_context_ops[]; /* tls/context_lua.c */
 extern const luaL_Reg kio_tls_draft_ops[];   /* tls/draft_lua.c: what a config is made of */
 extern const luaL_Reg kio_tls_stream_ops[];  /* tls/stream_lua.c: filters, and what of streams */
-
-/* The config of the draft at index 1, which nobody else has yet; an argument error when there is
-   none any more. */
-kio_tls_config *kio_tls_check_draft(lua_State *L, int index);
-/* The draft gives it up. */
-kio_tls_config *kio_tls_take_draft(lua_State *L, int index);
 
 #endif

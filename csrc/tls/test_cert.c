@@ -102,8 +102,8 @@ static int l_certificate(lua_State *L) {
   return 2;
 }
 
-/* test_staple{certificate, issuer, issuer_key, status = "good" | "revoked", age} -> DER; `age`: days
-   since it was made, for one day */
+/* test_staple{certificate, issuer, issuer_key, status = "good" | "revoked", age} -> DER; `age`:
+   days since it was made, for one day */
 static int l_staple(lua_State *L) {
   X509 *cert = read_cert(text_option(L, "certificate", ""));
   X509 *issuer = read_cert(text_option(L, "issuer", ""));

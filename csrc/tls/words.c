@@ -15,7 +15,8 @@ void kio_tls_words_set(kio_tls_words *words, const char *code, const char *form,
   va_end(list);
 }
 
-const char *kio_tls_alert_name(int alert) {
+/* The name of an alert, by its number. */
+static const char *alert_name(int alert) {
   switch (alert) { /* what OpenSSL 3.0 has no words for */
   case SSL_AD_MISSING_EXTENSION: return "missing extension";
   case SSL_AD_CERTIFICATE_REQUIRED: return "certificate required";
@@ -49,7 +50,7 @@ static void of_ssl(kio_tls_words *words, unsigned long error, long verify) {
   const char *own = own_words(reason);
   if (is_alert) {
     kio_tls_words_set(words, KIO_TLS_ALERT, "the peer sent the alert: %s",
-                      kio_tls_alert_name(reason - SSL_AD_REASON_OFFSET));
+                      alert_name(reason - SSL_AD_REASON_OFFSET));
   } else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
     kio_tls_words_set(words, KIO_TLS_CERT, "certificate verify failed: %s",
                       X509_verify_cert_error_string(verify));

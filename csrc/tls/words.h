@@ -25,7 +25,4 @@ void kio_tls_words_set(kio_tls_words *words, const char *code, const char *form,
 /* Takes the thread's queue; `otherwise` is said when it is empty. `verify`: what became of the
    peer's certificate. */
 void kio_tls_words_take(kio_tls_words *words, long verify, const char *otherwise);
-/* The name of an alert, by its number. */
-const char *kio_tls_alert_name(int alert);
-
 #endif

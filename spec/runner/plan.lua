@@ -29,7 +29,7 @@ local function header(path)
     n = n + 1
     if n > 12 then break end
     local key, value = line:match("^[%s/*-]*(%l+):%s*(.-)[%s*/]*$")
-    if key == "flavours" or key == "timeout" then found[key] = value end
+    if key == "flavours" or key == "timeout" or key == "needs" then found[key] = value end
   end
   return found
 end
@@ -184,8 +184,23 @@ local function driver_jobs(jobs, path)
   end)
 end
 
+-- What an example needs that is not everywhere, and how to see that it is here.
+local FOUND = {
+  ["kio.tls"] = "pkg-config --exists 'openssl >= 3'", openssl = "command -v openssl >/dev/null",
+}
+
+local function missing(path)
+  for need in (header(path).needs or ""):gmatch "%S+" do
+    if not os.execute(FOUND[need] .. " 2>/dev/null") then return need end
+  end
+end
+
 local function example_job(jobs, path)
-  jobs[#jobs + 1] = {
+  local lacks = missing(path)
+  jobs[#jobs + 1] = lacks and {
+    kind = "program", name = path, flavour = "release", limit = LIMIT,
+    command = ("sh -c 'echo needs %s; exit 77'"):format(lacks),
+  } or {
     kind = "example",
     name = path,
     flavour = "release",

@@ -6,7 +6,8 @@ local material = {}
 function material.find()
   local found, tls = pcall(require, "kio.tls")
   if found then return tls end
-  if tostring(tls):find "kio.tls needs" then return nil, "kio.tls is not built: it needs OpenSSL 3" end
+  local absent = tostring(tls):find "kio.tls needs"
+  if absent then return nil, "kio.tls is not built: it needs OpenSSL 3" end
   error(tls, 0)
 end
 

@@ -67,11 +67,12 @@ describe("a server with TLS", function()
   it_alone("gives up on who says nothing", function()
     local context = assert(tls.context(material.leaf()))
     local told
-    serve(echo, { tls = context, handshake_timeout = 0.01, on_error = function(err) told = err end },
-      function(address)
-        local silent <close> = assert(kio.net.connect(address))
-        assert.is_nil((silent:recv()))
-      end)
+    local options = { tls = context, handshake_timeout = 0.01 }
+    function options.on_error(err) told = err end
+    serve(echo, options, function(address)
+      local silent <close> = assert(kio.net.connect(address))
+      assert.is_nil((silent:recv()))
+    end)
     assert.matches("^handshake 127%.0%.0%.1:%d+: .*timed out", told)
   end)
 
@@ -229,7 +230,8 @@ describe("a server with TLS", function()
   it_alone("replaces certificates while it serves", function()
     local context = assert(tls.context(named("first", "DNS:localhost")))
     serve(echo, { tls = context }, function(address)
-      local client <close> = assert(tls.connect(address, { ca = material.ca(), name = "localhost" }))
+      local options = { ca = material.ca(), name = "localhost" }
+      local client <close> = assert(tls.connect(address, options))
       assert.is_nil((context:replace { cert = "/nowhere" }))
       assert.equal("CN=first", name_of(address, "localhost"))
       assert.is_true(context:replace(named("second", "DNS:localhost")))

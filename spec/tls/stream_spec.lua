@@ -55,7 +55,7 @@ describe("a stream with TLS", function()
       client:close()
     end)
 
-    it_alone("tells an end that was cut off, after what came before, each time: " .. long, function()
+    it_alone("tells an end that was cut off, after what came before it: " .. long, function()
       local client, server = pair.open { client = { min = short, max = short } }
       client:send "some of it"
       assert(kio.shutdown(client:fd(), "write"))

@@ -12,6 +12,9 @@ local Context = core.context_methods
 ---@field name? string the host
 ---@field alpn string[] application protocols
 
+---Says what a client is served by; nil: it is refused.
+---@alias kio.tls.Chooser async fun(name?: string, hello: kio.tls.Hello): kio.tls.Context?
+
 ---@class kio.tls.Options
 ---@field cert? string certificates, its own first: PEM, or a file of that
 ---@field key? string its key, likewise (in `cert`)
@@ -20,8 +23,8 @@ local Context = core.context_methods
 ---@field client? "request"|"require" a server asks its clients for certificates
 ---@field verify? boolean false: a client takes any certificate from anybody (true)
 ---@field truncation? "error"|"end" what an end without the peer's close_notify is ("error")
----@field sni? table<string, kio.tls.Context>|async fun(name?: string, hello: kio.tls.Hello): kio.tls.Context? contexts
----of a server by the host that is asked for, "*.a.org" among them; nil: the client is refused
+---@field sni? table<string, kio.tls.Context>|kio.tls.Chooser contexts of a server by the host that
+---is asked for, "*.a.org" among them
 ---@field alpn? string[] application protocols, the best first
 ---@field min? "1.2"|"1.3" the least version ("1.2")
 ---@field max? "1.2"|"1.3" the highest
@@ -101,7 +104,9 @@ local function wrong_credentials(options)
   if options.key and not options.cert then return "option 'key' needs 'cert'" end
   if passphrase ~= nil and type(passphrase) ~= "string" and type(passphrase) ~= "function" then
     return "option 'passphrase' must be a string or a function"
-  elseif ca ~= nil and type(ca) ~= "string" and not (type(ca) == "table" and is_list(ca, is_text)) then
+  end
+  local is_fit = ca == nil or type(ca) == "string" or type(ca) == "table" and is_list(ca, is_text)
+  if not is_fit then
     return "option 'ca' must be a string or a list of them"
   elseif options.client and not ca then
     return "option 'client' needs 'ca': whose certificates clients may have"

@@ -1,6 +1,6 @@
----What listener:serve does with TLS: each connection shakes hands before its handler is called. At
----most so many handshakes of a server are computed by the pool at a time, on each worker; peers that
----are waited for keep nobody out. Functions of other workers call these by their names here.
+---What listener:serve does with TLS: each connection shakes hands before its handler is called. The
+---pool computes so many handshakes of a server at a time at most, on each worker; peers that are
+---waited for keep nobody out. Functions of other workers call these by their names here.
 local _ENV = require "kio.core".globals
 local core = require "kio.tls.loaded"
 local handshake = require "kio.tls.handshake"

@@ -98,7 +98,7 @@ local function spec_jobs(jobs, path, flavours)
 end
 
 -- Every receive and every send moves one byte at most: what works on streams must not notice.
-local CHUNKED = { "^spec/net/[^/]+$", "^spec/hostile/", "^spec/bytes/" }
+local CHUNKED = { "^spec/net/[^/]+$", "^spec/hostile/", "^spec/bytes/", "^spec/tls/" }
 
 local function chunk_job(jobs, path)
   for i = 1, #jobs do

@@ -1,4 +1,5 @@
 -- What a handshake refuses, and in which words: both sides know why.
+-- flavours: test asan hostile
 local kio = require "kio"
 local connection = require "spec.net.connection"
 local material = require "spec.tls.material"

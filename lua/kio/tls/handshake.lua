@@ -13,9 +13,12 @@ local left = transfer.left
 local handshake = {}
 
 local ONE_TRY = { timeout = 0 }
+local FAREWELL = { timeout = 1 } -- for an alert, which tells the peer what was wrong
 
--- Closes the stream unless it is taken out before; what there is to tell the peer gets one try.
-local Guard = { __close = function(guard) if guard.stream then guard.stream:close(ONE_TRY) end end }
+-- Closes the stream unless it is taken out before.
+local Guard = { __close = function(guard, err)
+  if guard.stream then guard.stream:close(err == nil and FAREWELL or ONE_TRY) end
+end }
 
 -- ---- the steps ----
 
@@ -63,8 +66,9 @@ function handshake.run(stream, used, filter, due, permit)
   if fine then fine, message, code = own.stream_filter(stream, filter) end -- raises for misuse
   local guard <close> = setmetatable({ stream = stream }, Guard)
   if fine then fine, message, code = shake(stream, used, due, permit) end
+  if fine then guard.stream = nil end
+  if code == "ETIMEDOUT" then stream:close(ONE_TRY) end
   if not fine then return nil, message, code end
-  guard.stream = nil
   return stream
 end
 

@@ -11,6 +11,9 @@ WARNINGS   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes $(if $(WER
 KIO_CFLAGS  = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
               -Icsrc $(LUA_CFLAGS)
 KIO_LIBS   := -Wl,--as-needed -luring -pthread
+# kio.tls is a rock and a shared object of its own, made where OpenSSL 3 is.
+HAS_TLS    := $(shell pkg-config --exists 'openssl >= 3' 2>/dev/null && echo yes)
+TLS_LIBS   := -Wl,--as-needed $(if $(HAS_TLS),$(shell pkg-config --libs openssl)) -ldl
 
 # What each flavour adds. kio_assert stays on in all of them; `lint` only compiles. -g1 is enough
 # for the lines in a sanitizer's report, and takes a quarter less time.
@@ -30,12 +33,15 @@ link_tsan     := -Wl,-z,nodelete
 flags_lint    := -O2 -DKIO_TEST -Werror
 
 # What only specs need, the simulated ring among it, is in every flavour but release.
-SOURCES      := $(wildcard csrc/*.c csrc/*/*.c)
+TLS_SOURCES  := $(wildcard csrc/tls/*.c)
+SOURCES      := $(filter-out $(TLS_SOURCES),$(wildcard csrc/*.c csrc/*/*.c))
 TEST_SOURCES := $(wildcard csrc/test/*.c)
 UNITS        := $(wildcard spec/c/*.c)
 TARGETS      := $(filter-out spec/fuzz/replay.c,$(wildcard spec/fuzz/*.c))
 sources       = $(if $(filter release,$1),$(filter-out $(TEST_SOURCES),$(SOURCES)),$(SOURCES))
 objects       = $(patsubst csrc/%.c,build/$1/obj/%.o,$(call sources,$1))
+tls_sources   = $(filter-out $(if $(filter release,$1),csrc/tls/test_%.c),$(TLS_SOURCES))
+tls_objects   = $(if $(HAS_TLS),$(patsubst csrc/%.c,build/$1/obj/%.o,$(call tls_sources,$1)))
 units         = $(patsubst spec/c/%.c,build/$1/c/%,$(call unit_sources,$1))
 # All in two flavours; in others those that name it, and what specs start.
 unit_sources  = $(if $(filter test asan,$1),$(UNITS),$(NAMES_$1) spec/c/seccomp.c)
@@ -59,6 +65,10 @@ build/$1/kio/core.so: $(call objects,$1)
 	@mkdir -p $$(@D)
 	$$(CC) -shared $$(flags_$1) $$(link_$1) $$(LDFLAGS) $$^ $$(KIO_LIBS) -o $$@
 
+build/$1/kio/tls/core.so: $(call tls_objects,$1)
+	@mkdir -p $$(@D)
+	$$(CC) -shared $$(flags_$1) $$(link_$1) $$(LDFLAGS) $$^ $$(TLS_LIBS) -o $$@
+
 # A unit test takes from the archive only the objects that it uses. P: two folders may have files of
 # the same name.
 build/$1/libkio.a: $(call objects,$1)
@@ -70,9 +80,11 @@ build/$1/c/%: spec/c/%.c build/$1/libkio.a
 	$$(CC) $$(KIO_CFLAGS) $$(flags_$1) $$(CFLAGS) -MMD -MP $$< build/$1/libkio.a \
 	  $$(KIO_LIBS) -llua5.4 -lm -o $$@
 
-build-$1: build/$1/kio/core.so $(if $(filter release,$1),,$(call units,$1))
+build-$1: build/$1/kio/core.so $(if $(HAS_TLS),build/$1/kio/tls/core.so) \
+  $(if $(filter release,$1),,$(call units,$1))
 .PHONY: build-$1
--include $(patsubst %.o,%.d,$(call objects,$1)) $(addsuffix .d,$(call units,$1))
+-include $(patsubst %.o,%.d,$(call objects,$1) $(call tls_objects,$1))
+-include $(addsuffix .d,$(call units,$1))
 endef
 $(foreach f,$(FLAVOURS) lint,$(eval $(call flavour_rules,$f)))
 
@@ -121,8 +133,8 @@ $(LUA55_LIBS): build/lua55/libraries.so
 all: build-release ## build the release flavour
 test-build: build-test ## build the test flavour, enough to run `busted` by hand
 
-compile_commands.json: Makefile $(SOURCES) $(UNITS) ## for clangd and other tools
-	@for f in $(SOURCES) $(UNITS); do \
+compile_commands.json: Makefile $(SOURCES) $(TLS_SOURCES) $(UNITS) ## for clangd and other tools
+	@for f in $(SOURCES) $(TLS_SOURCES) $(UNITS); do \
 	  printf '{"directory":"%s","file":"%s","command":"%s"}\n' "$(CURDIR)" "$$f" \
 	    "$(CC) $(KIO_CFLAGS) $(flags_test) -c $$f"; \
 	done | sed -e '1s/^/[/' -e '$$!s/$$/,/' -e '$$s/$$/]/' > $@
@@ -151,10 +163,10 @@ lint: setup ## formatting, luacheck, gcc and clang with warnings as errors
 	@luacheck --no-color --quiet $(LUA_DIRS)
 	@$(MAKE) -j$(JOBS) lint-gcc lint-clang
 
-lint-gcc: $(call objects,lint)
+lint-gcc: $(call objects,lint) $(call tls_objects,lint)
 lint-clang:
 	@$(if $(SOURCES)$(UNITS),$(CLANG) $(KIO_CFLAGS) -DKIO_TEST -fsyntax-only -Werror \
-	  $(SOURCES) $(UNITS))
+	  $(SOURCES) $(if $(HAS_TLS),$(TLS_SOURCES)) $(UNITS))
 
 format: ## rewrite the C files in the project's format
 	$(if $(C_FILES),clang-format -i $(C_FILES))

@@ -3,6 +3,7 @@
 #include "core.h"
 
 #include "base/number.h"
+#include "net/guest.h"
 #include "op/registry.h"
 #include "run/state.h"
 #include "task/result.h"
@@ -45,6 +46,12 @@ static void check_only_file(lua_State *L) {
   lua_pushlightuserdata(L, (void *)(uintptr_t)&mark);
   lua_setfield(L, LUA_REGISTRYINDEX, "kio.core");
   lua_pop(L, 1);
+}
+
+/* For the C of other rocks. */
+static void open_guests(lua_State *L) {
+  lua_pushlightuserdata(L, (void *)(uintptr_t)&kio_guest_table);
+  lua_setfield(L, LUA_REGISTRYINDEX, KIO_GUEST_KEY);
 }
 
 /* Pops a table into the field of the one below, and into package.loaded: what is in it is known by
@@ -91,6 +98,7 @@ int luaopen_kio_core(lua_State *L) {
   lua_setfield(L, -2, "Cancelled");
   push_own(L);
   keep(L, "own", "kio.core.own");
+  open_guests(L);
   kio_constants_open(L);
   kio_coroutine_open(L);
   kio_globals_open(L);

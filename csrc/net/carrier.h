@@ -35,10 +35,14 @@ struct kio_carrier {
   int (*shut)(kio_stream *stream, int how);
   /* The carrier that it works over. NULL: it is none over another. */
   const kio_carrier *(*under)(const kio_stream *stream);
+  /* What it is over that, for people: "tls". With `under`. */
+  const char *(*over)(const kio_stream *stream);
   /* NULL, or why it cannot change threads. NULL: it always can. */
   const char *(*may_move)(const kio_stream *stream);
   /* Its own words for an error of the stream's; NULL: the usual ones. NULL: it has none. */
   const char *(*why)(const kio_stream *stream, int err);
+  /* A code that goes with these words; NULL: the usual one. NULL: it has none. */
+  const char *(*code)(const kio_stream *stream, int err);
   /* The stream is closed: frees what the carrier holds; `buffers` NULL: their set is gone. NULL: it
      holds nothing. */
   void (*fini)(kio_stream *stream, kio_buffers *buffers);

@@ -16,13 +16,17 @@ typedef struct filtered {
   kio_input wire; /* what has come: stream->wire */
   const kio_carrier *inner;
   kio_filter filter;
-  bool failed;   /* the filter has: `why` tells */
-  bool stuck;    /* the same, for it did nothing where it had to */
+  bool failed;   /* `decode` has: `why` tells; it is not called again */
+  bool mute;     /* `encode` has, likewise */
+  bool stuck;    /* one of them did nothing where it had to: failed or mute by that */
   bool has;      /* the reader is to be woken with the next flush */
+  bool blocked;  /* the reader waits until the filter's own output has left */
   bool expected; /* the reader waits for the end of the handshake */
   bool ending;   /* nothing will be written any more ... */
   bool finished; /* ... and the filter knows it */
 } filtered;
+
+enum { DISCARDED_MAX = 65536 }; /* bytes that nobody will read, at the end */
 
 static const kio_carrier carrier;
 
@@ -36,7 +40,7 @@ static bool is_ready(const filtered *f) {
 }
 
 static bool has_output(const filtered *f) {
-  return !f->failed && f->filter.kind->has_output && f->filter.kind->has_output(f->filter.self);
+  return !f->mute && f->filter.kind->has_output && f->filter.kind->has_output(f->filter.self);
 }
 
 /* ---- input ---- */
@@ -78,12 +82,27 @@ static void decode(kio_stream *stream, filtered *f) {
   if (kio_input_unread(in) == 0) kio_input_consume(in, &stream->sched->buffers, 0);
 }
 
+/* Nothing can be sent any more: what the filter has to say is lost, and it goes on decoding. */
+static void drop_output(filtered *f) {
+  char lost[1024];
+  size_t taken = 0, got = sizeof lost;
+  while (has_output(f) && got > 0) {
+    got = sizeof lost;
+    if (f->filter.kind->encode(f->filter.self, "", &taken, lost, &got) == KIO_FILTER_FAILED) break;
+  }
+}
+
 /* Decodes what is there. True when that is something for the reader; a failure comes after what was
    decoded before it. */
 static bool decode_for_reader(kio_stream *stream, filtered *f) {
   kio_input *in = &stream->in;
-  size_t before = kio_input_unread(in);
-  decode(stream, f);
+  size_t before = kio_input_unread(in), left;
+  do {
+    left = kio_input_unread(&f->wire);
+    if (stream->out.error) drop_output(f);
+    decode(stream, f);
+  } while (stream->out.error && kio_input_unread(in) == before &&
+           kio_input_unread(&f->wire) < left && has_output(f));
   bool more = kio_input_unread(in) > before;
   if (f->failed && !more) in->error = -EPROTO;
   if (has_output(f) || stream->out.size > 0) kio_stream_owe(stream);
@@ -97,10 +116,16 @@ static bool tells_ready(filtered *f) {
   return woken;
 }
 
+/* A peer that makes the filter answer and does not take the answers is not listened to. */
+static bool is_blocked(const kio_stream *stream, const filtered *f) {
+  return kio_input_unread(&f->wire) > 0 && has_output(f) && !stream->out.error;
+}
+
 static int aim(kio_stream *stream) {
   filtered *f = filtered_of(stream);
   f->has = decode_for_reader(stream, f) || tells_ready(f);
-  return f->has ? KIO_CARRIER_HAS : f->inner->aim(stream);
+  f->blocked = !f->has && is_blocked(stream, f);
+  return f->has || f->blocked ? KIO_CARRIER_HAS : f->inner->aim(stream);
 }
 
 /* Goes on receiving until there is something to tell. A reader that has been abandoned meanwhile is
@@ -110,8 +135,8 @@ static void arrived(kio_stream *stream) {
   kio_input *in = &stream->in;
   int err = f->wire.error;
   f->wire.error = 0;
-  if (decode_for_reader(stream, f) || tells_ready(f)) {
-    kio_stream_arrived(stream);
+  if (decode_for_reader(stream, f) || tells_ready(f) || is_blocked(stream, f)) {
+    kio_stream_arrived(stream); /* who finds nothing waits anew, by `aim` */
     return;
   }
   if (!err && stream->reader->wake != KIO_WAKE_DONE) err = -ECANCELED;
@@ -142,8 +167,8 @@ static size_t encode(kio_stream *stream, filtered *f, kio_buffer buffer) {
     kio_assert(taken <= out->size && got <= buffer.size - written);
     kio_output_consume(out, &stream->sched->buffers, taken);
     written += got;
-    if (result == KIO_FILTER_FAILED) f->failed = true;
-  } while (!f->failed && (taken > 0 || got > 0));
+    if (result == KIO_FILTER_FAILED) f->mute = true;
+  } while (!f->mute && (taken > 0 || got > 0));
   return written;
 }
 
@@ -164,28 +189,33 @@ static void send_more(kio_stream *stream, filtered *f) {
     kio_stream_output_failed(stream, ENOMEM);
     return;
   }
-  size_t size = encode(stream, f, buffer);
+  size_t size = f->mute ? 0 : encode(stream, f, buffer);
   kio_stream_owe_no_more(stream, has_output(f) || (f->ending && !f->finished));
   if (size > 0) {
     kio_stream_begin_send(stream, buffer, size);
     return;
   }
   kio_buffer_give(&stream->sched->buffers, buffer);
-  if (has_output(f)) f->failed = f->stuck = true;
-  if (f->failed) kio_stream_output_failed(stream, EPROTO);
+  if (has_output(f)) f->mute = f->stuck = true;
+  if (f->mute) kio_stream_output_failed(stream, EPROTO);
+}
+
+/* Whether the reader that waits is to look again: once. */
+static bool tells_reader(const kio_stream *stream, filtered *f) {
+  bool told = f->has || (f->blocked && !is_blocked(stream, f));
+  if (told) f->has = f->blocked = false;
+  return told;
 }
 
 static void flush(kio_stream *stream) {
   filtered *f = filtered_of(stream);
-  bool has = f->has;
-  f->has = false;
-  if (has && stream->reader) kio_stream_wake_reader(stream);
   if (!stream->sending && (stream->out.size > 0 || stream->owes)) send_more(stream, f);
+  if (tells_reader(stream, f) && stream->reader) kio_stream_wake_reader(stream);
 }
 
 static void end_output(kio_stream *stream) {
   filtered *f = filtered_of(stream);
-  if (f->ending || f->failed || !f->filter.kind->finish) return;
+  if (f->ending || f->mute || !f->filter.kind->finish) return;
   f->ending = true;
   kio_stream_owe(stream);
 }
@@ -211,6 +241,10 @@ static const kio_carrier *under(const kio_stream *stream) {
   return filtered_of(stream)->inner;
 }
 
+static const char *over(const kio_stream *stream) {
+  return filtered_of(stream)->filter.kind->name;
+}
+
 static const char *may_move(const kio_stream *stream) {
   const filtered *f = filtered_of(stream);
   return f->filter.kind->may_move ? f->filter.kind->may_move(f->filter.self) : NULL;
@@ -218,12 +252,30 @@ static const char *may_move(const kio_stream *stream) {
 
 static const char *why(const kio_stream *stream, int err) {
   const filtered *f = filtered_of(stream);
-  if (err != EPROTO || !f->failed) return NULL;
+  if (err != EPROTO || !(f->failed || f->mute)) return NULL;
   return f->stuck ? "the filter made no progress" : f->filter.kind->why(f->filter.self);
+}
+
+static const char *code(const kio_stream *stream, int err) {
+  const filtered *f = filtered_of(stream);
+  if (f->stuck || !f->filter.kind->code || !why(stream, err)) return NULL;
+  return f->filter.kind->code(f->filter.self);
+}
+
+/* A descriptor that is closed while bytes wait in it resets the connection, and what the peer has
+   not read yet is lost with it: among them often some that only the filter would have read. */
+static void discard_rest(kio_stream *stream) {
+  char rest[4096];
+  kio_stream_look(stream);
+  bool may = stream->sched && kio_ring_alive(&stream->sched->ring) && stream->fd >= 0;
+  for (int i = 0; may && i < DISCARDED_MAX / (int)sizeof rest; i++) {
+    if (recv(stream->fd, rest, sizeof rest, MSG_DONTWAIT) <= 0) break;
+  }
 }
 
 static void fini(kio_stream *stream, kio_buffers *buffers) {
   filtered *f = filtered_of(stream);
+  if (f->finished && !f->mute && !stream->out.error) discard_rest(stream);
   kio_input_drop(&f->wire, buffers);
   kio_assert(f->filter.self);
   f->filter.kind->free(f->filter.self);
@@ -236,7 +288,7 @@ static void fini(kio_stream *stream, kio_buffers *buffers) {
 static void verify(const kio_stream *stream) {
   const filtered *f = filtered_of(stream);
   kio_assert(f->inner && f->inner != &carrier && f->filter.kind && f->filter.self);
-  kio_assert(f->failed || !f->stuck);
+  kio_assert(f->failed || f->mute || !f->stuck);
   kio_assert(f->ending || !f->finished);
   kio_assert(!f->has || kio_link_linked(&stream->member.dirty_link));
   bool stirs = stream->sending || kio_link_linked(&stream->member.dirty_link);
@@ -255,11 +307,17 @@ static const kio_carrier carrier = {
     .end_output = end_output,
     .shut = shut,
     .under = under,
+    .over = over,
     .may_move = may_move,
     .why = why,
+    .code = code,
     .fini = fini,
     .verify = kio_test_only(verify),
 };
+
+void kio_filter_stir(kio_stream *stream) {
+  if (stream->carrier == &carrier && has_output(filtered_of(stream))) kio_stream_owe(stream);
+}
 
 int kio_filter_put(kio_stream *stream, kio_filter filter) {
   filtered *f = kio_memory_new(sizeof *f);
@@ -269,12 +327,12 @@ int kio_filter_put(kio_stream *stream, kio_filter filter) {
   f->filter = filter;
   f->wire = stream->in;
   kio_stream_set_carrier(stream, &carrier, &f->wire);
-  if (has_output(f)) kio_stream_owe(stream);
+  kio_filter_stir(stream);
   return 0;
 }
 
-const char *kio_filter_name(const kio_stream *stream) {
-  return stream->carrier == &carrier ? filtered_of(stream)->filter.kind->name : NULL;
+const kio_filter *kio_filter_of(const kio_stream *stream) {
+  return stream->carrier == &carrier ? &filtered_of(stream)->filter : NULL;
 }
 
 bool kio_filter_ready(const kio_stream *stream) {

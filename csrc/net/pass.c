@@ -74,7 +74,7 @@ static int64_t due_of(lua_State *L, int options, kio_sched *sched) {
 static const char through_filter[] = "descriptors cannot pass through the stream's filter";
 
 static bool is_filtered(lua_State *L) {
-  return !udp_at(L) && kio_filter_name(kio_stream_check(L)->stream);
+  return !udp_at(L) && kio_filter_of(kio_stream_check(L)->stream);
 }
 
 /* ---- waiting ---- */

@@ -277,11 +277,11 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
   kio_debug_assert(h->tag == &kio_stream_tag);
   int err = kio_stream_end_read(stream);
   if (kio_stream_unread(stream) > 0) return take_unread(L, h);
-  if (err) return give_up(L, h, kio_stream_early_end(L, err));
+  if (!err && stream->in.ended) return (lua_pushnil(L), 1);
+  err = kio_stream_early_end(L, err);
   /* Closed meanwhile, with bytes that had come and were taken by nobody. */
-  if (!stream->in.ended) return give_up(L, h, EBADF);
-  lua_pushnil(L); /* the peer has ended */
-  return 1;
+  if (!err && stream->state != KIO_STREAM_OPEN) err = EBADF;
+  return err ? give_up(L, h, err) : receive_more(L, h, kio_sched_current()->current, l_recvk);
 }
 
 /* Nothing is there: waits for what comes next. */

@@ -303,8 +303,8 @@ int kio_stream_receive(kio_stream *stream, kio_task *reader) {
 
 void kio_stream_abandon_read(kio_task *reader) {
   kio_stream *stream = reader->subject;
-  if (!stream->receiving) return; /* it is woken with this turn's flush */
-  kio_ring_cancel(&stream->sched->ring, stream->rx, kio_task_is_due(reader));
+  if (!stream->receiving) kio_stream_wake_reader(stream); /* it waits for a flush */
+  else kio_ring_cancel(&stream->sched->ring, stream->rx, kio_task_is_due(reader));
 }
 
 /* ---- output ---- */
@@ -331,10 +331,10 @@ void kio_stream_hold(kio_stream *stream, size_t size) {
 /* A failed send takes everything gathered with it: later bytes must not pass earlier ones. */
 void kio_stream_output_failed(kio_stream *stream, int err) {
   kio_assert(err > 0);
-  if (!stream->out.error)
-    stream->out.error = err; /* a close that has cut it off knows better why */
+  if (!stream->out.error) stream->out.error = err; /* a close that cut it off knows better why */
   stream->owes = false;
   kio_output_drop(&stream->out, &stream->sched->buffers);
+  if (!stream->receiving) kio_stream_wake_reader(stream); /* one that waits for output to leave */
 }
 
 /* Queues what the slot's buffer holds from `at` on. */

@@ -82,8 +82,9 @@ int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, in
   bool moved = stream->state == KIO_STREAM_MOVED;
   if (err == EBADF) return kio_handle_fail_closed(L, what, text, "stream", moved, same);
   const char *words = stream->carrier->why ? stream->carrier->why(stream, err) : NULL;
-  if (words) return kio_fail_text(L, kio_errname(err), what, text, words);
-  return kio_fail(L, err, what, text);
+  if (!words) return kio_fail(L, err, what, text);
+  const char *code = stream->carrier->code ? stream->carrier->code(stream, err) : NULL;
+  return kio_fail_text(L, code ? code : kio_errname(err), what, text, words);
 }
 
 int kio_stream_early_end(lua_State *L, int err) {
@@ -403,8 +404,10 @@ int kio_stream_l_tostring(lua_State *L) {
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   kio_stream_handle *h = luaL_checkudata(L, 1, KIO_STREAM_TYPE);
   if (!h->stream) return (lua_pushliteral(L, KIO_STREAM_TYPE " (not connected)"), 1);
-  lua_pushfstring(L, KIO_STREAM_TYPE " (fd %d, %s, %s%s)", h->stream->fd, states[h->stream->state],
-                  h->stream->peer_size > 0 ? "peer " : "", kio_stream_peer_text(h->stream, text));
+  const char *over = h->stream->carrier->over ? h->stream->carrier->over(h->stream) : NULL;
+  lua_pushfstring(L, KIO_STREAM_TYPE " (fd %d, %s, %s%s%s%s)", h->stream->fd,
+                  states[h->stream->state], h->stream->peer_size > 0 ? "peer " : "",
+                  kio_stream_peer_text(h->stream, text), over ? ", " : "", over ? over : "");
   kio_traceback_escape(L, KIO_ESCAPE_NAME);
   return 1;
 }

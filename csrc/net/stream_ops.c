@@ -68,7 +68,7 @@ static int l_filter(lua_State *L) {
   if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
   if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
   if (!kio_stream_drained(stream)) return kio_misuse(L, "output is on its way: flush it first");
-  if (kio_filter_name(stream)) return kio_misuse(L, "this stream has a filter already");
+  if (kio_filter_of(stream)) return kio_misuse(L, "this stream has a filter already");
   int err = kio_stream_attach(stream, task->sched);
   if (!err) err = kio_filter_put(stream, *filter);
   if (err) return kio_stream_fail(L, stream, "filter", -err);
@@ -93,11 +93,16 @@ static int shake(lua_State *L, kio_stream_handle *h) {
   kio_stream *stream = h->stream;
   kio_task *task = kio_sched_current()->current;
   int err = stream->out.error;
-  if (!err && !kio_filter_ready(stream) && stream->in.ended) err = ECONNRESET;
-  if (!err && kio_filter_ready(stream)) return (lua_settop(L, 1), 1);
+  bool ready = kio_filter_ready(stream);
+  if (err == EPIPE || err == ECONNRESET) err = 0; /* what the peer has said before tells why */
+  if (!err && !ready && stream->in.ended) err = ECONNRESET;
+  if (!err && ready) {
+    kio_filter_stir(stream); /* its rock may have gone on with it */
+    return (lua_settop(L, 1), 1);
+  }
   if (!err && !kio_sched_timer(task->sched, task, h->reading.due_ns)) err = ENOMEM;
   if (err) return kio_stream_fail(L, stream, "handshake", err);
-  kio_assert(kio_filter_name(stream)); /* without one it is always ready */
+  kio_assert(kio_filter_of(stream)); /* without one it is always ready */
   kio_filter_expect(stream);
   err = kio_stream_receive(stream, task);
   if (err) {

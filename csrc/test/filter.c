@@ -120,16 +120,20 @@ static const char *why(const void *self) {
   return s->in_data ? "a record was cut off" : "the end mark is missing";
 }
 
+static const char *code(const void *self) {
+  return is(self, "strict") ? "STRICT" : NULL;
+}
+
 static const char *may_move(const void *self) {
   return is(self, "bound") ? "its filter stays where it is" : NULL;
 }
 
 static const kio_filter_kind kinds[] = {
-    {KIO_FILTER_ABI, "xor", xor_decode, xor_encode, is_ready, has_output, NULL, why, may_move,
+    {KIO_FILTER_ABI, "xor", xor_decode, xor_encode, is_ready, has_output, NULL, why, NULL, may_move,
      kio_memory_free},
-    {KIO_FILTER_ABI, "stutter", stutter_decode, stutter_encode, NULL, has_output, finish, why,
+    {KIO_FILTER_ABI, "stutter", stutter_decode, stutter_encode, NULL, has_output, finish, why, code,
      may_move, kio_memory_free},
-    {KIO_FILTER_ABI + 1, "future", xor_decode, xor_encode, NULL, NULL, NULL, why, NULL,
+    {KIO_FILTER_ABI + 1, "future", xor_decode, xor_encode, NULL, NULL, NULL, why, NULL, NULL,
      kio_memory_free},
 };
 

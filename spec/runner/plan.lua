@@ -31,7 +31,7 @@ local function header(path)
     n = n + 1
     if n > 12 then break end
     local key, value = line:match("^[%s/*-]*(%l+):%s*(.-)[%s*/]*$")
-    if key == "flavours" or key == "timeout" then found[key] = value end
+    if key == "flavours" or key == "timeout" or key == "needs" then found[key] = value end
   end
   return found
 end
@@ -105,7 +105,7 @@ local function spec_jobs(jobs, path, flavours)
 end
 
 -- Every receive and every send moves one byte at most: what works on streams must not notice.
-local CHUNKED = { "^spec/net/[^/]+$", "^spec/hostile/", "^spec/bytes/" }
+local CHUNKED = { "^spec/net/[^/]+$", "^spec/hostile/", "^spec/bytes/", "^spec/tls/" }
 
 local function chunk_job(jobs, path)
   for i = 1, #jobs do
@@ -199,11 +199,26 @@ end
 -- Behind a filter that refuses io_uring: the same output, and a word about the ring when asked.
 local REFUSED = { eperm = "EPERM", enosys = "ENOSYS" }
 
+-- What an example needs that is not everywhere, and how to see that it is here.
+local FOUND = {
+  ["kio.tls"] = "pkg-config --exists 'openssl >= 3'", openssl = "command -v openssl >/dev/null",
+}
+
+local function missing(path)
+  for need in (header(path).needs or ""):gmatch "%S+" do
+    if not os.execute(FOUND[need] .. " 2>/dev/null") then return need end
+  end
+end
+
 local function example_job(jobs, path, flavour)
+  local lacks = missing(path)
   local err = REFUSED[flavour]
   local prefix = err and ("build/test/c/seccomp %s %s "):format(err,
     "io_uring_setup,io_uring_enter,io_uring_register") or ""
-  jobs[#jobs + 1] = {
+  jobs[#jobs + 1] = lacks and {
+    kind = "program", name = path, flavour = flavour, limit = LIMIT,
+    command = ("sh -c 'echo needs %s; exit 77'"):format(lacks),
+  } or {
     kind = "example",
     name = path,
     flavour = flavour,

@@ -16,6 +16,13 @@ layers.order = {
   "worker", -- functions, channels and events between workers
   "test", -- what only specs need
   "core", -- the door
+  "tls", -- a shared object of its own: kio.tls
+}
+
+-- Shared objects of their own, which see nothing of kio but its public headers.
+layers.guests = { tls = true }
+layers.public = {
+  ["base/base.h"] = true, ["net/filter.h"] = true, ["net/guest.h"] = true, ["op/type.h"] = true,
 }
 
 -- The first layer that knows Lua.

@@ -5,6 +5,7 @@ local check = require "kio.check"
 local core = require "kio.core"
 local eyeballs = require "kio.net.eyeballs"
 local names = require "kio.net.names"
+local optional = require "kio.optional"
 
 local own = core.own
 
@@ -19,6 +20,21 @@ local function connect_to_name(name, options, delay)
   local list, message, code = names.resolve(name, { timeout = options.timeout })
   if not list then return names.retell("connect", name, message, code) end
   return eyeballs.connect(name, list, options, delay or ATTEMPT_DELAY, due)
+end
+
+-- With TLS; `tls` is true, its options, or a context.
+local function connect_by_tls(address, options, ...)
+  local wanted = options.tls
+  local tls, why = optional.find "tls"
+  if not tls then check.refuse(2, "connect", "option 'tls' needs the rock kio-tls: " .. why) end
+  local is_table = type(wanted) == "table"
+  if not is_table and wanted ~= true and type(wanted) ~= "userdata" then
+    check.refuse(2, "connect", "option 'tls' must be true, a table of options or a context")
+  end
+  options.tls = nil
+  if type(wanted) == "userdata" then options.context = wanted end
+  for key, value in pairs(is_table and wanted or {}) do options[key] = value end
+  return tls.connect(address, options, ...)
 end
 
 -- Takes the option that the core does not know out of the options.
@@ -42,6 +58,8 @@ end
 function by_address.connect(address, options, ...)
   check.no_more(2, "connect", ...)
   options = check.copy(options)
+  local by_tls = type(options) == "table" and options.tls
+  if by_tls then return connect_by_tls(address, options) end
   local delay = take_delay(options)
   local stream, message, code = check.told("connect", 0, own.net_connect, address, options)
   if stream == false then return connect_to_name(address, options, delay) end

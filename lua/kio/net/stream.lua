@@ -2,6 +2,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
+local optional = require "kio.optional"
 local transfer = require "kio.bytes.transfer"
 
 local own = core.own
@@ -48,6 +49,16 @@ function Stream:chunks(max, options, ...)
   end
   options = check.options(options, 2, "chunks", CHUNKS, ...)
   return function() return value_or_raise(self:recv(max, options)) end
+end
+
+---What is known of the TLS that the stream speaks; nil: it speaks none, or not yet.
+---@return kio.tls.Info|nil
+function Stream:tls(...)
+  check.self(self, "kio.Stream", "tls")
+  check.no_more(0, "tls", ...)
+  if own.stream_way(self) then return nil end -- nothing is between it and its descriptor
+  local info = optional.find "tls.info"
+  return info and info(self)
 end
 
 -- ---- files ----

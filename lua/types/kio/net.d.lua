@@ -221,6 +221,7 @@ function Listener:credentials() end
 ---@class kio.ConnectOptions: kio.TcpOptions, kio.Options
 ---@field attempt_delay? number seconds until the next address of a name is tried as well (0.25)
 ---@field type? "stream"|"seqpacket" of a Unix socket; "seqpacket": a kio.Udp is made (stream)
+---@field tls? boolean|kio.tls.Context|kio.tls.ConnectOptions the stream speaks TLS (false)
 
 ---What concerns connections is inherited by the accepted ones.
 ---@class kio.ListenOptions: kio.TcpOptions

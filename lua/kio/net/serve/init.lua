@@ -2,6 +2,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
+local optional = require "kio.optional"
 local new_server = require "kio.net.serve.server"
 local signal = require "kio.signal"
 local spread = require "kio.net.serve.spread"
@@ -93,6 +94,9 @@ end
 ---@field spread? boolean connections go to the workers with the fewest, this one included (false)
 ---@field on_error? true|async fun(err: any, peer: kio.Address, traceback?: string) is told what a
 ---handler raised; true: stderr is (true)
+---@field tls? kio.tls.Context connections speak TLS by this; handlers see those that have agreed
+---@field handshake_timeout? number seconds for that (10)
+---@field max_handshakes? integer at most so many are computed by the pool at a time (64)
 
 ---@class kio.ServeReport
 ---@field accepted integer connections
@@ -103,7 +107,7 @@ end
 local KNOWN = {
   max_connections = "number", idle_timeout = "number", drain_timeout = "number",
   drain_idle = "number", accept_budget = "number", on_error = "any", stop_signals = "table",
-  spread = "boolean",
+  spread = "boolean", tls = "userdata", handshake_timeout = "number", max_handshakes = "number",
 }
 
 local function is_count(value)
@@ -112,7 +116,7 @@ end
 
 -- What is wrong with options whose types are right; nil: nothing.
 local function wrong_options(options)
-  for _, name in ipairs { "max_connections", "accept_budget" } do
+  for _, name in ipairs { "max_connections", "accept_budget", "max_handshakes" } do
     if not is_count(options[name]) then
       return string.format("option '%s' must be an integer of 1 or more", name)
     end
@@ -123,10 +127,24 @@ local function wrong_options(options)
   if options.stop_signals and #options.stop_signals == 0 then
     return "option 'stop_signals' must be a list of names"
   end
+  if not options.tls and (options.handshake_timeout or options.max_handshakes) then
+    return "options for handshakes need 'tls'"
+  end
   local on_error = options.on_error
   if on_error ~= nil and on_error ~= true and type(on_error) ~= "function" then
     return "option 'on_error' must be a function or true"
   end
+end
+
+-- Connections shake hands before the handler has them.
+local function with_tls(handler, options)
+  local serving, why = optional.find "tls.serving"
+  if not serving then check.refuse(2, "serve", "option 'tls' needs the rock kio-tls: " .. why) end
+  local meta = getmetatable(options.tls)
+  if type(meta) ~= "table" or rawget(meta, "__name") ~= "kio.tls.Context" then
+    check.refuse(2, "serve", "option 'tls' must be a kio.tls.Context")
+  end
+  return serving.wrap(handler, options)
 end
 
 -- A listener that was closed before it could serve, in the words of accept.
@@ -154,6 +172,7 @@ return function(listener, handler, options, ...)
   options = options or {}
   local wrong = wrong_options(options)
   if wrong then check.refuse(2, "serve", wrong) end
+  if options.tls then handler = with_tls(handler, options) end
   if options.spread then
     local argument, message = spread.refusal(listener, handler)
     if argument then check.refuse(argument, "serve", message) end

@@ -11,6 +11,12 @@ local OF_PEER = {
   "EHOSTDOWN", "ENETDOWN", "EMSGSIZE", "ENODATA",
 }
 
+-- A handshake that failed tells which peer it was with, and why.
+local function in_handshake(text, peer)
+  local beginning = string.format("handshake %s: ", peer)
+  return string.sub(text, 1, #beginning) == beginning
+end
+
 -- Whether the text of an error is, with whatever in front, the message of an operation on that
 -- peer's stream that failed with one of these codes.
 local function by_peer(text, peer)
@@ -27,7 +33,7 @@ end
 ---@param traceback? string
 return function(err, peer, traceback)
   local text = own.text_of(err)
-  local ended = by_peer(text, peer)
+  local ended = in_handshake(text, peer) or by_peer(text, peer)
   local stderr = io.stderr or STDERR
   text, peer = own.escape(text, "text"), own.escape(peer)
   if ended then

@@ -1,0 +1,67 @@
+/* The table for other rocks' C. Owns nothing. */
+#include "net/guest.h"
+
+#include "base/memory.h"
+#include "net/carrier_filter.h"
+#include "net/stream_lua.h"
+#include "op/offload.h"
+#include "op/op.h"
+
+static const kio_filter *stream_filter(lua_State *L, int index) {
+  const kio_stream_handle *h = luaL_checkudata(L, index, KIO_STREAM_TYPE);
+  return h->stream ? kio_filter_of(h->stream) : NULL;
+}
+
+/* ---- work for the pool ---- */
+
+typedef struct guest_job {
+  kio_offloaded offload;
+  kio_guest_work work;
+} guest_job;
+
+static guest_job *job_of(kio_job *job) {
+  return KIO_CONTAINER(job, guest_job, offload.job);
+}
+
+static void job_work(kio_job *job, kio_local *local) {
+  const kio_guest_work *work = &job_of(job)->work;
+  (void)local;
+  work->work(work->data);
+}
+
+static void job_free(kio_job *job) {
+  guest_job *g = job_of(job);
+  if (g->work.release) g->work.release(g->work.data);
+  kio_memory_free(g);
+}
+
+static const kio_offload_kind kind = {
+    .name = "work of another rock",
+    .subject = "pool",
+    .size = sizeof(guest_job),
+    .work = job_work,
+    .free = job_free,
+    .lane = KIO_LANE_USER,
+};
+
+static int l_offloadk(lua_State *L, int status, lua_KContext ctx) {
+  guest_job *g = (guest_job *)ctx; /* NOLINT: it was one when it went down */
+  const char *name = g->work.name;
+  (void)status;
+  int err = kio_offload_result(L, &g->offload);
+  kio_offload_end(&g->offload);
+  if (err) return kio_fail(L, err, name, "pool");
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int offload(lua_State *L, const kio_guest_work *work) {
+  kio_task *task = kio_op_task(L);
+  guest_job *g = kio_offload_new(L, task, &kind);
+  if (!g) return KIO_FAILED;
+  g->work = *work;
+  work->hold(work->data);
+  return kio_offload_submit(L, task, &g->offload, KIO_NEVER, l_offloadk);
+}
+
+const kio_guest kio_guest_table = {KIO_GUEST_ABI, kio_type_open, stream_filter, offload};

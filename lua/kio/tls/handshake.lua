@@ -1,0 +1,189 @@
+---Handshakes: a filter goes under the stream, and the task waits until both sides agree. A stream
+---whose handshake fails, or is given up, is closed: nobody knows what its bytes mean.
+local _ENV = require "kio.core".globals
+local check = require "kio.check"
+local context = require "kio.tls.context"
+local core = require "kio.tls.loaded"
+local kio_core = require "kio.core"
+local transfer = require "kio.bytes.transfer"
+
+local own = kio_core.own
+local left = transfer.left
+
+local handshake = {}
+
+local ONE_TRY = { timeout = 0 }
+local FAREWELL = { timeout = 1 } -- for an alert, which tells the peer what was wrong
+
+-- Closes the stream unless it is taken out before.
+local Guard = { __close = function(guard, err)
+  if guard.stream then guard.stream:close(err == nil and FAREWELL or ONE_TRY) end
+end }
+
+-- ---- the steps ----
+
+-- A function of the program's says what is to be served.
+local function choose(stream, used, name, protocols)
+  local chooser = context.chooser(used)
+  local chosen = chooser and chooser(name, { name = name, alpn = protocols })
+  if chosen ~= nil and not context.is_context(chosen) then
+    check.misuse("the function 'sni' of a context must return a context or nil, not a "
+      .. check.kind(chosen))
+  end
+  core.choose(stream, chosen)
+end
+
+-- The pool does a step, or, when it has too much to do, the loop.
+local function work(stream, permit)
+  local _ <close> = permit and permit:acquire()
+  core.worked(stream, (core.work(stream)))
+end
+
+local function shake(stream, used, due, permit)
+  while true do
+    local done, message, code = own.stream_handshake(stream, left(due))
+    if not done then return nil, message, code end
+    local state, name, protocols = core.state(stream)
+    if state == "ready" then return stream
+    elseif state == "choose" then choose(stream, used, name, protocols)
+    elseif state == "work" then work(stream, permit)
+    else return nil, "handshake: the stream is closed", "EBADF" end
+  end
+end
+
+---Has the filter put under the stream, and shakes hands.
+---@async
+---@param stream kio.Stream
+---@param used kio.tls.Context
+---@param filter userdata
+---@param due table what transfer.deadline_of gives
+---@param permit? kio.Semaphore one is needed while the pool does a step
+---@return kio.Stream|nil stream
+---@return string? message
+---@return string? code
+function handshake.run(stream, used, filter, due, permit)
+  local fine, message, code = stream:flush(left(due))
+  if fine then fine, message, code = own.stream_filter(stream, filter) end -- raises for misuse
+  local guard <close> = setmetatable({ stream = stream }, Guard)
+  if fine then fine, message, code = shake(stream, used, due, permit) end
+  if fine then guard.stream = nil end
+  if code == "ETIMEDOUT" then stream:close(ONE_TRY) end
+  if not fine then return nil, message, code end
+  return stream
+end
+
+-- ---- clients ----
+
+---@class kio.tls.ClientOptions: kio.tls.Options, kio.Options
+---@field name? string the host whose certificate the server must have, or its address
+---@field context? kio.tls.Context in place of all options but `name` and `timeout`
+
+handshake.client_known = { name = "string", context = "userdata", timeout = "number" }
+for name, kind in pairs(context.known) do handshake.client_known[name] = kind end
+
+local default -- a client's context without options
+
+-- The context that a client's options name or make.
+local function context_of(options, index, name)
+  if options.context then
+    if not context.is_context(options.context) then
+      check.refuse(index, name, "option 'context' must be a kio.tls.Context")
+    end
+    for key in pairs(context.known) do
+      if options[key] ~= nil then
+        check.refuse(index, name, string.format("option '%s' is the context's", key))
+      end
+    end
+    return options.context
+  end
+  local own_options, some = {}, false
+  for key in pairs(context.known) do
+    own_options[key] = options[key]
+    some = some or options[key] ~= nil
+  end
+  own_options = context.checked(own_options, index, name)
+  if some then return context.make(own_options) end
+  local message, code
+  if not default then default, message, code = context.make(own_options) end
+  return default, message, code
+end
+
+-- The name as certificates have it, and whether it is an address.
+local function plain_name(name)
+  name = string.match(name, "^%[(.*)%]$") or name
+  local is_address = string.find(name, ":", 1, true) or string.find(name, "^%d+%.%d+%.%d+%.%d+$")
+  if is_address then return string.match(name, "^[^%%]*"), true end
+  return string.match(name, "^(.-)%.?$"), false
+end
+
+---A client's filter by checked options; nil, message, code.
+---@param options table
+---@param index integer the options' place among the arguments of ...
+---@param name string this function
+---@param key? string by which its sessions are kept
+function handshake.client_filter(options, index, name, key)
+  local host = options.name
+  if host ~= nil and (host == "" or #host > 253 or string.find(host, "[%z\1-\32/]")) then
+    check.refuse(index, name, "option 'name' must be the name or address of a host")
+  end
+  local used, message, code = context_of(options, index, name)
+  if not used then return nil, message, code end
+  if not host and not core.unverified(used) then
+    check.refuse(index, name, "option 'name' is needed: whose certificate is it to be?")
+  end
+  local is_address
+  if host then host, is_address = plain_name(host) end
+  if key then key = (host or "") .. " " .. key end
+  local filter
+  filter, message, code = core.client(used, host, is_address, key)
+  return filter, message, code, used
+end
+
+-- ---- the two sides ----
+
+---From now on the stream speaks TLS, as a client. What is unread on it is the server's first word,
+---and nothing of it is given to a reader. The stream is closed when this fails.
+---@async
+---@param stream kio.Stream
+---@param options kio.tls.ClientOptions `name` must be there, unless `verify` is false
+---@return kio.Stream|nil stream the same
+---@return string? message
+---@return string? code
+function handshake.client(stream, options, ...)
+  check.self(stream, "kio.Stream", "client")
+  options = check.options(options, 2, "client", handshake.client_known, ...) or {}
+  local due = transfer.deadline_of(options)
+  local filter, message, code, used = handshake.client_filter(options, 2, "client", stream:peer())
+  if not filter then
+    stream:close(ONE_TRY)
+    return nil, message, code
+  end
+  return handshake.run(stream, used, filter, due)
+end
+
+local SERVER = { timeout = "number" }
+
+---From now on the stream speaks TLS, as a server. What is unread on it is the client's first word,
+---and nothing of it is given to a reader. The stream is closed when this fails.
+---@async
+---@param stream kio.Stream
+---@param used kio.tls.Context with a certificate
+---@param options? kio.Options
+---@return kio.Stream|nil stream the same
+---@return string? message
+---@return string? code
+function handshake.server(stream, used, options, ...)
+  check.self(stream, "kio.Stream", "server")
+  if not context.is_context(used) then check.refuse(2, "server", "kio.tls.Context expected, got "
+    .. check.kind(used)) end
+  options = check.options(options, 3, "server", SERVER, ...)
+  local due = transfer.deadline_of(options)
+  local filter, message, code = core.server(used)
+  if not filter then
+    stream:close(ONE_TRY)
+    return nil, message, code
+  end
+  return handshake.run(stream, used, filter, due)
+end
+
+return handshake

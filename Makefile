@@ -117,7 +117,7 @@ build/kernels/init: spec/kernels/init.c
 LUA55      := build/lua-5.5
 LUA55_LIBS := $(addprefix build/lua55/,lfs.so system/core.so term/core.so)
 build/lua55/%: LUA_CFLAGS = -I$(LUA55)/src
-$(call objects,lua55): | $(LUA55)/src/lua.h
+$(call objects,lua55) $(call tls_objects,lua55): | $(LUA55)/src/lua.h
 build-lua55: $(LUA55_LIBS)
 $(LUA55)/src/lua.h:
 	@CC='$(CC)' spec/runner/lua55

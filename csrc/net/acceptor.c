@@ -52,15 +52,27 @@ static int pop(kio_acceptor *a) {
   return outcome;
 }
 
-/* The first waiter gets it: whatever else was to end its wait comes too late. */
-static void deliver(kio_acceptor *a, int outcome) {
+/* The first waiter gets what has come: whatever else was to end its wait comes too late. */
+static void promise(kio_acceptor *a) {
   int which;
-  if (!push(a, outcome)) return;
   kio_task *task = kio_queue_wake(&a->waiters, &which);
   if (!task) return;
   task->wake = KIO_WAKE_DONE;
   a->promised++;
   kio_assert(a->promised <= a->count);
+}
+
+static void deliver(kio_acceptor *a, int outcome) {
+  if (push(a, outcome)) promise(a);
+}
+
+/* What it was promised is the next waiter's. */
+static void forget(kio_member *member, const kio_task *task) {
+  kio_acceptor *a = KIO_CONTAINER(member, kio_acceptor, member);
+  bool had = task->subject == a && task->wake == KIO_WAKE_DONE && a->promised > 0;
+  if (!had) return;
+  a->promised--;
+  promise(a);
 }
 
 /* ---- life ---- */
@@ -215,5 +227,6 @@ static void verify(const kio_member *member) {
 static const kio_member_kind membership = {
     .flush = rest,
     .detach = detach,
+    .forget = forget,
     .verify = kio_test_only(verify),
 };

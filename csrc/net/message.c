@@ -185,16 +185,16 @@ static int finish_receive(lua_State *L, kio_udp *udp, kio_request *request, bool
 static int l_receive_fromk(lua_State *L, int status, lua_KContext ctx) {
   kio_udp *udp = lua_touserdata(L, 1);
   (void)status;
-  kio_assert(udp->receiving);
-  udp->receiving = false;
+  kio_assert(udp->receiver == kio_sched_current()->current);
+  udp->receiver = NULL;
   return finish_receive(L, udp, kio_op_result(ctx), true);
 }
 
 static int l_receivek(lua_State *L, int status, lua_KContext ctx) {
   kio_udp *udp = lua_touserdata(L, 1);
   (void)status;
-  kio_assert(udp->receiving);
-  udp->receiving = false;
+  kio_assert(udp->receiver == kio_sched_current()->current);
+  udp->receiver = NULL;
   return finish_receive(L, udp, kio_op_result(ctx), false);
 }
 
@@ -228,7 +228,7 @@ static int start_receive(lua_State *L, bool sender) {
   kio_task *task = kio_op_begin(L);
   kio_handle_look(&udp->base);
   if (udp->base.fd < 0) return kio_handle_fail(L, &udp->base, what, EBADF, NULL);
-  if (udp->receiving) return kio_misuse(L, "another task is receiving from this socket");
+  if (udp->receiver) return kio_misuse(L, "another task is receiving from this socket");
   kio_udp_attach(udp, task->sched);
   kio_request *request = kio_op_request(L, task, KIO_OP_RECVMSG, udp->base.fd);
   kio_message *m = kio_message_make(L, request, 1, max, MSG_TRUNC);
@@ -239,10 +239,10 @@ static int start_receive(lua_State *L, bool sender) {
     m->header.msg_controllen = sizeof m->control;
   }
   if (receive_at_once(udp, task, request)) return finish_receive(L, udp, request, sender);
-  udp->receiving = true;
+  udp->receiver = task;
   udp->waits_ns = task->sched->now_ns;
   int pushed = kio_op_submit(L, request, timeout, sender ? l_receive_fromk : l_receivek);
-  udp->receiving = false; /* only out of memory comes here */
+  udp->receiver = NULL; /* only out of memory comes here */
   return pushed;
 }
 

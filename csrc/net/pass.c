@@ -228,7 +228,7 @@ static int l_receivek(lua_State *L, int status, lua_KContext ctx);
 static int wait_for_input(lua_State *L, kio_task *task) {
   kio_udp *udp = udp_at(L);
   if (udp) {
-    udp->receiving = true;
+    udp->receiver = task;
     udp->waits_ns = task->sched->now_ns;
   } else {
     kio_stream_set_reader(kio_stream_check(L)->stream, task);
@@ -298,7 +298,7 @@ static int l_receivek(lua_State *L, int status, lua_KContext ctx) {
   kio_udp *udp = udp_at(L);
   unsigned events;
   (void)status;
-  if (udp) udp->receiving = false;
+  if (udp) udp->receiver = NULL;
   else kio_stream_set_reader(kio_stream_check(L)->stream, NULL);
   lua_settop(L, TRIES);
   int err = waited(L, ctx, &events);
@@ -348,7 +348,7 @@ static int l_recv_fds(lua_State *L) {
   int64_t due = due_of_receive(L, 3, task->sched);
   int wanted = max_fds(L, 3);
   if (fd_of(L) < 0) return fail(L, "recv_fds", EBADF);
-  if (udp ? udp->receiving : stream->reader != NULL) {
+  if (udp ? udp->receiver != NULL : stream->reader != NULL) {
     return kio_misuse(L, "another task is reading from this socket");
   }
   if (is_filtered(L)) return fail_saying(L, "recv_fds", "EOPNOTSUPP", through_filter);

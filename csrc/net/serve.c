@@ -43,7 +43,7 @@ static int l_freed(lua_State *L) {
 static int64_t idle_since(lua_State *L) {
   if (kio_udp_is(L, 1)) {
     const kio_udp *udp = lua_touserdata(L, 1);
-    return udp->receiving ? udp->waits_ns : KIO_NEVER;
+    return udp->receiver ? udp->waits_ns : KIO_NEVER;
   }
   const kio_stream *stream = kio_stream_check(L)->stream;
   bool waits = stream->sched && (stream->reader || stream->sending);

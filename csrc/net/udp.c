@@ -19,8 +19,13 @@
 
 static void detach(kio_member *member) {
   kio_udp *udp = KIO_CONTAINER(member, kio_udp, member);
-  udp->receiving = false;
+  udp->receiver = NULL;
   udp->sched = NULL;
+}
+
+static void forget(kio_member *member, const kio_task *task) {
+  kio_udp *udp = KIO_CONTAINER(member, kio_udp, member);
+  if (udp->receiver == task) udp->receiver = NULL;
 }
 
 #ifdef KIO_TEST
@@ -36,6 +41,7 @@ static void verify(const kio_member *member) {
 /* Nothing is gathered: it is never flushed. */
 static const kio_member_kind membership = {
     .detach = detach,
+    .forget = forget,
     .verify = kio_test_only(verify),
 };
 
@@ -47,7 +53,7 @@ static void leave(void *handle) {
 
 static const char *may_move(const void *handle) {
   const kio_udp *udp = handle;
-  if (udp->receiving) return "a task is receiving from it";
+  if (udp->receiver) return "a task is receiving from it";
   return udp->sched && udp->sched != kio_sched_here() ? "it belongs to another loop" : NULL;
 }
 

@@ -85,3 +85,56 @@ describe("a stream whose task was cut off by a captured close", function()
     ]])
   end)
 end)
+
+describe("a listener whose task was cut off by a captured close", function()
+  -- The connection that had come for it is the next one's, who asks for one later, or waits already.
+  it("gives what it had promised to who asks next", function()
+    prints("true\n", [[
+      local task = cut(function() for _ in l:accepts() do end end)
+      local other = assert(kio.net.connect(l:address()))
+      task:await()
+      for stream in l:accepts() do
+        other:send "x"
+        print(stream:read(1) == "x")
+        break
+      end
+    ]])
+  end)
+
+  it("gives it to who waits", function()
+    prints("true\n", [[
+      local task = cut(function() for _ in l:accepts() do end end)
+      local waiting = kio.spawn(function() for stream in l:accepts() do return stream end end)
+      local other = assert(kio.net.connect(l:address()))
+      task:await()
+      other:send "x"
+      print(waiting:await():read(1) == "x")
+    ]])
+  end)
+end)
+
+describe("a datagram socket whose task was cut off by a captured close", function()
+  it("is free for the next who receives", function()
+    prints("two\n", [[
+      local a, b = assert(kio.net.udp "127.0.0.1:0"), assert(kio.net.udp "127.0.0.1:0")
+      local task = cut(function() a:receive() end)
+      b:send_to("one", a:address())
+      task:await()
+      b:send_to("two", a:address())
+      print(a:receive())
+    ]])
+  end)
+
+  it("may be collected", function()
+    prints("ended\n", [[
+      local a, b = assert(kio.net.udp "127.0.0.1:0"), assert(kio.net.udp "127.0.0.1:0")
+      local task = cut(function() a:receive() end)
+      b:send_to("one", a:address())
+      a, co = nil, nil
+      collectgarbage() collectgarbage()
+      task:await()
+      collectgarbage() collectgarbage()
+      print "ended"
+    ]])
+  end)
+end)

@@ -33,7 +33,7 @@ local function connect_by_tls(address, options, ...)
   end
   options.tls = nil
   if type(wanted) == "userdata" then options.context = wanted end
-  for key, value in pairs(is_table and wanted or {}) do options[key] = value end
+  for key, value in next, is_table and wanted or {} do options[key] = value end
   return tls.connect(address, options, ...)
 end
 

@@ -220,6 +220,7 @@ end
 -- Options that have been checked; `index`, `name`: of the function that got them.
 function context.checked(options, index, name, ...)
   options = check.options(options, index, name, context.known, ...) or {}
+  for key, value in pairs(options) do options[key] = check.copy(value) end -- lists of any kind
   local wrong = wrong_options(options)
   if wrong then check.refuse(index, name, wrong) end
   return options

@@ -18,7 +18,7 @@ typedef struct kio_udp {
   kio_handle base;        /* `packets`: the peer may end */
   kio_member member;      /* of the scheduler it last worked on */
   kio_sched *sched;       /* that scheduler; NULL: none, nothing is in flight */
-  kio_task *receiver;     /* who waits for a message: from parking until it has run again; or NULL */
+  kio_task *receiver;     /* who waits for a message, until it has run again; NULL: nobody */
   int64_t waits_ns;       /* since when that one does */
   uint8_t misses;         /* plain receives in a row that found nothing */
   uint8_t pass;           /* so many receives go to the ring at once, after such misses */

@@ -123,6 +123,13 @@ local lacks = os.getenv "KIO_FILTER" == "tls" and put_tls_under() or nil
 
 local before, name
 
+-- Whether a list of words has the value, or that for a byte at a time.
+local function is_among(words, value)
+  for word in words:gmatch "%S+" do
+    if word == value or os.getenv "KIO_CHUNK" and word == value .. "-chunk" then return true end
+  end
+end
+
 -- Why a test is skipped where this variable is set; nil: it is not.
 local function unfit_by(variable, rules, element)
   local set = os.getenv(variable)
@@ -130,7 +137,7 @@ local function unfit_by(variable, rules, element)
   for _, rule in ipairs(require(rules)) do
     local path, test, why, only = table.unpack(rule)
     local here = element.trace.source:find(path, 1, true) and element.name:find(test)
-    if here and (not only or only:find(set, 1, true)) then return why end
+    if here and (not only or is_among(only, set)) then return why end
   end
 end
 

@@ -13,13 +13,13 @@ enum { WIRE = 1 << 17, TEXT = 20000, PIECE = 1 << 15, TURNS = 2000, HEAD = 5 };
 
 typedef struct end {
   kio_tls_engine *engine;
-  const char *code;   /* of its failure; NULL: none yet */
-  bool over;          /* its input is */
-  bool is_mute;       /* its output is */
-  bool finished;      /* it has said that nothing follows */
-  bool wrong;         /* it has read what nobody wrote */
-  size_t sent, read;  /* of the text */
-  char *wire;         /* what comes to it */
+  const char *code;  /* of its failure; NULL: none yet */
+  bool over;         /* its input is */
+  bool is_mute;      /* its output is */
+  bool finished;     /* it has said that nothing follows */
+  bool wrong;        /* it has read what nobody wrote */
+  size_t sent, read; /* of the text */
+  char *wire;        /* what comes to it */
   size_t at, size;
 } end;
 
@@ -57,9 +57,7 @@ static size_t spoil(exchange *x, char *data, size_t size) {
   case 0: data[next(x, (uint32_t)first)] ^= (char)(1 << next(x, 8)); return size;
   case 1: data[next(x, (uint32_t)(first < 12 ? first : 12))] = (char)next(x, 256); return size;
   case 2: memmove(data, data + first, size - first); return size - first; /* lost */
-  case 3:                                                                 /* twice */
-    memmove(data + first, data, size);
-    return size + first;
+  case 3: /* twice */ memmove(data + first, data, size); return size + first;
   case 4: /* in the wrong order */
     memcpy(copy, data, first);
     memmove(data, data + first, second);

@@ -3,9 +3,8 @@
 -- The n-th allocation fails, in OpenSSL and in kio, for n = 1, 2, 3 ... until there is no such one:
 -- while a context is made, in handshakes, reads, writes and ends. Each is an error, or is got over;
 -- nothing is left behind, and the next connection is whole. (OpenSSL does not always say that
--- memory is what it lacks: then the code is another.) Contexts take many, of which some are tried at
--- random, but all with KIO_TLS_ALLOCATIONS=all.
-local kio = require "kio"
+-- memory is what it lacks: then the code is another.) Contexts take many, of which some are tried
+-- at random, but all with KIO_TLS_ALLOCATIONS=all.
 local connection = require "spec.net.connection"
 local material = require "spec.tls.material"
 local support = require "spec.support"
@@ -77,7 +76,8 @@ describe("an allocation that fails", function()
     local leaf = material.leaf()
     local options = {
       cert = leaf.cert, key = leaf.key, ca = material.ca(), alpn = { "one", "two" },
-      ticket_keys = { ("k"):rep(80) }, ocsp = "a staple", client = "require", ciphers = "ECDHE+AESGCM",
+      ticket_keys = { ("k"):rep(80) }, ocsp = "a staple", client = "require",
+      ciphers = "ECDHE+AESGCM",
     }
     local function make()
       local fine, context, _, code = pcall(tls.context, options)

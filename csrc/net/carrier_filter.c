@@ -178,6 +178,12 @@ static size_t room_for(size_t size) {
   return room < KIO_BUFFER_MIN ? KIO_BUFFER_MIN : kio_min_size(room, KIO_BUFFER_MAX);
 }
 
+/* Who waits for a handshake would wait for ever: the peer answers nothing that has not left. */
+static void out_of_memory(kio_stream *stream, const filtered *f) {
+  kio_stream_output_failed(stream, ENOMEM);
+  if (f->expected && stream->receiving) kio_ring_cancel(&stream->sched->ring, stream->rx, true);
+}
+
 /* Sends a bufferful. */
 static void send_more(kio_stream *stream, filtered *f) {
   if (f->finished && stream->out.size > 0) {
@@ -186,7 +192,7 @@ static void send_more(kio_stream *stream, filtered *f) {
   }
   kio_buffer buffer = kio_buffer_take(&stream->sched->buffers, room_for(stream->out.size));
   if (!buffer.data) {
-    kio_stream_output_failed(stream, ENOMEM);
+    out_of_memory(stream, f);
     return;
   }
   size_t size = f->mute ? 0 : encode(stream, f, buffer);

@@ -64,4 +64,29 @@ static int offload(lua_State *L, const kio_guest_work *work) {
   return kio_offload_submit(L, task, &g->offload, KIO_NEVER, l_offloadk);
 }
 
-const kio_guest kio_guest_table = {KIO_GUEST_ABI, kio_type_open, stream_filter, offload};
+/* ---- specs of streams, over another rock's filter ---- */
+
+#ifdef KIO_TEST
+static bool (*make_filter)(int fd, kio_filter *filter);
+
+static void put_made(kio_stream *stream) {
+  kio_filter filter;
+  if (!make_filter(stream->fd, &filter)) return;
+  if (kio_filter_put(stream, filter) != 0) filter.kind->free(filter.self);
+}
+
+static void put_under(bool (*make)(int fd, kio_filter *filter)) {
+  make_filter = make;
+  kio_stream_made = put_made;
+}
+#endif
+
+const kio_guest kio_guest_table = {
+    .abi = KIO_GUEST_ABI,
+    .type_open = kio_type_open,
+    .stream_filter = stream_filter,
+    .offload = offload,
+#ifdef KIO_TEST
+    .put_under = put_under,
+#endif
+};

@@ -32,6 +32,11 @@ typedef struct kio_guest {
      true | nil, message, code: "EAGAIN" when too much waits for the pool. A cancelled task does not
      wait for what has begun. */
   int (*offload)(lua_State *L, const kio_guest_work *work);
+#ifdef KIO_TEST
+  /* Before there are threads: each new stream on a socket gets the filter that `make` gives for its
+     descriptor, unless that returns false. On any thread. */
+  void (*put_under)(bool (*make)(int fd, kio_filter *filter));
+#endif
 } kio_guest;
 
 extern const kio_guest kio_guest_table;

@@ -85,7 +85,8 @@ static int l_shakek(lua_State *L, int status, lua_KContext ctx) {
   kio_assert(h->tag == &kio_stream_tag);
   int err = kio_stream_end_read(h->stream);
   if (err) err = kio_stream_early_end(L, err);
-  else if (h->stream->state != KIO_STREAM_OPEN) err = EBADF;
+  if (err == ETIMEDOUT && h->stream->out.error == ENOMEM) err = ENOMEM; /* which has ended it */
+  else if (!err && h->stream->state != KIO_STREAM_OPEN) err = EBADF;
   return err ? kio_stream_fail(L, h->stream, "handshake", err) : shake(L, h);
 }
 

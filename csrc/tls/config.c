@@ -30,7 +30,7 @@ static void fini(kio_tls_config *config) {
 static bool set_up(kio_tls_config *config) {
   SSL_CTX *ssl = config->ssl;
   if (!ssl || !config->bio || !config->lock) return false;
-  SSL_CTX_set_app_data(ssl, config);
+  if (SSL_CTX_set_app_data(ssl, config) != 1) return false;
   SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |

@@ -7,6 +7,9 @@
 
 #include "tls/face.h"
 #include "tls/test_cert.h"
+#include "tls/test_exchange.h"
+#include "tls/test_memory.h"
+#include "tls/test_pairs.h"
 
 static void check_kio(lua_State *L) {
   const kio_guest *guest = kio_tls_guest(L);
@@ -37,6 +40,9 @@ int luaopen_kio_tls_core(lua_State *L) {
   luaL_checkversion(L);
   check_kio(L);
   stay_loaded();
+#ifdef KIO_TEST
+  kio_tls_test_memory_start();
+#endif
   start_openssl(L);
   const kio_guest *guest = kio_tls_guest(L);
   guest->type_open(L, &kio_tls_context_type);
@@ -47,6 +53,9 @@ int luaopen_kio_tls_core(lua_State *L) {
   luaL_setfuncs(L, kio_tls_stream_ops, 0);
 #ifdef KIO_TEST
   luaL_setfuncs(L, kio_tls_test_ops, 0);
+  luaL_setfuncs(L, kio_tls_test_exchange_ops, 0);
+  luaL_setfuncs(L, kio_tls_test_memory_ops, 0);
+  luaL_setfuncs(L, kio_tls_test_pairs_ops, 0);
 #endif
   luaL_getmetatable(L, KIO_TLS_CONTEXT_TYPE);
   lua_getfield(L, -2, "same");

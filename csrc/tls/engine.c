@@ -301,9 +301,9 @@ static bool begin(kio_tls_engine *e, const kio_tls_peer *peer) {
   BIO_set_data(bio, e);
   BIO_set_init(bio, 1);
   SSL_set_bio(e->ssl, bio, bio);
-  SSL_set_app_data(e->ssl, e);
+  if (SSL_set_app_data(e->ssl, e) != 1) return false;
   if (peer) return begin_client(e, peer);
-  kio_tls_serve_by(e->ssl, e->home.config);
+  if (!kio_tls_serve_by(e->ssl, e->home.config)) return false;
   e->on_pool = is_for_pool(e->home.config);
   SSL_set_accept_state(e->ssl);
   return true;

@@ -90,13 +90,14 @@ static int on_status(SSL *ssl, void *arg) {
 
 /* ---- a client's hello ---- */
 
-void kio_tls_serve_by(SSL *ssl, const kio_tls_config *config) {
+bool kio_tls_serve_by(SSL *ssl, const kio_tls_config *config) {
   static const int modes[] = {SSL_VERIFY_NONE, SSL_VERIFY_PEER,
                               SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT};
-  if (SSL_get_SSL_CTX(ssl) != config->ssl) SSL_set_SSL_CTX(ssl, config->ssl);
+  if (SSL_get_SSL_CTX(ssl) != config->ssl && !SSL_set_SSL_CTX(ssl, config->ssl)) return false;
   SSL_set_verify(ssl, modes[config->client], kio_tls_on_verify);
   SSL_set_min_proto_version(ssl, (int)SSL_CTX_get_min_proto_version(config->ssl));
   SSL_set_max_proto_version(ssl, (int)SSL_CTX_get_max_proto_version(config->ssl));
+  return true;
 }
 
 /* The host that is wanted; false: none is named, or not as it should be. */
@@ -113,15 +114,22 @@ static bool read_name(SSL *ssl, char name[TLSEXT_MAXLEN_host_name + 1]) {
   return true;
 }
 
-/* What the question is about. */
-static void note_hello(SSL *ssl, kio_tls_engine *e, const char *name) {
+static int out_of_memory(kio_tls_engine *e, int *alert) {
+  kio_tls_words_set(&e->words, "ENOMEM", "not enough memory");
+  *alert = SSL_AD_INTERNAL_ERROR;
+  return SSL_CLIENT_HELLO_ERROR;
+}
+
+/* What the question is about. False: memory is out. */
+static bool note_hello(SSL *ssl, kio_tls_engine *e, const char *name) {
   const unsigned char *data;
   size_t size;
   if (!e->asked_name && name) e->asked_name = OPENSSL_strdup(name);
+  if (!e->asked_name && name) return false;
   bool some = SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation,
                                         &data, &size);
-  if (!some || size < 2 || kio_tls_bytes_size(&e->asked_protocols) > 0) return;
-  kio_tls_bytes_put(&e->asked_protocols, (const char *)data + 2, size - 2);
+  if (!some || size < 2 || kio_tls_bytes_size(&e->asked_protocols) > 0) return true;
+  return kio_tls_bytes_put(&e->asked_protocols, (const char *)data + 2, size - 2);
 }
 
 static int refuse_name(kio_tls_engine *e, int *alert) {
@@ -136,14 +144,14 @@ static int on_hello(SSL *ssl, int *alert, void *arg) {
   (void)arg;
   bool named = !e->is_chosen && read_name(ssl, name);
   if (e->home.config->asks && !e->is_chosen) {
-    note_hello(ssl, e, named ? name : NULL);
-    return SSL_CLIENT_HELLO_RETRY;
+    bool noted = note_hello(ssl, e, named ? name : NULL);
+    return noted ? SSL_CLIENT_HELLO_RETRY : out_of_memory(e, alert);
   }
   if (named) {
     kio_tls_context *found = kio_tls_config_find(e->home.config, name);
     if (found) e->chosen = kio_tls_context_config(found);
   }
-  if (e->chosen) kio_tls_serve_by(ssl, e->chosen);
+  if (e->chosen && !kio_tls_serve_by(ssl, e->chosen)) return out_of_memory(e, alert);
   if (SSL_CTX_get0_certificate(SSL_get_SSL_CTX(ssl)) == NULL || (e->is_chosen && !e->chosen)) {
     return refuse_name(e, alert);
   }

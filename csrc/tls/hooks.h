@@ -7,8 +7,8 @@
 
 /* Sets what is the same for all engines of a config. */
 void kio_tls_hooks_set(kio_tls_config *config);
-/* A server's handshake goes by this config from now on. */
-void kio_tls_serve_by(SSL *ssl, const kio_tls_config *config);
+/* A server's handshake goes by this config from now on. False: memory is out. */
+bool kio_tls_serve_by(SSL *ssl, const kio_tls_config *config);
 /* Of SSL_set_verify: notes the names of a certificate that has not the one that is wanted. */
 int kio_tls_on_verify(int fine, X509_STORE_CTX *store);
 

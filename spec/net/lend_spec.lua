@@ -172,8 +172,9 @@ describe("a flood", function()
       connection.fill(client, ("x"):rep(HOSTILE and 46 or 65536))
       assert.equal("x", server:read(1))
       for _ = 1, 10 do kio.yield() end
-      -- one of the reader's, and what the writer has gathered
-      assert.is_true(kio.stats().buffers <= 3, kio.stats().buffers .. " buffers")
+      -- one of the reader's, what the writer has gathered, and what a filter cannot decode yet
+      local most = os.getenv "KIO_FILTER" and 4 or 3
+      assert.is_true(kio.stats().buffers <= most, kio.stats().buffers .. " buffers")
       connection.close(server, client)
     end)
   end)

@@ -58,7 +58,8 @@ end
 
 local function build_of(flavour)
   local builds = { tidy = "release", chunk = "hostile", workers = "tsan", xor = "test" }
-  builds.stutter, builds.eperm, builds.enosys = "test", "test", "test"
+  builds.stutter, builds.tls, builds.eperm, builds.enosys = "test", "test", "test", "test"
+  builds["tls-chunk"] = "hostile"
   builds.epoll, builds["epoll-asan"], builds["epoll-tsan"] = "test", "asan", "tsan"
   return builds[flavour] or flavour
 end
@@ -124,20 +125,31 @@ end
 -- What the streams of these specs bring passes through a filter of the test builds, at both ends.
 -- spec/runner/filters.lua names what has no meaning then.
 local FILTERED = "^spec/net/[^/]+$"
-local FILTERS = { "xor", "stutter" }
+local FILTERS = { "xor", "stutter", "tls" }
+-- These also with TLS whose records come and go a byte at a time.
+local FILTERED_CHUNKS = {
+  ["spec/net/close_spec.lua"] = true, ["spec/net/echo_spec.lua"] = true,
+  ["spec/net/read_spec.lua"] = true, ["spec/net/recv_spec.lua"] = true,
+  ["spec/net/stream_spec.lua"] = true,
+}
+
+local function filter_job(jobs, job, flavour, filter)
+  local env = plan.environment(job.flavour)
+  env.KIO_FILTER = filter
+  env.KIO_CHUNK = flavour == "tls-chunk" and "1" or nil
+  jobs[#jobs + 1] = {
+    kind = "busted", name = job.name, flavour = flavour, limit = job.limit * 2, env = env,
+    command = job.command,
+  }
+end
 
 local function filter_jobs(jobs, path)
   for i = 1, #jobs do
     local job = jobs[i]
     if job.name == path and job.flavour == "test" then
-      for _, filter in ipairs(FILTERS) do
-        local env = plan.environment("test")
-        env.KIO_FILTER = filter
-        jobs[#jobs + 1] = {
-          kind = "busted", name = path, flavour = filter, limit = job.limit * 2, env = env,
-          command = job.command,
-        }
-      end
+      for _, filter in ipairs(FILTERS) do filter_job(jobs, job, filter, filter) end
+    elseif job.name == path and job.flavour == "hostile" and FILTERED_CHUNKS[path] then
+      filter_job(jobs, job, "tls-chunk", "tls")
     end
   end
 end

@@ -68,10 +68,11 @@ function common.client_context(case, others)
   return context(select(2, leaves(case.key)), case, others)
 end
 
--- All of common.DATA, both ways at once.
-function common.exchange(stream)
-  local writing = kio.spawn(function() return stream:write(common.DATA) end)
-  assert.is_true(stream:read(#common.DATA) == common.DATA)
+-- All of `data`, by default common.DATA, both ways at once.
+function common.exchange(stream, data)
+  data = data or common.DATA
+  local writing = kio.spawn(function() return stream:write(data) end)
+  assert.is_true(stream:read(#data) == data)
   assert(writing:await())
 end
 

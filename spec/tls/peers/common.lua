@@ -27,6 +27,14 @@ function common.each(it, pending, programs, f)
   end
 end
 
+-- The protocol that is agreed on: case.protocol, false for none.
+local function assert_agreed(case, info)
+  local protocol = case.protocol
+  if protocol == nil then protocol = PROTOCOL end
+  assert.equal(protocol or nil, info.alpn)
+  assert.equal(case.long, info.version)
+end
+
 local function leaves(key)
   return material.leaf { names = "DNS:localhost, IP:127.0.0.1", key = key },
     material.leaf { cn = "a client", names = "DNS:client.test", key = key }
@@ -82,8 +90,7 @@ function common.handler(case, f)
   local resumed = {}
   return function(stream)
     local info = stream:tls()
-    assert.equal(case.long, info.version)
-    assert.equal(case.protocol or PROTOCOL, info.alpn)
+    assert_agreed(case, info)
     assert.equal("CN=a client", info.peer.subject)
     assert.is_true(info.verified)
     resumed[#resumed + 1] = info.resumed
@@ -96,8 +103,7 @@ function common.connect(address, used, case)
   local stream = peers.connect(address)
   assert(require "kio.tls".client(stream, { context = used, name = "localhost", timeout = 20 }))
   local info = stream:tls()
-  assert.equal(case.long, info.version)
-  assert.equal(case.protocol or PROTOCOL, info.alpn)
+  assert_agreed(case, info)
   assert.same({ "localhost", "127.0.0.1" }, info.peer.names)
   return stream
 end

@@ -7,6 +7,7 @@
 
 #include "tls/face.h"
 #include "tls/test_cert.h"
+#include "tls/test_peer.h"
 
 static void check_kio(lua_State *L) {
   const kio_guest *guest = kio_tls_guest(L);
@@ -47,6 +48,7 @@ int luaopen_kio_tls_core(lua_State *L) {
   luaL_setfuncs(L, kio_tls_stream_ops, 0);
 #ifdef KIO_TEST
   luaL_setfuncs(L, kio_tls_test_ops, 0);
+  luaL_setfuncs(L, kio_tls_test_peer_ops, 0);
 #endif
   luaL_getmetatable(L, KIO_TLS_CONTEXT_TYPE);
   lua_getfield(L, -2, "same");

@@ -98,8 +98,8 @@ describe("a server's memory stays bounded when a client that never reads", funct
   end)
 end)
 
--- Both handshakes with somebody between them who passes on so many bytes to each side (nil: all), and
--- then nothing: what each side has come to, and how many bytes went to each.
+-- Both handshakes with somebody between them who passes on so many bytes to each side (nil: all),
+-- and then nothing: what each side has come to, and how many bytes went to each.
 local function shake_between(context, limits, timeouts)
   local tls = require "kio.tls"
   local client, near = connection.pair { address = connection.abstract_name() }

@@ -100,6 +100,15 @@ describe("a client", function()
     assert_failed(theirs, "TLS_PROTOCOL", "no application protocol in common")
   end)
 
+  it_alone("is offered no cipher without forward secrecy", function()
+    local ours, theirs = pair.refused {
+      server = material.leaf { names = "DNS:localhost", key = "rsa" },
+      client = { ciphers = "AES128-GCM-SHA256", max = "1.2" },
+    }
+    assert_failed(ours, "TLS_ALERT", "the peer sent the alert: handshake failure")
+    assert_failed(theirs, "TLS_PROTOCOL", "no cipher in common")
+  end)
+
   it_alone("is told what is no TLS", function()
     local client, server = connection.pair()
     server:write "220 mail.example.org ESMTP\r\n"

@@ -51,8 +51,8 @@ describe("gnutls-serv, with kio's client,", function()
     local port = support.free_port() -- it cannot be told to choose one, and to say which
     local command = ("gnutls-serv --echo -q -p %d --x509certfile=%s --x509keyfile=%s "
       .. "--x509cafile=%s --require-client-cert --verify-client-cert --alpn=%s --alpn-fatal "
-      .. "--priority=%s >/dev/null 2>&1"):format(port, files.server, files.server, files.ca, common.PROTOCOL,
-      priority(case))
+      .. "--priority=%s >/dev/null 2>&1"):format(port, files.server, files.server, files.ca,
+      common.PROTOCOL, priority(case))
     local server <close> = peers.start(command)
     local context = common.client_context(case)
     for _, resumed in ipairs { false, true } do

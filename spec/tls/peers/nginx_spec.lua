@@ -30,6 +30,11 @@ http {
   client_body_temp_path FOLDER/body; proxy_temp_path FOLDER/proxy;
   fastcgi_temp_path FOLDER/fastcgi; uwsgi_temp_path FOLDER/uwsgi; scgi_temp_path FOLDER/scgi;
   server {
+    listen unix:FOLDER/https.sock ssl; root FOLDER;
+    ssl_certificate SERVER; ssl_certificate_key SERVER; ssl_protocols LONG;
+    ssl_client_certificate CA; ssl_verify_client on;
+  }
+  server {
     listen unix:FOLDER/http.sock;
     location / { proxy_pass https://BEHIND; proxy_http_version 1.1; CALL }
   }
@@ -89,6 +94,23 @@ describe("nginx", function()
             assert.equal("TLS_TRUNCATED", select(3, stream:recv()))
           end
         end)
+      end)
+    end)
+  end)
+
+  describe("serves kio's client files:", function()
+    common.each(it, pending, { "nginx" }, function(case, files)
+      case.protocol = "http/1.1"
+      with_nginx(case, files, "127.0.0.1:1", function()
+        local context = common.client_context(case, { alpn = { case.protocol } })
+        local socket = "unix:" .. files.folder .. "/https.sock"
+        for _, resumed in ipairs { false, true } do
+          local stream <close> = common.connect(socket, context, case)
+          assert(stream:write "GET /data HTTP/1.0\r\n\r\n")
+          assert.matches("^HTTP/1.1 200 OK\r\n", stream:read_until "\r\n\r\n")
+          assert.is_true(stream:read "a" == DATA) -- and its end is no truncation
+          assert.equal(resumed, stream:tls().resumed)
+        end
       end)
     end)
   end)

@@ -27,6 +27,9 @@ static void fini(kio_tls_config *config) {
   OPENSSL_free(config);
 }
 
+/* Without those by which who comes to know the key can read what was sent before. */
+#define CIPHERS "DEFAULT:!kRSA"
+
 static bool set_up(kio_tls_config *config) {
   SSL_CTX *ssl = config->ssl;
   if (!ssl || !config->bio || !config->lock) return false;
@@ -36,7 +39,8 @@ static bool set_up(kio_tls_config *config) {
   SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_read_ahead(ssl, 0);
-  return SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1;
+  return SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1 &&
+         SSL_CTX_set_cipher_list(ssl, CIPHERS) == 1;
 }
 
 kio_tls_config *kio_tls_config_new(void) {

@@ -10,6 +10,7 @@
 #include "tls/test_exchange.h"
 #include "tls/test_memory.h"
 #include "tls/test_pairs.h"
+#include "tls/test_peer.h"
 
 static void check_kio(lua_State *L) {
   const kio_guest *guest = kio_tls_guest(L);
@@ -56,6 +57,7 @@ int luaopen_kio_tls_core(lua_State *L) {
   luaL_setfuncs(L, kio_tls_test_exchange_ops, 0);
   luaL_setfuncs(L, kio_tls_test_memory_ops, 0);
   luaL_setfuncs(L, kio_tls_test_pairs_ops, 0);
+  luaL_setfuncs(L, kio_tls_test_peer_ops, 0);
 #endif
   luaL_getmetatable(L, KIO_TLS_CONTEXT_TYPE);
   lua_getfield(L, -2, "same");

@@ -104,12 +104,14 @@ function peers.connect(address)
 end
 
 -- Serves a new listener with `handler` while f(address) runs. An error of either ends both.
-function peers.serving(handler, f, address)
+-- `tls`: a context.
+function peers.serving(handler, f, address, tls)
   local listener = assert(kio.net.listen(address or "127.0.0.1:0"))
   local failure
   kio.scope(function(scope)
     local serving = scope:spawn(listener.serve, listener, handler, {
       drain_timeout = 1,
+      tls = tls,
       on_error = function(err)
         failure = failure or err
         scope:cancel "a handler failed"

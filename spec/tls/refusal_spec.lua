@@ -100,12 +100,31 @@ describe("a client", function()
     assert_failed(theirs, "TLS_PROTOCOL", "no application protocol in common")
   end)
 
+  it_alone("is offered no cipher without forward secrecy", function()
+    local ours, theirs = pair.refused {
+      server = material.leaf { names = "DNS:localhost", key = "rsa" },
+      client = { ciphers = "AES128-GCM-SHA256", max = "1.2" },
+    }
+    assert_failed(ours, "TLS_ALERT", "the peer sent the alert: handshake failure")
+    assert_failed(theirs, "TLS_PROTOCOL", "no cipher in common")
+  end)
+
   it_alone("is told what is no TLS", function()
     local client, server = connection.pair()
     server:write "220 mail.example.org ESMTP\r\n"
     local shaken = table.pack(tls.client(client, { name = "localhost", ca = material.ca() }))
     assert_failed(shaken, "TLS_PROTOCOL", "what came is no TLS")
     assert.is_nil(client:fd())
+    server:close()
+  end)
+
+  it_alone("takes nothing that was slipped in behind the answer to STARTTLS", function()
+    local client, server = connection.pair()
+    server:write "220 go ahead\r\n250 all your passwords are welcome\r\n"
+    assert.equal("220 go ahead", client:read_until "\r\n")
+    local shaken = table.pack(tls.client(client, { name = "localhost", ca = material.ca() }))
+    assert_failed(shaken, "TLS_PROTOCOL", "what came is no TLS")
+    assert.is_nil((client:read "l"))
     server:close()
   end)
 
@@ -197,6 +216,18 @@ describe("a server", function()
       "plain HTTP came where TLS was expected")
     client:close()
   end)
+
+  for what, text in pairs {
+    ["of another protocol"] = "EHLO mail.example.org\r\n", ["that mean nothing"] = ("\0"):rep(64),
+  } do
+    it_alone("tells bytes " .. what .. " from TLS", function()
+      local context = assert(tls.context(material.leaf()))
+      local client, server = connection.pair()
+      client:send(text)
+      assert_failed(table.pack(tls.server(server, context)), "TLS_PROTOCOL", "what came is no TLS")
+      client:close()
+    end)
+  end
 
   it_alone("waits no longer than it is told, whichever byte the client stops at", function()
     local context = assert(tls.context(material.leaf()))

@@ -76,7 +76,7 @@ static kio_tls_engine *take_out(waiting **at) {
   return engine;
 }
 
-/* The engine that waits for this end; NULL: it is the first. Of several, as with Unix sockets, whose
+/* The engine that waits for this end; NULL: it is the first. Of several, as with Unix sockets, where
    clients have no names, that whose connection came first. */
 static kio_tls_engine *find(const address *own, const address *peer) {
   for (waiting **at = &pairs.first; *at; at = &(*at)->next) {

@@ -3,6 +3,7 @@
 -- The programs that show it do not run under ThreadSanitizer:
 -- flavours: test asan hostile
 local common = require "spec.task.common"
+local support = require "spec.support"
 
 -- Runs the body with a stream `s` and its peer `c`; it must print just this.
 local function prints(expected, body)
@@ -87,8 +88,11 @@ describe("a stream whose task was cut off by a captured close", function()
 end)
 
 describe("a listener whose task was cut off by a captured close", function()
-  -- The connection that had come for it is the next one's, who asks for one later, or waits already.
+  local ALONE <const> = "its loops accept one at a time there: nothing is promised"
+
+  -- The connection that had come for it is the next one's, who asks later, or waits already.
   it("gives what it had promised to who asks next", function()
+    if support.chunk then pending(ALONE) end
     prints("true\n", [[
       local task = cut(function() for _ in l:accepts() do end end)
       local other = assert(kio.net.connect(l:address()))
@@ -102,6 +106,7 @@ describe("a listener whose task was cut off by a captured close", function()
   end)
 
   it("gives it to who waits", function()
+    if support.chunk then pending(ALONE) end
     prints("true\n", [[
       local task = cut(function() for _ in l:accepts() do end end)
       local waiting = kio.spawn(function() for stream in l:accepts() do return stream end end)

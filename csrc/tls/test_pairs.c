@@ -76,8 +76,8 @@ static kio_tls_engine *take_out(waiting **at) {
   return engine;
 }
 
-/* The engine that waits for this end; NULL: it is the first. Of several, as with Unix sockets, where
-   clients have no names, that whose connection came first. */
+/* The engine that waits for this end; NULL: it is the first. Of several, as with Unix sockets,
+   where clients have no names, that whose connection came first. */
 static kio_tls_engine *find(const address *own, const address *peer) {
   for (waiting **at = &pairs.first; *at; at = &(*at)->next) {
     if (is_same(&(*at)->own, peer) && is_same(&(*at)->peer, own)) return take_out(at);

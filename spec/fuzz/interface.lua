@@ -94,14 +94,24 @@ local function reports_of(job)
 end
 
 -- Calls guess numbers of descriptors, which other threads may open just then: ThreadSanitizer takes
--- descriptors for memory, and that for a race. Whether nothing else is told.
-local function only_of_guesses(reports)
-  local found = false
-  for report in reports:gmatch("WARNING: ThreadSanitizer.-\nSUMMARY") do
-    if not report:find("\n  Location is file descriptor ", 1, true) then return false end
-    found = true
+-- descriptors for memory, and that for a race. The reports without those, how many that are, and of
+-- how many; the last may be cut off by the end of the process.
+local function without_guesses(reports)
+  local others, count, mark = {}, 0, "WARNING: ThreadSanitizer"
+  local at = reports:find(mark, 1, true)
+  while at do
+    local behind = reports:find(mark, at + 1, true)
+    local report = reports:sub(at, (behind or #reports + 1) - 1)
+    local is_guess = report:find("\n  Location is file descriptor ", 1, true)
+    if not is_guess then others[#others + 1] = report end
+    at, count = behind, count + 1
   end
-  return found
+  return table.concat(others, "\n"), #others, count
+end
+
+local function only_of_guesses(reports)
+  local _, others, all = without_guesses(reports)
+  return others == 0 and all > 0
 end
 
 local function how_it_ended(job, result, journal)
@@ -124,7 +134,9 @@ local function show(job, options, how, journal)
   for line in journal:gmatch("FAILURE: ([^\n]*)") do print("    " .. line) end
   print("  last calls:")
   print(last_lines(journal, SHOWN))
-  local told = reports_of(job) .. exec.read_file(job.dir .. "/err")
+  local reports = reports_of(job)
+  if options.flavour == "tsan" then reports = without_guesses(reports) end
+  local told = reports .. exec.read_file(job.dir .. "/err")
   if told ~= "" then print("  told:\n" .. first_lines(told, REPORT)) end
   print(("  again: lua5.4 spec/fuzz/interface.lua --flavour %s --seeds %d"):format(
     options.flavour, job.seed))

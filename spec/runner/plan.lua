@@ -271,6 +271,7 @@ local COMPILES = "find lua spec examples bench rockspec -name '*.lua' -o -name '
 local SAME55 = {
   ["spec/docs/api_spec.lua"] = true, ["spec/docs/pages_spec.lua"] = true,
   ["spec/docs/topics_spec.lua"] = true, ["spec/stress/copy_spec.lua"] = true,
+  ["spec/op/file_huge_spec.lua"] = true,
 }
 
 -- Each other spec that runs as `test`, and each example, once more.

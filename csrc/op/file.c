@@ -1,6 +1,8 @@
 /* Operations on open descriptors that read, write or change a file. One offset rule for all:
    read, write, readv, writev use the current position; pread, pwrite, preadv, pwritev an offset.
    Called in a task. Contracts for users: lua/types/kio/op.d.lua. */
+#include "op/file.h"
+
 #include "base/config.h"
 #include "op/buffer.h"
 #include "op/op.h"
@@ -21,30 +23,38 @@
 
 /* ---- one buffer ---- */
 
-static int submit_read(lua_State *L, uint64_t offset, int options) {
-  int fd = kio_check_fd(L, 1);
-  size_t size = kio_check_size(L, 2);
-  int64_t timeout = kio_op_timeout(L, options);
+int kio_file_read(lua_State *L, int fd, size_t size, uint64_t offset, int64_t timeout_ns,
+                  lua_KFunction k) {
   kio_request *request = kio_op_start(L, KIO_OP_READ, fd);
   if (!request || !kio_op_buffer(L, request, size)) return KIO_FAILED;
   request->arg.io = (kio_arg_io){.buf = request->buffer.data, .size = size, .offset = offset};
-  return kio_op_submit(L, request, timeout, kio_op_bytesk);
+  return kio_op_submit(L, request, timeout_ns, k);
+}
+
+static int submit_read(lua_State *L, uint64_t offset, int options) {
+  int fd = kio_check_fd(L, 1);
+  size_t size = kio_check_size(L, 2);
+  return kio_file_read(L, fd, size, offset, kio_op_timeout(L, options), kio_op_bytesk);
 }
 
 BOTH_WAYS(read, 3)
 
-/* The block is the request's until it completes, whatever happens to the buffer. */
+int kio_file_read_into(lua_State *L, int fd, const kio_view *view, size_t at, size_t size,
+                       uint64_t offset, int64_t timeout_ns, lua_KFunction k) {
+  kio_request *request = kio_op_start(L, KIO_OP_READ, fd);
+  if (!request || !kio_op_use_block(L, request, view->block, KIO_BLOCK_WRITE)) return KIO_FAILED;
+  char *data = view->block->data + view->at + at;
+  request->arg.io = (kio_arg_io){.buf = data, .size = size, .offset = offset};
+  return kio_op_submit(L, request, timeout_ns, k);
+}
+
 static int submit_read_into(lua_State *L, uint64_t offset, int options) {
   size_t at, size;
   int fd = kio_check_fd(L, 1);
   const kio_view *view = kio_view_check(L, 2);
   kio_view_range(L, 3, view, &at, &size);
   int64_t timeout = kio_op_timeout(L, options);
-  kio_request *request = kio_op_start(L, KIO_OP_READ, fd);
-  if (!request || !kio_op_use_block(L, request, view->block, KIO_BLOCK_WRITE)) return KIO_FAILED;
-  char *data = view->block->data + view->at + at;
-  request->arg.io = (kio_arg_io){.buf = data, .size = size, .offset = offset};
-  return kio_op_submit(L, request, timeout, kio_op_intok);
+  return kio_file_read_into(L, fd, view, at, size, offset, timeout, kio_op_intok);
 }
 
 /* read_into(fd, buffer [, at [, size [, options]]]) -> bytes read | nil at the end

@@ -3,6 +3,7 @@
    is the Lua half's (lua/kio/fs/file.lua), which is called in its place. Each function is a closure
    of what it needs from there. Called in a task. */
 #include "op/buffer.h"
+#include "op/file.h"
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/registry.h"
@@ -70,7 +71,7 @@ static int told(lua_State *L) {
   return KIO_FAILED;
 }
 
-static int pread_fdk(lua_State *L, int status, lua_KContext ctx) {
+static int preadk(lua_State *L, int status, lua_KContext ctx) {
   int count = kio_op_bytesk(L, status, ctx);
   return count == KIO_FAILED ? told(L) : count;
 }
@@ -82,10 +83,7 @@ static int l_pread(lua_State *L) {
   bool right =
       fd >= 0 && read_count(L, 2, KIO_IO_MAX, &size) && read_count(L, 3, LUA_MAXINTEGER, &offset);
   if (!right) return call_slowly(L);
-  kio_request *request = kio_op_start(L, KIO_OP_READ, fd);
-  if (!request || !kio_op_buffer(L, request, size)) return told(L);
-  request->arg.io = (kio_arg_io){.buf = request->buffer.data, .size = size, .offset = offset};
-  kio_op_submit(L, request, KIO_NEVER, pread_fdk);
+  kio_file_read(L, fd, size, offset, KIO_NEVER, preadk);
   return told(L);
 }
 
@@ -113,11 +111,7 @@ static int l_pread_into(lua_State *L) {
   bool right =
       fd >= 0 && read_room(L, &view, &at, &size) && read_count(L, 5, LUA_MAXINTEGER, &offset);
   if (!right) return call_slowly(L);
-  kio_request *request = kio_op_start(L, KIO_OP_READ, fd);
-  if (!request || !kio_op_use_block(L, request, view->block, KIO_BLOCK_WRITE)) return told(L);
-  char *data = view->block->data + view->at + at;
-  request->arg.io = (kio_arg_io){.buf = data, .size = size, .offset = offset};
-  kio_op_submit(L, request, KIO_NEVER, pread_intok);
+  kio_file_read_into(L, fd, view, at, size, offset, KIO_NEVER, pread_intok);
   return told(L);
 }
 

@@ -42,7 +42,7 @@ static bool find_caller(lua_State *L, bool of_lua, lua_Debug *at) {
   for (int level = 1; lua_getstack(L, level, at); level++) {
     lua_getinfo(L, "Sl", at);
     bool in_c = at->currentline < 0;
-    if (is_own(at->source, own) || (in_c && is_own_function(L, at))) foreign = 0;
+    if (is_own(at->source, own) || (in_c && !of_lua && is_own_function(L, at))) foreign = 0;
     else if (!in_c && (of_lua || foreign == 0)) return true;
     else if (!in_c) break;
     else if (foreign == 0) foreign = level;

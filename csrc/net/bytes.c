@@ -1,8 +1,6 @@
 /* Owns nothing. See net/bytes.h. Called in a task. */
 #include "net/bytes.h"
 
-#include "task/external.h"
-
 void kio_stream_push_buffer(lua_State *L, kio_stream *stream, size_t skip, size_t size) {
   kio_input *in = &stream->in, before = *in;
   kio_external from = {before.buffer, in, &before, sizeof before, 0};

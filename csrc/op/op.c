@@ -276,11 +276,11 @@ int kio_op_intok(lua_State *L, int status, lua_KContext ctx) {
 
 static void push_read(lua_State *L, kio_request *request, size_t size) {
   kio_buffer buffer = request->buffer;
-  kio_external from = {buffer, &request->buffer, &buffer, sizeof buffer, 0};
   if (!kio_external_suits(buffer, size)) {
     lua_pushlstring(L, buffer.data, size);
     return;
   }
+  kio_external from = {buffer, &request->buffer, &buffer, sizeof buffer, 0};
   request->buffer.data = NULL;
   kio_external_push(L, &from, buffer.data, size);
 }

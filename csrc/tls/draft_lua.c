@@ -77,22 +77,23 @@ static int l_ciphers(lua_State *L) {
   return outcome(L, kio_tls_config_ciphers(config, luaL_checkstring(L, 2), &words), &words);
 }
 
-/* protocols(draft, list): each with its length before it */
-static int l_protocols(lua_State *L) {
-  size_t size;
-  kio_tls_words words;
-  kio_tls_config *config = config_at(L, 1);
-  const char *list = luaL_checklstring(L, 2, &size);
-  return outcome(L, kio_tls_config_protocols(config, list, size, &words), &words);
-}
-
-/* staple(draft, bytes) */
-static int l_staple(lua_State *L) {
+static int set_bytes(lua_State *L,
+                     bool (*set)(kio_tls_config *, const char *, size_t, kio_tls_words *)) {
   size_t size;
   kio_tls_words words;
   kio_tls_config *config = config_at(L, 1);
   const char *bytes = luaL_checklstring(L, 2, &size);
-  return outcome(L, kio_tls_config_staple(config, bytes, size, &words), &words);
+  return outcome(L, set(config, bytes, size, &words), &words);
+}
+
+/* protocols(draft, list): each with its length before it */
+static int l_protocols(lua_State *L) {
+  return set_bytes(L, kio_tls_config_protocols);
+}
+
+/* staple(draft, bytes) */
+static int l_staple(lua_State *L) {
+  return set_bytes(L, kio_tls_config_staple);
 }
 
 /* tickets(draft, count, keys): these in one row */

@@ -2,7 +2,7 @@
 -- environment is the option busy_poll.
 package.path = arg[0]:gsub("[^/]*$", "?.lua;") .. package.path
 local args = require "echo_args"
-local kio = require "kio"
+local serve = require "echo_serve"
 
 local options = args.parse(arg)
 
@@ -25,16 +25,4 @@ end
 
 local echo = options.message and echo_messages or echo_chunks
 
-kio.run(function()
-  local listener = assert(kio.net.listen("127.0.0.1:0"))
-  local connections = args.counter(options.once, function() os.exit(true, true) end)
-  args.say_ready(listener:address():match ":(%d+)$")
-  for stream in listener:accepts() do
-    connections.opened()
-    kio.spawn(function()
-      echo(stream)
-      stream:close()
-      connections.closed()
-    end)
-  end
-end, { busy_poll = tonumber(os.getenv "BUSY_POLL") or os.getenv "BUSY_POLL" })
+serve(options, echo, { busy_poll = tonumber(os.getenv "BUSY_POLL") or os.getenv "BUSY_POLL" })

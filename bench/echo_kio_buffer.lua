@@ -3,6 +3,7 @@
 package.path = arg[0]:gsub("[^/]*$", "?.lua;") .. package.path
 local args = require "echo_args"
 local kio = require "kio"
+local serve = require "echo_serve"
 
 local CHUNK <const> = 4096
 local options = args.parse(arg)
@@ -18,16 +19,4 @@ local function echo(stream)
   end
 end
 
-kio.run(function()
-  local listener = assert(kio.net.listen("127.0.0.1:0"))
-  local connections = args.counter(options.once, function() os.exit(true, true) end)
-  args.say_ready(listener:address():match ":(%d+)$")
-  for stream in listener:accepts() do
-    connections.opened()
-    kio.spawn(function()
-      echo(stream)
-      stream:close()
-      connections.closed()
-    end)
-  end
-end)
+serve(options, echo)

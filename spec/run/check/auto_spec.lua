@@ -40,6 +40,19 @@ local function run(prefix, source, backend)
   return output, how, status
 end
 
+-- Descriptors are short, and this program leaves none for the run.
+local FEW <const> = "prlimit --nofile=32:64"
+local TAKES_ALL <const> = [[
+  local kio = require "kio"
+  local held = {}
+  while true do
+    local file = io.open("/dev/null")
+    if not file then break end
+    held[#held + 1] = file
+  end
+  kio.run(print)
+]]
+
 describe("a run that names no ring", function()
   it("has io_uring where that is granted", function()
     assert.same({ "uring\n", "exit", 0 }, { run("", PROGRAM, "auto") })
@@ -91,16 +104,7 @@ describe("a run that names no ring", function()
   end)
 
   it("does not fall back when descriptors are short: that passes", function()
-    local output, _, status = run("prlimit --nofile=32:64", [[
-      local kio = require "kio"
-      local held = {}
-      while true do
-        local file = io.open("/dev/null")
-        if not file then break end
-        held[#held + 1] = file
-      end
-      kio.run(print)
-    ]], "auto")
+    local output, _, status = run(FEW, TAKES_ALL, "auto")
     assert.equal(1, status)
     assert.matches("io_uring  refused: EMFILE", output)
   end)
@@ -146,16 +150,7 @@ describe("a ring that cannot be had", function()
     assert.matches("^EPERM\tkio%.runtime start: worker 1: no epoll here %(EPERM%): the seccomp ",
       output)
     assert.matches("epoll     refused: EPERM\n.*\nio_uring  usable: ", output)
-    output, _, status = run("prlimit --nofile=32:64", [[
-      local kio = require "kio"
-      local held = {}
-      while true do
-        local file = io.open("/dev/null")
-        if not file then break end
-        held[#held + 1] = file
-      end
-      kio.run(print)
-    ]], "epoll")
+    output, _, status = run(FEW, TAKES_ALL, "epoll")
     assert.equal(1, status)
     assert.matches("no epoll here\nepoll     refused: EMFILE\n", output, 1, true)
     assert.matches("RLIMIT_NOFILE is 32", output, 1, true)

@@ -2,9 +2,11 @@
 --   lua5.4 spec/runner.lua [--only pattern] [--flavour name] [--jobs n] [--list]
 --                          [--first pattern]...
 -- `first` leaves nothing out: what has one of those in its name comes first, in their order.
--- Each line tells the seconds that a job took, and those of the processor that it used. Exit status
--- 0 only when something ran and nothing failed; the last line is always the count.
+-- Each line tells the seconds that a job took, and those of the processor that it used; a table
+-- at the end, where these went. Exit status 0 only when something ran and nothing failed; the last
+-- line is always the count.
 package.path = "./?.lua;" .. package.path
+local costs = require "spec.runner.costs"
 local exec = require "spec.runner.exec"
 local plan = require "spec.runner.plan"
 local report = require "spec.runner.report"
@@ -86,6 +88,7 @@ local function run(jobs, lanes, root, total)
     local out = report.read(job, result)
     show(job, result, out, total)
     total.cpu = total.cpu + result.cpu
+    costs.add(total.costs, label(job), job.flavour, result.cpu)
     total.passed = total.passed + out.passed
     total.failed = total.failed + #out.failed
     total.skipped = total.skipped + #out.skipped
@@ -97,6 +100,7 @@ local function finish(total)
     print("\nfailed:")
     for _, name in ipairs(total.names) do print("  " .. name) end
   end
+  costs.show(total.costs)
   if total.passed + total.failed + total.skipped == 0 then print("nothing ran") end
   local cpu, elapsed = total.cpu + os.clock(), os.time() - total.start
   print(("%.1f minutes of processor time in %.1f minutes"):format(cpu / 60, elapsed / 60))
@@ -133,6 +137,7 @@ end
 local function main(args)
   local options = parse(args)
   local total = { passed = 0, failed = 0, skipped = 0, names = {}, cpu = 0, start = os.time() }
+  total.costs = costs.new()
   local jobs = chosen(options)
   if options.list then
     for _, job in ipairs(jobs) do print(label(job)) end

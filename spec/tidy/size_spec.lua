@@ -79,7 +79,7 @@ describe("the size", function()
     local found = {}
     for _, path in ipairs(source.files("%.lua$")) do
       local text = source.lines(source.read(path))
-      report(found, path, source.lua_functions(path), function(f)
+      report(found, path, #text > FUNCTION_LINES and source.lua_functions(path) or {}, function(f)
         return text[f.first]:match("^%s*describe%(") or text[f.first]:match("^%s*insulate%(")
       end)
     end

@@ -12,11 +12,13 @@ source.capture = capture
 local LIST = "git ls-files -co --exclude-standard 2>/dev/null"
 local WALK = "find . -path ./build -prune -o -path ./.git -prune -o -type f -print | sed 's|^./||'"
 
+local all
+
 function source.files(pattern)
-  local text = capture(LIST)
-  if text == "" then text = capture(WALK) end
+  all = all or capture(LIST)
+  if all == "" then all = capture(WALK) end
   local files = {}
-  for path in text:gmatch("[^\n]+") do
+  for path in all:gmatch("[^\n]+") do
     local there = path:match(pattern) and io.open(path)
     if there then
       there:close()
@@ -43,21 +45,22 @@ local function blank(text) return (text:gsub("[^\n]", " ")) end
 -- The C text with comments, strings and preprocessor lines blanked; every line keeps its number.
 function source.strip_c(text)
   local out, i = {}, 1
-  while i <= #text do
-    local two, one = text:sub(i, i + 1), text:sub(i, i)
-    local stop = i
-    if two == "/*" then stop = select(2, text:find("*/", i + 2, true)) or #text
-    elseif two == "//" then stop = (text:find("\n", i, true) or #text + 1) - 1
-    elseif one == '"' or one == "'" then
-      stop = i + 1
+  for at in function() return text:find("[/\"']", i) end do
+    local two, one = text:sub(at, at + 1), text:sub(at, at)
+    local stop = at
+    if two == "/*" then stop = select(2, text:find("*/", at + 2, true)) or #text
+    elseif two == "//" then stop = (text:find("\n", at, true) or #text + 1) - 1
+    elseif one ~= "/" then
+      stop = at + 1
       while stop < #text and text:sub(stop, stop) ~= one do
         stop = stop + (text:sub(stop, stop) == "\\" and 2 or 1)
       end
     end
-    local piece = text:sub(i, stop)
-    out[#out + 1] = stop > i and blank(piece) or piece
+    local piece = text:sub(at, stop)
+    out[#out + 1] = text:sub(i, at - 1) .. (stop > at and blank(piece) or piece)
     i = stop + 1
   end
+  out[#out + 1] = text:sub(i)
   local stripped = "\n" .. table.concat(out)
   stripped = stripped:gsub("\\\n", " \1"):gsub("\n[ \t]*#[^\n]*", function(line)
     return "\n" .. line:sub(2):gsub("[^\1]", " ")
@@ -67,21 +70,24 @@ end
 
 -- The functions of a C text: a brace at top level that follows a closing parenthesis.
 function source.c_functions(text)
-  local found, depth, line, start, body = {}, 0, 1, nil, nil
-  local last = ""
-  for char in source.strip_c(text):gmatch(".") do
-    if char == "\n" then line = line + 1
-    elseif not char:match("%s") then
-      start = start or line
-      if char == "{" then
-        if depth == 0 then body = last == ")" and start or nil end
-        depth = depth + 1
-      elseif char == "}" then
-        depth = depth - 1
-        if depth == 0 and body then found[#found + 1] = { first = body, last = line } end
-      end
-      last = char
-      if depth == 0 and (char == ";" or char == "}") then start = nil end
+  local found, depth, start, body, last = {}, 0, nil, nil, ""
+  local function mark(char, n)
+    start = start or n
+    if char == "{" then
+      if depth == 0 then body = last == ")" and start or nil end
+      depth = depth + 1
+    elseif char == "}" then
+      depth = depth - 1
+      if depth == 0 and body then found[#found + 1] = { first = body, last = n } end
+    end
+    last = char
+    if depth == 0 then start = nil end
+  end
+  for n, line in ipairs(source.lines(source.strip_c(text))) do
+    for words, char in line:gmatch "([^{};]*)([{};]?)" do
+      local tail = words:match "(%S)%s*$"
+      if tail then start, last = start or n, tail end
+      if char ~= "" then mark(char, n) end
     end
   end
   return found

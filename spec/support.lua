@@ -5,6 +5,16 @@ local support = {}
 
 support.flavour = os.getenv("KIO_FLAVOUR") or "test"
 
+-- The build that this flavour has: some are another one's with a ring, a filter beside it.
+support.build = os.getenv("KIO_BUILD") or support.flavour
+
+-- How many, how long: what the table says for the flavour, else its `rest`. With KIO_FULL=1 in each
+-- flavour what is there for `full`, or else for `test`.
+function support.scale(by)
+  if os.getenv "KIO_FULL" then return by.full or by.test end
+  return by[support.flavour] or by.rest
+end
+
 -- The interpreter that runs this, for programs that specs start.
 support.lua = os.getenv("KIO_LUA") or "lua5.4"
 

@@ -215,15 +215,21 @@ static bool run_once(lua_State *L, int fds) {
   return met;
 }
 
-/* How many allocations are left out between two that fail, to stay within minutes: C's never; with
-   a sanitizer each run takes several times as long, and the other flavour tries them all. */
+/* The distance between two allocations that fail, to stay within a minute: of C's alone there are
+   few, and each is tried. With a sanitizer a run takes several times as long. The first one is
+   drawn at random, so that each has its turn; with KIO_FULL=1 all have. */
 static long stride_of(way which) {
-  if (which == C_ONCE || which == C_THEN_LUA) return 1;
+  bool full = getenv("KIO_FULL") != NULL;
+  if (full || which == C_ONCE) return 1;
 #ifdef __SANITIZE_ADDRESS__
-  return 7;
+  return which == C_THEN_LUA ? 3 : 14;
 #else
-  return which == LUA_ONCE ? 3 : 1; /* where one fails once, a collection makes room */
+  return which == LUA_ONCE ? 6 : 2; /* where one fails once, a collection makes room */
 #endif
+}
+
+static long first_of(long stride) {
+  return 1 + random() % stride;
 }
 
 /* kio is loaded before: what fails is in the run. How much memory a run asks for depends a little
@@ -234,9 +240,10 @@ static long fail_in_run(int fds) {
   int misses = 0;
   check_again(L);
   check_clean(L, fds);
-  for (now_n = 1; misses < 10; now_n += stride_of(now_way)) {
+  long stride = stride_of(now_way), runs = 0;
+  for (now_n = first_of(stride); misses < 10; now_n += stride) {
     misses = run_once(L, fds) ? 0 : misses + 1;
-    if (now_n % 8 == 0) check_again(L);
+    if (++runs % 8 == 0) check_again(L);
   }
   check_again(L);
   check_clean(L, fds);
@@ -248,10 +255,11 @@ static long fail_in_run(int fds) {
 /* Each time a fresh state, in which kio is loaded for the first time; `stride` leaves some out. */
 static long fail_in_require(int fds, long stride) {
   bool met = true;
-  for (now_n = 1; met; now_n += stride) {
+  long runs = 0;
+  for (now_n = first_of(stride); met; now_n += stride) {
     lua_State *L = new_state();
     met = run_once(L, fds);
-    if (met && now_n % 4 == 0) check_again(L); /* it takes as long as all the rest */
+    if (met && ++runs % 4 == 0) check_again(L); /* it takes as long as all the rest */
     check_clean(L, fds);
     lua_close(L);
     CHECK(blocks == 0 && kio_memory_live() == 0);
@@ -273,6 +281,7 @@ int main(int argc, char **argv) {
       "watch", "signals",          "names",       "threads"};
   static const char *const backends[] = {"uring", "sim"};
   signal(SIGALRM, on_alarm);
+  srandom((unsigned)getpid());
   for (size_t b = 0; b < KIO_COUNT(backends); b++) {
     setenv("KIO_BACKEND", backends[b], 1);
     for (now_way = 0; now_way < WAYS; now_way++) {
@@ -287,7 +296,7 @@ int main(int argc, char **argv) {
   if (argc > 1) return 0;
   now_program = "echo";
   for (now_way = LUA_ONCE; now_way < WAYS; now_way++) {
-    long stride = now_way >= C_ONCE ? 1 : now_way == LUA_TWICE ? 7 : 31;
+    long stride = now_way >= C_ONCE || getenv("KIO_FULL") ? 1 : now_way == LUA_TWICE ? 29 : 97;
     printf("require, %s: %ld\n", way_names[now_way], fail_in_require(descriptors(), stride));
   }
   return 0;

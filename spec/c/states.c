@@ -208,7 +208,7 @@ static void test_closed_with_threads_that_hang(void) {
 }
 
 int main(void) {
-  flavour = getenv("KIO_FLAVOUR") ? getenv("KIO_FLAVOUR") : "test";
+  flavour = getenv("KIO_BUILD") ? getenv("KIO_BUILD") : "test";
   if (sanitized()) rounds = 3;
   test_loaded_again_and_again();
   test_two_states_at_once();

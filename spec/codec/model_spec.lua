@@ -5,7 +5,7 @@ local core = require "kio.core"
 local support = require "spec.support"
 local values = require "spec.codec.values"
 
-local SEEDS = ({ asan = 3000, tsan = 1500 })[support.flavour] or 10000
+local SEEDS = support.scale { test = 10000, rest = 1500 }
 
 local function pack(list) return common.pack(table.unpack(list, 1, list.n)) end
 

@@ -1,6 +1,7 @@
 -- Every public function is defined for tools, described for people, and shown in a program that
 -- is run.
 -- flavours: test
+-- without: lua55
 local api = require "spec.docs.api"
 local kio = require "kio"
 local source = require "spec.tidy.source"

@@ -1,5 +1,6 @@
 -- The pages agree with the tree: links lead somewhere, commands exist, the map shows every room.
 -- flavours: test
+-- without: lua55
 local source = require "spec.tidy.source"
 
 local PAGES = source.files("%.md$")

@@ -1,6 +1,7 @@
 -- What the pages must say, whatever else they do: objects and their costs, how things grow, what
 -- the end does to blocking jobs, servers on several cores, SQPOLL, containers.
 -- flavours: test
+-- without: lua55
 local blocks = require "spec.docs.blocks"
 local source = require "spec.tidy.source"
 

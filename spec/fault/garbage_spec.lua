@@ -2,6 +2,7 @@
 -- collector stands still in these programs, so that nothing else lets go of any.
 -- prlimit does not run under ThreadSanitizer:
 -- flavours: test asan hostile
+-- without: lua55
 local child = require "spec.net.child"
 local support = require "spec.support"
 

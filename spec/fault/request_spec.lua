@@ -4,10 +4,14 @@
 -- with each of the errors a kernel may give to any of them. A program ends in its result or in an
 -- error that names the reason, nothing is left behind, and the process serves one more echo. All on
 -- the simulated ring, where nothing depends on how fast it goes: what the flavour test could show,
--- asan shows.
+-- asan shows. With KIO_FULL=1 each request, else some of them.
 local core = require "kio.core"
 local lfs = require "lfs"
 local programs = require "spec.fault.programs"
+local support = require "spec.support"
+
+-- At most so far from one request that fails to the next one: each run draws others.
+local MOST = support.scale { full = 1, rest = 3 }
 
 local NAMES = {
   "echo", "twice_in_one_run", "raw_sockets", "files", "file_objects", "scopes", "caught", "tasks",
@@ -64,14 +68,14 @@ for _, name in ipairs(NAMES) do
       it("survives that its n-th request fails with " .. code, function()
         local n, failed, world = 0, 0, descriptors()
         repeat
-          n = n + 1
+          n = n + math.random(MOST)
           local said = outcome(name, { { nth = n, result = code } })
           local fired = core.sim_fired()
           check(said, reason, world, ("request %d: %s"):format(n, said))
           if said ~= "ok" then failed = failed + 1 end
           assert.equal("ok", outcome("echo", {}))
         until fired == 0
-        assert.is_true(n > 5 and (failed > 3 or name == "caught" or name == "twice_in_one_run"))
+        assert.is_true(n > 5 and (failed > 0 or name == "caught" or name == "twice_in_one_run"))
       end)
 
       it("survives that all its requests of one kind fail with " .. code, function()

@@ -7,7 +7,7 @@ local kio = require "kio"
 local common = require "spec.fs.common"
 local support = require "spec.support"
 
-local ROUNDS = support.flavour == "test" and 20 or 6
+local ROUNDS = support.scale { full = 100, test = 12, rest = 4 }
 local CALLS = 60
 
 local random = math.random

@@ -10,7 +10,7 @@ package.path = "./?.lua;" .. package.path
 local exec = require "spec.runner.exec"
 local plan = require "spec.runner.plan"
 
-local SEEDS = { test = 30, asan = 15, tsan = 8, hostile = 15 } -- of the short run
+local SEEDS = { test = 10, asan = 15, tsan = 6, hostile = 15 } -- of the short run
 local LIMIT = 60 -- seconds of a seed; it takes about one
 local SLOW = { asan = 2, tsan = 3 }
 local BATCH = 200 -- seeds whose folders there are at a time

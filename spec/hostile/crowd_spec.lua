@@ -7,12 +7,11 @@ local common = require "spec.net.serve.common"
 
 local start, client, ask = common.start, common.client, common.ask
 
-local SCALE = ({
+local SCALE = support.scale {
   test = { vanishing = 4000, slow = 1000 },
-  asan = { vanishing = 1000, slow = 300 },
   hostile = { vanishing = 500, slow = 100 },
-  lua55 = { vanishing = 1000, slow = 300 },
-})[support.flavour]
+  rest = { vanishing = 1000, slow = 300 },
+}
 
 -- f(1) to f(count), a few at a time.
 local function many(count, f)

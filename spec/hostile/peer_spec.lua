@@ -281,7 +281,7 @@ end)
 
 describe("a line without an end", function()
   local SIZE = support.chunk and 1 << 17
-    or support.flavour == "hostile" and 1 << 18 or 100 << 20
+    or support.scale { hostile = 1 << 18, test = 100 << 20, rest = 40 << 20 }
   local LIMIT = 65536
 
   -- A client that writes SIZE bytes of one line; how many the server's side has taken over so far.

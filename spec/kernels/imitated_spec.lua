@@ -1,7 +1,7 @@
 -- Kernels and security policies without some system calls, imitated by a filter: everything works
 -- all the same, or says what it lacks.
 -- No program starts below ThreadSanitizer:
--- flavours: asan hostile
+-- flavours: asan
 -- timeout: 120
 local child = require "spec.run.check.child"
 

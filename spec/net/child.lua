@@ -8,7 +8,7 @@ local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 -- Starts `source`; a pipe that gives the process' number in a line, then what it prints.
 local function start(source, prefix)
   local command = ("export LUA_PATH=%s LUA_CPATH=%s ASAN_OPTIONS=detect_leaks=0; "):format(
-    quote "./lua/?.lua;./lua/?/init.lua;./?.lua", quote("./build/" .. support.flavour .. "/?.so"))
+    quote "./lua/?.lua;./lua/?/init.lua;./?.lua", quote("./build/" .. support.build .. "/?.so"))
   return assert(io.popen(command .. ("echo $$; exec %s %s -e %s 2>&1"):format(
     prefix or "", support.lua, quote(source))))
 end

@@ -194,7 +194,7 @@ describe("closing under others", function()
   end)
 
   it("while a send has part of its bytes out ends in one way only", function()
-    local rounds = support.flavour == "test" and 300 or 60
+    local rounds = support.scale { test = 300, tsan = 15, rest = 60 }
     support.run(function()
       for i = 1, rounds do
         local client, server = connection.narrow()

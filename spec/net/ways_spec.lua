@@ -8,11 +8,10 @@ local kio = require "kio"
 local core = require "kio.core"
 local support = require "spec.support"
 
-local FLAVOUR = support.chunk and "chunk" or support.flavour
-local SHARES = {
-  test = { 1, 40 }, asan = { 41, 15 }, hostile = { 56, 15 }, chunk = { 71, 6 }, lua55 = { 77, 10 },
+local SHARE = support.chunk and { 71, 4 } or support.scale {
+  full = { 1, 1000 }, test = { 1, 40 }, asan = { 41, 12 }, hostile = { 56, 15 }, lua55 = { 77, 5 },
+  epoll = { 82, 12 }, xor = { 94, 10 }, stutter = { 104, 10 }, tls = { 114, 10 },
 }
-local SHARE = SHARES[FLAVOUR]
 local FIRST, SEEDS = SHARE[1], tonumber(os.getenv("KIO_SEEDS")) or SHARE[2]
 local ONLY = tonumber(os.getenv("KIO_SEED"))
 local PEERS = 4

@@ -1,4 +1,5 @@
 -- Misuse of the raw file operations: each raises, with a message that says what is wrong.
+-- flavours: test asan
 local kio = require "kio"
 local support = require "spec.support"
 

@@ -305,7 +305,7 @@ describe("a descriptor's number", function()
   -- One task closes connections with receives under way or just queued, others open new ones all
   -- the time: a request that reached a reused number would steal bytes or end with a wrong result.
   it("is never reused under a request", function()
-    local rounds = ({ test = 10000, tsan = 100 })[support.flavour] or 1500
+    local rounds = support.scale { test = 10000, tsan = 100, rest = 1500 }
     support.run(function()
       local name = connection.abstract_name()
       local listener = assert(kio.socket("unix"))

@@ -39,7 +39,7 @@ local function environment(lua)
   if not lua then return { LD_PRELOAD = false } end
   return {
     LUA_PATH = "./lua/?.lua;./lua/?/init.lua;./?.lua", ASAN_OPTIONS = "detect_leaks=0",
-    LUA_CPATH = ("./build/%s/?.so"):format(support.flavour),
+    LUA_CPATH = ("./build/%s/?.so"):format(support.build),
   }
 end
 
@@ -148,6 +148,8 @@ function peers.content(path)
 end
 
 -- By flavour: hostile buffers of a few bytes and sanitizers are slow.
-function peers.size(usual) return support.flavour == "test" and usual or usual // 64 end
+function peers.size(usual)
+  return usual // support.scale { full = 1, test = 4, rest = 64 }
+end
 
 return peers

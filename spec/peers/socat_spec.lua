@@ -1,6 +1,6 @@
 -- kio and socat at the two ends of TCP and Unix connections, and of datagrams.
 -- Starts programs from the process, which ThreadSanitizer does not bear:
--- flavours: test asan hostile
+-- flavours: test asan
 -- timeout: 120
 local kio = require "kio"
 local peers = require "spec.peers.common"

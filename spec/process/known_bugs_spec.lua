@@ -1,6 +1,7 @@
 -- What users of other libraries have suffered from with child processes: each of these would show
 -- here.
--- flavours: test asan hostile
+-- flavours: test asan
+-- without: lua55
 local kio = require "kio"
 local common = require "spec.process.common"
 local support = require "spec.support"

@@ -8,9 +8,9 @@ local streams = require "spec.ring.random.streams"
 local support = require "spec.support"
 
 local COUNT = tonumber(os.getenv "KIO_PROGRAMS")
-  or ({ test = 8000, asan = 1000, hostile = 1000, lua55 = 400 })[support.flavour]
+  or support.scale { full = 100000, test = 9000, asan = 500, hostile = 500, rest = 200 }
 local BATCH <const> = 500 -- programs of one run
-local FIRST = ({ test = 1, asan = 1000001, hostile = 2000001, lua55 = 3000001 })[support.flavour]
+local FIRST = support.scale { test = 1, asan = 1000001, hostile = 2000001, rest = 3000001 }
 local SEED = tonumber(os.getenv "KIO_SEED")
 
 -- What programs first to last see there, by their numbers.

@@ -353,7 +353,7 @@ describe("ten thousand tasks, one after the other", function()
 
   for name, one in pairs(kinds) do
     it("leave nothing: " .. name, function()
-      local n = ({ test = 10000, hostile = 3000 })[support.flavour] or 1000
+      local n = support.scale { test = 10000, hostile = 3000, rest = 1000 }
       kio.run(function()
         for _ = 1, 500 do one() end
         local memory, blocks, fds = settled()

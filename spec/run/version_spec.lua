@@ -9,7 +9,7 @@ local function said(interpreter)
   file:write("local function load()\nlocal kio = require 'kio'\nreturn kio\nend\nload()\n")
   file:close()
   local command = "LUA_PATH='./lua/?.lua;./lua/?/init.lua' LUA_CPATH='./build/%s/?.so' %s %s 2>&1"
-  local pipe <close> = assert(io.popen(command:format(support.flavour, interpreter, path)))
+  local pipe <close> = assert(io.popen(command:format(support.build, interpreter, path)))
   local text = pipe:read "a"
   return text:match("program%.lua:2: ([^\n]*)\n") or text
 end

@@ -13,4 +13,5 @@ return {
   { "process/known_bugs_spec", "written through a kernel thread", OF_URING },
   { "ring/differential_", "", "KIO_BACKEND: it names its rings itself" },
   { "net/lend_spec", "^nobody starves", OF_URING },
+  { "fault/exit_spec", ", on sim$", "KIO_BACKEND: it is about the simulated ring" },
 }

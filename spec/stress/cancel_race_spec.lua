@@ -8,7 +8,7 @@ local kio = require "kio"
 local support = require "spec.support"
 local common = require "spec.task.common"
 
-local SHARE = ({ test = 1, hostile = 10, asan = 20, lua55 = 20 })[support.flavour]
+local SHARE = support.scale { full = 1, test = 2, hostile = 10, rest = 20 }
 local function rounds(n) return n // SHARE end
 
 -- ---- what is sent, and a check of what comes ----

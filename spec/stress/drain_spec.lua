@@ -6,7 +6,7 @@ local kio = require "kio"
 local support = require "spec.support"
 local child = require "spec.net.child"
 
-local COUNT = ({ test = 1000, asan = 300, hostile = 100, lua55 = 300 })[support.flavour]
+local COUNT = support.scale { test = 1000, hostile = 100, rest = 300 }
 local CONNECTING = 50 -- clients that connect side by side
 local ANSWER = support.flavour == "hostile" and 20000 or 100000 -- bytes: more than are gathered
 

@@ -6,12 +6,12 @@ local kio = require "kio"
 local support = require "spec.support"
 local lfs = require "lfs"
 
-local SCALE = ({
+local SCALE = support.scale {
   test = { connections = 5000, messages = 20, largest = 1 << 20 },
   asan = { connections = 300, messages = 20, largest = 1 << 20 },
   hostile = { connections = 100, messages = 20, largest = 1 << 15 },
-  lua55 = { connections = 1000, messages = 20, largest = 1 << 20 },
-})[support.flavour]
+  rest = { connections = 1000, messages = 20, largest = 1 << 20 },
+}
 local SLACK = 64 -- KiB of Lua memory that may remain; one connection takes about 2
 local CONNECTING = 50 -- clients that connect side by side; all at once would overflow the backlog
 

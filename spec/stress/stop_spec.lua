@@ -1,5 +1,6 @@
 -- timeout: 150
 -- flavours: test asan hostile tsan
+-- without: lua55
 -- The end of a run with thousands of operations of every kind pending on 1 to 4 workers, at random
 -- moments and in every way a run may end: every task that began ends, once, on whichever worker; no
 -- memory, descriptor or thread is left (the world check looks after each test), and no freed buffer
@@ -12,13 +13,13 @@ local kio = require "kio"
 local support = require "spec.support"
 local program = require "spec.stress.stop_program"
 
-local SCALE = ({
-  test = { from = 0, runs = 200, full = 4, size = 10000, small = 100 },
-  asan = { from = 1000, runs = 80, full = 2, size = 5000, small = 100 },
-  hostile = { from = 2000, runs = 80, full = 2, size = 2000, small = 60 },
+local SCALE = support.scale {
+  test = { from = 0, runs = 120, full = 3, size = 10000, small = 100 },
+  asan = { from = 1000, runs = 40, full = 2, size = 5000, small = 100 },
+  hostile = { from = 2000, runs = 60, full = 2, size = 2000, small = 60 },
   tsan = { from = 3000, runs = 50, full = 2, size = 1000, small = 60 },
-  lua55 = { from = 4000, runs = 50, full = 2, size = 5000, small = 100 },
-})[support.flavour]
+  epoll = { from = 4000, runs = 50, full = 2, size = 10000, small = 100 },
+}
 local IN_FULL = tonumber(os.getenv "KIO_STOP_FULL")
 local FULL = IN_FULL or SCALE.full
 

@@ -6,7 +6,7 @@ local kio = require "kio"
 local support = require "spec.support"
 
 local sync = kio.sync
-local COUNT = support.flavour == "test" and 1000000 or 50000
+local COUNT = support.scale { full = 1000000, test = 250000, rest = 20000 }
 local SLACK = 16 -- KiB
 
 local function memory()

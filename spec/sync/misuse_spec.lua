@@ -1,4 +1,5 @@
 -- Bad input to kio.sync: each raises, says what is wrong, and points at the line of the caller.
+-- flavours: test asan
 local common = require "spec.sync.common"
 local kio = require "kio"
 

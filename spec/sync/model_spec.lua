@@ -10,7 +10,7 @@ local support = require "spec.support"
 
 local sync = kio.sync
 local WORKERS, STEPS = 8, 60
-local SEEDS = ({ test = 300 })[support.flavour] or 60
+local SEEDS = support.scale { full = 1000, test = 240, rest = 60 }
 
 -- ---- the real thing ----
 

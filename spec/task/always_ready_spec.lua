@@ -1,3 +1,4 @@
+-- without: lua55
 -- What is always ready: a loop of it lets the others run, sees deadlines and cancellations, and
 -- loses nothing by that. What never waits goes on without a turn.
 local kio = require "kio"

@@ -3,6 +3,7 @@
 -- processes, one with kio and one without, and must print the same.
 -- The shell that starts them does not run under ThreadSanitizer:
 -- flavours: test asan hostile
+-- without: epoll
 -- timeout: 120
 local common = require "spec.task.common"
 local support = require "spec.support"

@@ -1,5 +1,6 @@
 -- Errors whose text cannot be had: wherever one is told it is told all the same, and what tells it
 -- goes on.
+-- flavours: test asan
 local kio = require "kio"
 local support = require "spec.support"
 

@@ -6,7 +6,7 @@ local kio = require "kio"
 local support = require "spec.support"
 local run = support.run
 
-local FEWER = ({ test = 1, hostile = 5, asan = 20, lua55 = 20 })[support.flavour]
+local FEWER = support.scale { test = 1, hostile = 5, rest = 20 }
 
 describe("sleepers", function()
   it("never wake early, a hundred thousand of them", function()

@@ -9,7 +9,7 @@ local support = require "spec.support"
 local run = support.run
 
 -- Hostile builds have a ring of 2 and tiny buffers, sanitizers are slow: fewer of the same there.
-local FEWER = ({ test = 1, hostile = 10, asan = 20, lua55 = 20 })[support.flavour]
+local FEWER = support.scale { full = 1, test = 4, hostile = 10, rest = 20 }
 local function fewer(n) return n // FEWER end
 
 -- What the counters of kio.stats() grow by while f runs.

@@ -1,10 +1,11 @@
 -- timeout: 120
+-- without: epoll lua55
 -- What hangs in a chain, one inside the other, goes without a recursion that is as deep: the stack
 -- of C would not suffice.
 local kio = require "kio"
 local support = require "spec.support"
 
-local LENGTH = support.flavour == "test" and 60000 or 25000
+local LENGTH = support.scale { test = 60000, rest = 20000 }
 
 -- A channel that holds a message with a channel that holds one, and so on; each is made of the one
 -- before it by `message`.

@@ -1,4 +1,5 @@
--- flavours: test hostile
+-- flavours: test
+-- without: lua55
 -- timeout: 120
 -- A child forked while several workers and a pool run: kio says clearly that they are the parent's,
 -- nothing waits for a thread that is not there, and the parent goes on. Each case is a process of

@@ -1,3 +1,4 @@
+-- without: lua55
 -- Threads in a process that is not kio's: their names, signals, stacks and CPUs, and that nothing
 -- of them stays. That there is no state but the thread-local: spec/tidy/symbols_spec.lua; two Lua
 -- states of one process, and unloading: spec/c/states.c; forks: fork_spec.lua.

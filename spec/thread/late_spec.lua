@@ -1,4 +1,5 @@
 -- flavours: test asan hostile
+-- without: lua55
 -- timeout: 120
 -- What does not end in time: it is named, left alone, and touches nothing when it ends at last.
 -- Each case is a process of its own, as something is left behind. (ThreadSanitizer can start none.)

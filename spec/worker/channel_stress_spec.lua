@@ -6,7 +6,7 @@ local support = require "spec.support"
 
 local thread = kio.thread
 
-local SCALE = ({ test = 1, asan = 50, hostile = 50, tsan = 100, lua55 = 50 })[support.flavour]
+local SCALE = support.scale { full = 1, test = 4, tsan = 100, rest = 50 }
 local MILLION = 1000000 // SCALE
 local FIFTH = MILLION // 5 -- with less room nearly every message is a switch between the two
 local RACES = 20000 // math.min(SCALE, 20)

@@ -4,7 +4,7 @@
 local kio = require "kio"
 local support = require "spec.support"
 
-local ROUNDS = ({ test = 10000, tsan = 1000 })[support.flavour] or 2000
+local ROUNDS = support.scale { test = 10000, rest = 1000 }
 
 local function run(threads, f, options)
   options = options or {}

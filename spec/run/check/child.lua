@@ -26,15 +26,14 @@ local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 local function path(name) return lfs.currentdir() .. "/" .. name end
 
 function child.launcher()
-  return path("build/" .. (os.getenv("KIO_FLAVOUR") or "test") .. "/c/seccomp")
+  return path("build/" .. support.build .. "/c/seccomp")
 end
 
 -- The environment a child needs: absolute, because it may run as another user elsewhere.
 local function environment()
-  local flavour = os.getenv("KIO_FLAVOUR") or "test"
   return ("env LUA_PATH=%s LUA_CPATH=%s"):format(
     quote(path("lua/?.lua") .. ";" .. path("lua/?/init.lua")),
-    quote(path("build/" .. flavour .. "/?.so")))
+    quote(path("build/" .. support.build .. "/?.so")))
 end
 
 -- Runs `source` behind `prefix`, on that ring (nil: io_uring); its output, and how it ended as

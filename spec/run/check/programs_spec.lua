@@ -2,6 +2,7 @@
 -- no ring at all it and every example end with an error. (That the examples do the same on epoll as
 -- on io_uring is what the runner's flavours `eperm` and `enosys` are.)
 -- flavours: test
+-- without: epoll
 -- timeout: 120
 local lfs = require "lfs"
 local blocks = require "spec.docs.blocks"

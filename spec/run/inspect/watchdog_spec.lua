@@ -1,6 +1,7 @@
 -- The watchdog: who holds the loop is told of, and nobody else. Starts programs, which
 -- ThreadSanitizer does not survive.
--- flavours: test asan hostile
+-- flavours: test asan
+-- without: epoll
 local kio = require "kio"
 local system = require "system"
 local support = require "spec.support"

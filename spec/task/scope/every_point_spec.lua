@@ -206,7 +206,7 @@ end
 
 local worlds = {
   sim = { pause = 0.000005, stride = 1 },
-  uring = { pause = 0.00005, stride = ({ asan = 7, hostile = 7 })[support.flavour] or 3 },
+  uring = { pause = 0.00005, stride = support.scale { full = 1, test = 3, rest = 7 } },
 }
 
 for backend, settings in pairs(worlds) do

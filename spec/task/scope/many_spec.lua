@@ -5,7 +5,7 @@ local kio = require "kio"
 local support = require "spec.support"
 
 -- Sanitizers are slow, hostile builds cut every turn short: fewer of the same there.
-local FEWER = ({ test = 1, hostile = 10, asan = 20, lua55 = 20 })[support.flavour]
+local FEWER = support.scale { full = 1, test = 4, hostile = 10, rest = 20 }
 
 local function memory()
   collectgarbage()

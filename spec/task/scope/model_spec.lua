@@ -9,9 +9,10 @@ local model = require "spec.task.scope.model"
 local program = require "spec.task.scope.program"
 
 -- From where, and how many: each flavour has seeds of its own.
-local SEEDS = ({
-  asan = { 6001, 3000 }, hostile = { 9001, 4000 }, lua55 = { 13001, 1500 },
-})[support.flavour] or { 1, 6000 }
+local SEEDS = support.scale {
+  full = { 1, 100000 }, test = { 1, 6000 }, asan = { 6001, 2000 }, hostile = { 8001, 2000 },
+  lua55 = { 10001, 500 },
+}
 local TOLD = 3 -- failing seeds that are told in full
 
 -- ---- kio as the programs see it ----

@@ -57,7 +57,9 @@ typedef struct kio_run_end {
   const char *trouble; /* what the loop itself found wrong: a deadlock, a task left behind */
   char late[2 * KIO_FAILURE_MAX]; /* of `trouble`: workers that failed, threads that were late */
   int64_t stop_ns;                /* when unwinding must be over; KIO_NEVER: not unwinding */
+  int64_t collect_ns;             /* when garbage is collected that output may wait for */
   int64_t limit_ns;               /* when the run must be over; KIO_NEVER: no bound, or passed */
+  bool draining;                  /* only output is left */
   bool trouble_first;             /* before any task's failure had reached the root */
   bool asked;                     /* somebody asked it to end */
   bool keep;                      /* a worker that fails does not end the run */

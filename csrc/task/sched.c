@@ -32,7 +32,8 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   if (kio_sched_of_thread) kio_sched_fini(kio_sched_of_thread); /* the parent's; we are a fork */
   int err = kio_number_fill_standard();
   if (err) return err;
-  *sched = (kio_sched){.L = L, .config = *config, .end.stop_ns = KIO_NEVER, .random = config->seed};
+  *sched = (kio_sched){.L = L, .config = *config, .random = config->seed};
+  sched->end.stop_ns = sched->end.collect_ns = KIO_NEVER;
   sched->process = getpid();
   kio_timers_init(&sched->timers);
   kio_descs_init(&sched->descs);
@@ -91,7 +92,7 @@ static int64_t wait_ns(const kio_sched *sched) {
   bool awaited = sched->timers.count > 0 || sched->serving || kio_sched_awaits_posts(sched);
   if (sched->ring.pending == 0 && !awaited) return 0;
   int64_t next = kio_min_ns(kio_timers_next_ns(&sched->timers), sched->end.stop_ns);
-  next = kio_min_ns(next, sched->end.limit_ns);
+  next = kio_min_ns(next, kio_min_ns(sched->end.collect_ns, sched->end.limit_ns));
   if (next == KIO_NEVER) return KIO_NEVER;
   return next > sched->now_ns ? next - sched->now_ns : 0;
 }
@@ -124,7 +125,20 @@ static void note_turn(kio_sched *sched, int64_t took_ns) {
 /* Only cancelled tasks are left, or only output: that may take no longer than unwinding. Done
    before the kernel is waited for: it would wait for ever. */
 static void bound_draining(kio_sched *sched) {
-  if (sched->uncancelled == 0 && !sched->serving) kio_sched_stop(sched);
+  if (sched->uncancelled > 0 || sched->serving) return;
+  kio_sched_stop(sched);
+  bool first = !sched->end.draining && kio_list_empty(&sched->tasks);
+  int64_t patience = kio_min_ns(sched->config.shutdown_ns / 2, KIO_DRAIN_COLLECT_NS);
+  if (first) sched->end.collect_ns = kio_sched_due(sched, patience);
+  sched->end.draining |= first;
+}
+
+/* Whom the output is for may be garbage, which nothing that still runs would have collected: then
+   it is closed now, and the output need not leave. */
+static void collect_peers(kio_sched *sched) {
+  if (sched->now_ns < sched->end.collect_ns) return;
+  sched->end.collect_ns = KIO_NEVER;
+  lua_gc(sched->L, LUA_GCCOLLECT, 0);
 }
 
 /* False in a forked child, before anything of the parent's is touched. */
@@ -185,6 +199,7 @@ static bool goes_on(kio_sched *sched) {
     tell_refusal(sched);
     return false;
   }
+  collect_peers(sched);
   if (deadlocked(sched)) {
     if (sched->end.trouble) return false;
     kio_sched_trouble(sched, "deadlock: every task waits and nothing is left that could wake one");

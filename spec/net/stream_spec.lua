@@ -113,6 +113,17 @@ describe("a stream", function()
     end)
   end)
 
+  it("whose output is for what is garbage does not hold up the end of the run", function()
+    collectgarbage "stop"
+    local ok, err = pcall(support.run, function()
+      local client, server = connection.narrow()
+      connection.fill(client, ("x"):rep(HIGH_WATER))
+      server:peek(1)
+    end)
+    collectgarbage "restart"
+    assert(ok, err)
+  end)
+
   it("keeps what was unread of a read that its run has left behind", function()
     local client, server
     support.expect_error("tasks did not end within shutdown_timeout", function()

@@ -1,7 +1,7 @@
 /* Runs a program under seccomp filters that refuse system calls, as container profiles do:
      seccomp ERROR CALL,... program args...
-   The error is EPERM, EINVAL, EACCES or ENOSYS, the calls are those below. What an older kernel has
-   not:
+   The error is EPERM, EINVAL, EACCES, ENOSYS or ENFILE, the calls are those below. What an older
+   kernel has not:
      io_uring_use   an io_uring_enter that submits or waits: the ring is opened before it is refused
      pidfd          waiting for a pidfd, and making one with a process (Linux before 5.4)
      linux-4.18     all calls that came after that version, and the two above
@@ -93,6 +93,10 @@ static const struct {
     {"close_range", __NR_close_range, refuse_call},
     {"epoll_create1", __NR_epoll_create1, refuse_call},
     {"epoll_pwait2", __NR_epoll_pwait2, refuse_call},
+    {"socket", __NR_socket, refuse_call},
+    {"socketpair", __NR_socketpair, refuse_call},
+    {"pipe2", __NR_pipe2, refuse_call},
+    {"inotify_init1", __NR_inotify_init1, refuse_call},
     {"io_uring_use", __NR_io_uring_enter, refuse_use},
     {"pidfd", __NR_waitid, refuse_pidfds},
     {"linux-4.18", FIRST_AFTER_4_18, refuse_younger},
@@ -102,7 +106,11 @@ enum { COUNT = sizeof calls / sizeof calls[0] };
 static const struct {
   const char *name;
   int number;
-} errors[] = {{"ENOSYS", ENOSYS}, {"EPERM", EPERM}, {"EACCES", EACCES}, {"EINVAL", EINVAL}};
+} errors[] = {{"ENOSYS", ENOSYS},
+              {"EPERM", EPERM},
+              {"EACCES", EACCES},
+              {"EINVAL", EINVAL},
+              {"ENFILE", ENFILE}};
 enum { ERRORS = sizeof errors / sizeof errors[0] };
 
 /* ---- the test ---- */
@@ -170,7 +178,7 @@ int main(int argc, char **argv) {
   if (argc == 1) return test();
   while (argc > 3 && e < ERRORS && strcmp(argv[1], errors[e].name) != 0) e++;
   if (argc <= 3 || e == ERRORS) {
-    fputs("usage: seccomp EPERM|EACCES|EINVAL|ENOSYS call,... program args...\n", stderr);
+    fputs("usage: seccomp EPERM|EACCES|EINVAL|ENOSYS|ENFILE call,... program args...\n", stderr);
     return 2;
   }
   int status = refuse_all(argv[2], errors[e].number);

@@ -254,12 +254,13 @@ static int push_unread(lua_State *L, kio_stream *stream, size_t max) {
    now, for other tasks may have used it while this one waited. What it has no room for stays. */
 static int fill_buffer(lua_State *L, kio_stream *stream) {
   size_t at, max;
-  const kio_view *view = kio_view_check(L, 2);
+  const kio_view *view = lua_touserdata(L, 2); /* it was one when it was called */
+  if (!view->block) kio_view_refuse(L, 2);
   kio_block_check(L, view->block, true);
   kio_view_range(L, 3, view, &at, &max);
   size_t size = kio_min_size(max, kio_stream_unread(stream));
   kio_assert(size > 0);
-  memcpy(view->block->data + view->at + at, kio_stream_bytes(stream), size);
+  memcpy(kio_view_data(view) + at, kio_stream_bytes(stream), size);
   kio_stream_consume(stream, size);
   lua_pushinteger(L, (lua_Integer)size);
   return 1;
@@ -317,7 +318,6 @@ static int l_recv(lua_State *L) {
 /* stream:recv_into(buffer [, at [, max [, options]]]) -> how many bytes have arrived next and are
    in the buffer now | nil at the end */
 static int l_recv_into(lua_State *L) {
-  kio_takes(L, 5);
   size_t at, max;
   kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;

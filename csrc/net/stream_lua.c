@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "net/handle.h"
+#include "op/buffer.h"
 #include "op/close.h"
 #include "op/misuse.h"
 #include "op/op.h"
@@ -178,11 +179,24 @@ static int write_on(lua_State *L, kio_stream *stream, size_t at, int then) {
   return 1;
 }
 
-/* What is to be written, as one string at index 2: most often it is one already. */
-static inline const char *start_of_text(lua_State *L, size_t *size) {
+/* Whether nothing has to be waited for: so many bytes more are only gathered. */
+static inline bool only_gathers(const kio_stream *stream, size_t size, int then) {
+  return then == THEN_RETURN && stream->out.size + size <= kio_output_mark(&stream->out);
+}
+
+/* What is to be written, as one string at index 2: most often it is one already. Bytes of a buffer
+   that are only gathered are taken from where they lie. */
+static inline const char *start_of_text(lua_State *L, const kio_stream *stream, int then,
+                                        size_t *size) {
   int top = lua_gettop(L);
   const char *text = top == 2 ? lua_tolstring(L, 2, size) : NULL;
   if (text) return text;
+  const kio_view *view = top == 2 ? kio_view_at(L, 2) : NULL;
+  if (view && view->block && only_gathers(stream, view->size, then)) {
+    kio_block_check(L, view->block, false);
+    *size = view->size;
+    return kio_view_data(view);
+  }
   kio_pieces_join(L, top);
   return lua_tolstring(L, 2, size);
 }
@@ -192,16 +206,15 @@ static int start_write(lua_State *L, int then) {
   kio_stream_handle *h = kio_stream_check(L);
   kio_stream *stream = h->stream;
   kio_task *task = kio_op_begin_lightly(L);
-  const char *data = start_of_text(L, &size);
+  const char *data = start_of_text(L, stream, then, &size);
   if (size > KIO_IO_MAX) kio_check_data(L, 2, &size); /* which raises */
   int err = kio_stream_output_error(stream);
   if (err) return write_failed(L, stream, name_of(then), err, 0);
   if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
   err = kio_stream_attach(stream, task->sched);
   if (err) return write_failed(L, stream, name_of(then), -err, 0);
-  bool waits = then == THEN_FLUSH || stream->out.size + size > kio_output_mark(&stream->out);
-  if (waits) kio_op_begin_waiting(L); /* may raise: nothing is gathered yet */
-  if (waits) {
+  if (!only_gathers(stream, size, then)) {
+    kio_op_begin_waiting(L); /* may raise: nothing is gathered yet */
     h->due_ns = kio_sched_due(task->sched, h->timeout_ns);
     return write_on(L, stream, 0, then);
   }

@@ -15,38 +15,25 @@
 
 #define BUFFER_TYPE "kio.Buffer"
 
-static const char view_tag;
+const char kio_view_tag;
 
 /* ---- the userdata ---- */
 
-kio_view *kio_view_at(lua_State *L, int index) {
-  kio_view *view = lua_touserdata(L, index);
-  bool ours = view && lua_rawlen(L, index) == sizeof *view && view->tag == &view_tag;
-  return ours ? view : NULL;
-}
-
-kio_view *kio_view_check(lua_State *L, int index) {
-  kio_view *view = kio_view_at(L, index);
-  if (!view) luaL_typeerror(L, index, BUFFER_TYPE);
-  luaL_argcheck(L, view->block, index, "a closed buffer");
-  return view;
-}
-
-static char *data_of(const kio_view *view) {
-  kio_debug_assert(view->size <= view->room && view->at + view->room <= view->block->size);
-  return view->block->data + view->at;
+kio_view *kio_view_refuse(lua_State *L, int index) {
+  if (!kio_view_at(L, index)) luaL_typeerror(L, index, BUFFER_TYPE);
+  luaL_argerror(L, index, "a closed buffer");
+  return NULL;
 }
 
 /* A closed view, so that nothing can fail once there is a block. */
 static kio_view *push_view(lua_State *L) {
   kio_view *view = lua_newuserdatauv(L, sizeof *view, 0);
-  *view = (kio_view){.tag = &view_tag};
+  *view = (kio_view){.tag = &kio_view_tag};
   luaL_setmetatable(L, BUFFER_TYPE);
   return view;
 }
 
-void kio_block_check(lua_State *L, const kio_block *block, bool change) {
-  if (kio_block_free_to(block, change)) return;
+void kio_block_refuse(lua_State *L) {
   luaL_error(L, "the buffer is in use by an operation under way (EBUSY)");
 }
 
@@ -64,7 +51,7 @@ kio_bytes kio_bytes_check(lua_State *L, int index) {
   const kio_view *view = kio_view_at(L, index);
   if (view) {
     kio_view_check(L, index);
-    return (kio_bytes){data_of(view), view->size, view->block};
+    return (kio_bytes){kio_view_data(view), view->size, view->block};
   }
   luaL_argexpected(L, lua_type(L, index) == LUA_TSTRING, index, "kio.Buffer or string");
   bytes.data = kio_check_data(L, index, &bytes.size);
@@ -79,7 +66,8 @@ static size_t check_place(lua_State *L, int index, const kio_view *view, lua_Int
   return (size_t)place - 1;
 }
 
-void kio_view_range(lua_State *L, int index, const kio_view *view, size_t *at, size_t *size) {
+void kio_view_read_range(lua_State *L, int index, const kio_view *view, size_t *at,
+                         size_t *size) {
   *at = check_place(L, index, view, 1);
   size_t room = view->size - *at;
   *size = lua_isnoneornil(L, index + 1) ? room : kio_check_size(L, index + 1);
@@ -156,14 +144,14 @@ static int l_string(lua_State *L) {
   const kio_view *view = check_free(L, 1, false);
   kio_takes(L, 3);
   check_span(L, 2, view->size, &at, &size);
-  lua_pushlstring(L, data_of(view) + at, size);
+  lua_pushlstring(L, kio_view_data(view) + at, size);
   return 1;
 }
 
 static int put(lua_State *L, const kio_view *view, int index, const char *data, size_t size) {
   size_t at = check_place(L, index, view, 1);
   luaL_argcheck(L, size <= view->size - at, index, "more bytes than fit behind this position");
-  if (size > 0) memmove(data_of(view) + at, data, size);
+  if (size > 0) memmove(kio_view_data(view) + at, data, size);
   lua_settop(L, 1);
   return 1;
 }
@@ -199,7 +187,7 @@ static int l_fill(lua_State *L) {
   lua_Integer byte = luaL_optinteger(L, 2, 0);
   luaL_argcheck(L, byte >= 0 && byte <= 255, 2, "a byte is 0 to 255");
   check_span(L, 3, view->size, &at, &size);
-  if (size > 0) memset(data_of(view) + at, (int)byte, size);
+  if (size > 0) memset(kio_view_data(view) + at, (int)byte, size);
   lua_settop(L, 1);
   return 1;
 }
@@ -211,7 +199,7 @@ static int l_find(lua_State *L) {
   kio_takes(L, 3);
   const char *text = luaL_checklstring(L, 2, &width); /* first, for it may make a string */
   const kio_view *view = check_free(L, 1, false);
-  const char *data = data_of(view);
+  const char *data = kio_view_data(view);
   size_t at = check_place(L, 3, view, 1);
   const char *found = memmem(data + at, view->size - at, text, width);
   if (!found) return (lua_pushnil(L), 1);
@@ -252,7 +240,7 @@ static int l_aligned(lua_State *L) {
   kio_takes(L, 2);
   lua_Integer n = luaL_checkinteger(L, 2);
   luaL_argcheck(L, n > 0, 2, "must be at least 1");
-  lua_pushboolean(L, (uintptr_t)data_of(view) % (uintptr_t)n == 0);
+  lua_pushboolean(L, (uintptr_t)kio_view_data(view) % (uintptr_t)n == 0);
   return 1;
 }
 

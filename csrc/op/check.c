@@ -179,16 +179,12 @@ int64_t kio_option_timeout(lua_State *L, int index, int64_t otherwise) {
   return timeout;
 }
 
-int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise) {
+int64_t kio_op_read_timeout(lua_State *L, int index, int64_t otherwise) {
   static const char *const known[] = {"timeout", NULL};
   kio_takes(L, index);
   if (lua_isnoneornil(L, index)) return otherwise;
   kio_check_options(L, index, known);
   return kio_option_timeout(L, index, otherwise);
-}
-
-int64_t kio_op_timeout(lua_State *L, int index) {
-  return kio_op_timeout_or(L, index, KIO_NEVER);
 }
 
 int kio_op_set_timeout(lua_State *L, int64_t *timeout_ns) {

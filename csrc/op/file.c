@@ -43,7 +43,7 @@ int kio_file_read_into(lua_State *L, int fd, const kio_view *view, size_t at, si
                        uint64_t offset, int64_t timeout_ns, lua_KFunction k) {
   kio_request *request = kio_op_start(L, KIO_OP_READ, fd);
   if (!request || !kio_op_use_block(L, request, view->block, KIO_BLOCK_WRITE)) return KIO_FAILED;
-  char *data = view->block->data + view->at + at;
+  char *data = kio_view_data(view) + at;
   request->arg.io = (kio_arg_io){.buf = data, .size = size, .offset = offset};
   return kio_op_submit(L, request, timeout_ns, k);
 }

@@ -82,12 +82,18 @@ static inline kio_task *kio_op_task(lua_State *L) {
    Whoever reads an option does so by this: only the table's own fields count, and neither
    metamethods nor finalizers run. */
 int kio_option(lua_State *L, int index, const char *name);
+/* kio_op_timeout_or when there is an argument at `index`. */
+int64_t kio_op_read_timeout(lua_State *L, int index, int64_t otherwise);
 /* The `timeout` of an options table at `index` (nil or none: no options), in nanoseconds;
-   KIO_NEVER when there is none. Raises on another key, a wrong type, a negative number; and on
+   `otherwise` when there is none. Raises on another key, a wrong type, a negative number; and on
    arguments behind it. */
-int64_t kio_op_timeout(lua_State *L, int index);
-/* kio_op_timeout; `otherwise` when none is named. */
-int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise);
+static inline int64_t kio_op_timeout_or(lua_State *L, int index, int64_t otherwise) {
+  return lua_gettop(L) < index ? otherwise : kio_op_read_timeout(L, index, otherwise);
+}
+/* kio_op_timeout_or; KIO_NEVER when there is none. */
+static inline int64_t kio_op_timeout(lua_State *L, int index) {
+  return kio_op_timeout_or(L, index, KIO_NEVER);
+}
 /* kio_op_timeout_or for a table with other options, whose keys have been checked. */
 int64_t kio_option_timeout(lua_State *L, int index, int64_t otherwise);
 /* A failure was pushed, for the program to see: nil, message, code. So many results they are. */

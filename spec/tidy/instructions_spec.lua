@@ -5,7 +5,7 @@
 -- timeout: 120
 local FIGURES <const> = { -- gcc 12 -O2, Lua 5.4.4, liburing 2.3
   ["echo"] = 2945,
-  ["echo-buffer"] = 4500,
+  ["echo-buffer"] = 2800,
   ["pread"] = 4300,
   ["pread-into"] = 2400,
   ["fd-pread"] = 3865,

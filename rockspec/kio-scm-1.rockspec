@@ -131,6 +131,7 @@ build = {
         "csrc/system/socket.c",
         "csrc/system/sockopt.c",
         "csrc/system/terminal.c",
+        "csrc/task/anchor.c",
         "csrc/task/collect.c",
         "csrc/task/external.c",
         "csrc/task/here.c",

@@ -14,6 +14,7 @@
 #define KIO_PLAIN_MAX 2       /* messages soon go through the ring */
 #define KIO_LOANS_FIRST 1     /* a second receive at the same time starves */
 #define KIO_LOANS_BUFFERS 2   /* and a third one always does */
+#define KIO_ANCHORS 1         /* spare numbers in the registry are soon used up */
 #define KIO_BUDGET 4          /* who never waits soon lets the loop turn */
 #define KIO_BUDGET_LOOK 4     /* every fourth time */
 #define KIO_SNAPSHOT_NS 1000  /* the ready queue is cut short nearly every turn */
@@ -28,6 +29,7 @@
 #define KIO_PLAIN_MAX 32         /* messages a socket moves in a turn without the ring */
 #define KIO_LOANS_FIRST 32       /* buffers that lie ready for receives at first ... */
 #define KIO_LOANS_BUFFERS 256    /* ... and when so many receive at once: 1 MiB */
+#define KIO_ANCHORS 64           /* numbers in the registry kept for the next tasks */
 #define KIO_BUDGET 1024          /* operations a task does without waiting until the loop turns */
 #define KIO_BUDGET_LOOK 64       /* a power of two: and looks at the clock, which costs 20 ns */
 #define KIO_SNAPSHOT_NS 5000000  /* tasks may run 5 ms before the kernel is looked at again */

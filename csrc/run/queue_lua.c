@@ -146,7 +146,7 @@ static kio_queue *queue_at(lua_State *L, lua_Integer i) {
   lua_rawgeti(L, 1, i);
   kio_waitable *waitable = to_waitable(L, -1);
   kio_queue *queue = waitable ? &waitable->queue : NULL;
-  kio_task *task = queue ? NULL : luaL_testudata(L, -1, KIO_TASK_TYPE);
+  kio_task *task = queue ? NULL : kio_task_at(L, -1);
   lua_pop(L, 1);
   luaL_argcheck(L, queue || (task && !kio_task_ended(task)), 1, "queues and living tasks expected");
   return queue ? queue : &task->waiters;

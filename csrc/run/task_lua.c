@@ -59,8 +59,8 @@ static void guard(lua_State *L, const kio_sched *sched, const kio_scope *scope, 
 static void remember_origin(lua_State *L, kio_task *task) {
   lua_Debug caller;
   if (!kio_misuse_caller(L, &caller)) return;
-  strcpy(task->origin, caller.short_src);
-  task->origin_line = caller.currentline;
+  strcpy(task->origin.file, caller.short_src);
+  task->origin.line = caller.currentline;
 }
 
 kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first) {
@@ -73,7 +73,6 @@ kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first)
     job = first + JOB;
   }
   luaL_checktype(L, job, LUA_TFUNCTION);
-  luaL_checkstack(L, 8, "too many arguments to a task");
   guard(L, sched, scope, table, job);
   kio_task *task = kio_task_new(L, sched, scope, lua_gettop(L) - job);
   remember_origin(L, task);

@@ -9,6 +9,7 @@
 #include "ring/buffer.h"
 #include "ring/desc.h"
 #include "ring/ring.h"
+#include "task/anchor.h"
 #include "task/hook.h"
 #include "task/interrupt.h"
 #include "task/queue.h"
@@ -100,6 +101,7 @@ struct kio_sched {
   kio_list tasks;     /* tasks that have not ended, by link */
   size_t uncancelled; /* how many of them nobody has cancelled */
   kio_scope root;     /* the scope of the whole run */
+  kio_anchors anchors; /* what keeps them alive */
   kio_task *main;     /* the root task; anchored for the whole run */
 
   /* The turn under way. */

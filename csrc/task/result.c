@@ -49,6 +49,8 @@ int kio_task_raise_cancelled(lua_State *L) {
 }
 
 void kio_task_open(lua_State *L) {
+  luaL_getmetatable(L, KIO_TASK_TYPE);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kio_task_tag);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cancelled_key) != LUA_TNIL) return;
   lua_pop(L, 1);
   lua_newuserdatauv(L, 0, 0);

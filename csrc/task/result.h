@@ -19,7 +19,8 @@ bool kio_task_is_over(lua_State *co);
 void kio_task_push_cancelled(lua_State *L);
 /* Raises the Cancelled value. */
 int kio_task_raise_cancelled(lua_State *L);
-/* Makes the Cancelled value and the task's metatable; leaves the Cancelled value on the stack. */
+/* Makes the Cancelled value, which it leaves on the stack, and puts the metatable of tasks where it
+   is found fast. */
 void kio_task_open(lua_State *L);
 
 #endif

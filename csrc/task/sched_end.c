@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "task/anchor.h"
 #include "task/here.h"
 #include "task/interrupt.h"
 #include "task/io.h"
@@ -154,6 +155,7 @@ void kio_sched_fini(kio_sched *sched) {
   bool cut_off = sched->ring.backend && !sched->end.over && kio_ring_alive(&sched->ring);
   kio_interrupt_restore(sched);
   if (cut_off) let_output_leave(sched);
+  if (!sched->current) kio_anchors_fini(sched); /* else Lua itself is being closed */
   if (kio_sched_of_thread == sched) kio_sched_of_thread = NULL;
   if (!sched->ring.backend) return;
   abandon_tasks(sched);

@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 
+#include "task/anchor.h"
 #include "task/here.h"
 #include "task/task.h"
 #include "task/wait.h"
@@ -27,7 +28,7 @@ void kio_scope_close(kio_scope *scope) {
 }
 
 void kio_scope_let_go(lua_State *L, kio_scope *scope) {
-  luaL_unref(L, LUA_REGISTRYINDEX, scope->ref);
+  kio_anchor_drop(L, scope->ref);
   scope->ref = LUA_NOREF;
 }
 

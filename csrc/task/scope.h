@@ -31,7 +31,7 @@ struct kio_scope {
   kio_timer timer;    /* its deadline */
   uint32_t live;      /* tasks spawned in it that have not ended */
   uint32_t daemons;   /* those of them that end with the rest */
-  int ref;            /* in the registry, to the userdata it lies in; LUA_NOREF: it is let go */
+  int ref;            /* the anchor of the userdata it lies in; LUA_NOREF: it is let go */
   uint8_t end;        /* kio_scope_end: what ended it first */
   bool active;        /* cancelled, by itself or from outside */
   bool shield;        /* what is outside does not cancel it */
@@ -43,8 +43,7 @@ struct kio_scope {
 
 /* Opens `scope` inside `parent` (NULL: a root) for the code of `task`; shielded, it ignores a
    cancellation from outside. The memory is the caller's, until kio_scope_close; `ref` is theirs to
-   set behind this, from luaL_ref, which does not add a key as lua_rawsetp does: a table that gets
-   and loses keys is rebuilt again and again. */
+   set behind this, from kio_anchor. */
 void kio_scope_open(kio_scope *scope, kio_scope *parent, kio_task *task, bool shield);
 /* Lua may collect the userdata it lies in; harmless twice. Takes no memory. */
 void kio_scope_let_go(lua_State *L, kio_scope *scope);

@@ -3,6 +3,7 @@
    else ever does; a task that has ended is in no list. Called by the scheduler's thread only. */
 #include "task/task.h"
 
+#include "task/anchor.h"
 #include "task/here.h"
 #include "task/hook.h"
 #include "task/member.h"
@@ -13,6 +14,7 @@
 #include "task/version.h"
 #include "task/wait.h"
 
+const char kio_task_tag;
 static const char parked_mark; /* its address marks a yield of kio's */
 
 const char kio_task_awaiting[] = "await";
@@ -52,14 +54,15 @@ static void task_due(kio_timer *timer) {
 kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nargs) {
   int base = lua_gettop(L) - nargs; /* the function */
   kio_task *task = lua_newuserdatauv(L, sizeof *task, KIO_TASK_UV_COUNT);
-  *task = (kio_task){.sched = sched, .scope = &task->own, .timer.due = task_due};
+  *task = (kio_task){.tag = &kio_task_tag, .sched = sched, .scope = &task->own, .timer.due = task_due};
   kio_queue_init(&task->waiters);
-  luaL_setmetatable(L, KIO_TASK_TYPE);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kio_task_tag);
+  lua_setmetatable(L, -2);
   lua_State *co = task->co = lua_newthread(L);
   lua_setiuservalue(L, -2, KIO_TASK_UV_CO);
   if (!lua_checkstack(co, nargs + BODY_FUNCTION + 1)) luaL_error(L, "too many arguments to a task");
   lua_pushvalue(L, -1);
-  int ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  int ref = kio_anchor(L);
   lua_insert(L, base);
   lua_pushcfunction(co, l_body);
   lua_pushlightuserdata(co, task);
@@ -77,7 +80,9 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nar
 }
 
 kio_task *kio_task_check(lua_State *L, int index) {
-  return luaL_checkudata(L, index, KIO_TASK_TYPE);
+  kio_task *task = kio_task_at(L, index);
+  if (!task) luaL_typeerror(L, index, KIO_TASK_TYPE);
+  return task;
 }
 
 /* ---- parking and waking ---- */

@@ -30,6 +30,12 @@ struct kio_on_end {
   void (*ended)(kio_on_end *end, kio_task *task);
 };
 
+/* A line of Lua. */
+typedef struct kio_origin {
+  char file[LUA_IDSIZE]; /* as messages have it */
+  int line;              /* 0: there is none */
+} kio_origin;
+
 typedef enum kio_task_status {
   KIO_TASK_READY,    /* in the ready queue, or running */
   KIO_TASK_WAITING,  /* parked: `abandon` tells how to end the wait */
@@ -49,6 +55,7 @@ typedef enum kio_wake {
 typedef void (*kio_abandon_fn)(kio_task *task);
 
 struct kio_task {
+  const void *tag; /* &kio_task_tag: tells the type faster than the metatable does */
   kio_link link; /* in the scheduler's list of live tasks; failed, in its scope's list */
   union {
     kio_link wait_link; /* in the ready queue, or in a queue it waits in */
@@ -68,8 +75,7 @@ struct kio_task {
   kio_request *request;    /* the request it waits for, or whose result it has not yet taken */
   const char *doing;       /* while WAITING: the operation, for people */
   int doing_fd;            /* and the descriptor it is about; negative: none */
-  char origin[LUA_IDSIZE]; /* the file it was spawned in, for people */
-  int origin_line;         /* and the line; 0: it was not spawned by a line of Lua */
+  kio_origin origin;       /* where it was spawned, for people */
   uint32_t id;             /* its number in this run, from 1, in the order of spawning */
   int64_t since_ns;        /* while WAITING: since when */
   uint8_t status;          /* kio_task_status */
@@ -98,6 +104,14 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nar
 /* Pushes its userdata; nil when it has ended and its failure is told. Returns the type of that. */
 static inline int kio_task_push(lua_State *L, const kio_task *task) {
   return lua_rawgeti(L, LUA_REGISTRYINDEX, task->own.ref);
+}
+extern const char kio_task_tag; /* in the registry, under its address: the metatable */
+
+/* The task at a stack index; NULL when that is none. */
+static inline kio_task *kio_task_at(lua_State *L, int index) {
+  kio_task *task = lua_touserdata(L, index);
+  bool ours = task && lua_rawlen(L, index) == sizeof *task && task->tag == &kio_task_tag;
+  return ours ? task : NULL;
 }
 /* The task at a stack index, or an argument error. */
 kio_task *kio_task_check(lua_State *L, int index);

@@ -70,9 +70,9 @@ static bool unwinds(lua_State *L, const kio_task *task) {
 /* Pushes the traceback of the running task, with where it comes from below where it is. */
 static void push_traceback(lua_State *L, const kio_task *task, int level) {
   luaL_traceback(L, L, NULL, level);
-  if (task->origin_line > 0) {
-    lua_pushfstring(L, "%s\n\tin a task spawned at %s:%d", lua_tostring(L, -1), task->origin,
-                    task->origin_line);
+  if (task->origin.line > 0) {
+    lua_pushfstring(L, "%s\n\tin a task spawned at %s:%d", lua_tostring(L, -1),
+                    task->origin.file, task->origin.line);
     lua_remove(L, -2);
   }
   kio_traceback_escape(L, KIO_ESCAPE_TEXT);

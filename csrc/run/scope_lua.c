@@ -4,12 +4,10 @@
    message handler, then the body and its arguments, and after the body its results or its error. */
 #include "run/scope_lua.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/task_lua.h"
+#include "task/anchor.h"
 #include "task/here.h"
 #include "task/result.h"
 #include "task/sched_tree.h"
@@ -20,11 +18,13 @@
 
 #define SCOPE_TYPE "kio.Scope"
 
+static const char scope_tag;
 static const char scope_name[] = "kio.scope";
 
 enum { SELF = 1, HANDLER, BODY }; /* the frame; results begin where the body was */
 
 typedef struct handle {
+  const void *tag;   /* &scope_tag: tells the type faster than the metatable does */
   kio_scope scope;   /* scope.parent NULL: closed */
   kio_sched *sched;  /* only valid while it is open */
   const char *what;  /* the function that opened it, for messages */
@@ -148,10 +148,10 @@ static int open_and_run(lua_State *L, kio_task *task, const char *what, bool shi
                         int64_t due_ns) {
   luaL_checkstack(L, 5, "too many arguments");
   handle *h = lua_newuserdatauv(L, sizeof *h, 1);
-  memset(h, 0, sizeof *h);
+  *h = (handle){.tag = &scope_tag};
   luaL_setmetatable(L, SCOPE_TYPE);
   lua_pushvalue(L, -1);
-  int ref = luaL_ref(L, LUA_REGISTRYINDEX); /* alive while it is open, also without its frame */
+  int ref = kio_anchor(L); /* alive while it is open, also without its frame */
   lua_insert(L, SELF);
   lua_pushcfunction(L, kio_traceback_on_error);
   lua_insert(L, HANDLER);
@@ -215,23 +215,104 @@ static int l_shield(lua_State *L) {
 
 /* ---- methods ---- */
 
-static handle *check_open(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, SCOPE_TYPE);
+static handle *check_scope(lua_State *L, int index) {
+  handle *h = lua_touserdata(L, index);
+  bool ours = h && lua_rawlen(L, index) == sizeof *h && h->tag == &scope_tag;
+  if (!ours) luaL_typeerror(L, index, SCOPE_TYPE);
+  return h;
+}
+
+/* One in which something can be spawned. */
+static handle *check_open(lua_State *L, int index) {
+  handle *h = check_scope(L, index);
   if (!h->scope.parent) luaL_error(L, "spawn: the scope has ended");
   return h;
 }
 
 /* scope:spawn(f, ...) -> task */
 static int l_spawn(lua_State *L) {
-  handle *h = check_open(L);
+  handle *h = check_open(L, 1);
   kio_op_task(L);
   kio_spawn(L, h->sched, &h->scope, 2);
   return 1;
 }
 
+enum { LIST = 1, FAILED, TASK, FIRST }; /* the frame of first_results; the list is that of all */
+
+/* spawn_each(list, f | nil, scope [, numbered]) -> the list, with the tasks of f(value), or
+   f(value, i), in the place of its values; without f of the values, which are functions */
+static int l_spawn_each(lua_State *L) {
+  enum { F = 2, SCOPE, NUMBERED, JOB };
+  handle *h = check_open(L, SCOPE);
+  luaL_checktype(L, LIST, LUA_TTABLE);
+  kio_op_task(L);
+  lua_settop(L, NUMBERED);
+  kio_task *task = NULL;
+  lua_Integer n = (lua_Integer)lua_rawlen(L, LIST);
+  for (lua_Integer i = 1; i <= n; i++) {
+    if (!lua_isnil(L, F)) lua_pushvalue(L, F);
+    lua_rawgeti(L, LIST, i);
+    if (lua_toboolean(L, NUMBERED)) lua_pushinteger(L, i);
+    luaL_checktype(L, JOB, LUA_TFUNCTION);
+    task = task ? kio_spawn_beside(L, task, JOB) : kio_spawn(L, h->sched, &h->scope, JOB);
+    lua_rawseti(L, LIST, i);
+  }
+  lua_settop(L, LIST);
+  return 1;
+}
+
+/* gather(list, f | nil) -> spawn_each's list, of tasks that have ended: their scope is one of their
+   own */
+static int l_gather(lua_State *L) {
+  kio_task *task = kio_op_begin_waiting(L);
+  lua_settop(L, 2);
+  lua_pushcfunction(L, l_spawn_each);
+  lua_insert(L, 1);
+  return open_and_run(L, task, scope_name, false, KIO_NEVER);
+}
+
+/* What task `i` has told as a failure goes into the table at FAILED, made when there is none. */
+static void add_failure(lua_State *L, kio_task *task, lua_Integer i) {
+  kio_task_push_result(L, task, 1);
+  if (lua_isnil(L, -1)) return;
+  if (lua_isnil(L, FAILED)) {
+    lua_newtable(L);
+    lua_replace(L, FAILED);
+  }
+  lua_createtable(L, 0, 2);
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "message");
+  kio_task_push_result(L, task, 2);
+  lua_setfield(L, -2, "code");
+  lua_rawseti(L, FAILED, i);
+}
+
+/* first_results(list) -> the list, with the first results of its tasks in their place, and `n`; of
+   those that gave nil and a message, { message =, code = } | nil: none did */
+static int l_first_results(lua_State *L) {
+  luaL_checktype(L, LIST, LUA_TTABLE);
+  lua_settop(L, LIST);
+  lua_pushnil(L);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, LIST);
+  for (lua_Integer i = 1; i <= n; i++, lua_settop(L, FAILED)) {
+    lua_rawgeti(L, LIST, i);
+    kio_task *task = kio_task_check(L, TASK);
+    bool returned = task->status == KIO_TASK_DONE && kio_task_result_count(task) > 0;
+    if (returned) kio_task_push_result(L, task, 0);
+    else lua_pushnil(L);
+    if (returned && lua_isnil(L, FIRST)) add_failure(L, task, i);
+    lua_settop(L, FIRST);
+    lua_rawseti(L, LIST, i);
+  }
+  lua_pushliteral(L, "n");
+  lua_pushinteger(L, n);
+  lua_rawset(L, LIST);
+  return 2;
+}
+
 /* scope:cancel([reason]): cancels its body and all its tasks */
 static int l_cancel(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, SCOPE_TYPE);
+  handle *h = check_scope(L, 1);
   kio_takes(L, 2);
   if (!h->scope.parent) return 0;
   lua_settop(L, 2);
@@ -241,7 +322,7 @@ static int l_cancel(lua_State *L) {
 }
 
 static int l_tostring(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, SCOPE_TYPE);
+  handle *h = check_scope(L, 1);
   const char *state = !h->scope.parent ? "ended" : h->scope.active ? "cancelled" : "open";
   lua_pushfstring(L, SCOPE_TYPE " (%s, %s, %d tasks)", h->what, state, (int)h->scope.live);
   return 1;
@@ -275,5 +356,8 @@ const luaL_Reg kio_scope_ops[] = {
 
 const luaL_Reg kio_scope_own[] = {
     {"attach_failure", l_attach_failure},
+    {"spawn_each", l_spawn_each},
+    {"gather", l_gather},
+    {"first_results", l_first_results},
     {NULL, NULL},
 };

@@ -84,6 +84,14 @@ kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first)
   return task;
 }
 
+kio_task *kio_spawn_beside(lua_State *L, const kio_task *sibling, int first) {
+  kio_assert(sibling->sched && !sibling->started);
+  int nargs = lua_gettop(L) - first;
+  kio_task *task = kio_task_new(L, sibling->sched, sibling->own.parent, nargs);
+  task->origin = sibling->origin;
+  return task;
+}
+
 /* spawn(f, ...) -> task, in the current scope */
 static int l_spawn(lua_State *L) {
   if (!lua_istable(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);

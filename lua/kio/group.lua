@@ -30,17 +30,15 @@ end
 
 -- ---- running ----
 
--- Calls job(i) for every i up to n, each in a task of the scope, `limit` of them at a time.
-local function spawn_each(scope, n, limit, job)
-  if not limit or limit >= n then
-    for i = 1, n do scope:spawn(job, i) end
-    return
-  end
+-- Calls job(entry, i) for every entry of the list, each in a task of the scope, `limit` of them at a
+-- time.
+local function spawn_each(scope, list, limit, job)
+  if not limit or limit >= #list then return own.spawn_each(list, job, scope, true) end
   local begun = 0
   local function worker()
-    while begun < n do
+    while begun < #list do
       begun = begun + 1
-      job(begun)
+      job(list[begun], begun)
     end
   end
   for _ = 1, limit do scope:spawn(worker) end
@@ -54,11 +52,15 @@ local function keep(results, i, first, message, code)
   results.failed[i] = { message = message, code = code }
 end
 
--- The first results of job(1) to job(n), as a list; and the failures, when there are any.
-local function collect(n, options, job)
-  local results = { values = { n = n } }
+-- The first results of f(entry) for every entry of the list, or else of the entries, as a list; and
+-- the failures, when there are any.
+local function collect(list, f, limit)
+  if not limit or limit >= #list then return own.first_results(own.gather(list, f)) end
+  local results = { values = { n = #list } }
   core.scope(function(scope)
-    spawn_each(scope, n, options and options.limit, function(i) keep(results, i, job(i)) end)
+    spawn_each(scope, list, limit, function(entry, i)
+      if f then keep(results, i, f(entry)) else keep(results, i, entry()) end
+    end)
   end)
   return results.values, results.failed
 end
@@ -86,7 +88,7 @@ function group.all(list, options, ...)
   options = check.options(options, 2, "all", LIMIT, ...)
   wrong = wrong_limit(options)
   if wrong then check.refuse(2, "all", wrong) end
-  return collect(#list, options, function(i) return list[i]() end)
+  return collect(list, nil, options and options.limit)
 end
 
 ---Calls f(value) for every value of a list, at the same time.
@@ -103,7 +105,7 @@ function group.map(list, f, options, ...)
   options = check.options(options, 3, "map", LIMIT, ...)
   local wrong = wrong_limit(options)
   if wrong then check.refuse(3, "map", wrong) end
-  return collect(#list, options, function(i) return f(list[i]) end)
+  return collect(list, f, options and options.limit)
 end
 
 -- ---- the first ----
@@ -149,8 +151,8 @@ function group.race(list, options, ...)
   options = check.options(options, 2, "race", RACE, ...)
   local race <close> = setmetatable({ losers = {}, on_loser = options and options.on_loser }, Race)
   core.scope(function(scope)
-    spawn_each(scope, #list, nil, function(i)
-      local item = item_of(i, list[i]())
+    spawn_each(scope, list, nil, function(entry, i)
+      local item = item_of(i, entry())
       if race.winner then
         table.insert(race.losers, item)
       else
@@ -169,8 +171,7 @@ end
 -- The iteration's own task: it owns the scope, so that the loop's body is not inside it.
 local function hold(loop)
   core.scope(function(scope)
-    spawn_each(scope, #loop.list, loop.limit, function(i)
-      local entry = loop.list[i]
+    spawn_each(scope, loop.list, loop.limit, function(entry, i)
       local item
       if type(entry) == "function" then item = item_of(i, entry())
       else item = item_of(i, entry:await()) end

@@ -51,6 +51,29 @@ function kio.requests() end
 ---@param task kio.Task
 function kio.attach_failure(err, task) end
 
+---Spawns f(value), or f(value, i), for each value of the list; without f the values themselves. The
+---tasks are in the list then.
+---@param list any[]
+---@param f? async fun(value: any, i?: integer): ...
+---@param scope kio.Scope
+---@param numbered? boolean
+---@return kio.Task[]
+function kio.spawn_each(list, f, scope, numbered) end
+
+---spawn_each in a scope of its own: all of them have ended when it returns.
+---@async
+---@param list any[]
+---@param f? async fun(value: any): ...
+---@return kio.Task[]
+function kio.gather(list, f) end
+
+---The list, with what each task has returned first in its place; those that gave nil and a message
+---apart.
+---@param tasks kio.Task[]
+---@return { n: integer, [integer]: any } values
+---@return table<integer, kio.Failure>? failed
+function kio.first_results(tasks) end
+
 ---Waits until this thread has closed a descriptor, or descriptor_freed is called: what accepts when
 ---there was none. Closing a listener counts.
 ---@async

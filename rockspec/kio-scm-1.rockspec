@@ -50,6 +50,7 @@ build = {
         "csrc/net/guest.c",
         "csrc/net/handle.c",
         "csrc/net/input.c",
+        "csrc/net/pin.c",
         "csrc/net/listener.c",
         "csrc/net/message.c",
         "csrc/net/net.c",

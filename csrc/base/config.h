@@ -11,6 +11,7 @@
 #define KIO_BUFFER_MAX 92     /* no read is larger */
 #define KIO_BUFFER_CACHE 1    /* buffers hardly ever come from the cache */
 #define KIO_HIGH_WATER 46     /* writers wait at once */
+#define KIO_PIN_MIN 30        /* most strings leave from where they lie */
 #define KIO_PLAIN_MAX 2       /* messages soon go through the ring */
 #define KIO_LOANS_FIRST 1     /* a second receive at the same time starves */
 #define KIO_LOANS_BUFFERS 2   /* and a third one always does */
@@ -26,6 +27,7 @@
 #define KIO_BUFFER_MAX 262144    /* the largest a stream's receive buffer grows to */
 #define KIO_BUFFER_CACHE 64      /* freed buffers kept per size, for the next connection */
 #define KIO_HIGH_WATER 65536     /* output a stream gathers before its writer waits */
+#define KIO_PIN_MIN 16384        /* from here on a string leaves from where it lies, not copied */
 #define KIO_PLAIN_MAX 32         /* messages a socket moves in a turn without the ring */
 #define KIO_LOANS_FIRST 32       /* buffers that lie ready for receives at first ... */
 #define KIO_LOANS_BUFFERS 256    /* ... and when so many receive at once: 1 MiB */

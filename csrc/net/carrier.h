@@ -16,6 +16,7 @@ struct kio_carrier {
   const char *name; /* "socket", "pipe", ...: what a stream without a peer's address is called */
   /* Whether the stream's bytes are the descriptor's: then the kernel may move them past us. */
   bool direct;
+  bool pins; /* whether it may send strings from where they lie */
   /* Takes the stream's slots. 0, -EBADF or -ENOMEM. */
   int (*attach)(kio_stream *stream, kio_sched *sched);
   /* The stream goes off its scheduler, whose count of buffers they leave; NULL: it has none. */
@@ -68,6 +69,10 @@ void kio_stream_take_back(kio_stream *stream);
 void kio_stream_begin_receive(kio_stream *stream);
 /* Sends `size` bytes of a buffer, which belongs to the slot from now on. */
 void kio_stream_begin_send(kio_stream *stream, kio_buffer buffer, size_t size);
+/* Sends bytes that stay where they are until the slot has completed. */
+void kio_stream_send_from(kio_stream *stream, char *at, size_t size);
+/* Something has been gathered: it leaves with this turn, or stays until there is more of it. */
+void kio_stream_leave_or_hold(kio_stream *stream);
 /* The carrier has bytes of its own to send: `flush` is called. */
 void kio_stream_owe(kio_stream *stream);
 /* What is gathered is lost, and each further write fails with `err`. */

@@ -39,6 +39,7 @@ static int shut(kio_stream *stream, int how) {
 const kio_carrier kio_carrier_socket = {
     .name = "socket",
     .direct = true,
+    .pins = true,
     .attach = attach,
     .aim = aim,
     .shut = shut,

@@ -31,8 +31,9 @@ void kio_output_consume(kio_output *out, kio_buffers *buffers, size_t size) {
 
 #ifdef KIO_TEST
 void kio_output_verify(const kio_output *out) {
-  kio_assert(out->size <= out->buffer.size);
-  kio_assert((out->size > 0) == (out->buffer.data != NULL));
+  kio_assert(out->pinned || out->size <= out->buffer.size);
+  kio_assert((out->size > 0) == (out->buffer.data || out->pinned));
+  kio_assert(!out->buffer.data || !out->pinned);
   kio_assert(out->error >= 0);
 }
 #endif

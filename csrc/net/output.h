@@ -8,10 +8,12 @@
 #include "ring/buffer.h"
 
 typedef struct kio_output {
-  kio_buffer buffer; /* gathered: `size` bytes */
-  size_t size;       /* how many */
-  size_t hold;       /* so many are gathered before they leave by themselves; 0: none */
-  int error;         /* a send failed: told by every later write, flush and close */
+  kio_buffer buffer;  /* gathered: `size` bytes */
+  size_t size;        /* how many */
+  size_t hold;        /* so many are gathered before they leave by themselves; 0: none */
+  int error;          /* a send failed: told by every later write, flush and close */
+  int anchor;         /* of the string that `pinned` is in; see net/pin.h */
+  const char *pinned; /* gathered in place of a buffer: `size` bytes that stay there; or NULL */
 } kio_output;
 
 /* Past so many gathered bytes a writer waits: the high-water mark. */
@@ -57,7 +59,7 @@ void kio_output_drop(kio_output *out, kio_buffers *buffers);
 /* The first `size` bytes have left: the others move to the front. */
 void kio_output_consume(kio_output *out, kio_buffers *buffers, size_t size);
 #ifdef KIO_TEST
-/* An output has a buffer exactly while something is gathered. */
+/* An output has a buffer, or bytes that are pinned, exactly while something is gathered. */
 void kio_output_verify(const kio_output *out);
 #endif
 

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/config.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "net/carrier.h"
+#include "net/pin.h"
 #include "net/stream_verify.h"
 #include "task/here.h"
 #include "task/io.h"
@@ -143,6 +143,8 @@ static void detach(kio_member *member) {
   kio_stream *stream = stream_of(member);
   kio_buffers *buffers = &stream->sched->buffers;
   bool lost = stream->out.size > 0 || stream->sending || stream->owes;
+  kio_pin_drop(stream);
+  stream->pinned = 0; /* and the string anchored for ever: the kernel may have it still */
   if (stream->receiving) kio_input_rescue(stream->wire, buffers, stream->rx->buffer.data);
   kio_output_drop(&stream->out, buffers);
   if (lost) stream->out.error = ECANCELED;
@@ -167,6 +169,7 @@ void kio_stream_finish(kio_stream *stream) {
   kio_sched *sched = stream->sched;
   kio_buffers *buffers = sched ? &sched->buffers : NULL;
   kio_input_drop(&stream->in, buffers);
+  kio_pin_drop(stream);
   kio_output_drop(&stream->out, buffers);
   if (stream->carrier->fini) stream->carrier->fini(stream, buffers);
   stream->owes = false;
@@ -315,8 +318,7 @@ static void wake_writer(kio_stream *stream) {
   if (enough && writer->status == KIO_TASK_WAITING) kio_task_wake(writer);
 }
 
-/* Something is gathered: it leaves with this turn, or stays until there is more of it. */
-static void leave_or_hold(kio_stream *stream) {
+void kio_stream_leave_or_hold(kio_stream *stream) {
   bool stays = stream->out.size < stream->out.hold && !(stream->writer && stream->want_drained) &&
                !stream->later && stream->state == KIO_STREAM_OPEN;
   if (stays) stream->held = true;
@@ -325,7 +327,7 @@ static void leave_or_hold(kio_stream *stream) {
 
 void kio_stream_hold(kio_stream *stream, size_t size) {
   stream->out.hold = size;
-  if (stream->out.size > 0) leave_or_hold(stream);
+  if (stream->out.size > 0) kio_stream_leave_or_hold(stream);
 }
 
 /* A failed send takes everything gathered with it: later bytes must not pass earlier ones. */
@@ -333,12 +335,12 @@ void kio_stream_output_failed(kio_stream *stream, int err) {
   kio_assert(err > 0);
   if (!stream->out.error) stream->out.error = err; /* a close that cut it off knows better why */
   stream->owes = false;
+  kio_pin_drop(stream);
   kio_output_drop(&stream->out, &stream->sched->buffers);
   if (!stream->receiving) kio_stream_wake_reader(stream); /* one that waits for output to leave */
 }
 
-/* Queues what the slot's buffer holds from `at` on. */
-static void send_from(kio_stream *stream, char *at, size_t size) {
+void kio_stream_send_from(kio_stream *stream, char *at, size_t size) {
   stream->tx->arg.io.buf = at;
   stream->tx->arg.io.size = size;
   stream->sending = true;
@@ -350,7 +352,7 @@ static inline void begin_send(kio_stream *stream, kio_buffer buffer, size_t size
   kio_assert(!stream->sending && size <= buffer.size);
   kio_debug_assert(size > 0 && !stream->tx->buffer.data);
   stream->tx->buffer = buffer;
-  send_from(stream, buffer.data, size);
+  kio_stream_send_from(stream, buffer.data, size);
 }
 
 void kio_stream_begin_send(kio_stream *stream, kio_buffer buffer, size_t size) {
@@ -371,24 +373,25 @@ void kio_stream_sent(kio_request *tx) {
   int64_t left = (int64_t)tx->arg.io.size - tx->result;
   bool well = tx->result >= 0 && !(tx->flags & KIO_REQUEST_CLOSED);
   kio_debug_assert(stream->tx == tx && stream->sending);
-  kio_debug_assert(tx->result < 0 || left >= 0);
   stream->sending = false;
   if (well && left > 0) { /* the rest goes before anything newer */
-    send_from(stream, (char *)tx->arg.io.buf + tx->result, (size_t)left);
+    kio_stream_send_from(stream, (char *)tx->arg.io.buf + tx->result, (size_t)left);
     return;
   }
+  if (stream->pinned) kio_pin_sent(stream);
   kio_buffer_give(&stream->sched->buffers, tx->buffer);
   tx->buffer = (kio_buffer){NULL, 0};
   if (!well) sent_badly(stream, tx);
   if (stream->owes) leave_soon(stream);
-  else if (stream->out.size > 0) leave_or_hold(stream);
+  else if (stream->out.size > 0) kio_stream_leave_or_hold(stream);
   if (stream->writer) wake_writer(stream);
   if (stream->later) settle(stream);
 }
 
 static void send_gathered(kio_stream *stream) {
   size_t size = stream->out.size;
-  begin_send(stream, kio_output_take(&stream->out), size);
+  if (stream->out.pinned) kio_pin_send(stream);
+  else begin_send(stream, kio_output_take(&stream->out), size);
 }
 
 /* Before the turn's kernel entry: what was gathered becomes one send, if none is in flight. */
@@ -416,14 +419,17 @@ void kio_stream_owe(kio_stream *stream) {
 }
 
 bool kio_stream_add(kio_stream *stream, const char *data, size_t size) {
+  if (stream->out.pinned && !kio_pin_copy(stream)) return false;
   if (!kio_output_add(&stream->out, &stream->sched->buffers, data, size)) return false;
-  if (size > 0) leave_or_hold(stream);
+  if (size > 0) kio_stream_leave_or_hold(stream);
   return true;
 }
 
 int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size) {
+  bool full = stream->out.size >= kio_output_mark(&stream->out);
+  if (stream->out.pinned && !full && !kio_pin_copy(stream)) return -ENOMEM;
   int64_t taken = kio_output_gather(&stream->out, &stream->sched->buffers, data, size);
-  if (taken > 0) leave_or_hold(stream);
+  if (taken > 0) kio_stream_leave_or_hold(stream);
   return taken < 0 ? -ENOMEM : taken;
 }
 
@@ -441,8 +447,4 @@ void kio_stream_await_output(kio_stream *stream, kio_task *writer, bool drained)
   stream->writer = writer;
   stream->want_drained = drained;
   if (drained && stream->out.size > 0) leave_soon(stream);
-}
-
-void kio_stream_abandon_write(kio_task *writer) {
-  kio_task_wake(writer);
 }

@@ -56,6 +56,7 @@ typedef struct kio_stream {
   bool sending;      /* tx is under way: its buffer holds what was gathered before */
   bool owes;         /* its carrier has bytes of its own to send */
   bool held;         /* what was gathered waits for more */
+  int pinned;        /* the anchor of the string that tx sends in place of a buffer; 0: none */
   bool want_drained; /* `writer` waits for all output to leave, not just for room */
   kio_input in;      /* what has arrived and is not yet read */
   kio_output out;    /* what was written and has not begun to leave */
@@ -171,10 +172,9 @@ static inline void kio_stream_set_writer(kio_stream *stream, kio_task *writer) {
 static inline int kio_stream_output_error(const kio_stream *stream) {
   return stream->state != KIO_STREAM_OPEN ? EBADF : stream->out.error;
 }
-/* Makes the task, about to park, the writer that is woken by room or by the end of output. */
+/* Makes the task, about to park, the writer that is woken by room or by the end of output. It
+   parks with kio_task_wake: the output goes on leaving. */
 void kio_stream_await_output(kio_stream *stream, kio_task *writer, bool drained);
-/* The kio_abandon_fn of that writer: wakes it; the output goes on leaving. */
-void kio_stream_abandon_write(kio_task *writer);
 
 /* Nothing is written any more: the carrier may have to say so. Then it has left when the output
    has. */

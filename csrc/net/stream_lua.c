@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "net/handle.h"
+#include "net/pin.h"
 #include "op/buffer.h"
 #include "op/close.h"
 #include "op/misuse.h"
@@ -124,7 +125,7 @@ static int park_writer(lua_State *L, kio_stream *stream, bool drained, lua_KCont
   kio_stream_await_output(stream, task, drained);
   kio_task_says(task, "write", stream->fd);
   task->subject = stream;
-  return kio_task_park(L, task, kio_stream_abandon_write, ctx, k);
+  return kio_task_park(L, task, kio_task_wake, ctx, k);
 }
 
 /* The running task has waited for output: others may write again, unless a close has put itself in
@@ -165,15 +166,13 @@ static int l_writek(lua_State *L, int status, lua_KContext ctx) {
   return write_on(L, stream, at, (int)(ctx & 1));
 }
 
-/* Gathers the string at index 2 from `at` on, waiting for room as often as it takes. */
+/* Hands the string at index 2 over from `at` on, waiting for room as often as it takes. */
 static int write_on(lua_State *L, kio_stream *stream, size_t at, int then) {
-  size_t size;
-  const char *data = lua_tolstring(L, 2, &size); /* nothing is written: NULL, of size 0 */
-  kio_assert(at <= size);
-  int64_t taken = kio_stream_gather(stream, data + at, size - at);
+  int64_t taken = kio_pin_or_gather(L, 2, stream, at);
   if (taken < 0) return write_failed(L, stream, name_of(then), (int)-taken, at);
   at += (size_t)taken;
-  if (at < size) return park_writer(L, stream, false, (lua_KContext)(at << 1) | then, l_writek);
+  if (at < lua_rawlen(L, 2))
+    return park_writer(L, stream, false, (lua_KContext)(at << 1) | then, l_writek);
   if (then == THEN_FLUSH) return flush(L, stream, true);
   lua_settop(L, 1);
   return 1;
@@ -213,11 +212,13 @@ static int start_write(lua_State *L, int then) {
   if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
   err = kio_stream_attach(stream, task->sched);
   if (err) return write_failed(L, stream, name_of(then), -err, 0);
-  if (!only_gathers(stream, size, then)) {
+  bool waits = !only_gathers(stream, size, then);
+  if (waits) {
     kio_op_begin_waiting(L); /* may raise: nothing is gathered yet */
     h->due_ns = kio_sched_due(task->sched, h->timeout_ns);
-    return write_on(L, stream, 0, then);
   }
+  bool pins = kio_pin_suits(stream, size) && lua_type(L, 2) == LUA_TSTRING;
+  if (waits || pins) return write_on(L, stream, 0, then);
   if (!kio_stream_add(stream, data, size)) {
     return write_failed(L, stream, name_of(then), ENOMEM, 0);
   }

@@ -2,6 +2,7 @@
    as it is; the sender keeps another one in its place that is closed. Called by the thread that has
    the stream. */
 #include "base/memory.h"
+#include "net/pin.h"
 #include "net/stream_lua.h"
 #include "task/here.h"
 
@@ -19,7 +20,8 @@ static moved_stream *new_spare(const kio_stream *stream) {
   return NULL;
 }
 
-/* NULL, or why it cannot change threads now; `sched` is the caller's, or NULL. */
+/* NULL, or why it cannot change threads now; `sched` is the caller's, or NULL. What is pinned is
+   copied: strings stay in their state. */
 static const char *stays(kio_stream *stream, const kio_sched *sched) {
   kio_stream_look(stream);
   if (stream->state == KIO_STREAM_MOVED) return "it was handed over before";
@@ -29,6 +31,7 @@ static const char *stays(kio_stream *stream, const kio_sched *sched) {
   if (stream->sched && stream->sched != sched) return "it belongs to another loop";
   if (stream->sending) return "its output is still leaving: flush it first";
   if (sched && kio_desc_busy(&sched->descs, stream->fd)) return "an operation on it is under way";
+  if (stream->out.pinned && !kio_pin_copy(stream)) return "not enough memory";
   return stream->carrier->may_move ? stream->carrier->may_move(stream) : NULL;
 }
 

@@ -13,7 +13,8 @@ static void verify_slots(const kio_stream *stream) {
   kio_assert(stream->receiving == (kio_request_under_way(rx) || rx->state == KIO_REQUEST_COMPLETE));
   kio_assert(stream->sending == (kio_request_under_way(tx) || tx->state == KIO_REQUEST_COMPLETE));
   kio_assert(stream->receiving || !rx->buffer.data);
-  kio_assert(stream->sending == (tx->buffer.data != NULL));
+  kio_assert(stream->sending == (tx->buffer.data || stream->pinned));
+  kio_assert(!tx->buffer.data || !stream->pinned);
 }
 
 /* What comes wakes somebody. */

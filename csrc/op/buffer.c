@@ -66,8 +66,7 @@ static size_t check_place(lua_State *L, int index, const kio_view *view, lua_Int
   return (size_t)place - 1;
 }
 
-void kio_view_read_range(lua_State *L, int index, const kio_view *view, size_t *at,
-                         size_t *size) {
+void kio_view_read_range(lua_State *L, int index, const kio_view *view, size_t *at, size_t *size) {
   *at = check_place(L, index, view, 1);
   size_t room = view->size - *at;
   *size = lua_isnoneornil(L, index + 1) ? room : kio_check_size(L, index + 1);

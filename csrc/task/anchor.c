@@ -29,5 +29,6 @@ void kio_anchor_drop(lua_State *L, int number) {
 
 void kio_anchors_fini(kio_sched *sched) {
   kio_anchors *anchors = &sched->anchors;
-  while (anchors->count > 0) luaL_unref(sched->L, LUA_REGISTRYINDEX, anchors->spare[--anchors->count]);
+  while (anchors->count > 0)
+    luaL_unref(sched->L, LUA_REGISTRYINDEX, anchors->spare[--anchors->count]);
 }

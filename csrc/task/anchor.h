@@ -1,6 +1,6 @@
-/* Values that C holds: each lies in the Lua registry, under a number, for a table that gets and loses
-   other keys is rebuilt again and again. The numbers of those that were let go are kept for the next
-   ones: that costs a third of luaL_ref and luaL_unref. */
+/* Values that C holds: each lies in the Lua registry, under a number, for a table that gets and
+   loses other keys is rebuilt again and again. The numbers of those that were let go are kept for
+   the next ones: that costs a third of luaL_ref and luaL_unref. */
 #ifndef KIO_TASK_ANCHOR_H
 #define KIO_TASK_ANCHOR_H
 

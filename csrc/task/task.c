@@ -54,7 +54,8 @@ static void task_due(kio_timer *timer) {
 kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nargs) {
   int base = lua_gettop(L) - nargs; /* the function */
   kio_task *task = lua_newuserdatauv(L, sizeof *task, KIO_TASK_UV_COUNT);
-  *task = (kio_task){.tag = &kio_task_tag, .sched = sched, .scope = &task->own, .timer.due = task_due};
+  *task =
+      (kio_task){.tag = &kio_task_tag, .sched = sched, .scope = &task->own, .timer.due = task_due};
   kio_queue_init(&task->waiters);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kio_task_tag);
   lua_setmetatable(L, -2);

@@ -56,34 +56,34 @@ typedef void (*kio_abandon_fn)(kio_task *task);
 
 struct kio_task {
   const void *tag; /* &kio_task_tag: tells the type faster than the metatable does */
-  kio_link link; /* in the scheduler's list of live tasks; failed, in its scope's list */
+  kio_link link;   /* in the scheduler's list of live tasks; failed, in its scope's list */
   union {
     kio_link wait_link; /* in the ready queue, or in a queue it waits in */
     kio_waiter waiter;  /* the same link, as queues see it */
   };
-  kio_queue waiters;       /* tasks that wait for the end of this one */
-  kio_timer timer;         /* its deadline, or the end of its sleep */
-  kio_sched *sched;        /* whose task it is; NULL when it has ended */
-  kio_scope own;           /* what cancelling the task cancels */
-  kio_scope *scope;        /* the innermost scope its code runs in: its own, or one it opened */
-  lua_State *co;           /* its coroutine, kept by the userdata's first user value */
-  kio_abandon_fn abandon;  /* while WAITING */
-  lua_KFunction k;         /* what goes on when the wait has ended */
-  lua_KContext ctx;        /* and what it is given */
-  kio_on_end *on_end;      /* called when it ends, or NULL */
-  void *subject;           /* what `abandon` needs to find: a stream; or the task it awaits */
-  kio_request *request;    /* the request it waits for, or whose result it has not yet taken */
-  const char *doing;       /* while WAITING: the operation, for people */
-  int doing_fd;            /* and the descriptor it is about; negative: none */
-  kio_origin origin;       /* where it was spawned, for people */
-  uint32_t id;             /* its number in this run, from 1, in the order of spawning */
-  int64_t since_ns;        /* while WAITING: since when */
-  uint8_t status;          /* kio_task_status */
-  uint8_t wake;            /* kio_wake: why the last wait ended */
-  bool daemon;             /* ends with the rest of its scope */
-  bool reraised;           /* the error on its way keeps the traceback it has */
-  bool started;            /* its coroutine has been resumed at least once */
-  bool handled;            /* its failure went to an on_error function, or to `on_end` */
+  kio_queue waiters;      /* tasks that wait for the end of this one */
+  kio_timer timer;        /* its deadline, or the end of its sleep */
+  kio_sched *sched;       /* whose task it is; NULL when it has ended */
+  kio_scope own;          /* what cancelling the task cancels */
+  kio_scope *scope;       /* the innermost scope its code runs in: its own, or one it opened */
+  lua_State *co;          /* its coroutine, kept by the userdata's first user value */
+  kio_abandon_fn abandon; /* while WAITING */
+  lua_KFunction k;        /* what goes on when the wait has ended */
+  lua_KContext ctx;       /* and what it is given */
+  kio_on_end *on_end;     /* called when it ends, or NULL */
+  void *subject;          /* what `abandon` needs to find: a stream; or the task it awaits */
+  kio_request *request;   /* the request it waits for, or whose result it has not yet taken */
+  const char *doing;      /* while WAITING: the operation, for people */
+  int doing_fd;           /* and the descriptor it is about; negative: none */
+  kio_origin origin;      /* where it was spawned, for people */
+  uint32_t id;            /* its number in this run, from 1, in the order of spawning */
+  int64_t since_ns;       /* while WAITING: since when */
+  uint8_t status;         /* kio_task_status */
+  uint8_t wake;           /* kio_wake: why the last wait ended */
+  bool daemon;            /* ends with the rest of its scope */
+  bool reraised;          /* the error on its way keeps the traceback it has */
+  bool started;           /* its coroutine has been resumed at least once */
+  bool handled;           /* its failure went to an on_error function, or to `on_end` */
 };
 
 /* User values of the userdata. */

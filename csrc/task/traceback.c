@@ -71,8 +71,8 @@ static bool unwinds(lua_State *L, const kio_task *task) {
 static void push_traceback(lua_State *L, const kio_task *task, int level) {
   luaL_traceback(L, L, NULL, level);
   if (task->origin.line > 0) {
-    lua_pushfstring(L, "%s\n\tin a task spawned at %s:%d", lua_tostring(L, -1),
-                    task->origin.file, task->origin.line);
+    lua_pushfstring(L, "%s\n\tin a task spawned at %s:%d", lua_tostring(L, -1), task->origin.file,
+                    task->origin.line);
     lua_remove(L, -2);
   }
   kio_traceback_escape(L, KIO_ESCAPE_TEXT);

@@ -30,8 +30,7 @@ end
 
 -- ---- running ----
 
--- Calls job(entry, i) for every entry of the list, each in a task of the scope, `limit` of them at a
--- time.
+-- Calls job(entry, i) for every entry of the list, each in a task of the scope, `limit` at a time.
 local function spawn_each(scope, list, limit, job)
   if not limit or limit >= #list then return own.spawn_each(list, job, scope, true) end
   local begun = 0

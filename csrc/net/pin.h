@@ -19,11 +19,11 @@ int64_t kio_pin_or_gather(lua_State *L, int index, kio_stream *stream, size_t at
 /* For net/stream.c, and for who moves streams: */
 /* what is pinned and has not begun to leave is in a buffer from now on. False: memory is out. */
 bool kio_pin_copy(kio_stream *stream);
-/* It will not leave; harmless when nothing is pinned. */
+/* What is pinned and has not begun to leave will not; harmless when there is none. */
 void kio_pin_drop(kio_stream *stream);
-/* It begins to leave; nothing else does. */
+/* Sends what is pinned; nothing else is being sent. */
 void kio_pin_send(kio_stream *stream);
-/* It has left, or will not. */
+/* The send of what was pinned has ended: lets the string go. */
 void kio_pin_sent(kio_stream *stream);
 
 #endif

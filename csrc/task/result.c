@@ -4,6 +4,7 @@
 
 #include "task/task.h"
 
+const char kio_task_tag;
 static const char over_marks[2]; /* these mark the bottom of an ended task: failed, returned */
 static const char cancelled_key; /* its address names the Cancelled value in the registry */
 

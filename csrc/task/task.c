@@ -14,7 +14,6 @@
 #include "task/version.h"
 #include "task/wait.h"
 
-const char kio_task_tag;
 static const char parked_mark; /* its address marks a yield of kio's */
 
 const char kio_task_awaiting[] = "await";

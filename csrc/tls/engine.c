@@ -7,7 +7,6 @@
 #include "tls/hooks.h"
 
 enum {
-  HELD_MAX = 65536,   /* of sealed bytes; with more, nothing is read that could ask for others */
   KEPT_MAX = 65536,   /* of bytes for a step on the pool: no flight of a handshake is so long */
   HEAD = 5,           /* bytes before a record, the last two of them its size */
   RECORD_MAX = 16384, /* plain bytes of a record */
@@ -110,6 +109,13 @@ static kio_filter_result open_records(kio_tls_engine *e, char *out, size_t room,
 
 /* ---- the filter ---- */
 
+/* Somebody who goes on asking for answers and takes none must not have our memory; and if nothing
+   were read until they have left, two ends that do so would wait for each other. */
+static kio_filter_result check_answers(kio_tls_engine *e) {
+  if (e->answers <= KIO_TLS_ANSWERS_MAX) return KIO_FILTER_OK;
+  return fail(e, KIO_TLS_PROTOCOL, "the peer asks on and on, and takes no answers");
+}
+
 /* Nothing more will come. */
 static kio_filter_result ended(kio_tls_engine *e) {
   if (!e->is_ready) return fail(e, KIO_TLS_TRUNCATED, "the peer has ended in the handshake");
@@ -126,12 +132,12 @@ static kio_filter_result decode(void *self, const char *in, size_t *in_size, cha
   *in_size = *out_size = 0;
   if (e->task == KIO_TLS_TASK_BUSY) return KIO_FILTER_OK;
   if (e->words.code) return KIO_FILTER_FAILED; /* a step on the pool has */
-  bool waits = e->task || kio_tls_bytes_size(&e->held) > HELD_MAX;
-  if (waits && in) return KIO_FILTER_OK;
+  if (e->task && in) return KIO_FILTER_OK;
   e->in = in;
   e->in_size = in ? given : 0;
   if (!e->task) result = go_on(e);
   if (result == KIO_FILTER_OK && e->is_ready) result = open_records(e, out, room, &got);
+  if (result == KIO_FILTER_OK) result = check_answers(e);
   *in_size = in ? given - e->in_size : 0;
   *out_size = got;
   e->in = NULL;
@@ -163,7 +169,8 @@ static kio_filter_result encode(void *self, const char *in, size_t *in_size, cha
   kio_filter_result result = KIO_FILTER_OK;
   *in_size = *out_size = 0;
   if (e->task == KIO_TLS_TASK_BUSY) return KIO_FILTER_OK;
-  size_t held = kio_tls_bytes_take(&e->held, out, room);
+  size_t held = kio_tls_bytes_take(&e->held, out, room), left = kio_tls_bytes_size(&e->held);
+  if (e->answers > left) e->answers = left;
   e->out = out + held;
   e->out_room = room - held;
   bool failed = e->is_broken || (!e->is_ready && e->words.code);

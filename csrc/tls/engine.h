@@ -8,6 +8,9 @@
 #include "tls/bytes.h"
 #include "tls/context.h"
 
+/* Bytes of answers that wait; with more, nothing is read that could ask for others. */
+enum { KIO_TLS_ANSWERS_MAX = 65536 };
+
 typedef enum kio_tls_task {
   KIO_TLS_TASK_NONE,
   KIO_TLS_TASK_CHOOSE, /* a context is to be chosen, by the client's hello */
@@ -36,6 +39,7 @@ typedef struct kio_tls_engine {
   size_t kept_whole;   /* so many bytes of `kept` are whole records: what that step may have */
   kio_tls_bytes kept;  /* taken, for a step on the pool */
   kio_tls_bytes held;  /* sealed, until `encode` has room */
+  size_t answers;      /* bytes of these, at most, that were made while something was read */
   kio_tls_words words; /* why it has failed */
   char *asked_name;    /* what the client's hello asks for; NULL: nothing */
   kio_tls_bytes asked_protocols;

@@ -13,6 +13,11 @@
 static int bio_read(BIO *bio, char *to, size_t size, size_t *got) {
   kio_tls_engine *e = BIO_get_data(bio);
   BIO_clear_retry_flags(bio);
+  *got = 0;
+  if (e->answers > KIO_TLS_ANSWERS_MAX) {
+    BIO_set_retry_read(bio);
+    return 0;
+  }
   size_t whole = e->is_ready ? size : e->kept_whole;
   *got = kio_tls_bytes_take(&e->kept, to, size < whole ? size : whole);
   e->kept_whole -= e->is_ready ? 0 : *got;
@@ -38,6 +43,7 @@ static int bio_write(BIO *bio, const char *from, size_t size, size_t *written) {
     return 0;
   }
   if (fits > 0) memcpy(e->out, from, fits);
+  if (e->in && e->is_ready) e->answers += size;
   e->out += fits;
   e->out_room -= fits;
   *written = size;

@@ -14,7 +14,7 @@ local function it_alone(name, f)
   end)
 end
 
-local HELD_MAX, RECORD = 65536, 16384 + 512 -- of the engine; and what the last answer adds at most
+local HELD_MAX, RECORD = 65536, 16384 + 512 -- of answers; and what the last one adds at most
 
 -- Sockets that hold little.
 local function narrow(server, client)
@@ -40,6 +40,13 @@ local function until_full(server, flood)
   return most
 end
 
+-- What a reader is told of a peer that floods us.
+local function assert_told(result)
+  assert.is_nil(result[1])
+  assert.equal("TLS_PROTOCOL", result[3], result[2])
+  assert.matches("the peer asks on and on, and takes no answers$", result[2])
+end
+
 describe("a server's memory stays bounded when a client that never reads", function()
   local tls, why = material.find()
   if not tls then return it("is skipped", function() pending(why) end) end
@@ -53,16 +60,49 @@ describe("a server's memory stays bounded when a client that never reads", funct
       end
       return true
     end)
-    local reading = kio.spawn(function() return server:read(11) end)
+    local reading = kio.spawn(function() return table.pack(server:read(11)) end)
     local most = until_full(server, flood)
     assert.is_true(most > HELD_MAX and most < HELD_MAX + RECORD, tostring(most))
+    assert_told(reading:await())
+    assert.equal("x", assert(server:recv()):match "^x+$":sub(1, 1)) -- what came before
+    assert_told(table.pack(server:recv()))
     assert.equal("waiting", flood:status())
     local answers = kio.spawn(connection.receive_all, client) -- it reads after all
-    assert.equal(("x"):rep(11), reading:await())
-    assert(flood:await())
+    assert(server:send "still here") -- reading has ended, and writing goes on
+    flood:cancel()
+    pcall(flood.await, flood)
     server:close()
-    assert.equal("", answers:await())
+    assert.equal("still here", answers:await())
     client:close()
+  end)
+
+  -- Both ask for so many keys at once, and both read: whether any of them is told of a flood.
+  local function flood_each_other(count)
+    local ends = table.pack(narrow(material.options(nil, { min = "1.3" })))
+    local sending, reading, told = {}, {}, false
+    for i, stream in ipairs(ends) do
+      require "kio.tls.core".test_key_updates(stream, count)
+      sending[i] = kio.spawn(function() stream:send "x" end)
+      reading[i] = kio.spawn(function() return table.pack(stream:read(1, { timeout = 30 })) end)
+    end
+    for i in ipairs(ends) do
+      local result = reading[i]:await()
+      if result[1] ~= "x" then
+        assert_told(result)
+        told = true
+      end
+    end
+    for i, stream in ipairs(ends) do
+      sending[i]:cancel()
+      pcall(sending[i].await, sending[i])
+      stream:close { timeout = 0 }
+    end
+    return told
+  end
+
+  it_alone("does so at both ends at once: none of them waits for the other's reading", function()
+    assert.is_false(flood_each_other(2000))
+    assert.is_true(flood_each_other(3000))
   end)
 
   it_alone("asks for new handshakes without end", function()
@@ -83,15 +123,15 @@ describe("a server's memory stays bounded when a client that never reads", funct
     local reading = kio.spawn(function() return table.pack(server:read(11)) end)
     local most = until_full(server, flood)
     assert.is_true(most > HELD_MAX and most < HELD_MAX + RECORD, tostring(most))
+    assert_told(reading:await())
     assert.equal("waiting", flood:status())
+    flood:cancel()
+    pcall(flood.await, flood)
     local fd = client:fd()
     local answers = kio.spawn(function()
       repeat until not kio.recv(fd, 65536)
     end)
-    assert.is_true(flood:await())
-    assert.equal("waiting", reading:status())
     server:close() -- and what it holds goes out
-    assert.is_nil(reading:await()[1])
     answers:cancel()
     pcall(answers.await, answers)
     client:close()

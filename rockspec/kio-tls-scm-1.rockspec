@@ -44,6 +44,7 @@ build = {
       libdirs = { "$(OPENSSL_LIBDIR)" },
     },
     ["kio.tls"] = "lua/kio/tls/init.lua",
+    ["kio.tls.chooser"] = "lua/kio/tls/chooser.lua",
     ["kio.tls.connect"] = "lua/kio/tls/connect.lua",
     ["kio.tls.context"] = "lua/kio/tls/context.lua",
     ["kio.tls.handshake"] = "lua/kio/tls/handshake.lua",

@@ -39,10 +39,11 @@ typedef struct kio_tls_config {
   kio_tls_where where;
   bool unverified;       /* a client takes any certificate */
   bool quiet_end;        /* an end without the peer's word is one */
-  bool asks;             /* a function chooses by the client's hello */
   bool rsa;              /* its key is one */
   bool trusts;           /* somebody has said whom */
   bool staple_required;  /* a client wants the server's to be good */
+  unsigned asks;         /* the worker whose function chooses by the client's hello; 0: none */
+  int64_t mark;          /* of that function */
   unsigned char *staple; /* a server's OCSP response */
   size_t staple_size;
   unsigned char *protocols; /* ALPN: each with its length before it */

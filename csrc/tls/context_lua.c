@@ -16,7 +16,15 @@ kio_tls_context *kio_tls_check_context(lua_State *L, int index) {
   return check(L, index)->context;
 }
 
+/* A context may come to a worker that has not loaded kio.tls, and must be freed there, too. */
+static void know_type(lua_State *L) {
+  bool known = luaL_getmetatable(L, KIO_TLS_CONTEXT_TYPE) != LUA_TNIL;
+  lua_pop(L, 1);
+  if (!known) kio_tls_guest(L)->type_open(L, &kio_tls_context_type);
+}
+
 kio_tls_context **kio_tls_push_context(lua_State *L) {
+  know_type(L);
   handle *h = lua_newuserdatauv(L, sizeof *h, 0);
   h->context = NULL;
   luaL_setmetatable(L, KIO_TLS_CONTEXT_TYPE);
@@ -37,6 +45,18 @@ static int l_unverified(lua_State *L) {
   return 1;
 }
 
+/* asks(context) -> the mark of the function that chooses, the worker where it was given | nil */
+static int l_asks(lua_State *L) {
+  kio_tls_config *config = kio_tls_context_config(kio_tls_check_context(L, 1));
+  unsigned worker = config->asks;
+  lua_Integer mark = config->mark;
+  kio_tls_config_unref(config);
+  if (!worker) return 0;
+  lua_pushinteger(L, mark);
+  lua_pushinteger(L, worker);
+  return 2;
+}
+
 static int l_tostring(lua_State *L) {
   const handle *h = luaL_checkudata(L, 1, KIO_TLS_CONTEXT_TYPE);
   if (!h->context) return (lua_pushliteral(L, KIO_TLS_CONTEXT_TYPE " (finalized)"), 1);
@@ -53,10 +73,6 @@ static int l_tostring(lua_State *L) {
 static const char *prepare(lua_State *L, int index, void **spare) {
   const handle *h = lua_touserdata(L, index);
   if (!h->context) return "it was finalized";
-  kio_tls_config *config = kio_tls_context_config(h->context);
-  bool asks = config->asks;
-  kio_tls_config_unref(config);
-  if (asks) return "its function `sni` stays on its worker";
   *spare = kio_tls_context_ref(h->context);
   return NULL;
 }
@@ -90,5 +106,6 @@ const kio_type kio_tls_context_type = {
 const luaL_Reg kio_tls_context_ops[] = {
     {"same", l_same},
     {"unverified", l_unverified},
+    {"asks", l_asks},
     {NULL, NULL},
 };

@@ -1,5 +1,6 @@
 /* Drafts: configs that are being made, of what lua/kio/tls/context.lua has read from options. Owns
    nothing but through its userdata. The thread of the Lua state. */
+#include <openssl/rand.h>
 #include <string.h>
 
 #include "tls/face.h"
@@ -118,7 +119,15 @@ static int l_name(lua_State *L) {
   return outcome(L, fine, &words);
 }
 
-/* settle(draft, client, where, unverified, quiet_end, asks, staple_required) */
+/* A number that no other function in the process has. */
+static bool mark(kio_tls_config *config, kio_tls_words *words) {
+  if (RAND_bytes((unsigned char *)&config->mark, sizeof config->mark) == 1) return true;
+  kio_tls_words_take(words, X509_V_OK, "no random numbers");
+  return false;
+}
+
+/* settle(draft, client, where, unverified, quiet_end, worker whose function chooses | nil,
+   staple_required) */
 static int l_settle(lua_State *L) {
   static const char *const clients[] = {"none", "request", "require", NULL};
   static const char *const places[] = {"auto", "pool", "loop", NULL};
@@ -128,9 +137,10 @@ static int l_settle(lua_State *L) {
   config->where = (kio_tls_where)luaL_checkoption(L, 3, "auto", places);
   config->unverified = lua_toboolean(L, 4);
   config->quiet_end = lua_toboolean(L, 5);
-  config->asks = lua_toboolean(L, 6);
+  config->asks = (unsigned)luaL_optinteger(L, 6, 0);
   config->staple_required = lua_toboolean(L, 7);
-  return outcome(L, kio_tls_config_finish(config, &words), &words);
+  bool fine = (!config->asks || mark(config, &words)) && kio_tls_config_finish(config, &words);
+  return outcome(L, fine, &words);
 }
 
 /* ---- the end of it ---- */

@@ -278,6 +278,65 @@ describe("a server with TLS", function()
     end)
   end)
 
+  -- The workers that have chosen, by a function that each of them has a copy of.
+  local function workers_of(address, name)
+    local workers, open = {}, {}
+    for i = 1, 6 do
+      local client = assert(tls.connect(address, { ca = material.ca(), name = name }))
+      client:write "x\n"
+      workers[client:read()] = true
+      open[i] = client
+    end
+    connection.close(table.unpack(open))
+    local list = {}
+    for worker in pairs(workers) do list[#list + 1] = worker end
+    table.sort(list)
+    return table.concat(list, ", ")
+  end
+
+  it_spread("asks a function on each worker, also after it was replaced", function()
+    local leaves = {
+      ["a.org"] = assert(tls.context(named("a", "DNS:a.org"))),
+      ["b.org"] = assert(tls.context(named("b", "DNS:b.org"))),
+    }
+    local function only(name)
+      return { sni = function(asked)
+        require "kio".sleep(0.001)
+        return asked == name and leaves[asked] or nil
+      end }
+    end
+    local context = assert(tls.context(only "a.org"))
+    serve(function(stream)
+      local me = tostring(require "kio".thread.id())
+      for _ in stream:lines() do stream:write(me, "\n") end
+    end, { tls = context, spread = true, on_error = function() end }, function(address)
+      assert.equal("1, 2, 3", workers_of(address, "a.org"))
+      assert.matches("unrecognized name", name_of(address, "b.org"))
+      assert(context:replace(only "b.org"))
+      assert.equal("1, 2, 3", workers_of(address, "b.org"))
+      assert.matches("unrecognized name", name_of(address, "a.org"))
+    end)
+  end)
+
+  it_spread("says why a function cannot be copied, or is to be had no more", function()
+    local context = assert(tls.context { sni = function() end })
+    local listener <close> = assert(kio.net.listen "127.0.0.1:0")
+    assert.is_truthy(kio.thread.spawn_on(2, function(c) return c end, context):await() == context)
+    local own = coroutine.create(print)
+    context = assert(tls.context { sni = function() return own end })
+    support.expect_error("the function 'sni' of its context.*thread", listener.serve, listener,
+      print, { tls = context, spread = true })
+    local there = kio.thread.spawn_on(2, function()
+      return assert(require "kio.tls".context { sni = function() end })
+    end):await()
+    kio.thread.spawn_on(2, function() collectgarbage() end):await()
+    local client, server = connection.pair()
+    local shaking = kio.spawn(tls.client, client, { verify = false })
+    support.expect_error("the function 'sni' of this context is gone", tls.server, server, there)
+    pcall(shaking.await, shaking)
+    client:close()
+  end)
+
   it_spread("hands streams over to other workers", function()
     local client, server = pair.open()
     server:send "before "

@@ -1,6 +1,7 @@
 ---Contexts: options, read and checked, become a config of OpenSSL's that no one changes any more.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
+local chooser = require "kio.tls.chooser"
 local core = require "kio.tls.loaded"
 
 local context = {}
@@ -47,12 +48,6 @@ local CHOICES = {
   min = { ["1.2"] = true, ["1.3"] = true }, max = { ["1.2"] = true, ["1.3"] = true },
   handshake = { auto = true, pool = true, loop = true },
 }
-
--- The functions that choose contexts by a client's hello.
-local choosers = setmetatable({}, { __mode = "k" })
-
----@return function|nil
-function context.chooser(of) return choosers[of] end
 
 function context.is_context(value)
   local meta = type(value) == "userdata" and getmetatable(value)
@@ -184,6 +179,10 @@ local function set_names(draft, options)
   return true
 end
 
+local function function_of(options)
+  return type(options.sni) == "function" and options.sni or nil
+end
+
 local STEPS = {
   function(draft, options) return given(options.cert, set_identity, draft, options) end,
   set_trust,
@@ -203,7 +202,8 @@ local STEPS = {
   set_names,
   function(draft, options)
     return core.settle(draft, options.client, options.handshake, options.verify == false,
-      options.truncation == "end", type(options.sni) == "function", options.ocsp == "require")
+      options.truncation == "end", function_of(options) and chooser.worker(),
+      options.ocsp == "require")
   end,
 }
 
@@ -234,7 +234,7 @@ function context.make(options)
   local draft, message, code = draft_of(options)
   if not draft then return nil, message, code end
   local made = core.context(draft)
-  if type(options.sni) == "function" then choosers[made] = options.sni end
+  chooser.keep(made, function_of(options))
   return made
 end
 
@@ -260,7 +260,7 @@ function Context:replace(options, ...)
   local draft, message, code = draft_of(options)
   if not draft then return nil, message, code end
   core.replace(self, draft)
-  choosers[self] = type(options.sni) == "function" and options.sni or nil
+  chooser.keep(self, function_of(options))
   return true
 end
 

@@ -2,6 +2,7 @@
 ---whose handshake fails, or is given up, is closed: nobody knows what its bytes mean.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
+local chooser = require "kio.tls.chooser"
 local context = require "kio.tls.context"
 local core = require "kio.tls.loaded"
 local kio_core = require "kio.core"
@@ -15,17 +16,24 @@ local handshake = {}
 local ONE_TRY = { timeout = 0 }
 local FAREWELL = { timeout = 1 } -- for an alert, which tells the peer what was wrong
 
--- Closes the stream unless it is taken out before.
+-- Nobody else writes to the stream meanwhile, nor begins another handshake on it; it is closed
+-- unless all went well.
 local Guard = { __close = function(guard, err)
-  if guard.stream then guard.stream:close(err == nil and FAREWELL or ONE_TRY) end
+  own.stream_reserve(guard.stream, false)
+  if not guard.fine then guard.stream:close(err == nil and FAREWELL or ONE_TRY) end
 end }
+
+local function guard_of(stream)
+  own.stream_reserve(stream, true)
+  return setmetatable({ stream = stream, fine = false }, Guard)
+end
 
 -- ---- the steps ----
 
 -- A function of the program's says what is to be served.
 local function choose(stream, used, name, protocols)
-  local chooser = context.chooser(used)
-  local chosen = chooser and chooser(name, { name = name, alpn = protocols })
+  local f = chooser.of(used)
+  local chosen = f and f(name, { name = name, alpn = protocols })
   if chosen ~= nil and not context.is_context(chosen) then
     check.misuse("the function 'sni' of a context must return a context or nil, not a "
       .. check.kind(chosen))
@@ -64,9 +72,9 @@ end
 function handshake.run(stream, used, filter, due, permit)
   local fine, message, code = stream:flush(left(due))
   if fine then fine, message, code = own.stream_filter(stream, filter) end -- raises for misuse
-  local guard <close> = setmetatable({ stream = stream }, Guard)
+  local guard <close> = guard_of(stream)
   if fine then fine, message, code = shake(stream, used, due, permit) end
-  if fine then guard.stream = nil end
+  guard.fine = fine
   if code == "ETIMEDOUT" then stream:close(ONE_TRY) end
   if not fine then return nil, message, code end
   return stream

@@ -2,6 +2,7 @@
 ---pool computes so many handshakes of a server at a time at most, on each worker; peers that are
 ---waited for keep nobody out. Functions of other workers call these by their names here.
 local _ENV = require "kio.core".globals
+local chooser = require "kio.tls.chooser"
 local core = require "kio.tls.loaded"
 local handshake = require "kio.tls.handshake"
 local info = require "kio.tls.info"
@@ -11,7 +12,7 @@ local transfer = require "kio.bytes.transfer"
 
 local own = kio_core.own
 
-local serving = { info = info }
+local serving = { info = info, stays = chooser.stays }
 
 local TIMEOUT, HANDSHAKES = 10, 64
 

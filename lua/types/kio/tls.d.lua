@@ -62,7 +62,7 @@ function core.name(draft, pattern, context) end
 ---@param where? "auto"|"pool"|"loop"
 ---@param unverified boolean
 ---@param quiet_end boolean
----@param asks boolean
+---@param asks? integer the worker whose function chooses by a client's hello
 ---@param staple_required boolean
 ---@return boolean|nil done, string? words, string? code
 function core.settle(draft, client, where, unverified, quiet_end, asks, staple_required) end
@@ -84,6 +84,11 @@ function core.same(one, other) end
 ---@param context kio.tls.Context
 ---@return boolean
 function core.unverified(context) end
+
+---@param context kio.tls.Context
+---@return integer|nil mark of the function that chooses by a client's hello; nil: there is none
+---@return integer? worker where it was given
+function core.asks(context) end
 
 ---@param context kio.tls.Context
 ---@param name? string

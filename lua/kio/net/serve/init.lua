@@ -144,6 +144,8 @@ local function with_tls(handler, options)
   if type(meta) ~= "table" or rawget(meta, "__name") ~= "kio.tls.Context" then
     check.refuse(2, "serve", "option 'tls' must be a kio.tls.Context")
   end
+  local stays = options.spread and serving.stays(options.tls)
+  if stays then check.refuse(2, "serve", stays) end
   return serving.wrap(handler, options)
 end
 

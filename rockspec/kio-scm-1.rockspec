@@ -47,6 +47,7 @@ build = {
         "csrc/net/carrier_file.c",
         "csrc/net/carrier_socket.c",
         "csrc/net/connection.c",
+        "csrc/net/filter_over.c",
         "csrc/net/guest.c",
         "csrc/net/handle.c",
         "csrc/net/input.c",

@@ -71,10 +71,10 @@
 #define KIO_THREAD_STACK (2 << 20)        /* bytes: Lua's 200 nested C calls take less than half */
 #define KIO_CHILD_WAIT_STACK (256 << 10)  /* bytes: a thread that calls waitid, and nothing else */
 #define KIO_POOL_GRACE_NS 200000000       /* how long the end waits for a job nobody misses */
-#define KIO_DRAIN_COLLECT_NS 100000000    /* output that takes longer may be for what is garbage */
-#define KIO_STOP_GRACE_NS 200000000 /* what the other threads get when the run has had its time */
-#define KIO_LATE_GRACE_NS 100000000 /* and then, to close what they have: all less than 0.5 s */
-#define KIO_EXIT_STALL_NS 500000000 /* how long os.exit waits for output of which nothing leaves */
-#define KIO_SHUTDOWN_TIMEOUT_S 30.0 /* how long a run may take to unwind its tasks */
+#define KIO_STOP_GRACE_NS 200000000  /* what the other threads get when the run has had its time */
+#define KIO_LATE_GRACE_NS 100000000  /* and then, to close what they have: all less than 0.5 s */
+#define KIO_FAREWELL_NS 5000000000LL /* how long a close waits for an end mark alone to leave */
+#define KIO_EXIT_STALL_NS 500000000  /* how long os.exit waits for output of which nothing leaves */
+#define KIO_SHUTDOWN_TIMEOUT_S 30.0  /* how long a run may take to unwind its tasks */
 
 #endif

@@ -36,8 +36,9 @@ struct kio_carrier {
   int (*shut)(kio_stream *stream, int how);
   /* The carrier that it works over. NULL: it is none over another. */
   const kio_carrier *(*under)(const kio_stream *stream);
-  /* What it is over that, for people: "tls". With `under`. */
-  const char *(*over)(const kio_stream *stream);
+  /* What it is over that, for people: "tls". The topmost has place 0; NULL: there are no more.
+     With `under`. */
+  const char *(*over)(const kio_stream *stream, int place);
   /* NULL, or why it cannot change threads. NULL: it always can. */
   const char *(*may_move)(const kio_stream *stream);
   /* Its own words for an error of the stream's; NULL: the usual ones. NULL: it has none. */

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "net/carrier.h"
+#include "net/filter_over.h"
 #include "task/here.h"
 #include "task/task.h"
 
@@ -118,7 +119,8 @@ static bool tells_ready(filtered *f) {
 
 /* A peer that makes the filter answer and does not take the answers is not listened to. */
 static bool is_blocked(const kio_stream *stream, const filtered *f) {
-  return kio_input_unread(&f->wire) > 0 && has_output(f) && !stream->out.error;
+  bool left = kio_input_unread(&f->wire) > 0 || kio_filter_keeps(&f->filter);
+  return left && has_output(f) && !stream->out.error;
 }
 
 static int aim(kio_stream *stream) {
@@ -247,8 +249,9 @@ static const kio_carrier *under(const kio_stream *stream) {
   return filtered_of(stream)->inner;
 }
 
-static const char *over(const kio_stream *stream) {
-  return filtered_of(stream)->filter.kind->name;
+static const char *over(const kio_stream *stream, int place) {
+  const kio_filter *filter = kio_filter_at(&filtered_of(stream)->filter, place);
+  return filter ? filter->kind->name : NULL;
 }
 
 static const char *may_move(const kio_stream *stream) {
@@ -325,10 +328,26 @@ void kio_filter_stir(kio_stream *stream) {
   if (stream->carrier == &carrier && has_output(filtered_of(stream))) kio_stream_owe(stream);
 }
 
+/* What the others have decoded and nobody has read is its first input. */
+static int put_over(kio_stream *stream, filtered *f, kio_filter filter) {
+  kio_input *in = &stream->in;
+  size_t unread = kio_input_unread(in);
+  if (f->failed || f->mute) return -EPROTO;
+  if (f->ending) return -EPIPE;
+  if (!kio_filter_over(&f->filter, filter, kio_stream_bytes(stream), unread, in->ended)) {
+    return -ENOMEM;
+  }
+  kio_input_drop(in, stream->sched ? &stream->sched->buffers : NULL);
+  *in = (kio_input){.want = KIO_BUFFER_MIN};
+  kio_filter_stir(stream);
+  return 0;
+}
+
 int kio_filter_put(kio_stream *stream, kio_filter filter) {
+  kio_assert(filter.self && kio_filter_ready(stream) && !kio_filter_full(stream));
+  if (stream->carrier == &carrier) return put_over(stream, filtered_of(stream), filter);
   filtered *f = kio_memory_new(sizeof *f);
   if (!f) return -ENOMEM;
-  kio_assert(filter.self && stream->carrier != &carrier);
   f->inner = stream->carrier;
   f->filter = filter;
   f->wire = stream->in;
@@ -338,7 +357,12 @@ int kio_filter_put(kio_stream *stream, kio_filter filter) {
 }
 
 const kio_filter *kio_filter_of(const kio_stream *stream) {
-  return stream->carrier == &carrier ? &filtered_of(stream)->filter : NULL;
+  return stream->carrier == &carrier ? kio_filter_at(&filtered_of(stream)->filter, 0) : NULL;
+}
+
+bool kio_filter_full(const kio_stream *stream) {
+  return stream->carrier == &carrier &&
+         kio_filter_at(&filtered_of(stream)->filter, KIO_FILTERS_MAX - 1);
 }
 
 bool kio_filter_ready(const kio_stream *stream) {

@@ -339,6 +339,17 @@ static int close_without_waiting(lua_State *L, kio_stream *stream) {
   return 1;
 }
 
+/* From now on only what was written before goes on, and the carrier may have to say so. When that is
+   all that has to leave, it does not wait for ever for a peer that takes nothing. */
+static void begin_close(kio_stream_handle *h, kio_sched *sched) {
+  kio_stream *stream = h->stream;
+  bool had_left = kio_stream_drained(stream);
+  kio_stream_begin_close(stream);
+  kio_stream_end_output(stream);
+  bool mark = had_left && !kio_stream_drained(stream);
+  if (mark) h->due_ns = kio_min_ns(h->due_ns, kio_sched_due(sched, KIO_FAREWELL_NS));
+}
+
 /* stream:close([options]) -> true; output leaves first. Never refused to a cancelled task, whose
    output gets the one turn that a timeout of 0 gives. A second close does nothing. */
 static int l_close(lua_State *L) {
@@ -352,8 +363,7 @@ static int l_close(lua_State *L) {
   int64_t due = due_of(L, h, task->sched, 2);
   if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1); /* meanwhile */
   h->due_ns = kio_task_is_cancelled(task) ? task->sched->now_ns : due;
-  kio_stream_begin_close(stream);
-  kio_stream_end_output(stream);
+  begin_close(h, task->sched);
   if (!kio_stream_drained(stream)) return park_writer(L, stream, true, 0, l_close_flushedk);
   return cut(L, stream);
 }
@@ -412,16 +422,28 @@ static int l_buffer(lua_State *L) {
   return 1;
 }
 
+/* ", tls" for each filter, the topmost first. */
+static void push_filters(lua_State *L, const kio_stream *stream) {
+  const kio_carrier *carrier = stream->carrier;
+  const char *name;
+  lua_pushliteral(L, "");
+  for (int place = 0; carrier->over && (name = carrier->over(stream, place)); place++) {
+    lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), name);
+    lua_remove(L, -2);
+  }
+}
+
 int kio_stream_l_tostring(lua_State *L) {
   static const char *const states[] = {"open", "closing", "closed", "closed by number",
                                        "handed over"};
   char text[KIO_ADDRESS_TEXT_MAX + 1];
   kio_stream_handle *h = luaL_checkudata(L, 1, KIO_STREAM_TYPE);
   if (!h->stream) return (lua_pushliteral(L, KIO_STREAM_TYPE " (not connected)"), 1);
-  const char *over = h->stream->carrier->over ? h->stream->carrier->over(h->stream) : NULL;
-  lua_pushfstring(L, KIO_STREAM_TYPE " (fd %d, %s, %s%s%s%s)", h->stream->fd,
-                  states[h->stream->state], h->stream->peer_size > 0 ? "peer " : "",
-                  kio_stream_peer_text(h->stream, text), over ? ", " : "", over ? over : "");
+  lua_pushfstring(L, KIO_STREAM_TYPE " (fd %d, %s, %s%s", h->stream->fd, states[h->stream->state],
+                  h->stream->peer_size > 0 ? "peer " : "", kio_stream_peer_text(h->stream, text));
+  push_filters(L, h->stream);
+  lua_pushliteral(L, ")");
+  lua_concat(L, 3);
   kio_traceback_escape(L, KIO_ESCAPE_NAME);
   return 1;
 }

@@ -68,7 +68,8 @@ static int l_filter(lua_State *L) {
   if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
   if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
   if (!kio_stream_drained(stream)) return kio_misuse(L, "output is on its way: flush it first");
-  if (kio_filter_of(stream)) return kio_misuse(L, "this stream has a filter already");
+  if (kio_filter_full(stream)) return kio_misuse(L, "this stream has four filters already");
+  if (!kio_filter_ready(stream)) return kio_misuse(L, "its filter is shaking hands");
   int err = kio_stream_attach(stream, task->sched);
   if (!err) err = kio_filter_put(stream, *filter);
   if (err) return kio_stream_fail(L, stream, "filter", -err);

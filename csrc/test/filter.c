@@ -11,6 +11,7 @@
 #include "net/stream_lua.h"
 
 enum { MASK = 0x5a, UNLUCKY = 10, HELLO = 3 };
+enum { STACKED = 3 }; /* filters of KIO_FILTER=stack: xor over stutter over xor */
 enum { EMPTY = 0, DATA = 1, END = 2 };
 
 typedef struct state {
@@ -160,23 +161,31 @@ static int l_test_filter(lua_State *L) {
   return 1;
 }
 
-/* The kind that KIO_FILTER names; NULL: none. */
-static const kio_filter_kind *chosen(void) {
+/* The kinds that KIO_FILTER names, the lowest first; the first is NULL: none. */
+static void chosen(const kio_filter_kind *list[STACKED + 1]) {
   const char *name = getenv("KIO_FILTER");
-  for (int i = 0; name && i < 2; i++) {
-    if (strcmp(names[i], name) == 0) return &kinds[i];
+  memset(list, 0, sizeof(kio_filter_kind *) * (STACKED + 1));
+  if (!name) return;
+  bool stack = strcmp(name, "stack") == 0;
+  for (int i = 0; stack && i < STACKED; i++) list[i] = &kinds[i % 2];
+  for (int i = 0; !stack && i < 2; i++) {
+    if (strcmp(names[i], name) == 0) list[0] = &kinds[i];
   }
-  return NULL;
 }
 
 static void put_under(kio_stream *stream) {
-  const kio_filter_kind *kind = chosen();
-  state *s = kind ? new_state("") : NULL;
-  if (s && kio_filter_put(stream, (kio_filter){kind, s}) != 0) kio_memory_free(s);
+  const kio_filter_kind *list[STACKED + 1];
+  chosen(list);
+  for (int i = 0; list[i]; i++) {
+    state *s = new_state("");
+    if (s && kio_filter_put(stream, (kio_filter){list[i], s}) != 0) kio_memory_free(s);
+  }
 }
 
 void kio_test_filter_open(lua_State *L) {
   static const luaL_Reg functions[] = {{"test_filter", l_test_filter}, {NULL, NULL}};
+  const kio_filter_kind *list[STACKED + 1];
   luaL_setfuncs(L, functions, 0);
-  if (chosen() && !kio_stream_made) kio_stream_made = put_under; /* before there are threads */
+  chosen(list);
+  if (list[0] && !kio_stream_made) kio_stream_made = put_under; /* before there are threads */
 }

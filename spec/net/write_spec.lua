@@ -16,6 +16,14 @@ local function pattern(size)
   return table.concat(parts):sub(1, size)
 end
 
+-- The client's end first, read as far as it goes: a filter has an end mark, and the way is narrow.
+local function part(client, server)
+  local rest = kio.spawn(connection.receive_all, server)
+  client:close()
+  rest:await()
+  server:close()
+end
+
 local function sends() return kio.stats().ops.send or 0 end
 
 describe("write", function()
@@ -329,7 +337,7 @@ describe("flush", function()
       assert.equal(total, #data)
       support.expect_error("unknown option", client.flush, client, { tiemout = 1 })
       support.expect_error("negative", client.flush, client, { timeout = -1 })
-      connection.close(client, server)
+      part(client, server)
     end)
   end)
 

@@ -209,11 +209,4 @@ describe("a stream with TLS", function()
     assert.matches("^handshake 127.0.0.1:%d+: ", message)
     connection.close(client, server)
   end)
-
-  it_alone("goes within TLS when it comes to that", function()
-    local context = assert(tls.context(material.leaf()))
-    local client, server = pair.open { context = context }
-    assert.is_false((pcall(tls.client, client, { name = "localhost" })))
-    connection.close(client, server)
-  end)
 end)

@@ -90,9 +90,14 @@ void kio_tls_engine_worked(kio_tls_engine *e) {
   e->task = e->asks ? KIO_TLS_TASK_CHOOSE : KIO_TLS_TASK_NONE;
 }
 
+/* A read that brings nothing costs as much as one that does. */
+static bool has_input(const kio_tls_engine *e) {
+  return e->in_size > 0 || kio_tls_bytes_size(&e->kept) > 0 || SSL_has_pending(e->ssl);
+}
+
 /* Plain bytes to `out`. */
 static kio_filter_result open_records(kio_tls_engine *e, char *out, size_t room, size_t *got) {
-  while (*got < room) {
+  while (*got < room && has_input(e)) {
     size_t size = 0;
     ERR_clear_error();
     int result = SSL_read_ex(e->ssl, out + *got, room - *got, &size);

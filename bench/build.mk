@@ -19,6 +19,7 @@ BENCH_CXXFLAGS ?= -std=c++17 -O2 -g -Wall -Wextra
 BENCH_CARGO    ?= cargo
 BENCH_CRATES   ?= /usr/share/cargo/registry
 BENCH_PEERS    := $(addprefix $(BENCH_OUT)/,echo_libuv echo_asio echo_asio_uring echo_tokio)
+BENCH_TLS      := $(addprefix $(BENCH_OUT)/,echo_tls_epoll load_tls tls_client tls.pem)
 
 # ARGS: scenarios and options of bench/run.lua, as in  make bench ARGS='50x64 --rounds 20'
 bench-run: bench-build $(CORE_RELEASE)
@@ -40,12 +41,13 @@ bench-micro: $(CORE_RELEASE) $(BENCH_MICRO) ## what tasks, timers and crossings 
 	@$(BENCH_OUT)/crossing
 	@$(BENCH_OUT)/wake
 
-bench-build: $(BENCH_PROGRAMS) $(BENCH_PEERS)
+bench-build: $(BENCH_PROGRAMS) $(BENCH_PEERS) $(BENCH_TLS)
 
 .PHONY: bench-run bench-check bench-charts bench-micro bench-build
 
 $(BENCH_SERVERS): %: %.o $(BENCH_OUT)/echo_common.o
-$(BENCH_OUT)/load: $(addprefix $(BENCH_OUT)/,load.o load_client.o load_server.o)
+BENCH_LOAD := $(addprefix $(BENCH_OUT)/,load.o load_client.o load_server.o)
+$(BENCH_OUT)/load: $(BENCH_LOAD) $(BENCH_OUT)/load_plain.o
 $(BENCH_URING): BENCH_LIBS := -luring
 $(BENCH_OUT)/threads_queue: $(BENCH_OUT)/threads_queue.o
 $(BENCH_OUT)/reads_pread: $(BENCH_OUT)/reads_pread.o
@@ -65,6 +67,22 @@ bench_peer = @mkdir -p $(@D); echo "building $1"; $3 >$@.log 2>&1 || { rm -f $@;
 
 $(BENCH_OUT)/echo_libuv: bench/echo_libuv.c $(BENCH_OUT)/echo_common.o
 	$(call bench_peer,echo_libuv,libuv1-dev,$(BENCH_CC) $(BENCH_CFLAGS) -o $@ $^ -luv)
+
+# What speaks TLS, and the certificate that all of it has.
+BENCH_TLS_CC := $(BENCH_CC) $(BENCH_CFLAGS)
+$(BENCH_OUT)/echo_tls_epoll: bench/echo_tls_epoll.c $(BENCH_OUT)/echo_common.o
+	$(call bench_peer,echo_tls_epoll,libssl-dev,$(BENCH_TLS_CC) -o $@ $^ -lssl -lcrypto)
+
+$(BENCH_OUT)/load_tls: bench/load_tls.c $(BENCH_LOAD)
+	$(call bench_peer,load_tls,libssl-dev,$(BENCH_TLS_CC) -o $@ $^ -lssl -lcrypto)
+
+$(BENCH_OUT)/tls_client: bench/tls_client.c $(BENCH_OUT)/load_server.o
+	$(call bench_peer,tls_client,libssl-dev,$(BENCH_TLS_CC) -pthread -o $@ $^ -lssl -lcrypto)
+
+$(BENCH_OUT)/tls.pem:
+	$(call bench_peer,tls.pem,openssl,openssl req -x509 -newkey ec -pkeyopt \
+	  ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=localhost -keyout $@ -out $@.cert && \
+	  (cat $@.cert >>$@))
 
 # Asio has io_uring since Boost 1.78; Debian 12 packages 1.74 and 1.81.
 BENCH_ASIO := $(BENCH_CXX) $(BENCH_CXXFLAGS) bench/echo_asio.cc $(BENCH_OUT)/echo_common.o -pthread

@@ -8,12 +8,13 @@ local stats = require "stats"
 local idle = {}
 
 local RUNS <const> = 3
-local SECONDS <const> = 30
+local SECONDS <const> = 30 -- for all of them to have their message echoed
 
 local function bytes(plan, scenario, server)
   local sample = {}
   for i = 1, RUNS do
-    local options = { conns = scenario.conns, size = scenario.size, idle = true, seconds = SECONDS }
+    local options = { conns = scenario.conns, size = scenario.size, idle = true,
+      seconds = scenario.seconds or SECONDS }
     local result, message = loader.run(plan.root, server, options, {})
     if not result then return nil, message end
     plan.record(("scenario=%s server=%s run=%d %s\n"):format(scenario.name, server.name, i,

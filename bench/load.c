@@ -216,10 +216,11 @@ static bool measure_rate(const struct options *o, struct server *s, struct clien
 }
 
 /* Every connection has worked once and is idle; false when the client says the run is void. */
-static bool measure_idle(struct server *s, struct client *c, struct looks *l) {
+static bool measure_idle(const struct options *o, struct server *s, struct client *c,
+                         struct looks *l) {
   look_start(s, c, l);
   client_begin(c);
-  if (!client_drain(c, after(DRAIN_S))) return false;
+  if (!client_drain(c, after(o->seconds > DRAIN_S ? o->seconds : DRAIN_S))) return false;
   nanosleep(&(struct timespec){.tv_sec = SETTLE_S}, NULL);
   look_end(s, c, l);
   return true;
@@ -233,7 +234,7 @@ static bool pinned_apart(const struct options *o) {
 
 static bool measure_as_told(const struct options *o, struct server *s, struct client *c,
                             struct looks *l) {
-  if (o->idle) return measure_idle(s, c, l);
+  if (o->idle) return measure_idle(o, s, c, l);
   return o->rate > 0 ? measure_rate(o, s, c, l) : measure(o, s, c, l);
 }
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "load_server.h"
+#include "load_wire.h"
 
 enum {
   PERIOD = 251,          /* of the pattern: prime, so no shift by a message hides */
@@ -31,7 +32,7 @@ enum {
 };
 
 struct conn {
-  int fd;
+  struct wire wire;
   bool blocked;             /* the socket is full: EPOLLOUT is armed */
   size_t phase;             /* where in the pattern this connection starts */
   uint64_t want, sent, got; /* bytes, see the head of this file */
@@ -71,16 +72,17 @@ static bool connect_one(struct client *c, struct conn *k, bool wait) {
   struct sockaddr_in to = {.sin_family = AF_INET,
                            .sin_port = htons((uint16_t)c->port),
                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  k->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
-  if (k->fd < 0) return fail(c, "no descriptor left for a connection");
-  if (c->storm) bind_in_turn(c, k->fd);
-  bool open = connect(k->fd, (struct sockaddr *)&to, sizeof to) == 0;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
+  if (fd < 0) return fail(c, "no descriptor left for a connection");
+  if (!wire_open(&k->wire, fd)) return fail(c, "out of memory");
+  if (c->storm) bind_in_turn(c, fd);
+  bool open = connect(fd, (struct sockaddr *)&to, sizeof to) == 0;
   if (!open && (wait || errno != EINPROGRESS)) return fail(c, "connect refused");
-  setsockopt(k->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-  fcntl(k->fd, F_SETFL, O_NONBLOCK);
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+  fcntl(fd, F_SETFL, O_NONBLOCK);
   k->blocked = !open;
   struct epoll_event e = {.events = open ? EPOLLIN : EPOLLIN | EPOLLOUT, .data.ptr = k};
-  if (epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, k->fd, &e) != 0) return fail(c, "epoll_ctl failed");
+  if (epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &e) != 0) return fail(c, "epoll_ctl failed");
   return true;
 }
 
@@ -92,7 +94,7 @@ bool client_init(struct client *c, int port, size_t conns, size_t size, size_t d
   c->input = malloc(INPUT_MAX);
   c->pattern = make_pattern(flight + PERIOD);
   if (c->epoll_fd < 0 || !c->conn || !c->input || !c->pattern) return fail(c, "out of memory");
-  for (size_t i = 0; i < conns; i++) c->conn[i].fd = -1;
+  for (size_t i = 0; i < conns; i++) c->conn[i].wire.fd = -1;
   for (size_t i = 0; i < conns; i++) {
     struct conn *k = &c->conn[i];
     k->phase = i * 7 % PERIOD;
@@ -107,14 +109,15 @@ static void set_blocked(struct client *c, struct conn *k, bool blocked) {
   if (k->blocked == blocked) return;
   k->blocked = blocked;
   struct epoll_event e = {.events = blocked ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = k};
-  epoll_ctl(c->epoll_fd, EPOLL_CTL_MOD, k->fd, &e);
+  epoll_ctl(c->epoll_fd, EPOLL_CTL_MOD, k->wire.fd, &e);
 }
 
 static bool send_wanted(struct client *c, struct conn *k) {
   while (k->sent < k->want) {
     const char *from = c->pattern + (k->phase + k->sent) % PERIOD;
-    ssize_t n = send(k->fd, from, k->want - k->sent, MSG_NOSIGNAL);
+    ssize_t n = wire_send(&k->wire, from, k->want - k->sent);
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EINPROGRESS) break; /* what the peer says next goes on with it */
     if (n < 0 && errno == EAGAIN) {
       set_blocked(c, k, true);
       return true;
@@ -148,8 +151,8 @@ static uint64_t take_answers(struct client *c, struct conn *k, uint64_t now) {
 }
 
 static bool receive(struct client *c, struct conn *k) {
-  ssize_t n = recv(k->fd, c->input, INPUT_MAX, 0);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+  ssize_t n = wire_receive(&k->wire, c->input, INPUT_MAX);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return k->blocked || send_wanted(c, k);
   if (n <= 0) return fail(c, "the server has closed a connection");
   const char *expected = c->pattern + (k->phase + k->got) % PERIOD;
   if (k->got + (uint64_t)n > k->sent) return fail(c, "more came back than was sent");
@@ -158,7 +161,7 @@ static bool receive(struct client *c, struct conn *k) {
   uint64_t now = clock_ns();
   uint64_t count = take_answers(c, k, now);
   if (count > 0 && c->storm && !c->draining) {
-    close(k->fd);
+    wire_close(&k->wire);
     if (!connect_one(c, k, false)) return false;
   }
   if (!c->draining && !c->paced && count > 0) want_more(c, k, count, now);
@@ -224,7 +227,7 @@ bool client_drain(struct client *c, uint64_t deadline_ns) {
 
 void client_fini(struct client *c) {
   for (size_t i = 0; c->conn && i < c->conns; i++) {
-    if (c->conn[i].fd >= 0) close(c->conn[i].fd);
+    wire_close(&c->conn[i].wire);
     free(c->conn[i].sent_ns);
   }
   free(c->conn);

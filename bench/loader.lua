@@ -34,11 +34,12 @@ local function reason(text)
     or "it printed nothing"
 end
 
--- Loads a server. `options` are load's, { conns = 50, ... }; `wrapper` is put before the server's
--- command, but behind env(1), which valgrind would otherwise count instead of the server;
--- `contract` is the server's arguments. Gives the figures of load's line by their names.
+-- Loads a server, by the program server.load (load). `options` are that program's, { conns = 50,
+-- ... }; `wrapper` is put before the server's command, but behind env(1), which valgrind would
+-- otherwise count instead of the server; `contract` is the server's arguments. Gives the figures of
+-- load's line by their names.
 function loader.run(root, server, options, contract, wrapper)
-  local words = { root .. "build/bench/load" }
+  local words = { root .. "build/bench/" .. (server.load or "load") }
   for name, value in pairs(options) do
     words[#words + 1] = "--" .. name
     if value ~= true then words[#words + 1] = value end

@@ -18,6 +18,7 @@ local rounds = require "rounds"
 local scenarios = require "scenarios"
 local servers = require "servers"
 local steps = require "steps"
+local tls = require "tls"
 local workers = require "workers"
 
 local ROUNDS <const> = 11
@@ -62,7 +63,7 @@ end
 
 -- Kinds that are not about the servers, and print their own tables.
 local own_tables = { epoll = epoll.run, programs = programs.run, steps = steps.run,
-  workers = workers.run }
+  tls = tls.run, workers = workers.run }
 
 -- Runs and takes out the scenarios of these kinds; gives their figures by name.
 local function run_apart(plan)

@@ -10,6 +10,7 @@
 --   kind "programs": programs beside each other, see programs.lua; needs no server
 --   kind "steps":   instructions of single steps of kio, see steps.lua
 --   kind "epoll":  kio on epoll, see epoll.lua
+--   kind "tls":    kio with TLS, see tls.lua
 -- What is `extra` is run only when it, or a group that has it, is named.
 local scenarios = {
   { name = "50x64", kind = "load", title = "50 connections, 64 bytes",
@@ -54,6 +55,8 @@ local scenarios = {
     title = "many bytes over one connection, per MiB" },
   { name = "epoll", kind = "epoll", extra = true,
     title = "kio on epoll, beside a server in C that has nothing else" },
+  { name = "tls", kind = "tls", extra = true,
+    title = "TLS, beside a server in C with OpenSSL, and nginx" },
   { name = "workers", kind = "workers", extra = true, conns = 64, size = 64, work = 0,
     title = "64 connections, 64 bytes, served by 1 to 8 workers" },
   { name = "workers-heavy", kind = "workers", extra = true, conns = 16, size = 64, work = 10000,

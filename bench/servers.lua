@@ -22,10 +22,12 @@ servers.bound = "uring-chunks"
 -- name, label, the words of the command without the arguments of the contract (load.c), the words
 -- before it that set its environment; chunks: it is not told of messages, and runs only with them;
 -- whole: it knows no messages, and never runs with them; only: the scenarios that it is for; needs:
--- the package without which it is not built; extra: it runs only when it is named.
+-- the package without which it is not built; extra: it runs only when it is named; load: the
+-- program that loads it.
 function servers.list(root, core)
   local kio_path = ("LUA_PATH=%slua/?.lua;%slua/?/init.lua;;"):format(root, root)
   local kio_cpath = ("LUA_CPATH=%s/?.so;;"):format(core)
+  local pem = ("TLS_PEM=%sbuild/bench/tls.pem"):format(root)
   local function program(name) return { root .. "build/bench/" .. name } end
   local function script(name) return { lua, root .. "bench/" .. name .. ".lua" } end
   return {
@@ -55,6 +57,12 @@ function servers.list(root, core)
     { name = "kio-busy", label = "kio, busy_poll (Lua)", command = script "echo_kio",
       environment = { "env", kio_path, kio_cpath, "BUSY_POLL=" .. BUSY_POLL },
       only = { ["1x64"] = true, rate10k = true } },
+    { name = "tls-epoll", label = "epoll, OpenSSL (C)", command = program "echo_tls_epoll",
+      environment = { "env", pem }, needs = "libssl-dev", extra = true, load = "load_tls" },
+    { name = "tls-again", label = "epoll, OpenSSL (C), again", command = program "echo_tls_epoll",
+      environment = { "env", pem }, needs = "libssl-dev", extra = true, load = "load_tls" },
+    { name = "tls-kio", label = "kio, TLS (Lua)", command = script "echo_tls_kio",
+      environment = { "env", pem, kio_path, kio_cpath }, extra = true, load = "load_tls" },
     { name = "luv", label = "luv, callbacks (Lua)", command = script "echo_luv" },
     { name = "cqueues", label = "cqueues (Lua)", command = script "echo_cqueues" },
     { name = "copas", label = "copas (Lua)", command = script "echo_copas" },

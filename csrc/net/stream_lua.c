@@ -339,8 +339,8 @@ static int close_without_waiting(lua_State *L, kio_stream *stream) {
   return 1;
 }
 
-/* From now on only what was written before goes on, and the carrier may have to say so. When that is
-   all that has to leave, it does not wait for ever for a peer that takes nothing. */
+/* From now on only what was written before goes on, and the carrier may have to say so. When that
+   is all that has to leave, it does not wait for ever for a peer that takes nothing. */
 static void begin_close(kio_stream_handle *h, kio_sched *sched) {
   kio_stream *stream = h->stream;
   bool had_left = kio_stream_drained(stream);

@@ -71,6 +71,7 @@
 #define KIO_THREAD_STACK (2 << 20)        /* bytes: Lua's 200 nested C calls take less than half */
 #define KIO_CHILD_WAIT_STACK (256 << 10)  /* bytes: a thread that calls waitid, and nothing else */
 #define KIO_POOL_GRACE_NS 200000000       /* how long the end waits for a job nobody misses */
+#define KIO_DRAIN_COLLECT_NS 100000000    /* output that takes longer may be for what is garbage */
 #define KIO_STOP_GRACE_NS 200000000  /* what the other threads get when the run has had its time */
 #define KIO_LATE_GRACE_NS 100000000  /* and then, to close what they have: all less than 0.5 s */
 #define KIO_FAREWELL_NS 5000000000LL /* how long a close waits for an end mark alone to leave */

@@ -70,10 +70,10 @@ void kio_stream_take_back(kio_stream *stream);
 void kio_stream_begin_receive(kio_stream *stream);
 /* Sends `size` bytes of a buffer, which belongs to the slot from now on. */
 void kio_stream_begin_send(kio_stream *stream, kio_buffer buffer, size_t size);
-/* Sends bytes that stay where they are until the slot has completed. */
-void kio_stream_send_from(kio_stream *stream, char *at, size_t size);
-/* Something has been gathered: it leaves with this turn, or stays until there is more of it. */
-void kio_stream_leave_or_hold(kio_stream *stream);
+/* The carrier that works on the descriptor itself. */
+static inline const kio_carrier *kio_stream_bottom(const kio_stream *stream) {
+  return stream->carrier->under ? stream->carrier->under(stream) : stream->carrier;
+}
 /* The carrier has bytes of its own to send: `flush` is called. */
 void kio_stream_owe(kio_stream *stream);
 /* What is gathered is lost, and each further write fails with `err`. */

@@ -141,7 +141,7 @@ static void arrived(kio_stream *stream) {
     kio_stream_arrived(stream); /* who finds nothing waits anew, by `aim` */
     return;
   }
-  if (!err && stream->reader->wake != KIO_WAKE_DONE) err = -ECANCELED;
+  if (!err && stream->reader && stream->reader->wake != KIO_WAKE_DONE) err = -ECANCELED;
   if (!err) err = f->inner->aim(stream);
   in->error = err;
   if (err) kio_stream_arrived(stream);

@@ -1,11 +1,16 @@
 /* The table for other rocks' C. Owns nothing. */
 #include "net/guest.h"
 
+#include <errno.h>
+
 #include "base/memory.h"
 #include "net/carrier_filter.h"
 #include "net/stream_lua.h"
+#include "net/write.h"
+#include "op/misuse.h"
 #include "op/offload.h"
 #include "op/op.h"
+#include "task/traceback.h"
 
 static const kio_filter *stream_filter(lua_State *L, int index) {
   const kio_stream_handle *h = luaL_checkudata(L, index, KIO_STREAM_TYPE);
@@ -64,6 +69,30 @@ static int offload(lua_State *L, const kio_guest_work *work) {
   return kio_offload_submit(L, task, &g->offload, KIO_NEVER, l_offloadk);
 }
 
+static const char *push_text(lua_State *L, int index) {
+  kio_traceback_push_text(L, index);
+  return kio_traceback_escape(L, KIO_ESCAPE_NAME);
+}
+
+/* ---- output ---- */
+
+static int room(lua_State *L, size_t least, kio_guest_room *given) {
+  const kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = h->stream;
+  const kio_task *task = kio_op_task(L);
+  int err = kio_stream_output_error(stream);
+  if (!err) err = -kio_stream_attach(stream, task->sched);
+  if (err) return kio_stream_fail(L, stream, "send", err);
+  size_t mark = kio_output_mark(&stream->out), gathered = stream->out.size;
+  size_t size = kio_min_size(given->size, mark > gathered ? mark - gathered : 0);
+  *given = (kio_guest_room){NULL, 0};
+  if (size < least || kio_stream_is_taken(h)) return 0;
+  given->data = kio_stream_reserve(stream, size);
+  if (!given->data) return kio_stream_fail(L, stream, "send", ENOMEM);
+  given->size = size;
+  return 0;
+}
+
 /* ---- specs of streams, over another rock's filter ---- */
 
 #ifdef KIO_TEST
@@ -86,6 +115,12 @@ const kio_guest kio_guest_table = {
     .type_open = kio_type_open,
     .stream_filter = stream_filter,
     .offload = offload,
+    .read = kio_read_by,
+    .room = room,
+    .put = kio_stream_put,
+    .seconds = kio_check_seconds,
+    .misuse = kio_misuse,
+    .push_text = push_text,
 #ifdef KIO_TEST
     .put_under = put_under,
 #endif

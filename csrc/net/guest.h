@@ -1,15 +1,16 @@
-/* What the C of other rocks may use of kio, beside net/filter.h. They are shared objects of their
-   own, so they call by this table, which the Lua registry holds under KIO_GUEST_KEY as a light
-   userdata. All of it is for the thread of the Lua state. */
+/* What the C of other shared objects may use of kio, beside net/filter.h and net/reader.h: they
+   call by this table, which the Lua registry holds under KIO_GUEST_KEY as a light userdata. All of
+   it is for the thread of the Lua state. */
 #ifndef KIO_NET_GUEST_H
 #define KIO_NET_GUEST_H
 
 #include <lua.h>
 
 #include "net/filter.h"
+#include "net/reader.h"
 #include "op/type.h"
 
-#define KIO_GUEST_ABI 1
+#define KIO_GUEST_ABI 2
 #define KIO_GUEST_KEY "kio.guest"
 
 /* Work for a thread of the pool. */
@@ -20,6 +21,12 @@ typedef struct kio_guest_work {
   void (*release)(void *data); /* once after each `hold`, on any thread */
   void *data;
 } kio_guest_work;
+
+/* Room in what a stream gathers. */
+typedef struct kio_guest_room {
+  char *data;  /* NULL: there is none now */
+  size_t size; /* bytes */
+} kio_guest_room;
 
 typedef struct kio_guest {
   unsigned abi; /* KIO_GUEST_ABI */
@@ -32,6 +39,23 @@ typedef struct kio_guest {
      true | nil, message, code: "EAGAIN" when too much waits for the pool. A cancelled task does not
      wait for what has begun. */
   int (*offload)(lua_State *L, const kio_guest_work *work);
+  /* As the last thing of a C function that runs in a task, before which it has changed nothing but
+     its stack: reads the stream at index 1 as the reader says. Its results | nil, message, code,
+     what the reader adds. Raises when another task reads. */
+  int (*read)(lua_State *L, kio_reader *reader);
+  /* Has at most room->size bytes, and at least `least`, be gathered by the stream at index 1: the
+     caller writes them before anything else happens. Never waits, also for a cancelled task. 0, or
+     how many values were pushed: nil, message, code. Raises outside of tasks. */
+  int (*room)(lua_State *L, size_t least, kio_guest_room *room);
+  /* Adds bytes to the output of the stream at index 1 when that needs no waiting, and nothing is in
+     the way. False: nothing was added; its method `write` tells why, or waits. */
+  bool (*put)(lua_State *L, const char *bytes, size_t size);
+  /* The number of seconds at `index` as nanoseconds; raises for what is none, or negative. */
+  int64_t (*seconds)(lua_State *L, int index);
+  /* Raises an error that points at the innermost function that is not in kio's own files. */
+  int (*misuse)(lua_State *L, const char *text);
+  /* Pushes the text of the value at `index`, fit for one line of a message. */
+  const char *(*push_text)(lua_State *L, int index);
 #ifdef KIO_TEST
   /* Before there are threads: each new stream on a socket gets the filter that `make` gives for its
      descriptor, unless that returns false. On any thread. */

@@ -30,14 +30,21 @@ static inline bool kio_output_make_room(kio_output *out, kio_buffers *buffers, s
   if (first.data) out->buffer = first;
   return first.data;
 }
+/* Room for `size` bytes, which count as gathered: the caller writes them. NULL: memory is out. */
+static inline char *kio_output_reserve(kio_output *out, kio_buffers *buffers, size_t size) {
+  if (!kio_output_make_room(out, buffers, out->size + size)) return NULL;
+  char *room = out->buffer.data + out->size;
+  out->size += size;
+  kio_debug_assert(size > 0 && out->size <= out->buffer.size);
+  return room;
+}
 /* Gathers bytes that fit below the mark. False when memory is out. */
 static inline bool kio_output_add(kio_output *out, kio_buffers *buffers, const char *data,
                                   size_t size) {
-  if (!kio_output_make_room(out, buffers, out->size + size)) return false;
-  if (size > 0) memcpy(out->buffer.data + out->size, data, size);
-  out->size += size;
-  kio_debug_assert(out->size <= out->buffer.size);
-  return true;
+  if (size == 0) return true;
+  char *room = kio_output_reserve(out, buffers, size);
+  if (room) memcpy(room, data, size);
+  return room;
 }
 /* Gathers as many bytes as fit below the mark; how many, or -1 when memory is out. */
 static inline int64_t kio_output_gather(kio_output *out, kio_buffers *buffers, const char *data,

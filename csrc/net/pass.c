@@ -268,6 +268,13 @@ static int nothing_there(lua_State *L, kio_task *task, unsigned events) {
   return wait_for_input(L, task);
 }
 
+/* Nothing has been put into it. It must not be left for a settop to close, which up to Lua 5.4.4
+   goes on with a stack that has moved meanwhile. */
+static void give_back(luaL_Buffer *data) {
+  luaL_pushresultsize(data, 0);
+  lua_pop(data->L, 1);
+}
+
 /* Tries once; waits for input when there is none. */
 static int receive_now(lua_State *L, kio_task *task, unsigned events) {
   struct {
@@ -281,12 +288,14 @@ static int receive_now(lua_State *L, kio_task *task, unsigned events) {
   size_t max = (size_t)lua_tointeger(L, DATA);
   struct iovec piece = {luaL_buffinitsize(L, &data, max), max};
   int fd = fd_of(L); /* only now, for a finalizer may have closed it */
-  if (fd < 0) return (lua_settop(L, DUE), fail(L, "recv_fds", EBADF));
+  if (fd < 0) return (give_back(&data), fail(L, "recv_fds", EBADF));
   struct msghdr header = {
       .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof room};
   ssize_t size = recvmsg(fd, &header, flags);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return nothing_there(L, task, events);
-  if (size < 0) return fail(L, "recv_fds", errno);
+  int err = size < 0 ? errno : 0;
+  if (err) give_back(&data);
+  if (err == EAGAIN || err == EINTR) return nothing_there(L, task, events);
+  if (err) return fail(L, "recv_fds", err);
   kio_passed_take(&header, p);
   if (is_end(L, &header, (size_t)size)) return (lua_pushnil(L), 1);
   luaL_pushresultsize(&data, kio_min_size((size_t)size, max));

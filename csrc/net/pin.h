@@ -1,29 +1,20 @@
-/* Large strings are not copied: they are pinned, and leave from where they lie. A stream then has a
-   piece of one gathered in place of a buffer, and is sending a piece of one; both strings are
-   anchored in the Lua registry. */
+/* Large strings are not copied: they are pinned, and leave from where they lie. An output then has
+   a piece of one in place of a buffer. The string is anchored in the Lua registry. */
 #ifndef KIO_NET_PIN_H
 #define KIO_NET_PIN_H
 
 #include <lua.h>
 
-#include "net/carrier.h"
+#include "net/output.h"
 
-/* Whether so many bytes of a string are worth it. */
-static inline bool kio_pin_suits(const kio_stream *stream, size_t size) {
-  return size >= KIO_PIN_MIN && stream->carrier->pins;
-}
-/* Takes over what it can of the string at `index` from `at` on, pinned or gathered. How many bytes,
-   or -ENOMEM. May raise (memory), with nothing taken. */
-int64_t kio_pin_or_gather(lua_State *L, int index, kio_stream *stream, size_t at);
-
-/* For net/stream.c, and for who moves streams: */
-/* what is pinned and has not begun to leave is in a buffer from now on. False: memory is out. */
-bool kio_pin_copy(kio_stream *stream);
-/* What is pinned and has not begun to leave will not; harmless when there is none. */
-void kio_pin_drop(kio_stream *stream);
-/* Sends what is pinned; nothing else is being sent. */
-void kio_pin_send(kio_stream *stream);
-/* The send of what was pinned has ended: lets the string go. */
-void kio_pin_sent(kio_stream *stream);
+/* An empty output takes over bytes of the string at `index`. May raise (memory), with nothing
+   taken. */
+void kio_pin(lua_State *L, int index, kio_output *out, const char *data, size_t size);
+/* What is pinned is in a buffer from now on. False: memory is out. */
+bool kio_pin_copy(lua_State *L, kio_output *out, kio_buffers *buffers);
+/* What is pinned will not leave; harmless when nothing is. */
+void kio_pin_drop(lua_State *L, kio_output *out);
+/* What is pinned is its taker's, as is the string's anchor: it returns that. Empty afterwards. */
+int kio_pin_take(kio_output *out);
 
 #endif

@@ -1,153 +1,66 @@
-/* Reading a stream: what has arrived, and by format: lines, exact counts, everything, up to a
-   delimiter. One engine for the formats: try to satisfy them from the unread bytes; when those do
-   not suffice receive more and try again. Nothing counts as read before the whole call succeeds, so
-   a timeout, a cancellation or an error leaves every byte where it was. */
+/* Reading a stream: what has arrived, and by format (net/format.h): lines, exact counts,
+   everything, up to a delimiter, as another rock's reader says. One engine for the formats: try to
+   satisfy them from the unread bytes; when those do not suffice receive more and try again. Nothing
+   counts as read before the whole call succeeds, so a timeout, a cancellation or an error leaves
+   every byte where it was. */
 #include <errno.h>
 #include <string.h>
 
 #include "base/config.h"
 #include "base/errname.h"
 #include "net/bytes.h"
-#include "net/stream_lua.h"
+#include "net/format.h"
 #include "op/buffer.h"
 #include "op/misuse.h"
 #include "op/op.h"
 #include "op/registry.h"
 #include "task/here.h"
 #include "task/task.h"
+#include "task/traceback.h"
 #include "task/wait.h"
-
-typedef enum read_kind {
-  KIND_COUNT,     /* n bytes, fewer only at the end */
-  KIND_LINE,      /* up to a newline, which is dropped */
-  KIND_LINE_KEEP, /* up to a newline, which is kept */
-  KIND_ALL,       /* up to the end */
-  KIND_UNTIL,     /* up to a delimiter, which is dropped */
-  KIND_PEEK,      /* n bytes, which stay unread */
-  KIND_RECV,      /* whatever comes next */
-  KIND_RECV_INTO  /* the same, into a buffer of the program's */
-} read_kind;
-
-typedef enum read_outcome { GOT, GOT_NOTHING, NEED_MORE, TOO_LONG, CUT_SHORT } read_outcome;
-
-/* ---- one format against the unread bytes ---- */
-
-/* How many unread bytes earlier formats of this call have not taken. */
-static size_t rest_size(const kio_stream_handle *h) {
-  size_t unread = kio_stream_unread(h->stream);
-  return unread > h->reading.taken ? unread - h->reading.taken : 0;
-}
-
-/* They. */
-static const char *rest(const kio_stream_handle *h, size_t *size) {
-  *size = rest_size(h);
-  return *size > 0 ? kio_stream_bytes(h->stream) + h->reading.taken : ""; /* no data then */
-}
-
-static read_outcome took(lua_State *L, kio_stream_handle *h, size_t size, size_t drop) {
-  kio_reading *r = &h->reading;
-  size_t taken = r->taken + size + drop, unread = kio_stream_unread(h->stream);
-  kio_debug_assert(taken <= unread);
-  bool whole = taken == unread && r->next == r->last && r->kind != KIND_PEEK;
-  r->taken = kio_stream_push(L, h->stream, r->taken, size, whole) ? 0 : taken;
-  r->seen = 0;
-  return GOT;
-}
-
-static read_outcome nothing(lua_State *L) {
-  lua_pushnil(L);
-  return GOT_NOTHING;
-}
-
-static read_outcome take_count(lua_State *L, kio_stream_handle *h, size_t count) {
-  size_t size = rest_size(h);
-  if (size > 0 && size >= count) return took(L, h, count, 0);
-  if (!h->stream->in.ended) return NEED_MORE;
-  return size > 0 ? took(L, h, size, 0) : nothing(L);
-}
-
-/* How many bytes a value may have: the caller's `max`, else what is usual for the format. */
-static size_t limit(const kio_stream_handle *h, size_t usual) {
-  return h->reading.max > 0 ? h->reading.max : usual;
-}
-
-static read_outcome take_all(lua_State *L, kio_stream_handle *h) {
-  size_t size = rest_size(h);
-  if (size > limit(h, KIO_READ_ALL_MAX)) return TOO_LONG;
-  return h->stream->in.ended ? took(L, h, size, 0) : NEED_MORE;
-}
-
-static read_outcome take_line(lua_State *L, kio_stream_handle *h, bool keep) {
-  size_t size, seen = h->reading.seen, max = limit(h, KIO_LINE_MAX);
-  const char *data = rest(h, &size);
-  const char *end = size > seen ? memchr(data + seen, '\n', size - seen) : NULL;
-  if (end && (size_t)(end - data) <= max) {
-    return took(L, h, (size_t)(end - data) + keep, !keep);
-  }
-  if (end || size > max) return TOO_LONG;
-  h->reading.seen = size;
-  if (!h->stream->in.ended) return NEED_MORE;
-  return size > 0 ? took(L, h, size, 0) : nothing(L);
-}
-
-static read_outcome take_until(lua_State *L, kio_stream_handle *h, const char *delim,
-                               size_t width) {
-  size_t size, seen = h->reading.seen, max = limit(h, KIO_LINE_MAX);
-  const char *data = rest(h, &size);
-  const char *end = size >= width ? memmem(data + seen, size - seen, delim, width) : NULL;
-  if (end && (size_t)(end - data) <= max) {
-    return took(L, h, (size_t)(end - data), width);
-  }
-  if (end || size >= max + width) return TOO_LONG;
-  h->reading.seen = size >= width ? size - width + 1 : 0; /* it may begin in the last bytes */
-  if (!h->stream->in.ended) return NEED_MORE;
-  return size > 0 ? CUT_SHORT : nothing(L);
-}
-
-/* The format at `index`, which start_read has checked. */
-static read_outcome take(lua_State *L, kio_stream_handle *h, int index) {
-  size_t width;
-  const char *text;
-  switch ((read_kind)h->reading.kind) {
-  case KIND_UNTIL: text = lua_tolstring(L, index, &width); return take_until(L, h, text, width);
-  case KIND_PEEK: return take_count(L, h, (size_t)lua_tointeger(L, index));
-  default: break;
-  }
-  if (lua_type(L, index) == LUA_TNUMBER) {
-    return take_count(L, h, (size_t)lua_tointeger(L, index));
-  }
-  text = lua_tostring(L, index);
-  text += *text == '*';
-  return *text == 'a' ? take_all(L, h) : take_line(L, h, *text == 'L');
-}
 
 /* ---- the engine ---- */
 
-static const char *name_of(read_kind kind) {
+static const char *name_of(kio_read_kind kind) {
   switch (kind) {
-  case KIND_UNTIL: return "read_until";
-  case KIND_PEEK: return "peek";
-  case KIND_RECV: return "recv";
-  case KIND_RECV_INTO: return "recv_into";
+  case KIO_READ_UNTIL: return "read_until";
+  case KIO_READ_PEEK: return "peek";
+  case KIO_READ_RECV: return "recv";
+  case KIO_READ_RECV_INTO: return "recv_into";
   default: return "read";
   }
 }
 
 static const char *call_name(const kio_stream_handle *h) {
-  return name_of((read_kind)h->reading.kind);
+  const kio_reader *reader = h->reading.reader;
+  return reader ? reader->kind->name : name_of((kio_read_kind)h->reading.kind);
 }
 
 static const char too_long[] = "more bytes than the limit allows";
 static const char cut_short[] = "the peer ended before the delimiter";
 
+/* A reader may have something to add to a failure. */
+static int failed(lua_State *L, const kio_stream_handle *h, int pushed) {
+  const kio_reader *reader = h->reading.reader;
+  bool adds = reader && reader->kind->failed;
+  return adds ? pushed + reader->kind->failed(L, reader) : pushed;
+}
+
 /* Nothing was taken: every byte stays. */
 static int give_up(lua_State *L, kio_stream_handle *h, int err) {
-  return kio_stream_fail(L, h->stream, call_name(h), err);
+  return failed(L, h, kio_stream_fail(L, h->stream, call_name(h), err));
 }
 
 static int give_up_saying(lua_State *L, kio_stream_handle *h, const char *code, const char *text) {
   char peer[KIO_ADDRESS_TEXT_MAX + 1];
-  return kio_fail_text(L, code, call_name(h), kio_stream_peer_text(h->stream, peer), text);
+  kio_stream_peer_text(h->stream, peer);
+  return failed(L, h, kio_fail_text(L, code, call_name(h), peer, text));
+}
+
+/* With the words on top, in which the peer's bytes may be. */
+static int give_up_refused(lua_State *L, kio_stream_handle *h) {
+  const char *words = kio_traceback_escape(L, KIO_ESCAPE_NAME);
+  return give_up_saying(L, h, h->reading.reader->code, words);
 }
 
 /* 0: the task may read now; else 3 pushed values. Raises when another one reads. */
@@ -170,29 +83,40 @@ static int receive_more(lua_State *L, kio_stream_handle *h, kio_task *task, lua_
     kio_timer_stop(&sched->timers, &task->timer);
     return give_up(L, h, -err);
   }
+  const kio_reader *reader = h->reading.reader;
+  h->reading.optional = reader && reader->kind->optional && !reader->begun;
   task->subject = h->stream;
   kio_task_says(task, call_name(h), h->stream->fd);
   return kio_task_park(L, task, kio_stream_abandon_read, (lua_KContext)h, k);
 }
 
+/* Whether the deadline has passed that was set when the first byte came, too. */
+static bool is_past(const kio_stream_handle *h, kio_sched *sched) {
+  return kio_ring_now_ns(&sched->ring) >= h->reading.due_ns;
+}
+
 /* Takes the formats from read_next to read_last; the values taken are above read_last. `late`: the
    deadline has passed, and what is there now must do, however fast more of it comes. */
 static int read_on(lua_State *L, kio_stream_handle *h, kio_task *task, bool late) {
-  read_outcome outcome = GOT;
-  for (; outcome == GOT && h->reading.next <= h->reading.last; h->reading.next++) {
+  kio_format_outcome outcome = KIO_FORMAT_GOT;
+  for (; outcome == KIO_FORMAT_GOT && h->reading.next <= h->reading.last; h->reading.next++) {
     if (h->stream->state != KIO_STREAM_OPEN) return give_up(L, h, EBADF); /* by a finalizer */
-    outcome = take(L, h, h->reading.next);
-    if (outcome == NEED_MORE && h->stream->state != KIO_STREAM_OPEN) return give_up(L, h, EBADF);
-    if (outcome == NEED_MORE && late) return give_up(L, h, ETIMEDOUT);
-    if (outcome == NEED_MORE) return receive_more(L, h, task, l_readk);
-    if (outcome == TOO_LONG) {
+    outcome = kio_format_take(L, h, h->reading.next);
+    if (outcome == KIO_FORMAT_MORE && h->stream->state != KIO_STREAM_OPEN)
+      return give_up(L, h, EBADF);
+    if (outcome == KIO_FORMAT_MORE && late && is_past(h, task->sched)) {
+      return give_up(L, h, ETIMEDOUT);
+    }
+    if (outcome == KIO_FORMAT_MORE) return receive_more(L, h, task, l_readk);
+    if (outcome == KIO_FORMAT_TOO_LONG) {
       return give_up_saying(L, h, "EMSGSIZE", too_long);
     }
-    if (outcome == CUT_SHORT) {
+    if (outcome == KIO_FORMAT_CUT_SHORT) {
       return give_up_saying(L, h, "ENODATA", cut_short);
     }
+    if (outcome == KIO_FORMAT_REFUSED) return give_up_refused(L, h);
   }
-  if (h->reading.kind != KIND_PEEK) kio_stream_taken(h->stream, h->reading.taken);
+  if (h->reading.kind != KIO_READ_PEEK) kio_stream_taken(h->stream, h->reading.taken);
   return lua_gettop(L) - h->reading.last;
 }
 
@@ -201,10 +125,23 @@ static int l_readk(lua_State *L, int status, lua_KContext ctx) {
   kio_task *task = kio_sched_current()->current;
   (void)status;
   kio_debug_assert(h->tag == &kio_stream_tag);
+  h->reading.optional = false;
   int err = kio_stream_end_read(h->stream);
   if (err) return give_up(L, h, kio_stream_early_end(L, err));
   if (h->stream->state != KIO_STREAM_OPEN) return give_up(L, h, EBADF);
   return read_on(L, h, task, task->wake == KIO_WAKE_TIMEOUT);
+}
+
+int kio_read_by(lua_State *L, kio_reader *reader) {
+  kio_stream_handle *h = kio_stream_check(L);
+  kio_task *task = kio_op_begin(L);
+  int pushed = refused(L, h->stream, task, reader->kind->name);
+  if (pushed) return pushed;
+  int last = lua_gettop(L);
+  reader->begun = false;
+  h->reading =
+      (kio_reading){.reader = reader, .kind = KIO_READ_BY_READER, .next = last, .last = last};
+  return read_on(L, h, task, false);
 }
 
 static size_t max_on_top(lua_State *L, int arg) {
@@ -225,7 +162,7 @@ static void read_options(lua_State *L, size_t *max, int64_t *timeout_ns) {
 }
 
 /* The arguments from 2 on are checked formats; an options table may follow them. */
-static int start_read(lua_State *L, read_kind kind) {
+static int start_read(lua_State *L, kio_read_kind kind) {
   kio_stream_handle *h = kio_stream_check(L);
   kio_task *task = kio_op_begin(L);
   size_t max = 0;
@@ -267,7 +204,7 @@ static int fill_buffer(lua_State *L, kio_stream *stream) {
 }
 
 static int take_unread(lua_State *L, const kio_stream_handle *h) {
-  bool into = h->reading.kind == KIND_RECV_INTO;
+  bool into = h->reading.kind == KIO_READ_RECV_INTO;
   return into ? fill_buffer(L, h->stream) : push_unread(L, h->stream, h->reading.max);
 }
 
@@ -286,12 +223,13 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
 }
 
 /* Nothing is there: waits for what comes next. */
-static int receive_next(lua_State *L, kio_stream_handle *h, read_kind kind, size_t max,
+static int receive_next(lua_State *L, kio_stream_handle *h, kio_read_kind kind, size_t max,
                         int64_t timeout_ns) {
   kio_task *task = kio_sched_current()->current;
   if (h->stream->in.ended) return (lua_pushnil(L), 1);
   h->reading.max = max;
   h->reading.kind = (uint8_t)kind;
+  h->reading.reader = NULL;
   h->reading.due_ns = kio_sched_due(task->sched, timeout_ns);
   return receive_more(L, h, task, l_recvk);
 }
@@ -312,7 +250,7 @@ static int l_recv(lua_State *L) {
   int pushed = refused(L, stream, task, "recv");
   if (pushed) return pushed;
   if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
-  return receive_next(L, h, KIND_RECV, (size_t)max, timeout_ns);
+  return receive_next(L, h, KIO_READ_RECV, (size_t)max, timeout_ns);
 }
 
 /* stream:recv_into(buffer [, at [, max [, options]]]) -> how many bytes have arrived next and are
@@ -330,7 +268,7 @@ static int l_recv_into(lua_State *L) {
   int pushed = refused(L, stream, task, "recv_into");
   if (pushed) return pushed;
   if (kio_stream_unread(stream) > 0) return fill_buffer(L, stream);
-  return receive_next(L, h, KIND_RECV_INTO, 0, timeout_ns);
+  return receive_next(L, h, KIO_READ_RECV_INTO, 0, timeout_ns);
 }
 
 /* ---- the calls ---- */
@@ -374,10 +312,10 @@ static int l_read(lua_State *L) {
   if (last < 2) { /* no format: a line */
     lua_pushliteral(L, "l");
     lua_insert(L, 2);
-    return start_read(L, KIND_LINE);
+    return start_read(L, KIO_READ_LINE);
   }
   for (int i = 2; i <= last; i++) check_format(L, i);
-  return start_read(L, KIND_COUNT);
+  return start_read(L, KIO_READ_COUNT);
 }
 
 /* stream:read_until(delimiter [, { max =, timeout = }]) -> what comes before it | nil at the end */
@@ -388,7 +326,7 @@ static int l_read_until(lua_State *L) {
   luaL_checklstring(L, 2, &width);
   luaL_argcheck(L, width > 0, 2, "the delimiter is empty");
   drop_nils(L);
-  return start_read(L, KIND_UNTIL);
+  return start_read(L, KIO_READ_UNTIL);
 }
 
 /* stream:peek([size [, { timeout = }]]) -> that many bytes, which stay unread; fewer only at the
@@ -403,7 +341,7 @@ static int l_peek(lua_State *L) {
     lua_replace(L, 2);
   }
   luaL_argcheck(L, kio_check_size(L, 2) > 0, 2, "must be at least 1 byte");
-  return start_read(L, KIND_PEEK);
+  return start_read(L, KIO_READ_PEEK);
 }
 
 /* stream:unread(data) -> stream: data is what will be read next */
@@ -414,6 +352,7 @@ static int l_unread(lua_State *L) {
   const char *data = kio_check_data(L, 2, &size);
   int pushed = refused(L, stream, kio_op_task(L), "unread");
   if (pushed) return pushed;
+  if (stream->receiving) return kio_misuse(L, "the stream rests in a pool");
   int err = kio_stream_put_back(stream, data, size);
   if (err) return kio_stream_fail(L, stream, "unread", -err);
   lua_settop(L, 1);

@@ -59,6 +59,21 @@ static int l_idle(lua_State *L) {
   return 1;
 }
 
+/* stream_hurry(stream): a task that waits for the first byte of what may as well never come
+   (net/reader.h) is told that its time is over */
+static int l_hurry(lua_State *L) {
+  kio_stream_handle *h = kio_stream_check(L);
+  kio_sched *sched = kio_op_task(L)->sched;
+  kio_task *task = h->stream->reader;
+  bool waits = task && task->status == KIO_TASK_WAITING && h->stream->sched == sched &&
+               h->reading.optional; /* not one that has been woken, and has not run yet */
+  if (!waits || kio_stream_unread(h->stream) > 0) return 0;
+  kio_timer_stop(&sched->timers, &task->timer);
+  h->reading.due_ns = sched->now_ns;
+  kio_sched_timer(sched, task, h->reading.due_ns); /* without memory it waits on */
+  return 0;
+}
+
 /* turn() -> the number of the loop's present turn */
 static int l_turn(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)kio_op_task(L)->sched->stats.turns);
@@ -75,6 +90,7 @@ const luaL_Reg kio_serve_own[] = {
     {"accepts_many", l_accepts_many},
     {"descriptor_wait", l_wait},
     {"descriptor_freed", l_freed},
+    {"stream_hurry", l_hurry},
     {"stream_idle", l_idle},
     {"turn", l_turn},
     {NULL, NULL},

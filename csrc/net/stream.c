@@ -10,8 +10,8 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "net/carrier.h"
-#include "net/pin.h"
 #include "net/stream_verify.h"
+#include "task/anchor.h"
 #include "task/here.h"
 #include "task/io.h"
 #include "task/member.h"
@@ -62,28 +62,11 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *
   return stream;
 }
 
-const kio_carrier *kio_stream_bottom(const kio_stream *stream) {
-  return stream->carrier->under ? stream->carrier->under(stream) : stream->carrier;
-}
-
 void kio_stream_set_carrier(kio_stream *stream, const kio_carrier *carrier, kio_input *wire) {
   kio_assert(!stream->receiving && !stream->sending); /* for a carrier's input has its own buffer */
   stream->carrier = carrier;
   stream->wire = wire;
   if (wire != &stream->in) stream->in = (kio_input){.want = KIO_BUFFER_MIN};
-}
-
-kio_stream *kio_stream_new_moved(const kio_stream *stream) {
-  kio_sockaddr peer = kio_stream_peer(stream);
-  kio_stream *left = kio_stream_new(-1, &peer, kio_stream_bottom(stream));
-  if (left) left->state = KIO_STREAM_MOVED;
-  return left;
-}
-
-kio_sockaddr kio_stream_peer(const kio_stream *stream) {
-  kio_sockaddr peer = {.size = stream->peer_size};
-  memcpy(&peer.as, stream->tail->peer, stream->peer_size);
-  return peer;
 }
 
 /* Releases a slot; one under way is orphaned by the scheduler, which is ending then. */
@@ -119,6 +102,13 @@ int kio_stream_attach_anew(kio_stream *stream, kio_sched *sched) {
   return 0;
 }
 
+/* What is gathered will not leave. */
+static void drop_output(kio_stream *stream) {
+  kio_sched *sched = stream->sched;
+  if (sched) kio_pin_drop(sched->L, &stream->out); /* without one it has a buffer */
+  kio_output_drop(&stream->out, sched ? &sched->buffers : NULL);
+}
+
 /* Its buffers are the scheduler's no longer, but for those that the kernel has. */
 static void count_out(kio_stream *stream) {
   kio_buffers *buffers = &stream->sched->buffers;
@@ -143,15 +133,15 @@ static void detach(kio_member *member) {
   kio_stream *stream = stream_of(member);
   kio_buffers *buffers = &stream->sched->buffers;
   bool lost = stream->out.size > 0 || stream->sending || stream->owes;
-  kio_pin_drop(stream);
   stream->pinned = 0; /* and the string anchored for ever: the kernel may have it still */
+  if (stream->resting) stream->later = true; /* nobody will know what came for it */
   if (stream->receiving) kio_input_rescue(stream->wire, buffers, stream->rx->buffer.data);
-  kio_output_drop(&stream->out, buffers);
+  drop_output(stream);
   if (lost) stream->out.error = ECANCELED;
   count_out(stream);
   release(stream->sched, &stream->rx, stream->receiving);
   release(stream->sched, &stream->tx, stream->sending);
-  stream->receiving = stream->sending = stream->owes = false;
+  stream->receiving = stream->resting = stream->roused = stream->sending = stream->owes = false;
   stream->reader = stream->writer = NULL;
   stream->sched = NULL;
   if (stream->later) settle(stream);
@@ -169,8 +159,7 @@ void kio_stream_finish(kio_stream *stream) {
   kio_sched *sched = stream->sched;
   kio_buffers *buffers = sched ? &sched->buffers : NULL;
   kio_input_drop(&stream->in, buffers);
-  kio_pin_drop(stream);
-  kio_output_drop(&stream->out, buffers);
+  drop_output(stream);
   if (stream->carrier->fini) stream->carrier->fini(stream, buffers);
   stream->owes = false;
   if (sched) {
@@ -250,9 +239,12 @@ void kio_stream_take_back(kio_stream *stream) {
 }
 
 void kio_stream_arrived(kio_stream *stream) {
-  kio_assert(stream->reader);
-  kio_task_wake(stream->reader);
-  if (stream->later) settle(stream);
+  kio_assert(stream->reader || stream->resting);
+  bool stirred = stream->resting && !stream->roused && stream->state == KIO_STREAM_OPEN;
+  stream->resting = stream->roused = false;
+  if (stream->reader) kio_task_wake(stream->reader);
+  if (stirred) kio_stream_close_later(stream); /* which settles */
+  else if (stream->later) settle(stream);
 }
 
 /* A receive has brought no byte. */
@@ -282,7 +274,7 @@ int kio_stream_put_back(kio_stream *stream, const char *data, size_t size) {
 }
 
 static inline void begin_receive(kio_stream *stream) {
-  kio_debug_assert(!stream->receiving && stream->reader);
+  kio_debug_assert(!stream->receiving && !stream->reader == stream->resting);
   stream->rx->buffer = stream->wire->buffer; /* with the kernel */
   stream->wire->buffer.data = NULL;
   stream->receiving = true;
@@ -291,16 +283,19 @@ static inline void begin_receive(kio_stream *stream) {
 
 void kio_stream_begin_receive(kio_stream *stream) {
   begin_receive(stream);
+  if (stream->resting) kio_ring_silence(&stream->sched->ring, stream->rx);
 }
 
 int kio_stream_receive(kio_stream *stream, kio_task *reader) {
-  kio_assert(!stream->receiving);
-  int err = stream->carrier->aim(stream);
+  kio_assert(stream->receiving == stream->resting);
+  int err = stream->resting ? 0 : stream->carrier->aim(stream);
   if (err < 0) return err;
   stream->reader = reader;
   stream->moved_ns = stream->sched->now_ns;
   if (err == KIO_CARRIER_HAS) leave_soon(stream);
+  else if (stream->resting) kio_ring_unsilence(&stream->sched->ring, stream->rx);
   else begin_receive(stream);
+  stream->resting = stream->roused = false;
   return 0;
 }
 
@@ -318,7 +313,7 @@ static void wake_writer(kio_stream *stream) {
   if (enough && writer->status == KIO_TASK_WAITING) kio_task_wake(writer);
 }
 
-void kio_stream_leave_or_hold(kio_stream *stream) {
+static void leave_or_hold(kio_stream *stream) {
   bool stays = stream->out.size < stream->out.hold && !(stream->writer && stream->want_drained) &&
                !stream->later && stream->state == KIO_STREAM_OPEN;
   if (stays) stream->held = true;
@@ -327,7 +322,7 @@ void kio_stream_leave_or_hold(kio_stream *stream) {
 
 void kio_stream_hold(kio_stream *stream, size_t size) {
   stream->out.hold = size;
-  if (stream->out.size > 0) kio_stream_leave_or_hold(stream);
+  if (stream->out.size > 0) leave_or_hold(stream);
 }
 
 /* A failed send takes everything gathered with it: later bytes must not pass earlier ones. */
@@ -335,12 +330,11 @@ void kio_stream_output_failed(kio_stream *stream, int err) {
   kio_assert(err > 0);
   if (!stream->out.error) stream->out.error = err; /* a close that cut it off knows better why */
   stream->owes = false;
-  kio_pin_drop(stream);
-  kio_output_drop(&stream->out, &stream->sched->buffers);
+  drop_output(stream);
   if (!stream->receiving) kio_stream_wake_reader(stream); /* one that waits for output to leave */
 }
 
-void kio_stream_send_from(kio_stream *stream, char *at, size_t size) {
+static void send_from(kio_stream *stream, char *at, size_t size) {
   stream->tx->arg.io.buf = at;
   stream->tx->arg.io.size = size;
   stream->sending = true;
@@ -352,7 +346,7 @@ static inline void begin_send(kio_stream *stream, kio_buffer buffer, size_t size
   kio_assert(!stream->sending && size <= buffer.size);
   kio_debug_assert(size > 0 && !stream->tx->buffer.data);
   stream->tx->buffer = buffer;
-  kio_stream_send_from(stream, buffer.data, size);
+  send_from(stream, buffer.data, size);
 }
 
 void kio_stream_begin_send(kio_stream *stream, kio_buffer buffer, size_t size) {
@@ -375,23 +369,27 @@ void kio_stream_sent(kio_request *tx) {
   kio_debug_assert(stream->tx == tx && stream->sending);
   stream->sending = false;
   if (well && left > 0) { /* the rest goes before anything newer */
-    kio_stream_send_from(stream, (char *)tx->arg.io.buf + tx->result, (size_t)left);
+    send_from(stream, (char *)tx->arg.io.buf + tx->result, (size_t)left);
     return;
   }
-  if (stream->pinned) kio_pin_sent(stream);
+  if (stream->pinned) kio_anchor_drop(stream->sched->L, stream->pinned);
+  stream->pinned = 0;
   kio_buffer_give(&stream->sched->buffers, tx->buffer);
   tx->buffer = (kio_buffer){NULL, 0};
   if (!well) sent_badly(stream, tx);
   if (stream->owes) leave_soon(stream);
-  else if (stream->out.size > 0) kio_stream_leave_or_hold(stream);
+  else if (stream->out.size > 0) leave_or_hold(stream);
   if (stream->writer) wake_writer(stream);
   if (stream->later) settle(stream);
 }
 
 static void send_gathered(kio_stream *stream) {
-  size_t size = stream->out.size;
-  if (stream->out.pinned) kio_pin_send(stream);
-  else begin_send(stream, kio_output_take(&stream->out), size);
+  kio_output *out = &stream->out;
+  char *at = (char *)(uintptr_t)out->pinned; /* which is only read */
+  size_t size = out->size;
+  if (!at) return begin_send(stream, kio_output_take(out), size);
+  stream->pinned = kio_pin_take(out);
+  send_from(stream, at, size);
 }
 
 /* Before the turn's kernel entry: what was gathered becomes one send, if none is in flight. */
@@ -418,28 +416,29 @@ void kio_stream_owe(kio_stream *stream) {
   if (stream->sched) leave_soon(stream);
 }
 
-bool kio_stream_add(kio_stream *stream, const char *data, size_t size) {
-  if (stream->out.pinned && !kio_pin_copy(stream)) return false;
-  if (!kio_output_add(&stream->out, &stream->sched->buffers, data, size)) return false;
-  if (size > 0) kio_stream_leave_or_hold(stream);
-  return true;
+void kio_stream_pin(lua_State *L, int index, kio_stream *stream, const char *data, size_t size) {
+  kio_pin(L, index, &stream->out, data, size);
+  leave_or_hold(stream);
+}
+
+char *kio_stream_reserve(kio_stream *stream, size_t size) {
+  if (!kio_stream_unpin(stream)) return NULL;
+  char *room = kio_output_reserve(&stream->out, &stream->sched->buffers, size);
+  if (room) leave_or_hold(stream);
+  return room;
 }
 
 int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size) {
   bool full = stream->out.size >= kio_output_mark(&stream->out);
-  if (stream->out.pinned && !full && !kio_pin_copy(stream)) return -ENOMEM;
+  if (!full && !kio_stream_unpin(stream)) return -ENOMEM;
   int64_t taken = kio_output_gather(&stream->out, &stream->sched->buffers, data, size);
-  if (taken > 0) kio_stream_leave_or_hold(stream);
+  if (taken > 0) leave_or_hold(stream);
   return taken < 0 ? -ENOMEM : taken;
 }
 
 void kio_stream_end_output(kio_stream *stream) {
   if (stream->out.error) return; /* what is lost must not look like an end */
   if (stream->carrier->end_output) stream->carrier->end_output(stream);
-}
-
-int kio_stream_shut(kio_stream *stream, int how) {
-  return stream->carrier->shut(stream, how);
 }
 
 void kio_stream_await_output(kio_stream *stream, kio_task *writer, bool drained) {

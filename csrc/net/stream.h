@@ -12,6 +12,7 @@
 #include "base/number.h"
 #include "net/input.h"
 #include "net/output.h"
+#include "net/pin.h"
 #include "ring/request.h"
 #include "task/here.h"
 #include "task/member.h"
@@ -53,6 +54,8 @@ typedef struct kio_stream {
   bool later;        /* closes itself when nothing is in flight any more */
   bool dropped;      /* and then frees itself: its userdata is gone */
   bool receiving;    /* rx is under way */
+  bool resting;      /* ... for nobody: what comes closes the stream. net/rest.c */
+  bool roused;       /* ... but that stays from now on: somebody will read it */
   bool sending;      /* tx is under way: its buffer holds what was gathered before */
   bool owes;         /* its carrier has bytes of its own to send */
   bool held;         /* what was gathered waits for more */
@@ -72,17 +75,11 @@ typedef struct kio_stream {
 /* Takes over a descriptor that suits the carrier; the address of what is no socket is empty. NULL
    when memory is out: the caller still owns fd then. */
 kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *carrier);
-/* A closed one in place of one that changes threads; NULL when memory is out. */
-kio_stream *kio_stream_new_moved(const kio_stream *stream);
-/* The carrier that works on the descriptor itself. */
-const kio_carrier *kio_stream_bottom(const kio_stream *stream);
 /* The descriptor is one of the standard ones, 0 to 2, and only borrowed. */
 static inline void kio_stream_borrow(kio_stream *stream) {
   kio_assert(stream->fd >= 0 && stream->fd <= 2);
   stream->standard = (uint8_t)(stream->fd + 1);
 }
-/* The peer's address; of what is no socket its size is 0. */
-kio_sockaddr kio_stream_peer(const kio_stream *stream);
 /* The Lua side needs it no more: close_later, then free. */
 void kio_stream_drop(kio_stream *stream);
 /* Its number was closed by somebody else: it has no descriptor any more. */
@@ -107,8 +104,9 @@ static inline int kio_stream_attach(kio_stream *stream, kio_sched *sched) {
    flight. */
 void kio_stream_leave(kio_stream *stream);
 
-/* Queues a receive, for the task that is about to park as its reader. 0, -ENOMEM, or -EBADF: not
-   open for reading. Afterwards kio_stream_end_read, `ended` and the unread bytes tell what came. */
+/* Queues a receive, for the task that is about to park as its reader; or goes on with the one of a
+   stream that rests. 0, -ENOMEM, or -EBADF: not open for reading. Afterwards kio_stream_end_read,
+   `ended` and the unread bytes tell what came. */
 int kio_stream_receive(kio_stream *stream, kio_task *reader);
 /* The reader runs again, and others may read: the errno its receive has ended with, told once; 0
    for none. */
@@ -127,6 +125,15 @@ static inline void kio_stream_set_reader(kio_stream *stream, kio_task *reader) {
 }
 /* Ends a receive early, for its parked reader. */
 void kio_stream_abandon_read(kio_task *reader);
+/* The receive that is about to begin is for nobody: what it brings closes the stream ... */
+static inline void kio_stream_set_resting(kio_stream *stream) {
+  kio_assert(!stream->reader && !stream->receiving);
+  stream->resting = true;
+}
+/* ... or stays, once somebody is about to read. */
+static inline void kio_stream_set_roused(kio_stream *stream, bool roused) {
+  stream->roused = roused && stream->resting;
+}
 static inline size_t kio_stream_unread(const kio_stream *stream) {
   return kio_input_unread(&stream->in);
 }
@@ -148,8 +155,23 @@ static inline void kio_stream_taken(kio_stream *stream, size_t size) {
 /* Puts bytes in front of the unread ones. 0 or -ENOMEM. */
 int kio_stream_put_back(kio_stream *stream, const char *data, size_t size);
 
-/* Gathers bytes that fit below the high-water mark. False when memory is out. */
-bool kio_stream_add(kio_stream *stream, const char *data, size_t size);
+/* Bytes of the string at `index` are all that is gathered, and stay where they are until they have
+   left. May raise (memory), with nothing gathered. */
+void kio_stream_pin(lua_State *L, int index, kio_stream *stream, const char *data, size_t size);
+/* No string is needed any more for what is gathered. False: memory is out. */
+static inline bool kio_stream_unpin(kio_stream *stream) {
+  kio_sched *sched = stream->sched;
+  return !stream->out.pinned || kio_pin_copy(sched->L, &stream->out, &sched->buffers);
+}
+/* Room for `size` bytes that fit below the high-water mark: the caller writes them before anything
+   else happens. NULL when memory is out. */
+char *kio_stream_reserve(kio_stream *stream, size_t size);
+/* Gathers bytes that fit there. False when memory is out. */
+static inline bool kio_stream_add(kio_stream *stream, const char *data, size_t size) {
+  char *room = size > 0 ? kio_stream_reserve(stream, size) : NULL;
+  if (room) memcpy(room, data, size);
+  return room || size == 0;
+}
 /* Gathers as many bytes as fit below the high-water mark; how many, or -ENOMEM. */
 int64_t kio_stream_gather(kio_stream *stream, const char *data, size_t size);
 /* From now on output leaves when `size` bytes have been gathered, or somebody waits for its end, or
@@ -179,8 +201,6 @@ void kio_stream_await_output(kio_stream *stream, kio_task *writer, bool drained)
 /* Nothing is written any more: the carrier may have to say so. Then it has left when the output
    has. */
 void kio_stream_end_output(kio_stream *stream);
-/* shutdown(2), when all output has left. 0, KIO_CARRIER_CLOSES or -errno. */
-int kio_stream_shut(kio_stream *stream, int how);
 /* From now on only what was written before goes on. A waiting writer is woken. */
 void kio_stream_begin_close(kio_stream *stream);
 /* Output that has not left when it closes fails with `err`. */

@@ -8,6 +8,7 @@
 #include "net/carrier.h"
 #include "net/read.h"
 #include "net/stream.h"
+#include "op/op.h"
 #include "op/type.h"
 #include "system/address.h"
 
@@ -45,6 +46,20 @@ static inline kio_stream_handle *kio_stream_check(lua_State *L) {
   kio_stream_look(h->stream);
   return h;
 }
+/* In a continuation: what kio_stream_check has given before, since a frame holds it. */
+static inline kio_stream_handle *kio_stream_handle_at(lua_State *L) {
+  return lua_touserdata(L, 1);
+}
+static inline kio_stream *kio_stream_at(lua_State *L) {
+  const kio_stream_handle *h = kio_stream_handle_at(L);
+  kio_debug_assert(h->tag == &kio_stream_tag && h->stream);
+  return h->stream;
+}
+/* When an operation gives up that has its options at that index. */
+static inline int64_t kio_stream_due(lua_State *L, const kio_stream_handle *h, kio_sched *sched,
+                                     int options) {
+  return kio_sched_due(sched, kio_op_timeout_or(L, options, h->timeout_ns));
+}
 /* Whether somebody is writing already. */
 static inline bool kio_stream_is_taken(const kio_stream_handle *h) {
   return h->stream->writer || h->reserved;
@@ -53,12 +68,13 @@ static inline bool kio_stream_is_taken(const kio_stream_handle *h) {
 int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err);
 /* What the end of a wait means: raises Cancelled, or the errno of an early end, or `err`. */
 int kio_stream_early_end(lua_State *L, int err);
-/* The peer's address, ended by a zero byte. */
+/* The peer's address; of what is no socket its size is 0. */
+kio_sockaddr kio_stream_peer(const kio_stream *stream);
+/* The peer's address as text, ended by a zero byte. */
 const char *kio_stream_peer_text(const kio_stream *stream, char text[KIO_ADDRESS_TEXT_MAX + 1]);
 
-extern const luaL_Reg kio_stream_methods[]; /* writing, ending and the rest */
+extern const luaL_Reg kio_stream_methods[]; /* those that neither read, write nor end */
 void kio_stream_end(void *handle);          /* parts of the type */
-int kio_stream_l_close_value(lua_State *L);
 int kio_stream_l_tostring(lua_State *L);
 
 #endif

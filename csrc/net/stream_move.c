@@ -2,7 +2,6 @@
    as it is; the sender keeps another one in its place that is closed. Called by the thread that has
    the stream. */
 #include "base/memory.h"
-#include "net/pin.h"
 #include "net/stream_lua.h"
 #include "task/here.h"
 
@@ -11,10 +10,18 @@ typedef struct moved_stream {
   int64_t timeout_ns; /* of the handle */
 } moved_stream;
 
+/* A closed one in place of one that changes threads; NULL when memory is out. */
+static kio_stream *new_closed(const kio_stream *stream) {
+  kio_sockaddr peer = kio_stream_peer(stream);
+  kio_stream *left = kio_stream_new(-1, &peer, kio_stream_bottom(stream));
+  if (left) left->state = KIO_STREAM_MOVED;
+  return left;
+}
+
 static moved_stream *new_spare(const kio_stream *stream) {
   moved_stream *spare = kio_memory_new(sizeof *spare);
   if (!spare) return NULL;
-  spare->stream = kio_stream_new_moved(stream);
+  spare->stream = new_closed(stream);
   if (spare->stream) return spare;
   kio_memory_free(spare);
   return NULL;
@@ -31,7 +38,7 @@ static const char *stays(kio_stream *stream, const kio_sched *sched) {
   if (stream->sched && stream->sched != sched) return "it belongs to another loop";
   if (stream->sending) return "its output is still leaving: flush it first";
   if (sched && kio_desc_busy(&sched->descs, stream->fd)) return "an operation on it is under way";
-  if (stream->out.pinned && !kio_pin_copy(stream)) return "not enough memory";
+  if (!kio_stream_unpin(stream)) return "not enough memory";
   return stream->carrier->may_move ? stream->carrier->may_move(stream) : NULL;
 }
 

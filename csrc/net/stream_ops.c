@@ -66,6 +66,7 @@ static int l_filter(lua_State *L) {
   const kio_task *task = kio_op_begin(L);
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "filter", EBADF);
   if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
+  if (stream->receiving) return kio_misuse(L, "the stream rests in a pool");
   if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
   if (!kio_stream_drained(stream)) return kio_misuse(L, "output is on its way: flush it first");
   if (kio_filter_full(stream)) return kio_misuse(L, "this stream has four filters already");

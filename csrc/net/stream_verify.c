@@ -20,8 +20,10 @@ static void verify_slots(const kio_stream *stream) {
 /* What comes wakes somebody. */
 static void verify_reader(const kio_stream *stream) {
   const kio_task *reader = stream->reader;
-  kio_assert(!stream->receiving || reader);
-  kio_assert(!stream->receiving || reader->status == KIO_TASK_WAITING);
+  kio_assert(stream->resting || !stream->roused);
+  kio_assert(!stream->resting || (stream->receiving && !reader));
+  kio_assert(!stream->receiving || reader || stream->resting);
+  kio_assert(!stream->receiving || !reader || reader->status == KIO_TASK_WAITING);
 }
 
 /* What is gathered leaves, and what is closed ends. */

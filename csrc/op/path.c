@@ -10,6 +10,7 @@
 
 #include "op/op.h"
 #include "op/registry.h"
+#include "system/newer.h"
 #include "task/task.h"
 
 static int check_dirfd(lua_State *L, int index) {
@@ -39,6 +40,18 @@ static int l_openat(lua_State *L) {
   int mode = lua_isnoneornil(L, 4) ? 0666 : kio_check_int(L, 4);
   kio_arg_path arg = {.name = path, .flags = (unsigned)(flags | O_CLOEXEC), .mode = (unsigned)mode};
   return submit(L, KIO_OP_OPENAT, dirfd, arg, kio_op_timeout(L, 5), kio_op_countk);
+}
+
+/* open_below(dirfd, path [, options]) -> fd: to be read, without waiting for a fifo's other end.
+   What leads out of that directory is not opened, nor what only looks like a link. */
+static int l_open_below(lua_State *L) {
+  int dirfd = kio_check_fd(L, 1);
+  kio_arg_path arg = {
+      .name = kio_check_path(L, 2),
+      .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+      .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+  };
+  return submit(L, KIO_OP_OPENAT, dirfd, arg, kio_op_timeout(L, 3), kio_op_countk);
 }
 
 /* unlinkat(dirfd, path [, flags [, options]]) -> true */
@@ -173,5 +186,6 @@ const luaL_Reg kio_path_ops[] = {
 
 const luaL_Reg kio_path_own[] = {
     {"symlink", l_symlink},
+    {"open_below", l_open_below},
     {NULL, NULL},
 };

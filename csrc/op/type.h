@@ -33,7 +33,7 @@ void *kio_handle_give_reference(lua_State *L, int index, void *spare);
 /* One kind of userdata; it must outlive the state. */
 typedef struct kio_type {
   const char *name;             /* of its metatable in the registry; its __name */
-  const luaL_Reg *methods[4];   /* tables of them; fewer end with a NULL */
+  const luaL_Reg *methods[6];   /* tables of them; fewer end with a NULL */
   void (*end)(void *self);      /* when the collector has found it; NULL: it owns nothing */
   lua_CFunction close;          /* __close; kio_type_l_close: `end`, which then is harmless twice */
   lua_CFunction tostring, len;  /* __tostring, __len */

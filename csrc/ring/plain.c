@@ -17,6 +17,7 @@
 #include "base/number.h"
 #include "ring/step.h"
 #include "system/fd.h"
+#include "system/newer.h"
 #include "system/sockopt.h"
 
 #define CURRENT_POSITION UINT64_MAX
@@ -357,9 +358,16 @@ static bool is_fifo(const kio_request *r) {
   return fstatat(r->fd, r->arg.path.name, &about, nofollow) == 0 && S_ISFIFO(about.st_mode);
 }
 
+static int open_below(const kio_request *r) {
+  const kio_arg_path *p = &r->arg.path;
+  struct open_how how = {.flags = p->flags, .resolve = p->resolve};
+  return outcome((int)syscall(SYS_openat2, r->fd, p->name, &how, sizeof how));
+}
+
 /* An open of a fifo waits for its other end, and would hold the thread. */
 static int open_name(const kio_request *r) {
   int flags = (int)r->arg.path.flags;
+  if (r->arg.path.resolve) return open_below(r);
   bool waits = !(flags & (O_NONBLOCK | O_PATH)) && (flags & O_ACCMODE) != O_RDWR && is_fifo(r);
   if (!waits) return outcome(openat(r->fd, r->arg.path.name, flags, r->arg.path.mode));
   int fd = outcome(openat(r->fd, r->arg.path.name, flags | O_NONBLOCK, r->arg.path.mode));

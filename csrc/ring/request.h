@@ -28,6 +28,7 @@ typedef struct kio_arg_path {
   int fd2;           /* renameat: the second directory */
   unsigned flags;    /* O_, AT_ or RENAME_ flags */
   unsigned mode;     /* mode bits, or statx's mask */
+  unsigned resolve;  /* openat: RESOLVE_ flags of openat2(2), without O_CREAT; 0: the older call */
 } kio_arg_path;
 
 typedef struct kio_arg_message {

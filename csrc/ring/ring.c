@@ -105,6 +105,12 @@ void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once) {
   kio_list_push(&ring->cancels, &request->cancel_link);
 }
 
+void kio_ring_silence(kio_ring *ring, kio_request *request) {
+  kio_assert(kio_request_under_way(request) && !(request->flags & KIO_REQUEST_SILENT));
+  request->flags |= KIO_REQUEST_SILENT;
+  ring->pending--;
+}
+
 void kio_ring_unsilence(kio_ring *ring, kio_request *request) {
   bool silent = request->flags & KIO_REQUEST_SILENT;
   if (silent && kio_request_under_way(request)) ring->pending++;

@@ -113,7 +113,10 @@ void kio_ring_queue_anew(kio_ring *ring, kio_request *request);
    the kernel has not seen completes with -ECANCELED, except when `try_once` is set: then it is
    submitted first and cancelled behind. */
 void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once);
-/* A silent request is waited for like any other from now on: the ring is about to be closed. */
+/* Nobody waits for a request that is under way. */
+void kio_ring_silence(kio_ring *ring, kio_request *request);
+/* A silent request is waited for like any other from now on: somebody wants what it brings, or the
+   ring is about to be closed. */
 void kio_ring_unsilence(kio_ring *ring, kio_request *request);
 /* One kernel entry: submit what still has the descriptor it was meant for (the rest fails with
    -EBADF), wait up to wait_ns (0: not at all, KIO_NEVER: no bound), collect. With ring->refused

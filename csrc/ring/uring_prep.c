@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "ring/step.h"
+#include "system/newer.h"
 
 /* The thread sanitizer does not see the ring close a descriptor. Untold, it would take the next use
    of its number, on another thread, for a use of the same descriptor. */
@@ -51,8 +52,22 @@ static void prep_ftruncate(struct io_uring_sqe *sqe, kio_request *r) {
   io_uring_prep_rw(KIO_URING_FTRUNCATE, sqe, r->fd, NULL, 0, r->arg.extent.length);
 }
 
+/* What it is to be opened by lies where no statx will: nobody asks for the type of what is opened
+   without waiting. */
+static void prep_openat2(struct io_uring_sqe *sqe, kio_request *r) {
+  const kio_arg_path *path = &r->arg.path;
+  struct open_how *how = (struct open_how *)(void *)r->buffer.data;
+  kio_assert(how && r->step == KIO_STEP_WHOLE);
+  *how = (struct open_how){.flags = path->flags, .resolve = path->resolve};
+  io_uring_prep_openat2(sqe, r->fd, path->name, how);
+}
+
 static void prep_openat(struct io_uring_sqe *sqe, kio_request *r) {
   const kio_arg_path *path = &r->arg.path;
+  if (path->resolve) {
+    prep_openat2(sqe, r);
+    return;
+  }
   int flags = (int)path->flags | (r->step == KIO_STEP_TRY ? O_NONBLOCK : 0);
   int nofollow = path->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
   if (r->step == KIO_STEP_TYPE) {

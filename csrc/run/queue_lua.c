@@ -244,8 +244,9 @@ static void end_choice(void *self) {
 
 /* queue(what) -> an empty queue; `what` tells what its tasks wait for */
 static int l_queue(lua_State *L) {
-  static const char *const names[] = {"mutex",     "semaphore",    "condition",       "event",
-                                      "waitgroup", "channel send", "channel receive", NULL};
+  static const char *const names[] = {"mutex",           "semaphore", "condition",
+                                      "event",           "waitgroup", "channel send",
+                                      "channel receive", "pool",      NULL};
   const char *what = names[luaL_checkoption(L, 1, NULL, names)];
   handle *h = lua_newuserdatauv(L, sizeof *h, 0);
   h->tag = &queue_tag;

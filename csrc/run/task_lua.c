@@ -101,6 +101,14 @@ static int l_spawn(lua_State *L) {
   return 1;
 }
 
+/* spawn_root(job) -> task in the run's own scope, whatever scope its spawner is in | nil: no run */
+static int l_spawn_root(lua_State *L) {
+  kio_sched *sched = kio_sched_here();
+  if (!sched || sched->end.over) return 0;
+  kio_spawn(L, sched, &sched->root, 1);
+  return 1;
+}
+
 /* ---- waiting for another task ---- */
 
 static int push_results(lua_State *L, kio_task *target) {
@@ -222,5 +230,6 @@ const luaL_Reg kio_task_ops[] = {
 
 const luaL_Reg kio_task_own[] = {
     {"text_of", l_text_of},
+    {"spawn_root", l_spawn_root},
     {NULL, NULL},
 };

@@ -39,6 +39,10 @@ struct open_how {
   uint64_t resolve;
 };
 #endif
+#ifndef RESOLVE_BENEATH
+#define RESOLVE_NO_MAGICLINKS 0x02 /* 5.6 */
+#define RESOLVE_BENEATH 0x08
+#endif
 #ifndef RESOLVE_CACHED
 #define RESOLVE_CACHED 0x20 /* 5.12 */
 #endif

@@ -162,6 +162,7 @@ static inline int64_t kio_sched_due(kio_sched *sched, int64_t after_ns) {
 }
 /* Starts a task's timer; KIO_NEVER needs none. False: memory is out. */
 static inline bool kio_sched_timer(kio_sched *sched, kio_task *task, int64_t due_ns) {
+  kio_debug_assert(task == sched->current || task->status == KIO_TASK_WAITING);
   return due_ns == KIO_NEVER || kio_timer_start(&sched->timers, &task->timer, due_ns);
 }
 /* Puts a ready task at the end of the queue. */

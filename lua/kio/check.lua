@@ -270,6 +270,10 @@ end
 
 ---Strings, numbers and buffers, joined to one string; one of the first or last kind stays as it is.
 function check.join(name, ...)
+  local first = ...
+  if type(first) == "string" and select("#", ...) == 1 and #first <= MOVED_MAX then
+    return first
+  end
   local list = table.pack(...)
   if list.n == 1 and check.is_buffer(list[1]) then return list[1] end
   for i = 1, list.n do

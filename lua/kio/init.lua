@@ -22,6 +22,7 @@ local fs = require "kio.fs"
 local group = require "kio.group"
 local helpers = require "kio.bytes.exact"
 local net = require "kio.net"
+local pool = require "kio.pool"
 local process = require "kio.process"
 local signal = require "kio.signal"
 local start = require "kio.run.start"
@@ -35,6 +36,7 @@ local own = core.own
 
 ---@class kio: kio.Public, kio.Group, kio.Helpers, kio.Standard, kio.Checks, kio.Starts
 local kio = { core = core, fs = fs, io = helpers, net = net, sync = sync, select = select_ready }
+kio.pool = pool.new
 kio.process = process
 kio.signal = signal
 kio.testing = testing

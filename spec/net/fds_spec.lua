@@ -308,3 +308,23 @@ describe("passing descriptors", function()
     end)
   end)
 end)
+
+describe("a wait for descriptors", function()
+  it("ends in order wherever it stands on the stack", function()
+    kio.run(function()
+      for depth = 1, 40 do
+        local near, far = kio.socketpair()
+        local server, client = kio.stream(near), kio.stream(far)
+        local function at(level)
+          if level == 0 then return select(3, server:recv_fds()) end
+          return (at(level - 1))
+        end
+        local waiting = kio.spawn(at, depth)
+        kio.yield()
+        server:close()
+        assert.equal("EBADF", waiting:await())
+        client:close()
+      end
+    end)
+  end)
+end)

@@ -238,6 +238,7 @@ describe("a stream with several filters", function()
   it("leaves nothing behind where memory is out", function()
     if os.getenv "KIO_FILTER" then return pending("KIO_FILTER: it has a filter already") end
     local n, failures, fired = 0, 0, nil
+    local text = support.chunk and SHORT:sub(1, 20) or SHORT -- each byte takes turns there
     local function converse()
       local client, server = connection.pair()
       put(client, { "xor", "stutter", "xor" })
@@ -249,10 +250,10 @@ describe("a stream with several filters", function()
         if not (fine and result) then pcall(stream.close, stream, { timeout = 0 }) end
         return fine and result
       end
-      local writing = kio.spawn(try, client, "send", SHORT)
-      local reading = kio.spawn(try, server, "read", #SHORT)
+      local writing = kio.spawn(try, client, "send", text)
+      local reading = kio.spawn(try, server, "read", #text)
       local sent = writing:await() == client
-      local whole = reading:await() == SHORT
+      local whole = reading:await() == text
       fired = core.fail_memory(0)
       connection.close(client, server)
       return sent and whole

@@ -100,6 +100,7 @@ describe("a large string", function()
   end)
 
   it("is copied when its stream goes to another thread before it has left", function()
+    if support.chunk then return pending("KIO_CHUNK knows one thread") end
     support.run(function()
       local client, server = connection.pair()
       client:write(pattern(MARK))

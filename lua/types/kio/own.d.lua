@@ -87,11 +87,15 @@ function kio.descriptor_freed() end
 ---@return integer turns of the loop so far
 function kio.turn() end
 
+---@alias kio.QueueName
+---| "mutex" | "semaphore" | "condition" | "event" | "waitgroup" | "channel send"
+---| "channel receive" | "pool"
+
 ---A FIFO of waiting tasks: what kio.sync is made of.
 ---@class kio.Queue: userdata
 local Queue = {}
 
----@param what "mutex"|"semaphore"|"condition"|"event"|"waitgroup"|"channel send"|"channel receive"
+---@param what kio.QueueName
 ---@return kio.Queue
 function kio.queue(what) end
 
@@ -156,6 +160,11 @@ function kio.finalizes() end
 
 ---@return kio.Task? running nil outside tasks
 function kio.current() end
+
+---kio.spawn into the scope of the run, which outlives all others.
+---@param job kio.Job
+---@return kio.Task? task nil outside of a run
+function kio.spawn_root(job) end
 
 ---What a task that has ended returned; raises its error.
 ---@param task kio.Task

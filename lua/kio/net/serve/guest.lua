@@ -5,6 +5,7 @@
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local event = require "kio.sync.event"
+local stopping = require "kio.net.serve.stopping"
 local watch_idle = require "kio.net.serve.idle"
 
 local guest = {}
@@ -15,6 +16,7 @@ local ONE_TRY = { timeout = 0 }
 ---@field handler? async fun(stream: kio.Stream, peer: kio.Address)
 ---@field ready kio.Event the handler has come
 ---@field live integer connections
+---@field stopping boolean the server stops
 
 ---@type table<string, kio.ServeHost>
 local hosts = {}
@@ -22,7 +24,7 @@ local hosts = {}
 local function host_of(id)
   local host = hosts[id]
   if not host then
-    host = { connections = {}, live = 0, busy = event.new(), ready = event.new() }
+    host = { connections = {}, live = 0, stopping = false, busy = event.new(), ready = event.new() }
     hosts[id] = host
   end
   return host
@@ -52,6 +54,14 @@ function guest.ready(id) host_of(id).ready:wait() end
 ---@param limit number
 function guest.watch(id, limit) watch_idle(host_of(id), limit) end
 
+---The server stops: what its handlers are to know.
+---@param id string
+function guest.stop(id)
+  local host = host_of(id)
+  host.stopping = true
+  stopping.hurry(host.connections)
+end
+
 -- ---- one connection ----
 
 local Connection = {}
@@ -59,6 +69,7 @@ local Connection = {}
 local function open(host, stream)
   local connection = setmetatable({ host = host, stream = stream }, Connection)
   host.connections[connection] = true
+  stopping.servers[stream] = host
   host.live = host.live + 1
   if host.live == 1 then host.busy:set() end
   return connection

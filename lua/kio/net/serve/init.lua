@@ -3,6 +3,7 @@ local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
 local optional = require "kio.optional"
+local options_of = require "kio.net.serve.options"
 local new_server = require "kio.net.serve.server"
 local signal = require "kio.signal"
 local spread = require "kio.net.serve.spread"
@@ -30,7 +31,7 @@ local function watch_signals(server, acceptor, names)
 end
 
 local function drain(server, options)
-  server.stopping, server.told_to_stop = true, true
+  server:stop()
   server:accept_rest()
   server.listener:close()
   if options.drain_idle then server:watch_idle(options.drain_idle) end
@@ -80,61 +81,13 @@ local function mark(listener)
   return setmetatable({ listener }, Mark)
 end
 
--- ---- what may be asked for ----
-
----@class kio.ServeOptions
----@field max_connections? integer at most so many at a time; others wait unaccepted (no limit)
----@field idle_timeout? number seconds after which a connection ends whose peer is waited for and
----lets nothing move (never)
----@field drain_timeout? number seconds that handlers have to finish once the server stops (10)
----@field drain_idle? number idle_timeout for that time (idle_timeout)
----@field accept_budget? integer connections taken before other tasks have a turn (64)
----@field stop_signals? string[] names for kio.signal; the first that comes stops the server, the
----next one cuts off who is left, but for a repetition within 0.75 s (none)
----@field spread? boolean connections go to the workers with the fewest, this one included (false)
----@field on_error? true|async fun(err: any, peer: kio.Address, traceback?: string) is told what a
----handler raised; true: stderr is (true)
----@field tls? kio.tls.Context connections speak TLS by this; handlers see those that have agreed
----@field handshake_timeout? number seconds for that (10)
----@field max_handshakes? integer at most so many are computed by the pool at a time (64)
+-- ---- serve ----
 
 ---@class kio.ServeReport
 ---@field accepted integer connections
 ---@field failed integer of these, handlers that raised
 ---@field idle integer ended by idle_timeout
 ---@field cut integer cut off by the end of the server
-
-local KNOWN = {
-  max_connections = "number", idle_timeout = "number", drain_timeout = "number",
-  drain_idle = "number", accept_budget = "number", on_error = "any", stop_signals = "table",
-  spread = "boolean", tls = "userdata", handshake_timeout = "number", max_handshakes = "number",
-}
-
-local function is_count(value)
-  return value == nil or math.type(value) == "integer" and value >= 1
-end
-
--- What is wrong with options whose types are right; nil: nothing.
-local function wrong_options(options)
-  for _, name in ipairs { "max_connections", "accept_budget", "max_handshakes" } do
-    if not is_count(options[name]) then
-      return string.format("option '%s' must be an integer of 1 or more", name)
-    end
-  end
-  for _, name in ipairs { "idle_timeout", "drain_idle" } do
-    if options[name] == 0 then return string.format("option '%s' cannot be 0", name) end
-  end
-  if options.stop_signals and #options.stop_signals == 0 then
-    return "option 'stop_signals' must be a list of names"
-  end
-  if not options.tls and (options.handshake_timeout or options.max_handshakes) then
-    return "options for handshakes need 'tls'"
-  end
-  local on_error = options.on_error
-  if on_error ~= nil and on_error ~= true and type(on_error) ~= "function" then
-    return "option 'on_error' must be a function or true"
-  end
-end
 
 -- Connections shake hands before the handler has them.
 local function with_tls(handler, options)
@@ -170,10 +123,7 @@ end
 return function(listener, handler, options, ...)
   check.self(listener, "kio.Listener", "serve")
   check.type(handler, "function", 1, "serve")
-  options = check.options(options, 2, "serve", KNOWN, ...)
-  options = options or {}
-  local wrong = wrong_options(options)
-  if wrong then check.refuse(2, "serve", wrong) end
+  options = options_of.read(options, 2, "serve", ...) or {}
   if options.tls then handler = with_tls(handler, options) end
   if options.spread then
     local argument, message = spread.refusal(listener, handler)

@@ -7,6 +7,7 @@ local core = require "kio.core"
 local event = require "kio.sync.event"
 local print_error = require "kio.net.serve.tell"
 local spread = require "kio.net.serve.spread"
+local stopping = require "kio.net.serve.stopping"
 local watch_idle = require "kio.net.serve.idle"
 
 local own = core.own
@@ -78,7 +79,7 @@ end
 ---@field spread? kio.ServeSpread the workers they go to
 ---@field room kio.Queue who waits until one more may be accepted
 ---@field over kio.Event it stops, and there are none, or they need not be waited for
----@field stopping? boolean
+---@field stopping boolean
 ---@field told_to_stop? boolean by a signal, or it stops already
 ---@field forced? boolean connections are not to be waited for
 ---@field report kio.ServeReport
@@ -89,6 +90,7 @@ function Server:admit(stream, peer)
   local connection = setmetatable({ server = self, stream = stream, peer = peer }, Connection)
   if self.spread then connection.place = self.spread:choose() end
   self.connections[connection] = true
+  stopping.servers[stream] = self
   self.live = self.live + 1
   self.report.accepted = self.report.accepted + 1
   if self.live == 1 then self.busy:set() end
@@ -189,6 +191,13 @@ end
 
 -- ---- ending those that are left ----
 
+---From now on the handlers see that it stops, and none waits any longer for a next request.
+function Server:stop()
+  self.stopping, self.told_to_stop = true, true
+  stopping.hurry(self.connections)
+  if self.spread then self.spread:stop(self.scope) end
+end
+
 ---Ends those whose peers let nothing move for `limit` seconds, for as long as there are others.
 function Server:watch_idle(limit)
   self.scope:spawn { watch_idle, self, limit, daemon = true, name = "idle" }
@@ -216,7 +225,7 @@ return function(served, handler, options)
     max = options.max_connections or math.huge,
     budget = options.accept_budget or ACCEPT_BUDGET,
     on_error = type(options.on_error) == "function" and options.on_error or print_error,
-    connections = {}, live = 0, accepting = 0, turn = 0, taken = 0,
+    connections = {}, live = 0, stopping = false, accepting = 0, turn = 0, taken = 0,
     spread = options.spread and spread.new(handler) or nil,
     busy = event.new(), over = event.new(), room = own.queue "event",
     report = { accepted = 0, failed = 0, idle = 0, cut = 0 },

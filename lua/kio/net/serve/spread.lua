@@ -101,15 +101,21 @@ function Spread:call(connection)
   return idle
 end
 
----Watches there, too, for connections that are idle for `limit` seconds.
-function Spread:watch_idle(scope, limit)
-  for _, place in ipairs(self.places) do
+-- Has each other worker call a function of guest.lua, in tasks that nobody waits for.
+local function tell_others(spread, scope, name, f, limit)
+  for _, place in ipairs(spread.places) do
     if not place.own then
-      scope:spawn {
-        own.thread_call, place.worker, guest.watch, self.id, limit, daemon = true, name = "idle",
-      }
+      scope:spawn { own.thread_call, place.worker, f, spread.id, limit, daemon = true, name = name }
     end
   end
+end
+
+---The others are told that the server stops.
+function Spread:stop(scope) tell_others(self, scope, "stopping", guest.stop) end
+
+---Watches there, too, for connections that are idle for `limit` seconds.
+function Spread:watch_idle(scope, limit)
+  tell_others(self, scope, "idle", guest.watch, limit)
 end
 
 ---Why the listener's connections or the handler cannot be spread; nil: they can.

@@ -36,6 +36,25 @@ function kio.accepts_many() end
 ---@return number seconds 0 when no task does
 function kio.stream_idle(stream) end
 
+---From now on nobody reads from the stream and nothing may come: what comes, or the end, closes it.
+---A read goes on where this has begun.
+---@param stream kio.Stream
+---@return boolean rests false: something has come, or it has failed, or is in use
+function kio.stream_rest(stream) end
+
+---The same as stream_rests; and what comes from now on is for who reads.
+---@param stream kio.Stream
+---@return boolean rests
+function kio.stream_rouse(stream) end
+
+---@param stream kio.Stream
+---@return boolean rests whether nothing has come or gone wrong, and nobody uses it
+function kio.stream_rests(stream) end
+---A task that waits for the first byte of what may as well never come, by another rock's reader, is
+---told that its time is over. Does nothing to others.
+---@param stream kio.Stream
+function kio.stream_hurry(stream) end
+
 ---What a method of a stream needs to know that sends on its own.
 ---@param stream kio.Stream
 ---@return boolean direct whether the stream's bytes are its descriptor's

@@ -13,6 +13,17 @@ local kio = {}
 ---@return string? code
 function kio.readdir(path, options) end
 
+---Opens a file to be read, which cannot lie outside of that directory: "EXDEV", or "ELOOP" for the
+---links of /proc. A fifo's other end is not waited for. "ENOSYS" before Linux 5.6.
+---@async
+---@param dirfd kio.Fd
+---@param path string
+---@param options? kio.Options
+---@return kio.Fd|nil fd
+---@return string? message
+---@return string? code
+function kio.open_below(dirfd, path, options) end
+
 ---kio.fs.symlink
 ---@async
 ---@param target string

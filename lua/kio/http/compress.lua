@@ -1,0 +1,281 @@
+---Content codings: what a response is sent as, by what its client takes, and what a request's body
+---was packed as, within bounds. gzip, by the rock kio-zlib; without it nothing is packed.
+local _ENV = require "kio.core".globals
+local check = require "kio.check"
+local optional = require "kio.optional"
+local own = require "kio.core".own
+local request_meta = require "kio.http.request".meta
+
+---@class kio.http.compress
+local compress = {}
+
+---@class kio.http.CompressOptions
+---@field min? integer bytes of a body from which on it pays (1024)
+---@field level? integer 1 to 9 (5)
+---@field types? string[] beginnings of types ("text/", "application/json" and the like)
+
+local OPTIONS = { min = "number", level = "number", types = "table" }
+local TYPES = {
+  "text/", "application/json", "application/javascript", "application/xml", "application/wasm",
+  "application/manifest+json", "application/ld+json", "image/svg+xml", "font/ttf",
+}
+
+-- ---- what is wanted ----
+
+-- The quality of each coding that is named, in thousandths.
+local function qualities(text)
+  local found = {}
+  for item in string.gmatch(string.lower(text), "[^,]+") do
+    local name, rest = string.match(item, "^%s*([%w*!#$%%&'+%-.^_`|~]+)%s*(.-)%s*$")
+    local q = name and string.match(rest, "^;%s*q=([01]%.?%d*)$")
+    if name and (rest == "" or q) then
+      found[name] = math.min(math.floor((q and tonumber(q) or 1) * 1000), 1000)
+    end
+  end
+  return found
+end
+
+---Whether who sends this Accept-Encoding would rather have gzip than the bytes as they are.
+---@param text string|nil
+---@return boolean
+function compress.accepts(text)
+  if text == nil then return false end
+  check.type(text, "string", 1, "accepts")
+  local found = qualities(text)
+  local gzip = found.gzip or found["x-gzip"] or found["*"] or 0
+  local plain = found.identity or 0
+  return gzip > 0 and gzip >= plain
+end
+
+-- Whether a type is one of those that gain by it. Events are not gathered.
+local function is_type(content_type, types)
+  if not content_type then return false end
+  local text = string.lower(content_type)
+  if string.find(text, "^text/event%-stream") then return false end
+  for _, beginning in ipairs(types) do
+    if string.sub(text, 1, #beginning) == beginning then return true end
+  end
+  return false
+end
+
+-- ---- responses ----
+
+-- A copy of fields as a list, and the values of some by name in lower case.
+local function fields_of(headers)
+  local list, byname = {}, {}
+  local function add(name, value)
+    list[#list + 1] = { name, value }
+    if type(name) == "string" then byname[string.lower(name)] = value end
+  end
+  if headers and type(rawget(headers, 1)) == "table" then
+    for _, field in ipairs(headers) do add(rawget(field, 1), rawget(field, 2)) end
+  else
+    for name, value in next, headers or {} do add(name, value) end
+  end
+  return list, byname
+end
+
+local function set(list, name, value)
+  for i = #list, 1, -1 do
+    if string.lower(tostring(list[i][1])) == name then table.remove(list, i) end
+  end
+  if value then list[#list + 1] = { name, value } end
+end
+
+-- Another representation must not have the same strong tag.
+local function weaken(list, etag)
+  if type(etag) == "string" and string.find(etag, '^"') then set(list, "etag", "W/" .. etag) end
+end
+
+local function vary(list, before)
+  if type(before) ~= "string" or before == "" then return set(list, "vary", "Accept-Encoding") end
+  local lower = string.lower(before)
+  if before ~= "*" and not string.find(lower, "accept-encoding", 1, true) then
+    set(list, "vary", before .. ", Accept-Encoding")
+  end
+end
+
+-- Packs what an iterator gives; what was written can be read at the other end.
+local function packed_pieces(zlib, iterator, level)
+  local deflater = zlib.deflate { level = level }
+  return function()
+    if not deflater then return nil end
+    local piece = iterator()
+    if piece ~= nil then return deflater:update(piece) .. deflater:flush() end
+    local last = deflater:finish()
+    deflater:close()
+    deflater = nil
+    return last
+  end
+end
+
+local function pieces_of(iterator)
+  return function()
+    local piece
+    repeat piece = iterator() until piece ~= ""
+    return piece
+  end
+end
+
+-- Why this one is left alone, or nil.
+local function is_left(status, byname)
+  return status < 200 or status == 204 or status == 206 or status == 304
+    or byname["content-encoding"] ~= nil or byname["content-range"] ~= nil
+    or type(byname["cache-control"]) == "string"
+    and string.find(string.lower(byname["cache-control"]), "no-transform", 1, true) ~= nil
+end
+
+-- What a handler has returned, as status, headers, body; nil: nothing that could be packed.
+local function normal(status, headers, body)
+  if type(status) == "string" then return 200, nil, status end
+  if math.type(status) == "integer" then return status, headers, body end
+  if type(status) == "function" then return 200, nil, status end
+end
+
+local function pack(zlib, options, req, status, headers, body)
+  local is_text = type(body) == "string"
+  if not is_text and type(body) ~= "function" then return status, headers, body end
+  local list, byname = fields_of(headers)
+  local content_type = byname["content-type"] or headers == nil and "text/plain" or nil
+  local wanted = is_type(content_type, options.types) and not is_left(status, byname)
+  if not wanted or is_text and #body < options.min then return status, headers, body end
+  vary(list, byname.vary)
+  if not compress.accepts(req.headers["accept-encoding"]) then return status, list, body end
+  set(list, "content-encoding", "gzip")
+  set(list, "content-length")
+  weaken(list, byname.etag)
+  if not is_text then
+    return status, list, pieces_of(packed_pieces(zlib, body, options.level))
+  end
+  return status, list, zlib.compress(body, { level = options.level })
+end
+
+---A handler whose answers are packed when the client takes that, their type gains by it and they
+---are large enough: those that `handler` returns, not what it writes itself. Without the rock
+---kio-zlib they are as they were.
+---@param handler kio.http.Handler
+---@param options? kio.http.CompressOptions
+---@return kio.http.Handler
+function compress.handler(handler, options, ...)
+  check.type(handler, "function", 1, "handler")
+  options = check.options(options, 2, "handler", OPTIONS, ...) or {}
+  options.types = options.types or TYPES
+  options.min, options.level = options.min or 1024, options.level or 5
+  if not (math.type(options.level) == "integer" and options.level >= 1 and options.level <= 9) then
+    check.refuse(2, "handler", "option 'level' must be an integer from 1 to 9")
+  end
+  local answer = compress.answer
+  return function(req, res) return answer(options, req, handler(req, res)) end
+end
+
+---What a handler has returned, packed or not: the results of a handler.
+---@param options kio.http.CompressOptions that are complete
+---@param req kio.http.Request
+function compress.answer(options, req, ...)
+  local status, headers, body = normal(...)
+  local zlib = status and optional.find "zlib"
+  if not zlib or req.method == "HEAD" then return ... end
+  return pack(zlib, options, req, status, headers, body)
+end
+
+-- ---- requests ----
+
+local BODY = { max = "number", ratio = "number", timeout = "number" }
+local RATIO = 100
+
+-- The coding of a body: "gzip", or false for none; nil and why it cannot be read.
+local function coding_of(headers)
+  local text = string.lower(headers["content-encoding"] or "identity")
+  if text == "identity" then return false end
+  if text == "gzip" or text == "x-gzip" then return "gzip" end
+  return nil, string.format("read body: no such content coding is known here: %s", text)
+end
+
+local function unsupported(req, message)
+  req.refused = 415
+  return nil, message, "ENOTSUP"
+end
+
+-- The data are spoilt, or too many: what the request is answered with when its handler gives up.
+local function spoilt(req, message, code)
+  req.refused = code == "EMSGSIZE" and 413 or 400
+  return nil, message, code
+end
+
+-- An inflater for the body; false when it is not packed.
+local function inflater_of(req, options)
+  local coding, message = coding_of(req.headers)
+  if not coding then
+    if message then return unsupported(req, message) end
+    return false
+  end
+  local zlib, why = optional.find "zlib"
+  if not zlib then return unsupported(req, "read body: " .. why) end
+  return zlib.inflate {
+    format = "gzip", members = true, max = options.max, ratio = options.ratio or RATIO,
+  }
+end
+
+local function check_request(req, name)
+  if getmetatable(req) ~= request_meta then
+    check.refuse(1, name, "kio.http.Request expected, got " .. check.kind(req))
+  end
+end
+
+---The whole body of a request, which may be packed by gzip; else as req:body gives it.
+---@async
+---@param req kio.http.Request
+---@param options? { max: integer?, ratio: number?, timeout: number? } max: bytes, unpacked (1 MiB);
+---ratio: unpacked for each packed one, beyond 64 KiB (100)
+---@return string|nil body
+---@return string? message
+---@return string? code "EMSGSIZE": more than `max` or `ratio`; "ENOTSUP": another coding
+function compress.body(req, options, ...)
+  check_request(req, "body")
+  options = check.options(options, 2, "body", BODY, ...) or {}
+  options.max = options.max and check.count(options.max, 2, "body", "option 'max'") or 1 << 20
+  local inflater, message, code = inflater_of(req, options)
+  if inflater == nil then return nil, message, code end
+  local text
+  text, message, code = req:body { max = options.max, timeout = options.timeout }
+  if not text or not inflater then return text, message, code end
+  local out <close> = inflater
+  text, message, code = out:finish(text)
+  if not text then return spoilt(req, message, code) end
+  return text
+end
+
+---The same piece by piece; raises on an error.
+---@async
+---@param req kio.http.Request
+---@param options? { max: integer?, ratio: number?, timeout: number? }
+---@return async fun(): string?
+function compress.chunks(req, options, ...)
+  check_request(req, "chunks")
+  options = check.options(options, 2, "chunks", BODY, ...) or {}
+  local inflater, message, code = inflater_of(req, options)
+  if inflater == nil then own.raise(message, code) end
+  local pieces = req:chunks { max = options.max, timeout = options.timeout }
+  if not inflater then return pieces end
+  local ended = false
+  return function()
+    local out
+    repeat
+      if ended then return nil end
+      local piece = pieces()
+      if piece then out, message, code = inflater:update(piece)
+      else
+        ended = true
+        out, message, code = inflater:finish()
+        inflater:close()
+      end
+      if not out then
+        spoilt(req, message, code)
+        own.raise(message, code)
+      end
+    until out ~= ""
+    return out
+  end
+end
+
+return compress

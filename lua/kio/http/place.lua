@@ -1,0 +1,182 @@
+---Files by the paths of URLs: what a path names below a root. The kernel is asked for nothing that
+---lies outside: openat2(2) follows no link out of the root, whoever moves things about meanwhile;
+---before Linux 5.6 a link that leads out is found by where the opened file lies.
+local _ENV = require "kio.core".globals
+local conditional = require "kio.http.conditional"
+local core = require "kio.core"
+local File = require "kio.fs.file"
+local form = require "kio.http.form"
+local Held = require "kio.fs.held"
+
+local own = core.own
+local const = core.const
+
+local place = {}
+
+-- ---- paths of URLs ----
+
+---The path of a request's target, as it came.
+---@param target string
+---@return string
+function place.path_of(target)
+  local path = string.match(target, "^[^?#]*")
+  if string.sub(path, 1, 1) == "/" then return path end
+  return string.match(path, "^%a[%w+.-]*://[^/]*(/.*)$") or "/"
+end
+
+---The names in a path, decoded, and whether it ends with a slash; nil: it names nothing that could
+---be a file: a "." or "..", a slash or a zero byte in a name, or, unless they are wanted, a name
+---that begins with a dot.
+---@param path string
+---@param dotfiles? boolean
+---@return string[]|nil parts
+---@return boolean folder
+function place.parts(path, dotfiles)
+  local parts = {}
+  for written in string.gmatch(path, "[^/]+") do
+    local part = form.decode(written)
+    if string.find(part, "[/%z]") or part == "." or part == ".." then return nil, false end
+    if string.sub(part, 1, 1) == "." and not dotfiles then return nil, false end
+    parts[#parts + 1] = part
+  end
+  return parts, string.sub(path, -1) == "/" or #parts == 0
+end
+
+---The path of a URL that has these names.
+function place.url(parts)
+  local escaped = {}
+  for i, part in ipairs(parts) do escaped[i] = form.escape(part) end
+  return "/" .. table.concat(escaped, "/")
+end
+
+-- ---- opening ----
+
+---What was found; closed with its block, unless it was taken out of it.
+---@class kio.http.Found
+---@field file? kio.File
+---@field stat kio.Stat
+---@field about? kio.http.About of a file
+---@field packed? boolean it is the neighbour that was compressed before
+local Found = {}
+Found.__index = Found
+
+function Found:__close()
+  if self.file then self.file:close() end
+  self.file = nil
+end
+
+function Found:take()
+  local taken = setmetatable({
+    file = self.file, stat = self.stat, about = self.about, packed = self.packed,
+  }, Found)
+  self.file = nil
+  return taken
+end
+
+-- Whether a file that was opened lies below the root, for kernels that cannot see to it themselves.
+local function is_below(file, root)
+  local path = own.readlink("/proc/self/fd/" .. file:fd())
+  local top = own.readlink("/proc/self/fd/" .. own.fd_of_name(root))
+  if not path or not top then return false end
+  return top == "/" or path == top or string.sub(path, 1, #top + 1) == top .. "/"
+end
+
+local PLAIN = const.O_RDONLY | const.O_NONBLOCK
+
+local function open_below(root, name)
+  local file, message, code = File.open(name, PLAIN, nil, nil, nil, root.fd, name, true)
+  if file or code ~= "ENOSYS" then return file, message, code end
+  file, message, code = File.open(name, PLAIN, nil, nil, nil, root.fd, name)
+  if not file then return nil, message, code end
+  if is_below(file, root.fd) then return file end
+  file:close()
+  return nil, "openat " .. name .. ": leads out of the root", "EXDEV"
+end
+
+-- Looks at what was opened.
+local function look(file, message, code)
+  if not file then return nil, message, code end
+  local found <close> = setmetatable({ file = file }, Found)
+  found.stat, message, code = file:stat()
+  if not found.stat then return nil, message, code end
+  local stat = found.stat
+  if stat.type == "file" then
+    found.about = {
+      size = stat.size, mtime = math.floor(stat.mtime), etag = conditional.etag(stat),
+    }
+  end
+  return found:take()
+end
+
+-- The file `found`, or its neighbour when that is wanted, there, and not older.
+local function best_of(found, packed, open, name)
+  if not packed then return found:take() end
+  local neighbour <close> = look(open(name .. ".gz"))
+  local fits = neighbour and neighbour.about and neighbour.about.mtime >= found.about.mtime
+  if not fits then return found:take() end
+  neighbour.packed = true
+  return neighbour:take()
+end
+
+local function find_index(root, name, index, packed)
+  if not index then return nil, 404 end
+  name = name == "." and index or name .. "/" .. index
+  local function open(each) return open_below(root, each) end
+  local found <close> = look(open(name))
+  if not found or not found.about then return nil, 404 end
+  return best_of(found, packed, open, name), 200, name
+end
+
+local MISSING = {
+  ENOENT = 404, ENOTDIR = 404, EXDEV = 404, ELOOP = 404, ENAMETOOLONG = 404, ENXIO = 404,
+  EACCES = 403, EPERM = 403,
+}
+
+local function status_of(message, code)
+  local status = MISSING[code]
+  if not status then own.raise(message, code) end
+  return nil, status
+end
+
+---What these names lead to below the folder `path`: what was found, its name there; else nil and a
+---status, 301 for a folder whose path lacks its slash. Raises when the system cannot do it.
+---@async
+---@param path string
+---@param parts string[]
+---@param folder boolean whether the path has ended with a slash
+---@param index string|false
+---@param packed boolean|nil whether the compressed neighbour is wanted
+---@return kio.http.Found|nil found
+---@return integer status
+---@return string? name
+function place.find(path, parts, folder, index, packed)
+  local root <close> = Held.new()
+  local held, message, code = root:move(path)
+  if not held then own.raise(message, code) end
+  local name = #parts > 0 and table.concat(parts, "/") or "."
+  local function open(each) return open_below(root, each) end
+  local found <close>, why, reason = look(open(name))
+  if not found then return status_of(why, reason) end
+  if found.about and not folder then return best_of(found, packed, open, name), 200, name end
+  if found.stat.type ~= "directory" then return nil, 404 end
+  if not folder then return nil, 301 end
+  return find_index(root, name, index, packed)
+end
+
+---What is at a path of the system's; nil, message, code when that is no file.
+---@async
+---@param path string
+---@param packed boolean|nil
+---@return kio.http.Found|nil found
+---@return string? message
+---@return string? code
+function place.open(path, packed)
+  local function open(each) return File.open(each, PLAIN) end
+  local found <close>, message, code = look(open(path))
+  if not found then return nil, message, code end
+  if found.about then return best_of(found, packed, open, path) end
+  return nil, string.format("open %s: it is no file", path), found.stat.type == "directory"
+    and "EISDIR" or "EINVAL"
+end
+
+return place

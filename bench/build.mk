@@ -41,7 +41,7 @@ bench-micro: $(CORE_RELEASE) $(BENCH_MICRO) ## what tasks, timers and crossings 
 	@$(BENCH_OUT)/crossing
 	@$(BENCH_OUT)/wake
 
-bench-build: $(BENCH_PROGRAMS) $(BENCH_PEERS) $(BENCH_TLS)
+bench-build: $(BENCH_PROGRAMS) $(BENCH_PEERS) $(BENCH_TLS) $(BENCH_OUT)/http_go
 
 .PHONY: bench-run bench-check bench-charts bench-micro bench-build
 
@@ -93,6 +93,9 @@ $(BENCH_OUT)/echo_asio: bench/echo_asio.cc $(BENCH_OUT)/echo_common.o
 $(BENCH_OUT)/echo_asio_uring: bench/echo_asio.cc $(BENCH_OUT)/echo_common.o
 	$(call bench_peer,echo_asio_uring,libboost1.81-dev,$(BENCH_ASIO) -DBOOST_ASIO_HAS_IO_URING \
 	  -DBOOST_ASIO_DISABLE_EPOLL -o $@ -luring)
+
+$(BENCH_OUT)/http_go: bench/http_go/main.go
+	$(call bench_peer,http_go,golang-go,GO111MODULE=off go build -o $@ $<)
 
 # In a copy, since cargo writes a lock file beside the manifest.
 $(BENCH_OUT)/echo_tokio: bench/echo_tokio/main.rs bench/echo_tokio/Cargo.toml

@@ -1,5 +1,6 @@
--- Programs that each do the same work and print what an item of it cost them, real=NS cpu=NS, in
--- interleaved rounds: each is divided by the first one of the case, its base, in the same round.
+-- Programs that each do the same work and print what an item of it cost them, real=NS cpu=NS, and
+-- p99=US if they know how long the slowest of a hundred took. They run in interleaved rounds: each
+-- is divided by the first one of the case, its base, in the same round.
 local loader = require "loader"
 local stats = require "stats"
 
@@ -17,9 +18,9 @@ local function run_once(plan, scenario, case, program)
   local text = loader.output(words)
   local real, cpu = text:match "real=(%S+) cpu=(%S+)"
   if not real then return nil, text:match "[^\n]+" or "nothing printed" end
-  plan.record(("scenario=%s case=%q program=%s real=%s cpu=%s\n"):format(scenario.name, case.title,
-    program.name, real, cpu))
-  return { real = tonumber(real), cpu = tonumber(cpu) }
+  plan.record(("scenario=%s case=%q program=%s %s\n"):format(scenario.name, case.title,
+    program.name, text:match "real=[^\n]*"))
+  return { real = tonumber(real), cpu = tonumber(cpu), p99 = tonumber(text:match "p99=(%S+)") }
 end
 
 local function add(samples, result, base)
@@ -27,6 +28,7 @@ local function add(samples, result, base)
     table.insert(samples[what], result[what])
     if base then table.insert(samples[what .. "_ratio"], result[what] / base[what]) end
   end
+  if result.p99 then table.insert(samples.p99, result.p99) end
 end
 
 local function run_round(plan, scenario, case, samples)
@@ -52,9 +54,10 @@ local function print_case(case, samples)
   for _, program in ipairs(case.programs) do
     local s = samples[program.name]
     if #s.real > 0 then
-      print(("  %-42s %10.0f  %-18s %10.0f  %-18s"):format(program.label,
+      local p99 = stats.quantile(s.p99, 0.5)
+      print(("  %-42s %10.0f  %-18s %10.0f  %-18s%s"):format(program.label,
         stats.quantile(s.real, 0.5), ratio(s.real_ratio), stats.quantile(s.cpu, 0.5),
-        ratio(s.cpu_ratio)))
+        ratio(s.cpu_ratio), p99 and ("  p99 %.0f us"):format(p99) or ""))
     end
   end
 end
@@ -68,7 +71,7 @@ function programs.run(plan, scenario)
   for _, case in ipairs(scenario.cases(plan)) do
     local samples, of_case = {}, {}
     for _, program in ipairs(case.programs) do
-      samples[program.name] = { real = {}, cpu = {}, real_ratio = {}, cpu_ratio = {} }
+      samples[program.name] = { real = {}, cpu = {}, real_ratio = {}, cpu_ratio = {}, p99 = {} }
     end
     local rounds = math.min(plan.rounds, scenario.rounds_most or math.huge)
     for number = 1, rounds do

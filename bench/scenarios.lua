@@ -53,6 +53,10 @@ local scenarios = {
     title = "reads from a file in memory, per read" },
   { name = "bulk", kind = "programs", cases = require "bulk", extra = true, rounds_most = 9,
     title = "many bytes over one connection, per MiB" },
+  { name = "http", kind = "programs", cases = require "http", extra = true, rounds_most = 9,
+    title = "HTTP, one core each, 50 connections; ratios are to kio, per request" },
+  { name = "http-steps", kind = "steps", names = { "http", "http-echo" }, extra = true,
+    title = "user-space instructions of a request" },
   { name = "epoll", kind = "epoll", extra = true,
     title = "kio on epoll, beside a server in C that has nothing else" },
   { name = "tls", kind = "tls", extra = true,
@@ -67,6 +71,7 @@ local scenarios = {
 local groups <const> = {
   latency = { "50x64", "rate10k", "rate40k", "rate80k" },
   table = require "bounds".scenarios,
+  http = { "http", "http-steps" },
   charts = { "50x64", "500x64", "50x4096", "rate10k", "rate40k", "rate80k", "idle" },
 }
 

@@ -1,5 +1,5 @@
 -- What steps.lua counts instructions of. Each case: name, title, short and long (how often it is
--- done in the two runs), and run(kio, n), which does it n times.
+-- done in the two runs), run(kio, n), which does it n times, and module: what it needs beside kio.
 local TASKS <const> = 64
 local CHUNK <const> = 4096
 
@@ -54,6 +54,26 @@ local function echo_buffers(kio, n)
     end
   end)
 end
+
+-- The server and its client within one program; n requests over 50 connections.
+local function http(text, size)
+  return function(kio, n)
+    local serve = require "kio.http".handler(function(req)
+      if req.method == "GET" then return "hello, world\n" end
+      return 200, { ["Content-Type"] = "application/json" }, req:body()
+    end)
+    echo(kio, 2 * n, serve, function(stream, rounds)
+      for _ = 1, rounds do
+        stream:write(text)
+        assert(stream:read_until "\r\n\r\n" and stream:read(size))
+      end
+    end)
+  end
+end
+
+local HELLO <const> = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
+local POST <const> = "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1024\r\n\r\n"
+  .. ("x"):rep(1024)
 
 -- A file of one chunk for each task, which calls read(n, file, offset, kio, buffer, fd): n reads.
 local function reads(read)
@@ -124,4 +144,8 @@ return {
       local list = { nothing, nothing }
       for _ = 1, n do kio.all(list) end
     end },
+  { name = "http", title = "GET of 13 bytes, by kio.http; its client's part is in it",
+    module = "kio.http", short = 1000, long = 5000, run = http(HELLO, 13) },
+  { name = "http-echo", title = "POST of 1 KiB, which comes back; its client's part is in it",
+    module = "kio.http", short = 1000, long = 5000, run = http(POST, 1024) },
 }

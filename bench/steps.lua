@@ -61,16 +61,19 @@ end
 -- plan as in rounds.lua; prints its table and gives the counts by name.
 function steps.run(plan, scenario)
   plan.note(scenario.name)
-  local counts, message = steps.count(plan.root, plan.core)
+  local counts, message = steps.count(plan.root, plan.core, scenario.names)
   print(("\n%s (%s)"):format(scenario.title, scenario.name))
   if not counts then
     print("could not be counted: " .. message)
     return nil
   end
   for _, case in ipairs(cases) do
-    print(("%-64s %7.0f"):format(case.title, counts[case.name]))
-    plan.record(("scenario=%s step=%s instructions=%.0f\n"):format(scenario.name, case.name,
-      counts[case.name]))
+    local figure = counts[case.name]
+    if figure then
+      print(("%-64s %7.0f"):format(case.title, figure))
+      plan.record(("scenario=%s step=%s instructions=%.0f\n"):format(scenario.name, case.name,
+        figure))
+    end
   end
   return counts
 end

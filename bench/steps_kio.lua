@@ -21,6 +21,7 @@ local wanted = {}
 for _, name in ipairs(arg) do wanted[name] = true end
 for _, case in ipairs(cases) do
   if wanted[case.name] then
+    if case.module then require(case.module) end
     run(case, case.short)
     run(case, case.long)
   end

@@ -1,4 +1,5 @@
-# kio: one shared object (kio/core.so) in several flavours, each below build/<flavour>/.
+# kio: its shared objects (kio/core.so, kio/http/core.so, ...) in several flavours, each below
+# build/<flavour>/.
 
 ifeq ($(origin CC),default)
 CC    := gcc
@@ -11,9 +12,15 @@ WARNINGS   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes $(if $(WER
 KIO_CFLAGS  = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
               -Icsrc $(LUA_CFLAGS)
 KIO_LIBS   := -Wl,--as-needed -luring -pthread
-# kio.tls is a rock and a shared object of its own, made where OpenSSL 3 is.
-HAS_TLS    := $(shell pkg-config --exists 'openssl >= 3' 2>/dev/null && echo yes)
-TLS_LIBS   := -Wl,--as-needed $(if $(HAS_TLS),$(shell pkg-config --libs openssl)) -ldl
+
+# Guests: shared objects of their own, from a folder each, made where their library is.
+GUESTS    := http tls zlib
+has_http  := yes
+has_tls   := $(shell pkg-config --exists 'openssl >= 3' 2>/dev/null && echo yes)
+libs_tls  := $(if $(has_tls),$(shell pkg-config --libs openssl)) -ldl
+has_zlib  := $(shell pkg-config --exists zlib 2>/dev/null && echo yes)
+libs_zlib := -lz
+HERE      := $(foreach g,$(GUESTS),$(if $(has_$g),$g))
 
 # What each flavour adds. kio_assert stays on in all of them. -g1 is enough for the lines in a
 # sanitizer's report, and takes a quarter less time.
@@ -35,15 +42,17 @@ link_asan     := -Wl,-z,nodelete
 link_tsan     := -Wl,-z,nodelete
 
 # What only specs need, the simulated ring among it, is in every flavour but release.
-TLS_SOURCES  := $(wildcard csrc/tls/*.c)
-SOURCES      := $(filter-out $(TLS_SOURCES),$(wildcard csrc/*.c csrc/*/*.c))
+GUEST_FILES  := $(wildcard $(GUESTS:%=csrc/%/*.c))
+SOURCES      := $(filter-out $(GUEST_FILES),$(wildcard csrc/*.c csrc/*/*.c))
 TEST_SOURCES := $(wildcard csrc/test/*.c)
 UNITS        := $(wildcard spec/c/*.c)
 TARGETS      := $(filter-out spec/fuzz/replay.c,$(wildcard spec/fuzz/*.c))
 sources       = $(if $(filter release,$1),$(filter-out $(TEST_SOURCES),$(SOURCES)),$(SOURCES))
 objects       = $(patsubst csrc/%.c,build/$1/obj/%.o,$(call sources,$1))
-tls_sources   = $(filter-out $(if $(filter release,$1),csrc/tls/test_%.c),$(TLS_SOURCES))
-tls_objects   = $(if $(HAS_TLS),$(patsubst csrc/%.c,build/$1/obj/%.o,$(call tls_sources,$1)))
+# Of a flavour and a guest; of a flavour and all guests that are made.
+guest_sources = $(filter-out $(if $(filter release,$1),csrc/$2/test_%.c),$(wildcard csrc/$2/*.c))
+guest_objects = $(patsubst csrc/%.c,build/$1/obj/%.o,$(call guest_sources,$1,$2))
+here_objects  = $(foreach g,$(HERE),$(call guest_objects,$1,$g))
 units         = $(patsubst spec/c/%.c,build/$1/c/%,$(call unit_sources,$1))
 # All in two flavours; in others those that name it, and what specs start.
 unit_sources  = $(if $(filter test asan,$1),$(UNITS),$(NAMES_$1) spec/c/seccomp.c)
@@ -72,13 +81,9 @@ build/$1/kio/core.so: $(call objects,$1)
 	@mkdir -p $$(@D)
 	$$(CC) -shared $$(flags_$1) $$(link_$1) $$(LDFLAGS) $$^ $$(KIO_LIBS) -o $$@
 
-build/$1/kio/tls/core.so: $(call tls_objects,$1)
-	@mkdir -p $$(@D)
-	$$(CC) -shared $$(flags_$1) $$(link_$1) $$(LDFLAGS) $$^ $$(TLS_LIBS) -o $$@
-
 # A unit test takes from the archive only the objects that it uses. P: two folders may have files of
 # the same name.
-build/$1/libkio.a: $(call objects,$1)
+build/$1/libkio.a: $(call objects,$1) $(call guest_objects,$1,http)
 	@rm -f $$@
 	ar rcsP $$@ $$^
 
@@ -87,13 +92,20 @@ build/$1/c/%: spec/c/%.c build/$1/libkio.a
 	$$(CC) $$(KIO_CFLAGS) $$(flags_$1) $$(CFLAGS) -MMD -MP $$< build/$1/libkio.a \
 	  $$(KIO_LIBS) -llua5.4 -lm -o $$@
 
-build-$1: build/$1/kio/core.so $(if $(HAS_TLS),build/$1/kio/tls/core.so) \
+build-$1: build/$1/kio/core.so $(HERE:%=build/$1/kio/%/core.so) \
   $(if $(filter release,$1),,$(call units,$1))
 .PHONY: build-$1
--include $(patsubst %.o,%.d,$(call objects,$1) $(call tls_objects,$1))
+-include $(patsubst %.o,%.d,$(call objects,$1) $(call here_objects,$1))
 -include $(addsuffix .d,$(call units,$1))
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour_rules,$f)))
+
+define guest_rules
+build/$1/kio/$2/core.so: $(call guest_objects,$1,$2)
+	@mkdir -p $$(@D)
+	$$(CC) -shared $$(flags_$1) $$(link_$1) $$(LDFLAGS) $$^ -Wl,--as-needed $$(libs_$2) -o $$@
+endef
+$(foreach f,$(FLAVOURS),$(foreach g,$(HERE),$(eval $(call guest_rules,$f,$g))))
 
 # Fuzzing targets: with libFuzzer, and to run the kept inputs only.
 build/fuzz/%: override CC := $(CLANG)
@@ -124,7 +136,7 @@ build/kernels/init: spec/kernels/init.c
 LUA55      := build/lua-5.5
 LUA55_LIBS := $(addprefix build/lua55/,lfs.so system/core.so term/core.so)
 build/lua55/%: LUA_CFLAGS = -I$(LUA55)/src
-$(call objects,lua55) $(call tls_objects,lua55): | $(LUA55)/src/lua.h
+$(call objects,lua55) $(call here_objects,lua55): | $(LUA55)/src/lua.h
 build-lua55: $(LUA55_LIBS)
 $(LUA55)/src/lua.h:
 	@CC='$(CC)' spec/runner/lua55
@@ -140,8 +152,8 @@ $(LUA55_LIBS): build/lua55/libraries.so
 all: build-release ## build the release flavour
 test-build: build-test ## build the test flavour, enough to run `busted` by hand
 
-compile_commands.json: Makefile $(SOURCES) $(TLS_SOURCES) $(UNITS) ## for clangd and other tools
-	@for f in $(SOURCES) $(TLS_SOURCES) $(UNITS); do \
+compile_commands.json: Makefile $(SOURCES) $(GUEST_FILES) $(UNITS) ## for clangd and other tools
+	@for f in $(SOURCES) $(GUEST_FILES) $(UNITS); do \
 	  printf '{"directory":"%s","file":"%s","command":"%s"}\n' "$(CURDIR)" "$$f" \
 	    "$(CC) $(KIO_CFLAGS) $(flags_test) -c $$f"; \
 	done | sed -e '1s/^/[/' -e '$$!s/$$/,/' -e '$$s/$$/]/' > $@
@@ -171,12 +183,12 @@ lint: setup ## formatting, luacheck, gcc and clang with warnings as errors
 	@$(MAKE) -j$(JOBS) lint-gcc lint-clang
 
 # Of `release` for the warnings that take an optimizer, of `test` for what only specs need.
-LINTED := $(foreach f,release test,$(call objects,$f) $(call tls_objects,$f))
+LINTED := $(foreach f,release test,$(call objects,$f) $(call here_objects,$f))
 lint-gcc: $(LINTED)
 	@! grep . $(LINTED:=.log)
 lint-clang:
 	@$(if $(SOURCES)$(UNITS),$(CLANG) $(KIO_CFLAGS) -DKIO_TEST -fsyntax-only -Werror \
-	  $(SOURCES) $(if $(HAS_TLS),$(TLS_SOURCES)) $(UNITS))
+	  $(SOURCES) $(foreach g,$(HERE),$(wildcard csrc/$g/*.c)) $(UNITS))
 
 format: ## rewrite the C files in the project's format
 	$(if $(C_FILES),clang-format -i $(C_FILES))

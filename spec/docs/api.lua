@@ -65,6 +65,9 @@ function api.list()
   end
   add_methods(list, seen, "kio.File", require "kio.fs.file")
   add_methods(list, seen, "kio.Process", require "kio.process.handle")
+  local pool = getmetatable(kio.pool { connect = function() end })
+  add_methods(list, seen, "kio.Pool", pool)
+  add_methods(list, seen, "kio.Lease", require "kio.pool".Lease)
   for _, name in ipairs(SYNC) do
     local counts = name == "semaphore" or name == "channel"
     local class = getmetatable(kio.sync[name](counts and 0 or nil))

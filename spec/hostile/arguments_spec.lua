@@ -43,6 +43,7 @@ local by_function = {
   ["Udp:send_fds"] = { "x", { 0 } }, ["kio.net.notify"] = { "READY=1", { 0 } },
   ["kio.testing.faults"] = { { { error = "EIO" } } }, ["kio.testing.run"] = { nothing, {} },
   ["kio.run"] = { nothing, {} }, ["kio.runtime"] = { {} }, ["kio.fs.mkdir"] = { "/", "755" },
+  ["kio.pool"] = { { connect = nothing } },
   ["kio.buffer"] = { 1 }, ["Buffer:set"] = { 1, "x" }, ["Buffer:copy"] = { 1, "x", 1, 1 },
   ["Buffer:fill"] = { 0, 1, 1 }, ["kio.map"] = { { 1 }, nothing }, ["File:sync"] = { true },
   ["kio.splice"] = { 0, nil, 0, nil, 1 },
@@ -77,7 +78,9 @@ local function handles()
   local near, far = assert(kio.socketpair())
   local scope
   kio.scope(function(self) scope = self end)
+  local pool = kio.pool { connect = function() return {} end }
   return {
+    Pool = pool, Lease = assert(pool:acquire()),
     Buffer = kio.buffer(16), Stream = kio.stream(near), far = kio.stream(far),
     Listener = assert(kio.net.listen "127.0.0.1:0"), Udp = assert(kio.net.udp "127.0.0.1:0"),
     Task = kio.spawn(nothing), Scope = scope, ThreadChannel = kio.thread.channel(1),
@@ -92,6 +95,8 @@ local function close(all)
   for _, name in ipairs { "Stream", "far", "Listener", "Udp", "File", "Process" } do
     all[name]:close()
   end
+  all.Lease:release()
+  all.Pool:close()
 end
 
 -- The arguments of a call: those the function takes, then `more`.

@@ -11,6 +11,8 @@ local ROOMS = {
   op = { "spec/op/", "spec/bytes/", "spec/hostile/arguments", "spec/fs/" },
   codec = { "spec/codec/", "spec/worker/" },
   net = { "spec/net/", "spec/bytes/", "spec/codec/move" },
+  zlib = { "spec/zlib/" },
+  http = { "spec/http/[^/]+$", "spec/c/" },
   process = { "spec/process/" },
   run = {
     "spec/run/", "spec/task/", "spec/sync/", "spec/thread/start",

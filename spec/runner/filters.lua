@@ -9,6 +9,7 @@ local MARK = "KIO_FILTER: it has its end mark to send"
 local RECORDS = "KIO_FILTER: what is gathered leaves the stream a record at a time"
 local CUT = "KIO_FILTER: of a record that is cut off nothing is decoded"
 local ONE_TRY = "KIO_FILTER: one try brings a byte, and no whole record"
+local COPIED = "KIO_FILTER: what it makes of a string lies elsewhere"
 local NO_WAIT = "KIO_FILTER: the unread end mark resets the connection, which leaves no TIME_WAIT"
 
 local STUTTER = "stutter stack tls" -- those with records and an end mark
@@ -23,6 +24,7 @@ return {
   { "net/recv_spec", "^with a timeout of 0 takes what is there", ONE_TRY, "tls-chunk" },
   { "net/fds_spec", "", BY_NUMBER },
   { "net/handover_spec", "", BY_NUMBER },
+  { "net/pin_spec", "^takes no buffer", COPIED },
   { "net/shared_spec", "", BY_NUMBER },
   { "net/known_bugs_spec", "tries once, whatever waits", BY_NUMBER },
   { "net/process_spec", "^where descriptors are passed", BY_NUMBER },

@@ -123,6 +123,7 @@ local APART = {
 }
 
 local function is_without(path, flavour)
+  if os.getenv "KIO_FULL" then return false end
   for _, pattern in ipairs(APART[flavour]) do
     if path:find(pattern) then return true end
   end
@@ -242,6 +243,7 @@ local REFUSED = { eperm = "EPERM", enosys = "ENOSYS" }
 -- What an example needs that is not everywhere, and how to see that it is here.
 local FOUND = {
   ["kio.tls"] = "pkg-config --exists 'openssl >= 3'", openssl = "command -v openssl >/dev/null",
+  ["kio.zlib"] = "pkg-config --exists zlib",
 }
 
 local function missing(path)

@@ -56,7 +56,7 @@ local FREE = {
   now = true, is_cancelled = true, check = true, stats = true, tasks = true,
   socket = true, socketpair = true, pipe = true, bind = true, listen = true,
   getsockname = true, getpeername = true,
-  stream = true, stdin = true, stdout = true, stderr = true, traceback = true,
+  stream = true, stdin = true, stdout = true, stderr = true, traceback = true, pool = true,
 }
 
 local function add_methods(list, kind, object, arguments)

@@ -16,14 +16,20 @@ layers.order = {
   "worker", -- functions, channels and events between workers
   "test", -- what only specs need
   "core", -- the door
-  "tls", -- a shared object of its own: kio.tls
+  "http", -- a shared object of its own: the half of kio.http that is written in C
+  "tls", -- and another one: kio.tls
+  "zlib", -- and another one: kio.zlib
 }
 
 -- Shared objects of their own, which see nothing of kio but its public headers.
-layers.guests = { tls = true }
+layers.guests = { http = true, tls = true, zlib = true }
 layers.public = {
-  ["base/base.h"] = true, ["net/filter.h"] = true, ["net/guest.h"] = true, ["op/type.h"] = true,
+  ["base/base.h"] = true, ["net/filter.h"] = true, ["net/guest.h"] = true,
+  ["net/reader.h"] = true, ["op/type.h"] = true,
 }
+
+-- What has the headers of a guest's library.
+layers.libraries = { tls = "openssl >= 3", zlib = "zlib" }
 
 -- The first layer that knows Lua.
 layers.first_with_lua = "task"

@@ -189,9 +189,13 @@ describe("csrc", function()
     local command = "gcc -std=c11 -D_GNU_SOURCE -DKIO_TEST -Icsrc %s -fsyntax-only -xc - 2>&1"
     command = command:format(lua or "-I/usr/include/lua5.4")
     local found = {}
-    local tls = source.capture("pkg-config --modversion 'openssl >= 3' 2>/dev/null") ~= ""
+    local lacks = {}
+    for guest, library in pairs(layers.libraries) do
+      local asked = ("pkg-config --modversion '%s' 2>/dev/null"):format(library)
+      lacks[guest] = source.capture(asked) == ""
+    end
     for _, path in ipairs(source.files("^csrc/.*%.h$")) do
-      if known[path] or not tls and path:match "^csrc/tls/" then goto continue end
+      if known[path] or lacks[path:match "^csrc/(%w+)/"] then goto continue end
       local include = ("printf '#include \"%s\"\\n' | "):format(below_csrc(path))
       local text = source.capture(include .. command)
       if text ~= "" then found[#found + 1] = path .. ": " .. text end

@@ -2,7 +2,8 @@
 -- every module, and none is required for what it does by the way.
 local source = require "spec.tidy.source"
 
-local FIRST, CORES = "kio", { ["kio.core"] = true, ["kio.tls.core"] = true }
+local FIRST = "kio"
+local CORES = { ["kio.core"] = true, ["kio.http.core"] = true, ["kio.tls.core"] = true }
 
 -- "lua/kio/net/init.lua" -> "kio.net"
 local function module_name(path)
@@ -48,7 +49,7 @@ end
 
 -- The modules of other rocks, which are found when they are used.
 local function found_later(files, read)
-  local list = { "kio.tls" }
+  local list = { "kio.http", "kio.tls" }
   for _, path in ipairs(files) do
     for name in read(path):gmatch 'optional%.find%s*"([%w_.]+)"' do
       list[#list + 1] = "kio." .. name

@@ -1,10 +1,12 @@
 -- The lists that must agree with the tree: the rockspec's files and the type definitions' names.
 local source = require "spec.tidy.source"
 
--- The rocks: the module that is written in C, and which files belong to it.
+-- The rocks: the modules that are written in C, each with the folder of csrc that it is made of;
+-- kio.core is made of all that are nobody's. `guest`: the folder of its Lua modules, if it has one.
 local ROCKS = {
-  ["rockspec/kio-scm-1.rockspec"] = { core = "kio.core" },
-  ["rockspec/kio-tls-scm-1.rockspec"] = { core = "kio.tls.core", guest = "tls" },
+  ["rockspec/kio-scm-1.rockspec"] = { cores = { [false] = "kio.core", http = "kio.http.core" } },
+  ["rockspec/kio-tls-scm-1.rockspec"] = { cores = { tls = "kio.tls.core" }, guest = "tls" },
+  ["rockspec/kio-zlib-scm-1.rockspec"] = { cores = { zlib = "kio.zlib.core" }, guest = "zlib" },
 }
 
 local function rockspec(path)
@@ -13,13 +15,29 @@ local function rockspec(path)
   return env
 end
 
--- The guest that a file belongs to; nil: it is kio's.
+-- The guest that a Lua module belongs to; nil: it is kio's.
 local function guest_of(path)
   for _, rock in pairs(ROCKS) do
-    local guest = rock.guest
-    local beginning = guest and (path:match "^csrc/(%w+)/" or path:match "^lua/kio/(%w+)/")
-    if guest and beginning == guest then return guest end
+    if rock.guest and path:match "^lua/kio/(%w+)/" == rock.guest then return rock.guest end
   end
+end
+
+-- The folder of csrc that is a shared object of its own and that a file is in; false: none.
+local function object_of(path)
+  for _, rock in pairs(ROCKS) do
+    local folder = path:match "^csrc/(%w+)/"
+    if rock.cores[folder or false] and folder then return folder end
+  end
+  return false
+end
+
+local function sources_of(folder)
+  local list = {}
+  for _, path in ipairs(source.files("^csrc/.*%.c$")) do
+    local for_tests = path:match("^csrc/test/") or path:match("/test_[%w_]+%.c$")
+    if not for_tests and object_of(path) == folder then list[#list + 1] = path end
+  end
+  return list
 end
 
 local function sorted(list)
@@ -49,12 +67,9 @@ end
 for file, rock in pairs(ROCKS) do
   describe(file, function()
     it("lists every C file but those for tests", function()
-      local expected = {}
-      for _, path in ipairs(source.files("^csrc/.*%.c$")) do
-        local for_tests = path:match("^csrc/test/") or path:match("/test_[%w_]+%.c$")
-        if not for_tests and guest_of(path) == rock.guest then expected[#expected + 1] = path end
+      for folder, module in pairs(rock.cores) do
+        assert.same(sources_of(folder), sorted(rockspec(file).build.modules[module].sources))
       end
-      assert.same(expected, sorted(rockspec(file).build.modules[rock.core].sources))
     end)
 
     it("lists every Lua module", function()

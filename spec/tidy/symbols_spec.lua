@@ -43,13 +43,18 @@ describe("the release build", function()
     assert.same({ "luaopen_kio_core" }, names)
   end)
 
-  it("exports only the function that Lua calls from a guest", function()
-    local file = io.open "build/release/kio/tls/core.so"
-    if not file then return pending("kio.tls is not built: it needs OpenSSL 3") end
-    file:close()
-    local names = source.capture("nm -D --defined-only build/release/kio/tls/core.so")
-    assert.equal("luaopen_kio_tls_core", names:match " %a (%S+)\n$")
-  end)
+  local function exported(guest)
+    local path = ("build/release/kio/%s/core.so"):format(guest)
+    local file <close> = io.open(path)
+    if not file then return pending(path .. " is not built: it needs its library") end
+    return (source.capture("nm -D --defined-only " .. path):gsub("%S+ %a ", ""))
+  end
+
+  for _, guest in ipairs { "http", "tls", "zlib" } do
+    it("exports only the function that Lua calls from kio." .. guest, function()
+      assert.equal("luaopen_kio_" .. guest .. "_core\n", exported(guest))
+    end)
+  end
 
   -- Numbers of descriptors are the process's, and so is the table of them (docs/rationale.md).
   local SHARED = { "choose.o: verdict", "number.o: kio_number_table" }

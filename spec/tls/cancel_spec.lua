@@ -1,5 +1,5 @@
 -- timeout: 120
--- flavours: test asan hostile
+-- flavours: test asan hostile workers
 -- Handshakes that are cancelled at random moments, on one side or on both, on the loop and on the
 -- pool: the stream is closed, the other side is told, and nothing is left behind. KIO_TLS_CANCELS:
 -- how many; by hand 10,000 have run under the flavour asan. KIO_SEED: of the moments.

@@ -1,5 +1,5 @@
 -- Servers: listener:serve with TLS, names, sessions, certificates that are replaced, workers.
--- flavours: test asan hostile
+-- flavours: test asan hostile workers
 local kio = require "kio"
 local connection = require "spec.net.connection"
 local material = require "spec.tls.material"

@@ -1,4 +1,5 @@
 -- Handles of every kind, and the states they can be in. Runs in a task.
+local http_handles = require "spec.fuzz.interface.http_handles"
 local kio = require "kio"
 local pool = require "spec.fuzz.interface.pool"
 
@@ -27,11 +28,17 @@ local function adopted(fd)
   pool.note(fd)
 end
 
-local function streams()
+-- Two ends of a connection.
+local function pair()
   local near, far = kio.socketpair()
   if not near then return nil end
   local one, other = adopted(near), adopted(far)
   pool.add(other)
+  return one, other
+end
+
+local function streams()
+  local one, other = pair()
   if other then other:send "hello\nworld\n12 0x1p4\n" end
   return one
 end
@@ -128,6 +135,8 @@ local MAKERS = {
   ["FILE*"] = { function() return io.open(fresh "plain", "w+") end },
   thread = { function() return coroutine.create(kio.yield) end },
 }
+
+for class, makers in pairs(http_handles(pair, beside)) do MAKERS[class] = makers end
 
 local classes = {}
 for class in pairs(MAKERS) do classes[#classes + 1] = class end

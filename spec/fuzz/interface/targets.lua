@@ -1,5 +1,6 @@
 -- Everything that can be called, found by looking: the tables of kio, the metatables of its
 -- handles, and whatever class a value that comes along turns out to have.
+local http = require "kio.http"
 local kio = require "kio"
 local signatures = require "spec.fuzz.interface.signatures"
 
@@ -32,6 +33,7 @@ targets.raw = {
 }
 
 local list, seen, known = {}, {}, {}
+for _, name in ipairs { "cookies", "events", "multipart" } do require("kio.http." .. name) end
 
 local function wanted(name, key)
   local without = os.getenv "KIO_WITHOUT"
@@ -72,14 +74,25 @@ end
 
 -- The methods of a metatable, those that Lua calls by itself included. What is kio's own business
 -- has a name that begins with an underscore, or is marked `package` in its module.
-local INNER = { is_mine = true, relock = true, open = true }
+local INNER = { is_mine = true, relock = true, open = true, take = true, field = true }
+
+-- Where its methods are: a table, or one that a function in C looks into.
+local function methods_of(meta)
+  local index = rawget(meta, "__index")
+  if type(index) ~= "function" or debug.getinfo(index, "S").what ~= "C" then
+    return type(index) == "table" and index or nil
+  end
+  for i = 1, debug.getinfo(index, "u").nups do
+    local value = select(2, debug.getupvalue(index, i))
+    if type(value) == "table" then return value end
+  end
+end
 
 local function add_class(meta)
   local class = rawget(meta, "__name")
   if known[meta] or type(class) ~= "string" or not class:match("^kio%.") then return end
   known[meta] = true
-  local index = rawget(meta, "__index")
-  for _, from in ipairs { meta, type(index) == "table" and index or nil } do
+  for _, from in ipairs { meta, methods_of(meta) } do
     for _, name in ipairs(sorted(from)) do
       local is_method = type(from[name]) == "function" and not INNER[name]
       if is_method then add(class .. ":" .. name, name, from[name], class) end
@@ -100,7 +113,8 @@ function targets.learn(value)
   local kind = type(value)
   if kind ~= "table" and kind ~= "userdata" then return end
   local meta = debug.getmetatable(value)
-  local ours = type(meta) == "table" and type(rawget(meta, "__index")) ~= "function"
+  local index = type(meta) == "table" and rawget(meta, "__index")
+  local ours = meta and (type(index) ~= "function" or debug.getinfo(index, "S").what == "C")
   if ours then add_class(meta) end
 end
 
@@ -147,6 +161,9 @@ function targets.load(root)
   for _, name in ipairs(names) do add_class(registry[name]) end
   add_lua_classes()
   add_tables("kio", kio, {})
+  add_tables("kio.http", http, {})
+  add_tables("kio.zlib", require "kio.zlib", {})
+  add_tables("kio.http.core", require "kio.http.core", {})
 end
 
 -- Each seed has a few functions that it calls again and again, so that they meet one another.

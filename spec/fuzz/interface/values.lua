@@ -14,6 +14,10 @@ local ADDRESSES = {
   "127.0.0.1:0", "[::1]:0", "localhost:0", "unix:door", "unix:@fuzz", "unix:@", "127.0.0.1:1",
   ":0", "127.0.0.1:99999", "[::1", "unix:", "", "127.0.0.1", "unix:a\0b", "unix:" .. ("z"):rep(200),
 }
+local URLS = {
+  "http://127.0.0.1:1/", "ws://127.0.0.1:1/", "https://127.0.0.1:1/", "http://[::1]:1/a?b",
+  "http://", "http://a b/", "", "x", "http://127.0.0.1:99999/", "http://u:p@127.0.0.1:1/",
+}
 local TEXTS = {
   "", "x", "\0", "hello\nworld\n", "l", "n", "a", "r", "w+", "rw", "TERM", "USR1", "cat", "%s%n%d",
   "\255\254", "i4z", ("ab\n"):rep(1000), ("x"):rep(70000), "false", "644", "pipe", "null",
@@ -185,7 +189,7 @@ end
 -- What a text or a number means is told by its name.
 local TEXTS_OF = {
   path = PATHS, path2 = PATHS, target = PATHS, from = PATHS, cwd = PATHS, address = ADDRESSES,
-  events = EVENTS, mode = MODES, signal = SIGNALS, name = SIGNALS,
+  url = URLS, proxy = URLS, events = EVENTS, mode = MODES, signal = SIGNALS, name = SIGNALS,
 }
 local NUMBERS_OF = { seconds = SECONDS, timeout = SECONDS, idle_timeout = SECONDS }
 local SOON = { 0, 0.001, 0.002, 0.005 }

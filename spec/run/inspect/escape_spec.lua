@@ -77,7 +77,7 @@ describe("what comes from outside is escaped", function()
 
   it("in the lines of KIO_LOG", function()
     local output = printed([[
-      local job = load("return function() os.execute 'sleep 0.3' end", "=" .. EVIL)()
+      local job = load("return function() os.execute 'sleep 1' end", "=" .. EVIL)()
       local ok, err = pcall(kio.run, function()
         kio.timeout(0.05, kio.spawn_blocking, job)
       end, { shutdown_timeout = 0 })

@@ -5,6 +5,7 @@ local core = require "kio.core"
 local own = core.own
 local support = require "spec.support"
 local connection = require "spec.net.connection"
+local through = require "spec.net.through"
 
 local TEXT = ("all of it, in order; "):rep(2000)
 local NAMES = { "xor", "stutter" }
@@ -29,50 +30,17 @@ describe("a stream with a filter", function()
   for _, name in ipairs(NAMES) do
     it_alone("brings everything through " .. name .. ", and its end", function()
       local client, server = filtered(nil, { name })
-      local reading = kio.spawn(function() return server:read("l", 3, "a", { max = 1 << 20 }) end)
-      client:write("a line\nabc"):write(TEXT)
-      assert.is_true(client:close())
-      local line, three, rest = reading:await()
-      assert.same({ "a line", "abc" }, { line, three })
-      assert.is_true(rest == TEXT)
-      assert.is_nil(server:recv())
-      server:close()
+      through.everything(client, server, TEXT)
     end)
 
     it_alone("goes on both ways at once through " .. name, function()
       local client, server = filtered({ connect = { send_buffer = 4096 } }, { name })
-      local function exchange(stream)
-        local reading = kio.spawn(function() return stream:read(#TEXT) end)
-        stream:send(TEXT)
-        return reading:await() == TEXT
-      end
-      local one, other = kio.spawn(exchange, client), kio.spawn(exchange, server)
-      assert.is_true(one:await() and other:await())
-      connection.close(client, server)
+      through.both_ways(client, server, TEXT)
     end)
 
     it_alone("loses nothing to deadlines and cancellations through " .. name, function()
       local client, server = filtered(nil, { name })
-      local writing = kio.spawn(function()
-        for at = 1, 600, 3 do
-          client:send(TEXT:sub(at, at + 2))
-          kio.yield()
-        end
-        client:close()
-      end)
-      local parts = {}
-      repeat
-        local part, _, code = server:recv(2, { timeout = 0 })
-        parts[#parts + 1] = part
-        local reading = kio.spawn(function() return server:read(64) end)
-        kio.yield()
-        reading:cancel()
-        local fine, got = pcall(reading.await, reading)
-        parts[#parts + 1] = fine and got or nil
-      until part == nil and code == nil
-      writing:await()
-      assert.equal(TEXT:sub(1, 600), table.concat(parts))
-      server:close()
+      through.interrupted(client, server, TEXT:sub(1, 600))
     end)
 
     it_alone("gives the filter what is unread, and the reader nothing of it: " .. name, function()
@@ -91,15 +59,7 @@ describe("a stream with a filter", function()
 
   it_alone("makes a pause of a slow peer: memory stays bounded", function()
     local client, server = filtered({ connect = { send_buffer = 4096 } }, { "stutter" })
-    client:set_timeout(0.01)
-    local ok, _, code, taken = client:write(("x"):rep(1 << 22))
-    assert.is_nil(ok)
-    assert.equal("ETIMEDOUT", code)
-    assert.is_true(taken < 1 << 21)
-    local reading = kio.spawn(connection.receive_all, server)
-    client:close { timeout = 10 }
-    assert.equal(taken, #reading:await())
-    server:close()
+    through.slow_peer(client, server, 1 << 22, 10)
   end)
 
   it_alone("shakes hands, and writes only then", function()

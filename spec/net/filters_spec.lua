@@ -6,6 +6,7 @@ local core = require "kio.core"
 local own = core.own
 local support = require "spec.support"
 local connection = require "spec.net.connection"
+local through = require "spec.net.through"
 
 local TEXT = ("all of it, in order; "):rep(support.flavour == "test" and 2000 or 200)
 local SHORT = TEXT:sub(1, 1000)
@@ -45,50 +46,17 @@ describe("a stream with several filters", function()
 
     it_alone("brings everything through them, and its end: " .. name, function()
       local client, server = filtered(nil, stack)
-      local reading = kio.spawn(function() return server:read("l", 3, "a", { max = 1 << 20 }) end)
-      client:write("a line\nabc"):write(TEXT)
-      assert.is_true(client:close())
-      local line, three, rest = reading:await()
-      assert.same({ "a line", "abc" }, { line, three })
-      assert.is_true(rest == TEXT)
-      assert.is_nil(server:recv())
-      server:close()
+      through.everything(client, server, TEXT)
     end)
 
     it_alone("goes on both ways at once: " .. name, function()
       local client, server = filtered({ connect = { send_buffer = 4096 } }, stack)
-      local function exchange(stream)
-        local reading = kio.spawn(function() return stream:read(#TEXT) end)
-        stream:send(TEXT)
-        return reading:await() == TEXT
-      end
-      local one, other = kio.spawn(exchange, client), kio.spawn(exchange, server)
-      assert.is_true(one:await() and other:await())
-      connection.close(client, server)
+      through.both_ways(client, server, TEXT)
     end)
 
     it_alone("loses nothing to deadlines and cancellations: " .. name, function()
       local client, server = filtered(nil, stack)
-      local writing = kio.spawn(function()
-        for at = 1, 300, 3 do
-          client:send(TEXT:sub(at, at + 2))
-          kio.yield()
-        end
-        client:close()
-      end)
-      local parts = {}
-      repeat
-        local part, _, code = server:recv(2, { timeout = 0 })
-        parts[#parts + 1] = part
-        local reading = kio.spawn(function() return server:read(64) end)
-        kio.yield()
-        reading:cancel()
-        local fine, got = pcall(reading.await, reading)
-        parts[#parts + 1] = fine and got or nil
-      until part == nil and code == nil
-      writing:await()
-      assert.equal(TEXT:sub(1, 300), table.concat(parts))
-      server:close()
+      through.interrupted(client, server, TEXT:sub(1, 300))
     end)
 
     it_alone("ends its output in order, and reads on: " .. name, function()
@@ -145,15 +113,7 @@ describe("a stream with several filters", function()
 
   it_alone("makes a pause of a slow peer: memory stays bounded", function()
     local client, server = filtered({ connect = { send_buffer = 4096 } }, { "xor", "stutter" })
-    client:set_timeout(0.01)
-    local ok, _, code, taken = client:write(("x"):rep(1 << 22))
-    assert.is_nil(ok)
-    assert.equal("ETIMEDOUT", code)
-    assert.is_true(taken < 1 << 21)
-    local reading = kio.spawn(connection.receive_all, server)
-    client:close { timeout = 30 }
-    assert.equal(taken, #reading:await())
-    server:close()
+    through.slow_peer(client, server, 1 << 22, 30)
   end)
 
   -- A failure of whichever comes after what went before it, in that filter's words and code.

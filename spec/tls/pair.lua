@@ -1,5 +1,6 @@
 -- What specs of TLS share: two ends of a connection, in one process.
 local kio = require "kio"
+local assert = require "luassert"
 local connection = require "spec.net.connection"
 local material = require "spec.tls.material"
 
@@ -42,6 +43,21 @@ function pair.refused(how)
   client:close()
   server:close()
   return ours, theirs
+end
+
+-- The server's end goes to another worker, and both go on.
+function pair.hand_over(client, server)
+  server:send "before "
+  local answer = kio.thread.spawn(function(stream)
+    stream:send "and after"
+    return stream:read(5), (stream:tls() or {}).version
+  end, server)
+  assert.equal("before and after", client:read(16))
+  client:send "hello"
+  local said, version = answer:await()
+  assert.equal("hello", said)
+  assert.equal("TLSv1.3", version)
+  client:close()
 end
 
 return pair

@@ -338,17 +338,6 @@ describe("a server with TLS", function()
   end)
 
   it_spread("hands streams over to other workers", function()
-    local client, server = pair.open()
-    server:send "before "
-    local answer = kio.thread.spawn(function(stream)
-      stream:send "and after"
-      return stream:read(5), (stream:tls() or {}).version
-    end, server)
-    assert.equal("before and after", client:read(16))
-    client:send "hello"
-    local said, version = answer:await()
-    assert.equal("hello", said)
-    assert.equal("TLSv1.3", version)
-    client:close()
+    pair.hand_over(pair.open())
   end)
 end)

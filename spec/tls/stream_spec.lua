@@ -2,6 +2,7 @@
 -- flavours: test asan hostile
 local kio = require "kio"
 local connection = require "spec.net.connection"
+local through = require "spec.net.through"
 local material = require "spec.tls.material"
 local pair = require "spec.tls.pair"
 local support = require "spec.support"
@@ -83,26 +84,7 @@ describe("a stream with TLS", function()
 
   it_alone("loses nothing to deadlines and cancellations", function()
     local client, server = pair.open()
-    local writing = kio.spawn(function()
-      for at = 1, 600, 3 do
-        client:send(TEXT:sub(at, at + 2))
-        kio.yield()
-      end
-      client:close()
-    end)
-    local parts = {}
-    repeat
-      local part, _, code = server:recv(2, { timeout = 0 })
-      parts[#parts + 1] = part
-      local reading = kio.spawn(function() return server:read(64) end)
-      kio.yield()
-      reading:cancel()
-      local fine, got = pcall(reading.await, reading)
-      parts[#parts + 1] = fine and got or nil
-    until part == nil and code == nil
-    writing:await()
-    assert.equal(TEXT:sub(1, 600), table.concat(parts))
-    server:close()
+    through.interrupted(client, server, TEXT:sub(1, 600))
   end)
 
   it_alone("closes without losing what the peer has not read, tickets unread", function()
@@ -121,15 +103,7 @@ describe("a stream with TLS", function()
 
   it_alone("makes a pause of a slow peer: memory stays bounded", function()
     local client, server = pair.open { how = { connect = { send_buffer = 4096 } } }
-    client:set_timeout(0.01)
-    local ok, _, code, taken = client:write(("x"):rep(1 << 24))
-    assert.is_nil(ok)
-    assert.equal("ETIMEDOUT", code)
-    assert.is_true(taken < 1 << 23)
-    local reading = kio.spawn(connection.receive_all, server)
-    client:close { timeout = 10 }
-    assert.equal(taken, #reading:await())
-    server:close()
+    through.slow_peer(client, server, 1 << 24, 10)
   end)
 
   it_alone("speaks over Unix sockets and in TLS's own name", function()

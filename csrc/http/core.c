@@ -5,16 +5,6 @@
 #include "http/answer.h"
 #include "http/face.h"
 
-static const kio_guest *find_kio(lua_State *L) {
-  lua_getfield(L, LUA_REGISTRYINDEX, KIO_GUEST_KEY);
-  const kio_guest *guest = lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  if (!guest || guest->abi != KIO_GUEST_ABI) {
-    luaL_error(L, "kio.http: kio.core is of another version, or was not required before");
-  }
-  return guest;
-}
-
 /* Whose first upvalue is kio's table. */
 static const luaL_Reg *const rooms[] = {kio_http_head_ops,   kio_http_read_ops,  kio_http_body_ops,
                                         kio_http_encode_ops, kio_http_write_ops, kio_http_frame_ops,
@@ -22,7 +12,7 @@ static const luaL_Reg *const rooms[] = {kio_http_head_ops,   kio_http_read_ops, 
 
 int luaopen_kio_http_core(lua_State *L) {
   luaL_checkversion(L);
-  const kio_guest *guest = find_kio(L);
+  const kio_guest *guest = kio_guest_find(L, "kio.http");
   kio_http_head_open(L, guest);
   kio_http_body_open(L, guest);
   kio_http_frames_open(L, guest);

@@ -4,7 +4,7 @@
 #ifndef KIO_NET_GUEST_H
 #define KIO_NET_GUEST_H
 
-#include <lua.h>
+#include <lauxlib.h>
 
 #include "net/filter.h"
 #include "net/reader.h"
@@ -64,5 +64,20 @@ typedef struct kio_guest {
 } kio_guest;
 
 extern const kio_guest kio_guest_table;
+
+/* For the door of another shared object: kio's table, or an error of the module `who`. */
+static inline const kio_guest *kio_guest_find(lua_State *L, const char *who) {
+  lua_getfield(L, LUA_REGISTRYINDEX, KIO_GUEST_KEY);
+  const kio_guest *guest = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if (!guest) luaL_error(L, "%s: this kio is too old, or was not required before", who);
+  if (guest->abi != KIO_GUEST_ABI) {
+    luaL_error(L,
+               "%s: kio has version %d of the interface for it, and this is for version %d:"
+               " install both anew",
+               who, (int)guest->abi, KIO_GUEST_ABI);
+  }
+  return guest;
+}
 
 #endif

@@ -12,17 +12,6 @@
 #include "tls/test_pairs.h"
 #include "tls/test_peer.h"
 
-static void check_kio(lua_State *L) {
-  const kio_guest *guest = kio_tls_guest(L);
-  if (!guest) luaL_error(L, "kio.tls: this kio is too old, or was not required before");
-  if (guest->abi != KIO_GUEST_ABI) {
-    luaL_error(L,
-               "kio.tls: kio has version %d of the interface for it, and this is for version %d:"
-               " install both anew",
-               (int)guest->abi, KIO_GUEST_ABI);
-  }
-}
-
 static void stay_loaded(void) {
   Dl_info about;
   if (dladdr((void *)(uintptr_t)luaopen_kio_tls_core, &about) && about.dli_fname) {
@@ -39,13 +28,12 @@ static void start_openssl(lua_State *L) {
 
 int luaopen_kio_tls_core(lua_State *L) {
   luaL_checkversion(L);
-  check_kio(L);
+  const kio_guest *guest = kio_guest_find(L, "kio.tls");
   stay_loaded();
 #ifdef KIO_TEST
   kio_tls_test_memory_start();
 #endif
   start_openssl(L);
-  const kio_guest *guest = kio_tls_guest(L);
   guest->type_open(L, &kio_tls_context_type);
   guest->type_open(L, &kio_tls_draft_type);
   lua_createtable(L, 0, 24);

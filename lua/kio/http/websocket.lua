@@ -5,7 +5,6 @@ local core = require "kio.core"
 local dial = require "kio.http.client.dial"
 local ending = require "kio.http.ending"
 local http_core = require "kio.http.core"
-local optional = require "kio.optional"
 local permessage = require "kio.http.permessage"
 local proxies = require "kio.http.client.proxy"
 local socket = require "kio.http.socket"
@@ -17,7 +16,6 @@ local websocket = {}
 local MESSAGE_MAX = 1 << 20 -- bytes
 local HEARTBEAT = 30 -- seconds
 local TIMEOUT = 30 -- seconds, for a client's connection and handshake
-local ONE_TRY = { timeout = 0 }
 
 ---@class kio.http.SocketOptions
 ---@field protocols? string[] subprotocols, the best first (none)
@@ -159,13 +157,9 @@ end
 -- A socket over a stream that is connected; nil, message, code, status.
 local function shake(stream, url, options, due)
   local request, key = request_of(url, options)
-  local sent, message, code = stream:write(request)
-  if not sent then return nil, message, code end
-  local head
-  head, message, code = dial.read_head(stream, options.limits, "GET", due)
-  if not head then
-    return nil, message or "the server has ended without an answer", code or "ECONNRESET"
-  end
+  local head, message, code = dial.ask(stream, request, options.limits, "GET", due,
+    "the server has ended without an answer")
+  if not head then return nil, message, code end
   local protocol, compression, wrong = upgrade.verify(head, key, options)
   if wrong then return nil, wrong, "EPROTO", head.status end
   return socket.new {
@@ -173,11 +167,6 @@ local function shake(stream, url, options, due)
     max_message = options.max_message, heartbeat = options.heartbeat, compress = compression,
   }
 end
-
--- Closes the stream unless it is taken out before.
-local Guard = { __close = function(guard)
-  if guard.stream then guard.stream:close(ONE_TRY) end
-end }
 
 local function read_url(text)
   check.type(text, "string", 1, "websocket", "a URL (string)")
@@ -189,15 +178,6 @@ local function read_url(text)
   return url
 end
 
--- The context that an option names or makes; nil, message, code when that cannot be used.
-local function context_of(wanted)
-  local tls, why = optional.find "tls"
-  if not tls then check.refuse(2, "websocket", "option 'tls' needs the rock kio-tls: " .. why) end
-  if type(wanted) == "table" then return tls.context(wanted) end
-  if check.kind(wanted) == "kio.tls.Context" then return wanted end
-  refuse(2, "websocket", "tls", "a context or a table of options")
-end
-
 -- What the connection goes by; nil, message, code.
 local function settings_of(url, options)
   local proxy, wrong, context
@@ -206,7 +186,7 @@ local function settings_of(url, options)
   if options.tls ~= nil then
     if url.scheme ~= "wss" then refuse(2, "websocket", "tls", "left out: the URL is no wss:") end
     local message, code
-    context, message, code = context_of(options.tls)
+    context, message, code = dial.context(options.tls, 2, "websocket")
     if not context then return nil, message, code end
   end
   options.limits = http_core.limits {}
@@ -230,7 +210,7 @@ function websocket.connect(url, options, ...)
   local stream, made
   if settings then stream, message, code = dial.connect(place, settings, due) end
   if stream then
-    local guard <close> = setmetatable({ stream = stream }, Guard)
+    local guard <close> = dial.guard(stream)
     made, message, code, status = shake(stream, place, options, due)
     if made then
       guard.stream = nil

@@ -2,6 +2,7 @@
 ---for. The stream that comes of it speaks to the URL's host (or to its proxy, in absolute form).
 local _ENV = require "kio.core".globals
 local by_address = require "kio.net.connect"
+local check = require "kio.check"
 local core = require "kio.http.core"
 local kio_core = require "kio.core"
 local optional = require "kio.optional"
@@ -17,6 +18,11 @@ local function left(due) return due and { timeout = math.max(0, due - kio_core.n
 local Guard = { __close = function(guard)
   if guard.stream then guard.stream:close(ONE_TRY) end
 end }
+
+---What closes the stream at the end of its block, unless that was taken out of it.
+---@param stream kio.Stream
+---@return { stream: kio.Stream? }
+function dial.guard(stream) return setmetatable({ stream = stream }, Guard) end
 
 ---The first response that is not only information.
 ---@async
@@ -41,6 +47,26 @@ function dial.read_head(stream, limits, method, due, on_continue)
   return nil, "the server only informs, and does not answer", "EPROTO", true
 end
 
+---Sends a request without a body, and reads the head of what answers it.
+---@async
+---@param stream kio.Stream
+---@param request string|string[]
+---@param limits kio.http.Limits
+---@param method string
+---@param due? number
+---@param silent string what it means when the other side ends without a word
+---@return kio.http.Head|nil head
+---@return string? message
+---@return string? code
+function dial.ask(stream, request, limits, method, due, silent)
+  local sent, message, code = stream:write(request)
+  if not sent then return nil, message, code end
+  local head
+  head, message, code = dial.read_head(stream, limits, method, due)
+  if not head then return nil, message or silent, code or "ECONNRESET" end
+  return head
+end
+
 local REFUSED = "the proxy refuses the connection: %d %s"
 
 -- Has the proxy connect the stream to the host.
@@ -48,16 +74,28 @@ local function tunnel(stream, url, settings, due)
   local place = url.address
   local text = { "CONNECT ", place, " HTTP/1.1\r\nHost: ", place, "\r\n",
     proxies.authorization(settings.proxy), "\r\n" }
-  local fine, message, code = stream:write(text)
-  if not fine then return nil, message, code end
-  local head
-  head, message, code = dial.read_head(stream, settings.limits, "CONNECT", due)
-  if not head then
-    return nil, message or "the proxy has closed the connection", code or "ECONNRESET"
-  end
+  local head, message, code = dial.ask(stream, text, settings.limits, "CONNECT", due,
+    "the proxy has closed the connection")
+  if not head then return nil, message, code end
   if head.status >= 200 and head.status < 300 then return true end
   code = head.status == 407 and "EACCES" or "ECONNREFUSED"
   return nil, string.format(REFUSED, head.status, head.reason or ""), code
+end
+
+---The context that an option 'tls', which is there, names or makes; it is the argument at `index`
+---of the public function `name`.
+---@param wanted kio.tls.Context|kio.tls.Options
+---@param index integer
+---@param name string
+---@return kio.tls.Context|nil context
+---@return string? message what it names cannot be used
+---@return string? code
+function dial.context(wanted, index, name)
+  local tls, why = optional.find "tls"
+  if not tls then check.refuse(index, name, "option 'tls' needs the rock kio-tls: " .. why) end
+  if type(wanted) == "table" then return tls.context(check.copy(wanted)) end
+  if check.kind(wanted) == "kio.tls.Context" then return wanted end
+  check.refuse(index, name, "option 'tls' must be a context or a table of options")
 end
 
 -- From now on the stream speaks TLS with that host.
@@ -95,7 +133,7 @@ function dial.connect(url, settings, due)
   if tunnels and proxy.scheme == "https" then return nil, TWICE, "ENOTSUP" end
   local stream, message, code = open((proxy or url).address, settings, due)
   if not stream then return nil, message, code end
-  local guard <close> = setmetatable({ stream = stream }, Guard)
+  local guard <close> = dial.guard(stream)
   local fine = stream
   if tunnels then fine, message, code = tunnel(stream, url, settings, due)
   elseif proxy and proxy.scheme == "https" then

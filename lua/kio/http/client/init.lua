@@ -3,11 +3,11 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
+local dial = require "kio.http.client.dial"
 local http_core = require "kio.http.core"
 local inflating = require "kio.http.client.inflating"
 local jars = require "kio.http.client.jar"
 local new_transport = require "kio.http.client.transport".new
-local optional = require "kio.optional"
 local plans = require "kio.http.client.plan"
 local proxies = require "kio.http.client.proxy"
 local redirect = require "kio.http.client.redirect"
@@ -66,20 +66,6 @@ local function check_counts(options)
   end
 end
 
-local function context_of(wanted)
-  if wanted == nil then return nil end
-  local tls, why = optional.find "tls"
-  if not tls then refuse("option 'tls' needs the rock kio-tls: %s", why) end
-  if type(wanted) ~= "table" then
-    local meta = getmetatable(wanted)
-    if type(meta) == "table" and rawget(meta, "__name") == "kio.tls.Context" then return wanted end
-    refuse "option 'tls' must be a context or a table of options"
-  end
-  local context, message, code = tls.context(check.copy(wanted))
-  if not context then return nil, message, code end
-  return context
-end
-
 local function proxies_of(options)
   if options.environment then
     if options.proxy then refuse "options 'proxy' and 'environment' exclude each other" end
@@ -110,7 +96,8 @@ end
 
 local function settings_of(options)
   check_counts(options)
-  local tls, message, code = context_of(options.tls)
+  local tls, message, code
+  if options.tls ~= nil then tls, message, code = dial.context(options.tls, 1, "client") end
   if message then return nil, message, code end
   local decompress = options.decompress ~= false
   return {

@@ -40,7 +40,7 @@ kio_request *kio_slab_take(kio_slab *slab) {
   kio_assert(request->state == KIO_REQUEST_FREE);
   request->state = KIO_REQUEST_IDLE;
   request->flags = 0;
-  request->again = false;
+  request->again = request->try_once = false;
   request->step = 0;
   request->tries = 0;
   request->result = 0;

@@ -117,8 +117,9 @@ struct kio_request {
   uint8_t state;        /* kio_request_state */
   uint8_t flags;        /* KIO_REQUEST_ flags */
   bool again : 1;       /* for want of a descriptor it is tried a second time */
+  bool try_once : 1;    /* its cancel is to end the wait, not to come before a try */
   uint8_t step : 3;     /* the backend's: which of its steps is under way; 0: none yet */
-  uint8_t tries : 4;    /* times it was ready and was not after all: the next try waits longer */
+  uint8_t tries : 3;    /* times it was ready and was not after all: the next try waits longer */
   int fd;               /* the descriptor (or directory) worked on; negative: none or AT_FDCWD */
   int result;           /* as the kernel gives it: negative errno; before: the backend's progress */
   uint32_t due_ms;      /* put off by its backend: until when; offloaded: which work it is */
@@ -156,14 +157,14 @@ static inline void kio_request_renew(kio_request *request) {
   request->generation++;
   request->state = KIO_REQUEST_IDLE;
   request->flags = 0;
-  request->again = false;
+  request->again = request->try_once = false;
   request->step = 0;
   request->tries = 0;
 }
 /* So many waits like this one were followed by a try in vain: it begins with a pause, the longer
    the more they were, whatever looks ready. For a poll that has not begun. */
 static inline void kio_request_distrust(kio_request *request, size_t tries) {
-  enum { MOST = 15 }; /* what the field holds */
+  enum { MOST = 7 }; /* what the field holds */
   request->tries = (tries < MOST ? tries : MOST) & MOST;
 }
 /* Whether it brings many results: `more` gets them, and the last one completes it. */

@@ -102,6 +102,7 @@ void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once) {
     return;
   }
   request->flags |= KIO_REQUEST_CANCELLING;
+  request->try_once = try_once;
   kio_list_push(&ring->cancels, &request->cancel_link);
 }
 
@@ -124,8 +125,7 @@ void kio_ring_cancel_again(kio_ring *ring, uint64_t id) {
   if (!kio_link_linked(&request->cancel_link)) kio_list_push(&ring->cancels, &request->cancel_link);
 }
 
-/* Whether it was entered for a descriptor whose number was given back since. */
-static bool is_stray(const kio_request *request) {
+bool kio_ring_is_stray(const kio_request *request) {
   for (int slot = 0; slot < 2; slot++) {
     const kio_fd_ref *ref = &request->fd_ref[slot];
     int fd = slot == 0 ? request->fd : request->arg.splice.in;
@@ -142,7 +142,7 @@ static void refuse_strays(kio_ring *ring) {
   ring->numbers = changes;
   KIO_LIST_EACH(&ring->queued, link) {
     kio_request *request = KIO_CONTAINER(link, kio_request, link);
-    if (!is_stray(request)) continue;
+    if (!kio_ring_is_stray(request)) continue;
     kio_link_remove(link);
     kio_ring_complete(ring, request, -EBADF);
   }
@@ -225,7 +225,7 @@ void kio_ring_resume(kio_ring *ring, kio_request *request, bool over) {
   kio_assert(request->state == KIO_REQUEST_QUEUED);
   kio_link_remove(&request->link);
   if (over) kio_ring_complete(ring, request, -ECANCELED);
-  else if (is_stray(request)) kio_ring_complete(ring, request, -EBADF);
+  else if (kio_ring_is_stray(request)) kio_ring_complete(ring, request, -EBADF);
   else kio_list_push(&ring->queued, &request->link);
 }
 

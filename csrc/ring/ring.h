@@ -164,6 +164,9 @@ static inline kio_request *kio_ring_next_queued(kio_ring *ring) {
   request->state = KIO_REQUEST_INFLIGHT;
   return request;
 }
+/* Whether it was entered for a descriptor whose number was given back since: then its number is not
+   to be used any more. */
+bool kio_ring_is_stray(const kio_request *request);
 kio_request *kio_ring_next_cancel(kio_ring *ring); /* one INFLIGHT whose cancel is to be sent */
 void kio_ring_complete(kio_ring *ring, kio_request *request, int result);
 /* A result on the way. For an orphan, whom nobody expects it from, it is closed. */

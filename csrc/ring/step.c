@@ -8,15 +8,21 @@
    - write to a terminal: once it takes a byte the kernel writes all, in this thread, and waits
      there for whoever has stopped it; a kernel thread must do that;
    - splice: see step_splice.c.
+   A read or write that is to be tried once has its cancel behind it. Where the kernel cannot try
+   without waiting (terminals, fifos, pipes after a splice(2), before Linux 6.4 all of them)
+   io_uring asks poll(2) for input or room alone, and leaves an end, or a write to a terminal, to a
+   kernel thread; the cancel is faster. So what is ready by poll(2) then is tried plainly.
    A descriptor that is O_NONBLOCK already gets its EAGAIN, as from the system call. Called by the
    ring's thread only. */
 #include "ring/step.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ring/plain.h"
 #include "system/fd.h"
 #include "system/newer.h"
 
@@ -106,6 +112,29 @@ static kio_step_verdict begin_message(kio_request *request) {
   if (!no_wait && goes_to_local(request) && !kio_fd_must_not_wait(request->fd))
     request->step = KIO_STEP_TRY;
   return KIO_STEP_SUBMIT;
+}
+
+/* ---- what was to be tried once ---- */
+
+static bool reads_or_writes(const kio_request *request) {
+  const kio_op_facts *facts = kio_op_look(request->op);
+  return !facts->of_socket && (facts->arg == KIO_ARG_IO || facts->arg == KIO_ARG_VEC);
+}
+
+static bool is_ready(const kio_request *request) {
+  struct pollfd look = {request->fd, kio_op_look(request->op)->ready, 0};
+  return poll(&look, 1, 0) > 0;
+}
+
+int kio_step_tried(kio_request *request, int result) {
+  size_t moved = 0;
+  bool cut = result == -ECANCELED || result == -EINTR;
+  bool wanted = !(request->flags & (KIO_REQUEST_ORPHAN | KIO_REQUEST_CLOSED));
+  if (!cut || !request->try_once || !wanted || !reads_or_writes(request)) return result;
+  if (kio_ring_is_stray(request) || !is_ready(request)) return result;
+  if (kio_plain_is_work(request)) return result;
+  int tried = kio_plain_try(request, 0, &moved);
+  return tried == KIO_PLAIN_WAIT ? result : tried;
 }
 
 /* ---- all ---- */

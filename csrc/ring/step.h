@@ -42,6 +42,9 @@ bool kio_step_start(kio_pauses *pauses, kio_ring *ring, kio_request *request);
 /* What was submitted has been done, with that result: the request completes, goes on with its next
    step, or is put off. For operations that may have steps. */
 void kio_step_finish(kio_pauses *pauses, kio_ring *ring, kio_request *request, int result);
+/* What io_uring has made of it. One that was to be tried once, but was cancelled before a kernel
+   thread had come to that, is tried plainly if it is ready: then its result is that one's. */
+int kio_step_tried(kio_request *request, int result);
 
 /* ---- between step.c and step_splice.c only ---- */
 

@@ -326,7 +326,7 @@ static void collect_one(kio_ring *ring, uring *u, const struct io_uring_cqe *cqe
     if (cqe->flags) note_arrival(ring, u, request, cqe);
     bool unusual = cqe->res < 0 || !u->group;
     if (!request || (unusual && goes_on(ring, u, request, cqe->res))) return;
-    int result = unusual ? result_of(cqe) : cqe->res;
+    int result = unusual ? kio_step_tried(request, result_of(cqe)) : cqe->res;
     bool in_steps = kio_op_facts_of[request->op].steps != KIO_STEPS_NEVER;
     if (in_steps) kio_step_finish(&u->pauses, ring, request, result);
     else kio_ring_complete(ring, request, result);

@@ -96,6 +96,16 @@ function support.allow_descriptors(count)
   return os.execute(command), "prlimit cannot raise the soft limit of descriptors"
 end
 
+-- How many threads the kernel has for the rings of this process.
+function support.kernel_threads()
+  local count = 0
+  for name in lfs.dir "/proc/self/task" do
+    local file <close> = io.open("/proc/self/task/" .. name .. "/comm")
+    if file and file:read():match "^iou%-wrk" then count = count + 1 end
+  end
+  return count
+end
+
 local folders = {}
 
 -- A new empty folder, removed with all it holds when the test is over.

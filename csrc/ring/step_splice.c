@@ -2,10 +2,12 @@
    as long as that takes, and whoever touches the pipe meanwhile stands still: this thread, too. So
    the kernel's splice is used between pipes alone, where it can be asked not to wait. Everything
    else goes through the request's buffer. Both sides are polled first, unless they are files.
-   A pipe is read and written without waiting by way of a private one (tee, then splice): O_NONBLOCK
-   belongs to everybody who has the descriptor, and not every kernel and kind of pipe knows
-   RWF_NOWAIT. What is given to the other side leaves the pipe when that has taken it, so nothing is
-   lost with a request that is cancelled. Called by the ring's thread only. */
+   A pipe is read and written without waiting by RWF_NOWAIT or, where the kernel or that kind of
+   pipe does not know it, by way of a private one (tee, then splice): O_NONBLOCK belongs to
+   everybody who has the descriptor. A pipe that splice(2) has touched does not know RWF_NOWAIT any
+   more, and io_uring no longer tries it without a thread: so that comes second. What is given to
+   the other side leaves the pipe when that has taken it, so nothing is lost with a request that is
+   cancelled. Called by the ring's thread only. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -79,6 +81,10 @@ static int move(int from, int to, size_t size) {
   return outcome(splice(from, NULL, to, NULL, size, SPLICE_F_NONBLOCK));
 }
 
+static bool knows_no_wait(ssize_t count) {
+  return count >= 0 || errno != EOPNOTSUPP;
+}
+
 /* Copies what the pipe holds, which it keeps. How many bytes, 0 at its end, or -errno. */
 static int peek(int fd, char *into, size_t size) {
   int ends[2], err = open_private(ends);
@@ -93,6 +99,7 @@ static int peek(int fd, char *into, size_t size) {
    unless another process has them by now. */
 static void consume(int fd, char *over, size_t size) {
   int ends[2], there = 0;
+  if (knows_no_wait(preadv2(fd, &(struct iovec){over, size}, 1, -1, RWF_NOWAIT))) return;
   if (open_private(ends) == 0) {
     move(fd, ends[1], size); /* less only if somebody else has taken the rest */
     close_private(ends);
@@ -118,6 +125,9 @@ static int put_directly(int fd, const char *from, size_t size) {
 /* How many bytes it has taken, or -errno. */
 static int put(int fd, const char *from, size_t size) {
   int ends[2];
+  struct iovec whole = {(char *)(uintptr_t)from, size};
+  ssize_t taken = pwritev2(fd, &whole, 1, -1, RWF_NOWAIT);
+  if (knows_no_wait(taken)) return outcome(taken);
   if (open_private(ends) != 0) return put_directly(fd, from, size);
   int count = outcome(write(ends[1], from, size));
   if (count > 0) count = move(ends[0], fd, (size_t)count);

@@ -22,9 +22,10 @@
 #include "system/sockopt.h"
 
 enum {
-  EVENTS = 256, /* collected in one call */
-  ACCEPTS = 64, /* connections that one listener brings in a row */
-  IN_VAIN = 4,  /* events without anything to do before a request waits by pauses */
+  EVENTS = 256,        /* collected in one call */
+  ACCEPTS = 64,        /* connections that one listener brings in a row */
+  IN_VAIN = 4,         /* events without anything to do before a request waits by pauses */
+  LOOK_NS = 100000000, /* how often those are looked at whom no event tells all */
   EDGES = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI,
   LAST_WORDS = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI, /* more may follow what was read */
 };
@@ -33,6 +34,8 @@ typedef struct epoll {
   kio_rows rows;
   size_t waiting; /* requests in rows */
   bool has_pwait2;
+  bool has_deaf;   /* requests in rows that hear too little: see look_at_deaf */
+  int64_t look_ns; /* when they are looked at, if there are any */
   kio_pauses pauses;
   kio_offload offload;
 } epoll;
@@ -104,6 +107,20 @@ static uint32_t wanted(const kio_row *w) {
   return events;
 }
 
+/* Whether no event tells it that it waits in vain: nothing can be sent to a Unix socket after a
+   shutdown(2) of either end, and epoll knows of room alone. */
+static bool is_deaf(const kio_request *r) {
+  int domain;
+  return kio_op_look(r->op)->ready == POLLOUT &&
+         kio_sockopt_ask(r->fd, SOL_SOCKET, SO_DOMAIN, &domain) == 0 && domain == AF_UNIX;
+}
+
+static void note_deaf(epoll *e, const kio_request *request) {
+  if (e->has_deaf || !is_deaf(request)) return;
+  e->has_deaf = true;
+  e->look_ns = kio_real_now_ns() + LOOK_NS;
+}
+
 static void wait(kio_ring *ring, kio_request *request) {
   epoll *e = ring->impl;
   int fd = waits_on(request);
@@ -122,6 +139,7 @@ static void wait(kio_ring *ring, kio_request *request) {
     w->events = 0;
     w->tcp = kio_request_borrows(request) && is_tcp(fd);
   }
+  note_deaf(e, request);
   uint32_t needs = waits_for(request) | (w->edge ? EDGES : 0);
   if (needs & ~w->events) kio_row_change(&e->rows, w);
 }
@@ -201,6 +219,20 @@ static bool attempt(kio_ring *ring, kio_request *request) {
   return true;
 }
 
+/* They are tried now and then, and after each shutdown of this ring's: it may be what they wait
+   for. */
+static void look_at_deaf(kio_ring *ring) {
+  epoll *e = ring->impl;
+  kio_request *request;
+  if (!e->has_deaf || kio_real_now_ns() < e->look_ns) return;
+  e->has_deaf = false;
+  for (size_t i = 0; (request = kio_slab_at(&ring->slab, i)); i++) {
+    bool waits = request->state == KIO_REQUEST_INFLIGHT && kio_link_linked(&request->link);
+    bool looks = waits && !kio_ring_is_stray(request) && is_deaf(request);
+    if (looks && !attempt(ring, request)) note_deaf(e, request);
+  }
+}
+
 /* ---- down ---- */
 
 /* Whether a try is known to be in vain; one that is to be tried once and cancelled has its try. */
@@ -232,6 +264,7 @@ static void start(kio_ring *ring, kio_request *request) {
   epoll *e = ring->impl;
   if (in_steps(request) && !kio_step_start(&e->pauses, ring, request)) return;
   if (request->op == KIO_OP_CLOSE) epoll_forget(ring, request->fd);
+  if (request->op == KIO_OP_SHUTDOWN) e->look_ns = 0;
   if (kio_plain_is_work(request)) begin_work(ring, request);
   else if (is_drained(e, request) || !attempt(ring, request)) wait(ring, request);
 }
@@ -312,15 +345,24 @@ static int collect(epoll *e, struct epoll_event *events, int64_t wait_ns) {
   return epoll_wait(e->rows.fd, events, EVENTS, 0);
 }
 
+/* Until something is to be done that no event tells. */
+static int64_t left_ns(const epoll *e) {
+  int64_t left = kio_pauses_left_ns(&e->pauses);
+  if (!e->has_deaf || left == 0) return left;
+  int64_t now = kio_real_now_ns();
+  return now < e->look_ns ? kio_min_ns(left, e->look_ns - now) : 0;
+}
+
 static void epoll_enter(kio_ring *ring, int64_t wait_ns) {
   struct epoll_event events[EVENTS];
   epoll *e = ring->impl;
   ring->stats.enters++;
   kio_pauses_end(&e->pauses, ring);
   take(ring);
+  look_at_deaf(ring);
   arm(ring);
   bool busy = kio_ring_has_news(ring) || !kio_list_empty(&ring->queued);
-  int count = collect(e, events, busy ? 0 : kio_min_ns(wait_ns, kio_pauses_left_ns(&e->pauses)));
+  int count = collect(e, events, busy ? 0 : kio_min_ns(wait_ns, left_ns(e)));
   for (int i = 0; i < count; i++) {
     kio_row *w = kio_rows_named(&e->rows, events[i].data.u64);
     if (w) happened(ring, w, events[i].events);

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 
-_Static_assert(sizeof(kio_request) <= 192, "a request slot should stay within three cache lines");
+_Static_assert(sizeof(kio_request) <= 168, "each stream has two request slots");
 
 void kio_slab_init(kio_slab *slab) {
   *slab = (kio_slab){0};
@@ -69,8 +69,8 @@ static void verify_slot(const kio_request *request) {
   kio_assert(!kio_link_linked(&request->cancel_link) || (under_way && cancels));
   for (uint32_t slot = 0; slot < 2; slot++) {
     const kio_fd_ref *ref = &request->fd_ref[slot];
-    kio_assert(kio_link_linked(&ref->link) == (ref->desc != NULL));
-    kio_assert(!ref->desc || (ref->slot == slot && request->state != KIO_REQUEST_FREE));
+    bool entered = kio_link_linked(&ref->link);
+    kio_assert(!entered || (ref->slot == slot && request->state != KIO_REQUEST_FREE));
   }
   switch (request->state) {
   case KIO_REQUEST_FREE: kio_assert(!request->buffer.data); break;

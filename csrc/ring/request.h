@@ -101,10 +101,9 @@ enum {
 typedef void (*kio_done_fn)(kio_request *request);
 
 typedef struct kio_fd_ref {
-  kio_link link;         /* in the list of one descriptor */
-  struct kio_desc *desc; /* that descriptor's entry */
-  uint32_t tenant;       /* who had its number when it was entered */
-  uint32_t slot;         /* which of its request's references this is */
+  kio_link link;   /* in the list of one descriptor, while it is entered there */
+  uint32_t tenant; /* who had its number when it was entered */
+  uint32_t slot;   /* which of its request's references this is */
 } kio_fd_ref;
 
 struct kio_request {
@@ -184,6 +183,10 @@ static inline int kio_request_lacks_fds(const kio_request *request) {
    at most arg.io.size bytes, which are no more than KIO_BUFFER_MIN. */
 static inline bool kio_request_borrows(const kio_request *request) {
   return request->op == KIO_OP_RECV && !request->arg.io.buf;
+}
+/* The descriptor that the reference of that slot is to. */
+static inline int kio_request_fd(const kio_request *request, uint32_t slot) {
+  return slot == 0 ? request->fd : request->arg.splice.in;
 }
 /* The name the kernel knows this tenancy by; never 0. */
 static inline uint64_t kio_request_id(const kio_request *request) {

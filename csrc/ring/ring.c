@@ -126,10 +126,10 @@ void kio_ring_cancel_again(kio_ring *ring, uint64_t id) {
 
 /* Whether it was entered for a descriptor whose number was given back since. */
 static bool is_stray(const kio_request *request) {
-  for (int slot = 0; slot < 2; slot++) {
+  for (uint32_t slot = 0; slot < 2; slot++) {
     const kio_fd_ref *ref = &request->fd_ref[slot];
-    int fd = slot == 0 ? request->fd : request->arg.splice.in;
-    if (ref->desc && !kio_number_same(fd, ref->tenant)) return true;
+    bool entered = kio_link_linked(&ref->link);
+    if (entered && !kio_number_same(kio_request_fd(request, slot), ref->tenant)) return true;
   }
   return false;
 }

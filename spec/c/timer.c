@@ -8,7 +8,7 @@ enum { TIMERS = 300, STEPS = 100000, LAST_NS = 50 };
 
 static kio_timer timers[TIMERS];
 static kio_timers heap;
-static int64_t due[TIMERS];   /* of each that is started: when ... */
+static int64_t due[TIMERS];    /* of each that is started: when ... */
 static size_t started[TIMERS]; /* ... and as which start */
 static size_t starts;
 
@@ -17,8 +17,8 @@ static kio_timer *model_next(void) {
   size_t next = TIMERS;
   for (size_t i = 0; i < TIMERS; i++) {
     if (!kio_timer_started(&timers[i])) continue;
-    bool sooner = next == TIMERS || due[i] < due[next] ||
-                  (due[i] == due[next] && started[i] < started[next]);
+    bool sooner =
+        next == TIMERS || due[i] < due[next] || (due[i] == due[next] && started[i] < started[next]);
     if (sooner) next = i;
   }
   return next < TIMERS ? &timers[next] : NULL;

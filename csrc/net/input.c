@@ -68,7 +68,7 @@ void kio_input_verify(const kio_input *in, bool lent) {
   kio_assert(!here || (in->at < in->end && in->end <= in->buffer.size));
   kio_assert(here || lent || in->end == 0);
   kio_assert(!here || !lent);
-  kio_assert(kio_input_want(in) <= KIO_BUFFER_MAX);
+  kio_assert(kio_input_want(in) <= KIO_RECEIVE_MAX);
   kio_assert(in->error <= 0);
 }
 #endif

@@ -41,7 +41,7 @@ int kio_input_put_back(kio_input *in, kio_buffers *buffers, const char *data, si
 static inline void kio_input_grow(kio_input *in, size_t asked, size_t got) {
   in->end += got;
   kio_debug_assert(got <= asked && in->end <= in->buffer.size);
-  if (got == asked && kio_input_want(in) < KIO_BUFFER_MAX) in->doubled++;
+  if (got == asked && kio_input_want(in) < KIO_RECEIVE_MAX) in->doubled++;
   else if (in->doubled > 0 && got < kio_input_want(in) / 4) in->doubled--;
 }
 /* The kernel keeps the buffer, which lies at `data`: what is unread in it comes into another one,

@@ -27,7 +27,7 @@ static bool grow(kio_slab *slab) {
   kio_request *chunk = kio_memory_new(KIO_SLAB_CHUNK * sizeof *chunk);
   if (!chunk) return false;
   for (size_t i = 0; i < KIO_SLAB_CHUNK; i++) {
-    chunk[i].index = (uint32_t)(slab->chunk_count * KIO_SLAB_CHUNK + i);
+    chunk[i].id = slab->chunk_count * KIO_SLAB_CHUNK + i + 1;
     kio_list_push(&slab->free, &chunk[i].link);
   }
   chunks[slab->chunk_count++] = chunk;
@@ -55,7 +55,7 @@ void kio_slab_give(kio_slab *slab, kio_request *request) {
   kio_assert(!kio_link_linked(&request->fd_ref[0].link) &&
              !kio_link_linked(&request->fd_ref[1].link));
   kio_debug_assert(slab->taken > 0);
-  request->generation++;
+  request->id += KIO_REQUEST_TENANCY;
   request->state = KIO_REQUEST_FREE;
   slab->taken--;
   kio_list_push_front(&slab->free, &request->link); /* the warmest slot is used next */
@@ -88,7 +88,7 @@ void kio_slab_verify(const kio_slab *slab) {
   const kio_request *request;
   size_t taken = 0, count = 0;
   for (; (request = kio_slab_at(slab, count)); count++) {
-    kio_assert(request->index == count);
+    kio_assert(kio_request_index(request) == count);
     verify_slot(request);
     taken += request->state != KIO_REQUEST_FREE;
   }

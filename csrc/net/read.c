@@ -223,8 +223,8 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
 }
 
 /* Nothing is there: waits for what comes next. */
-static int receive_next(lua_State *L, kio_stream_handle *h, kio_read_kind kind, size_t max,
-                        int64_t timeout_ns) {
+static inline int receive_next(lua_State *L, kio_stream_handle *h, kio_read_kind kind, size_t max,
+                               int64_t timeout_ns) {
   kio_task *task = kio_sched_current()->current;
   if (h->stream->in.ended) return (lua_pushnil(L), 1);
   h->reading.max = max;

@@ -292,9 +292,9 @@ int kio_stream_receive(kio_stream *stream, kio_task *reader) {
   stream->reader = reader;
   stream->moved_ns = stream->sched->now_ns;
   if (err == KIO_CARRIER_HAS) leave_soon(stream);
-  else if (stream->resting) kio_ring_unsilence(&stream->sched->ring, stream->rx);
-  else begin_receive(stream);
-  stream->resting = stream->roused = false;
+  else if (!stream->resting) begin_receive(stream);
+  else kio_ring_unsilence(&stream->sched->ring, stream->rx);
+  if (stream->resting) stream->resting = stream->roused = false;
   return 0;
 }
 

@@ -8,7 +8,8 @@
 #define KIO_RING_CQ_ENTRIES 4 /* completions overflow all the time */
 #define KIO_SLAB_CHUNK 2      /* the slab grows at every second request */
 #define KIO_BUFFER_MIN 23     /* every read comes in scraps */
-#define KIO_BUFFER_MAX 92     /* no read is larger */
+#define KIO_BUFFER_MAX 92     /* no buffer is cached that is larger */
+#define KIO_RECEIVE_MAX 92    /* no read is larger */
 #define KIO_BUFFER_CACHE 1    /* buffers hardly ever come from the cache */
 #define KIO_HIGH_WATER 46     /* writers wait at once */
 #define KIO_PIN_MIN 30        /* most strings leave from where they lie */
@@ -24,7 +25,8 @@
 #define KIO_RING_CQ_ENTRIES 4096 /* completions may come in bursts of many turns */
 #define KIO_SLAB_CHUNK 64        /* requests per chunk: one chunk is about 16 KiB */
 #define KIO_BUFFER_MIN 4096      /* the first receive of a stream: one page */
-#define KIO_BUFFER_MAX 262144    /* the largest a stream's receive buffer grows to */
+#define KIO_BUFFER_MAX 262144    /* the largest that is kept when it is freed */
+#define KIO_RECEIVE_MAX 65536    /* what a stream receives at once stays in the processor's cache */
 #define KIO_BUFFER_CACHE 64      /* freed buffers kept per size, for the next connection */
 #define KIO_HIGH_WATER 65536     /* output a stream gathers before its writer waits */
 #define KIO_PIN_MIN 16384        /* from here on a string leaves from where it lies, not copied */

@@ -1,5 +1,6 @@
 /* Deadlines in a binary heap, ordered by time and, for equal times, by the order of adding.
-   Adding and removing are O(log n), looking at the next is O(1). */
+   Adding and removing are O(log n), looking at the next is O(1). When a timer is due lies in the
+   heap: most things that have a timer are idle, and have no deadline. */
 #ifndef KIO_BASE_TIMER_H
 #define KIO_BASE_TIMER_H
 
@@ -8,17 +9,21 @@
 typedef struct kio_timer kio_timer;
 
 struct kio_timer {
-  int64_t due_ns;                /* on the scheduler's clock */
-  uint64_t order;                /* ties are fired in the order they were added */
   size_t place;                  /* index in the heap plus one; 0: not in it */
   void (*due)(kio_timer *timer); /* called by the loop when its time has come; set by its owner */
 };
 
+typedef struct kio_deadline {
+  int64_t due_ns;   /* on the scheduler's clock */
+  uint64_t order;   /* ties are fired in the order they were added */
+  kio_timer *timer; /* whose it is */
+} kio_deadline;
+
 typedef struct kio_timers {
-  kio_timer **heap; /* heap[0] is due first */
-  size_t count;     /* timers in the heap */
-  size_t room;      /* slots allocated */
-  uint64_t order;   /* the next timer's `order` */
+  kio_deadline *heap; /* heap[0] is due first */
+  size_t count;       /* timers in the heap */
+  size_t room;        /* slots allocated */
+  uint64_t order;     /* the next timer's `order` */
 } kio_timers;
 
 /* An empty heap. */

@@ -338,7 +338,7 @@ static int put_over(kio_stream *stream, filtered *f, kio_filter filter) {
     return -ENOMEM;
   }
   kio_input_drop(in, stream->sched ? &stream->sched->buffers : NULL);
-  *in = (kio_input){.want = KIO_BUFFER_MIN};
+  *in = (kio_input){0};
   kio_filter_stir(stream);
   return 0;
 }

@@ -20,7 +20,7 @@ static int attach(kio_stream *stream, kio_sched *sched) {
 static int aim(kio_stream *stream) {
   kio_request *rx = stream->rx;
   kio_input *in = stream->wire;
-  if (in->buffer.data || (in->more && in->want > KIO_BUFFER_MIN)) {
+  if (in->buffer.data || (in->more && in->doubled > 0)) {
     int err = kio_input_make_room(in, &stream->sched->buffers);
     if (err) return err;
     rx->arg.io.buf = in->buffer.data + in->end;

@@ -77,8 +77,7 @@ static const char *push_text(lua_State *L, int index) {
 /* ---- output ---- */
 
 static int room(lua_State *L, size_t least, kio_guest_room *given) {
-  const kio_stream_handle *h = kio_stream_check(L);
-  kio_stream *stream = h->stream;
+  kio_stream *stream = kio_stream_check(L)->stream;
   const kio_task *task = kio_op_task(L);
   int err = kio_stream_output_error(stream);
   if (!err) err = -kio_stream_attach(stream, task->sched);
@@ -86,7 +85,7 @@ static int room(lua_State *L, size_t least, kio_guest_room *given) {
   size_t mark = kio_output_mark(&stream->out), gathered = stream->out.size;
   size_t size = kio_min_size(given->size, mark > gathered ? mark - gathered : 0);
   *given = (kio_guest_room){NULL, 0};
-  if (size < least || kio_stream_is_taken(h)) return 0;
+  if (size < least || kio_stream_is_taken(stream)) return 0;
   given->data = kio_stream_reserve(stream, size);
   if (!given->data) return kio_stream_fail(L, stream, "send", ENOMEM);
   given->size = size;

@@ -12,7 +12,8 @@ int kio_input_make_room(kio_input *in, kio_buffers *buffers) {
   if (in->at > 0) {
     memmove(in->buffer.data, in->buffer.data + in->at, unread);
   } else {
-    size_t more = unread > in->want ? unread : in->want; /* long values: doubling */
+    size_t want = kio_input_want(in);
+    size_t more = unread > want ? unread : want; /* long values: doubling */
     kio_buffer larger = kio_buffer_take(buffers, unread + more);
     if (!larger.data) return -ENOMEM;
     if (unread > 0) memcpy(larger.data, in->buffer.data, unread);
@@ -67,7 +68,7 @@ void kio_input_verify(const kio_input *in, bool lent) {
   kio_assert(!here || (in->at < in->end && in->end <= in->buffer.size));
   kio_assert(here || lent || in->end == 0);
   kio_assert(!here || !lent);
-  kio_assert(in->want >= KIO_BUFFER_MIN && in->want <= KIO_BUFFER_MAX);
+  kio_assert(kio_input_want(in) <= KIO_RECEIVE_MAX);
   kio_assert(in->error <= 0);
 }
 #endif

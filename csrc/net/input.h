@@ -9,12 +9,16 @@ typedef struct kio_input {
   kio_buffer buffer; /* bytes [at, end) are unread; without data while the kernel has it */
   size_t at;         /* the first unread one */
   size_t end;        /* behind the last one */
-  size_t want;       /* the size of the next receive; follows what arrives */
   int error;         /* how the last receive failed: negative errno, told to its reader once */
+  uint8_t doubled;   /* so often, from KIO_BUFFER_MIN: the next receive; follows what arrives */
   bool ended;        /* the last byte has come */
   bool more;         /* the last receive left bytes where it took them: the next need not wait */
 } kio_input;
 
+/* How large the next receive is to be. */
+static inline size_t kio_input_want(const kio_input *in) {
+  return (size_t)KIO_BUFFER_MIN << in->doubled;
+}
 static inline size_t kio_input_unread(const kio_input *in) {
   return in->end - in->at;
 }
@@ -37,8 +41,8 @@ int kio_input_put_back(kio_input *in, kio_buffers *buffers, const char *data, si
 static inline void kio_input_grow(kio_input *in, size_t asked, size_t got) {
   in->end += got;
   kio_debug_assert(got <= asked && in->end <= in->buffer.size);
-  if (got == asked && in->want < KIO_BUFFER_MAX) in->want *= 2;
-  else if (got < in->want / 4 && in->want > KIO_BUFFER_MIN) in->want /= 2;
+  if (got == asked && kio_input_want(in) < KIO_RECEIVE_MAX) in->doubled++;
+  else if (in->doubled > 0 && got < kio_input_want(in) / 4) in->doubled--;
 }
 /* The kernel keeps the buffer, which lies at `data`: what is unread in it comes into another one,
    or is lost when memory is out. */

@@ -195,7 +195,7 @@ static int l_fds_send(lua_State *L) {
   if (err == EBADF) return fail_saying(L, "send_fds", "EBADF", "what is to be passed is closed");
   if (err) return end_sending(L, p, err);
   if (fd_of(L) < 0) return fail(L, "send_fds", EBADF);
-  if (stream && kio_stream_is_taken(lua_touserdata(L, HANDLE))) {
+  if (stream && kio_stream_is_taken(stream)) {
     return kio_misuse(L, "another task is writing to this stream");
   }
   if (is_filtered(L))

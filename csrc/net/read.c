@@ -223,8 +223,8 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
 }
 
 /* Nothing is there: waits for what comes next. */
-static int receive_next(lua_State *L, kio_stream_handle *h, kio_read_kind kind, size_t max,
-                        int64_t timeout_ns) {
+static inline int receive_next(lua_State *L, kio_stream_handle *h, kio_read_kind kind, size_t max,
+                               int64_t timeout_ns) {
   kio_task *task = kio_sched_current()->current;
   if (h->stream->in.ended) return (lua_pushnil(L), 1);
   h->reading.max = max;
@@ -237,10 +237,9 @@ static int receive_next(lua_State *L, kio_stream_handle *h, kio_read_kind kind, 
 /* stream:recv([max [, options]]) -> what has arrived next, at most max bytes | nil at the end */
 static int l_recv(lua_State *L) {
   kio_stream_handle *h = kio_stream_check(L);
-  kio_takes(L, 3);
   kio_stream *stream = h->stream;
   int64_t timeout_ns = h->timeout_ns;
-  int top = lua_gettop(L);
+  int top = kio_takes(L, 3);
   lua_Integer max = top > 1 ? luaL_optinteger(L, 2, KIO_IO_MAX) : KIO_IO_MAX;
   if (max <= 0) luaL_argerror(L, 2, "must be at least 1 byte");
   kio_task *task = kio_op_begin(L);

@@ -8,11 +8,10 @@
 #include "task/here.h"
 
 /* Whether nothing has come that nobody has read, nobody is at work, and nothing has failed. */
-static bool is_quiet(const kio_stream_handle *h) {
-  const kio_stream *stream = h->stream;
+static bool is_quiet(const kio_stream *stream) {
   const kio_input *in = &stream->in;
   bool open = stream->state == KIO_STREAM_OPEN && !in->ended && !in->error && !stream->out.error;
-  return open && !stream->reader && !kio_stream_is_taken(h) && kio_stream_unread(stream) == 0;
+  return open && !stream->reader && !kio_stream_is_taken(stream) && kio_stream_unread(stream) == 0;
 }
 
 /* Only a socket can bring what nobody has asked for. */
@@ -32,10 +31,9 @@ static bool rest(kio_stream *stream) {
 
 /* stream_rest(stream) -> whether it rests now; false: it is of no use any more */
 static int l_rest(lua_State *L) {
-  const kio_stream_handle *h = kio_stream_check(L);
-  kio_stream *stream = h->stream;
+  kio_stream *stream = kio_stream_check(L)->stream;
   kio_sched *sched = kio_sched_here();
-  bool fine = sched && is_quiet(h) && kio_stream_attach(stream, sched) == 0;
+  bool fine = sched && is_quiet(stream) && kio_stream_attach(stream, sched) == 0;
   if (fine) kio_stream_set_roused(stream, false);
   if (fine && can_rest(stream)) fine = rest(stream);
   lua_pushboolean(L, fine);
@@ -44,15 +42,15 @@ static int l_rest(lua_State *L) {
 
 /* stream_rests(stream) -> whether nothing has happened to it */
 static int l_rests(lua_State *L) {
-  lua_pushboolean(L, is_quiet(kio_stream_check(L)));
+  lua_pushboolean(L, is_quiet(kio_stream_check(L)->stream));
   return 1;
 }
 
 /* stream_rouse(stream) -> the same; if so what comes from now on is for who reads */
 static int l_rouse(lua_State *L) {
-  const kio_stream_handle *h = kio_stream_check(L);
-  bool fine = is_quiet(h);
-  if (fine) kio_stream_set_roused(h->stream, true);
+  kio_stream *stream = kio_stream_check(L)->stream;
+  bool fine = is_quiet(stream);
+  if (fine) kio_stream_set_roused(stream, true);
   lua_pushboolean(L, fine);
   return 1;
 }

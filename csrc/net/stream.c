@@ -57,7 +57,6 @@ kio_stream *kio_stream_new(int fd, const kio_sockaddr *peer, const kio_carrier *
   stream->peer_size = (uint8_t)peer->size;
   memcpy(stream->tail->peer, &peer->as, peer->size);
   stream->wire = &stream->in;
-  stream->in.want = KIO_BUFFER_MIN;
   stream->member.kind = &membership;
   return stream;
 }
@@ -66,7 +65,7 @@ void kio_stream_set_carrier(kio_stream *stream, const kio_carrier *carrier, kio_
   kio_assert(!stream->receiving && !stream->sending); /* for a carrier's input has its own buffer */
   stream->carrier = carrier;
   stream->wire = wire;
-  if (wire != &stream->in) stream->in = (kio_input){.want = KIO_BUFFER_MIN};
+  if (wire != &stream->in) stream->in = (kio_input){0};
 }
 
 /* Releases a slot; one under way is orphaned by the scheduler, which is ending then. */
@@ -293,9 +292,9 @@ int kio_stream_receive(kio_stream *stream, kio_task *reader) {
   stream->reader = reader;
   stream->moved_ns = stream->sched->now_ns;
   if (err == KIO_CARRIER_HAS) leave_soon(stream);
-  else if (stream->resting) kio_ring_unsilence(&stream->sched->ring, stream->rx);
-  else begin_receive(stream);
-  stream->resting = stream->roused = false;
+  else if (!stream->resting) begin_receive(stream);
+  else kio_ring_unsilence(&stream->sched->ring, stream->rx);
+  if (stream->resting) stream->resting = stream->roused = false;
   return 0;
 }
 

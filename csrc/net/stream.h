@@ -48,27 +48,28 @@ typedef struct kio_stream {
   int fd;
   uint32_t tenant;   /* who has had that number since: number.h */
   uint32_t changes;  /* kio_number_changes when it was last seen to be so */
+  int pinned;        /* the anchor of the string that tx sends in place of a buffer; 0: none */
   uint8_t state;     /* kio_stream_state */
   uint8_t peer_size; /* of the peer's address; 0: it has none */
   uint8_t standard;  /* 1 to 3: stdin, stdout, stderr, others' too: neither shut down nor closed */
-  bool later;        /* closes itself when nothing is in flight any more */
-  bool dropped;      /* and then frees itself: its userdata is gone */
   bool receiving;    /* rx is under way */
-  bool resting;      /* ... for nobody: what comes closes the stream. net/rest.c */
-  bool roused;       /* ... but that stays from now on: somebody will read it */
   bool sending;      /* tx is under way: its buffer holds what was gathered before */
-  bool owes;         /* its carrier has bytes of its own to send */
-  bool held;         /* what was gathered waits for more */
-  int pinned;        /* the anchor of the string that tx sends in place of a buffer; 0: none */
-  bool want_drained; /* `writer` waits for all output to leave, not just for room */
-  kio_input in;      /* what has arrived and is not yet read */
-  kio_output out;    /* what was written and has not begun to leave */
-  kio_input *wire;   /* what its descriptor brings: `in`, or the input half of its carrier */
-  kio_request *rx;   /* its slot for receiving, while attached */
-  kio_request *tx;   /* its slot for sending, while attached */
-  kio_task *reader;  /* the task that reads: from parking until it has run again */
-  kio_task *writer;  /* the task that waits for room or the end of output; set as `reader` */
-  int64_t moved_ns;  /* when a wait for the peer, or the last step of one, began */
+  bool resting;      /* rx is, for nobody: what comes closes the stream. net/rest.c */
+  bool roused : 1;   /* ... but that stays from now on: somebody will read it */
+  bool later : 1;    /* closes itself when nothing is in flight any more */
+  bool dropped : 1;  /* and then frees itself: its userdata is gone */
+  bool owes : 1;     /* its carrier has bytes of its own to send */
+  bool held : 1;     /* what was gathered waits for more */
+  bool want_drained : 1;  /* `writer` waits for all output to leave, not just for room */
+  bool reserved : 1;      /* its output is somebody's own: stream:send_file */
+  kio_input in;           /* what has arrived and is not yet read */
+  kio_output out;         /* what was written and has not begun to leave */
+  kio_input *wire;        /* what its descriptor brings: `in`, or the input half of its carrier */
+  kio_request *rx;        /* its slot for receiving, while attached */
+  kio_request *tx;        /* its slot for sending, while attached */
+  kio_task *reader;       /* the task that reads: from parking until it has run again */
+  kio_task *writer;       /* the task that waits for room or the end of output; set as `reader` */
+  int64_t moved_ns;       /* when a wait for the peer, or the last step of one, began */
   kio_stream_tail tail[]; /* one */
 } kio_stream;
 
@@ -189,6 +190,15 @@ static inline void kio_stream_owe_no_more(kio_stream *stream, bool still) {
 static inline void kio_stream_set_writer(kio_stream *stream, kio_task *writer) {
   kio_assert(!writer || !stream->writer);
   stream->writer = writer;
+}
+/* Its output is somebody's own from now on, or no longer. Not kept as a writer: who reserves it may
+   never come back. */
+static inline void kio_stream_set_reserved(kio_stream *stream, bool reserved) {
+  stream->reserved = reserved;
+}
+/* Whether somebody is writing already. */
+static inline bool kio_stream_is_taken(const kio_stream *stream) {
+  return stream->writer || stream->reserved;
 }
 /* The error that stops output now; 0 for none. */
 static inline int kio_stream_output_error(const kio_stream *stream) {

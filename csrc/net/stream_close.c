@@ -49,7 +49,7 @@ static int l_shutdown(lua_State *L) {
   kio_task *task = kio_op_begin(L);
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "shutdown", EBADF);
   if (how == SHUT_RD) return shut(L, stream, how);
-  if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
+  if (kio_stream_is_taken(stream)) return kio_misuse(L, "another task is writing to this stream");
   h->due_ns = kio_sched_due(task->sched, h->timeout_ns);
   kio_stream_end_output(stream);
   if (kio_stream_drained(stream)) return l_shutdownk(L, LUA_OK, how);

@@ -28,7 +28,6 @@ typedef struct kio_stream_handle {
   int64_t timeout_ns;  /* of operations that name none */
   int64_t due_ns;      /* the deadline of the write that is under way */
   kio_reading reading; /* the read that is under way */
-  bool reserved;       /* its output is somebody's own: stream:send_file */
 } kio_stream_handle;
 
 extern const char kio_stream_tag;
@@ -59,10 +58,6 @@ static inline kio_stream *kio_stream_at(lua_State *L) {
 static inline int64_t kio_stream_due(lua_State *L, const kio_stream_handle *h, kio_sched *sched,
                                      int options) {
   return kio_sched_due(sched, kio_op_timeout_or(L, options, h->timeout_ns));
-}
-/* Whether somebody is writing already. */
-static inline bool kio_stream_is_taken(const kio_stream_handle *h) {
-  return h->stream->writer || h->reserved;
 }
 /* Pushes nil, "what peer: message", code; returns 3. */
 int kio_stream_fail(lua_State *L, const kio_stream *stream, const char *what, int err);

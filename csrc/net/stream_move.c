@@ -34,7 +34,7 @@ static const char *stays(kio_stream *stream, const kio_sched *sched) {
   if (stream->state == KIO_STREAM_MOVED) return "it was handed over before";
   if (stream->state != KIO_STREAM_OPEN) return "it is closed";
   if (stream->reader) return "a task is reading from it";
-  if (stream->writer) return "a task is writing to it";
+  if (kio_stream_is_taken(stream)) return "a task is writing to it";
   if (stream->sched && stream->sched != sched) return "it belongs to another loop";
   if (stream->sending) return "its output is still leaving: flush it first";
   if (sched && kio_desc_busy(&sched->descs, stream->fd)) return "an operation on it is under way";
@@ -46,7 +46,6 @@ static const char *prepare(lua_State *L, int index, void **spare) {
   const kio_stream_handle *h = lua_touserdata(L, index);
   kio_stream *stream = h->stream;
   if (!stream) return "it was never connected";
-  if (h->reserved) return "a task is writing to it";
   const char *why = stays(stream, kio_sched_here());
   if (why) return why;
   *spare = new_spare(stream);

@@ -24,15 +24,14 @@ static int l_way(lua_State *L) {
   return 4;
 }
 
-/* stream_reserve(stream, whether): its output is somebody's own from now on, or no longer. Kept in
-   the handle, and not as a task: whoever reserves it may never come back. */
+/* stream_reserve(stream, whether): its output is somebody's own from now on, or no longer */
 static int l_reserve(lua_State *L) {
-  kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = kio_stream_check(L)->stream;
   bool reserve = lua_toboolean(L, 2);
-  if (reserve && kio_stream_is_taken(h)) {
+  if (reserve && kio_stream_is_taken(stream)) {
     return kio_misuse(L, "another task is writing to this stream");
   }
-  h->reserved = reserve;
+  kio_stream_set_reserved(stream, reserve);
   return 0;
 }
 
@@ -60,14 +59,13 @@ static kio_filter *check_filter(lua_State *L) {
    first that it decodes */
 static int l_filter(lua_State *L) {
   kio_takes(L, 2);
-  kio_stream_handle *h = kio_stream_check(L);
-  kio_stream *stream = h->stream;
+  kio_stream *stream = kio_stream_check(L)->stream;
   kio_filter *filter = check_filter(L);
   const kio_task *task = kio_op_begin(L);
   if (stream->state != KIO_STREAM_OPEN) return kio_stream_fail(L, stream, "filter", EBADF);
   if (stream->reader) return kio_misuse(L, "another task is reading from this stream");
   if (stream->receiving) return kio_misuse(L, "the stream rests in a pool");
-  if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
+  if (kio_stream_is_taken(stream)) return kio_misuse(L, "another task is writing to this stream");
   if (!kio_stream_drained(stream)) return kio_misuse(L, "output is on its way: flush it first");
   if (kio_filter_full(stream)) return kio_misuse(L, "this stream has four filters already");
   if (!kio_filter_ready(stream)) return kio_misuse(L, "its filter is shaking hands");

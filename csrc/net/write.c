@@ -151,7 +151,7 @@ static int start_write(lua_State *L, int then) {
   if (size > KIO_IO_MAX) kio_check_data(L, 2, &size); /* which raises */
   int err = kio_stream_output_error(stream);
   if (err) return write_failed(L, stream, name_of(then), err, 0);
-  if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
+  if (kio_stream_is_taken(stream)) return kio_misuse(L, "another task is writing to this stream");
   err = kio_stream_attach(stream, task->sched);
   if (err) return write_failed(L, stream, name_of(then), -err, 0);
   bool waits = !only_gathers(stream, size, then);
@@ -174,7 +174,7 @@ bool kio_stream_put(lua_State *L, const char *bytes, size_t size) {
   const kio_task *task = kio_op_running(L);
   bool fits = stream->out.size + size <= kio_output_mark(&stream->out);
   bool may = task && fits && stream->sched == task->sched && !kio_task_is_cancelled(task) &&
-             kio_stream_output_error(stream) == 0 && !kio_stream_is_taken(h);
+             kio_stream_output_error(stream) == 0 && !kio_stream_is_taken(stream);
   return may && kio_sched_spend(task->sched) && kio_stream_add(stream, bytes, size);
 }
 
@@ -191,13 +191,14 @@ static int l_send(lua_State *L) {
 /* stream:flush([options]) -> stream, when all output has left */
 static int l_flush(lua_State *L) {
   kio_stream_handle *h = kio_stream_check(L);
+  kio_stream *stream = h->stream;
   kio_takes(L, 2);
   kio_task *task = kio_op_begin(L);
   int64_t due = kio_stream_due(L, h, task->sched, 2);
-  if (kio_stream_is_taken(h)) return kio_misuse(L, "another task is writing to this stream");
+  if (kio_stream_is_taken(stream)) return kio_misuse(L, "another task is writing to this stream");
   lua_settop(L, 1);
   h->due_ns = due;
-  return flush(L, h->stream, false);
+  return flush(L, stream, false);
 }
 
 const luaL_Reg kio_write_methods[] = {

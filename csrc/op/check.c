@@ -44,10 +44,10 @@ const char *kio_read_fd(lua_State *L, int index, int *fd) {
 
 int kio_check_fd(lua_State *L, int index) {
   int fd;
-  luaL_checkinteger(L, index);
   const char *wrong = kio_read_fd(L, index, &fd);
-  luaL_argcheck(L, !wrong, index, wrong);
-  return fd;
+  if (!wrong) return fd;
+  luaL_checkinteger(L, index); /* what is no integer is told as everywhere */
+  return luaL_argerror(L, index, wrong);
 }
 
 size_t kio_check_size(lua_State *L, int index) {

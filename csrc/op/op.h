@@ -162,9 +162,11 @@ void kio_set_text(lua_State *L, const char *name, const char *text);
 /* kio_takes when there are more: raises unless all of those are nil, or a loop gives them. */
 void kio_check_excess(lua_State *L, int most);
 /* The first line of a function that Lua calls with up to so many arguments: others are refused, and
-   not left out of account. What takes a `timeout` as its last argument says so by that. */
-static inline void kio_takes(lua_State *L, int most) {
-  if (lua_gettop(L) > most) kio_check_excess(L, most);
+   not left out of account. Returns how many there are. What takes a `timeout` as its last argument
+   says so by that. */
+static inline int kio_takes(lua_State *L, int most) {
+  int count = lua_gettop(L);
+  return count > most ? (kio_check_excess(L, most), most) : count;
 }
 /* Argument checks; each raises an argument error that names what is wrong. */
 int kio_check_fd(lua_State *L, int index); /* for one it may not use what number.h has for that */

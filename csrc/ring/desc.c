@@ -67,7 +67,6 @@ int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot) {
   if (!desc) return -ENOMEM;
   if (closing(desc, fd)) return -EBADF;
   request->fd_ref[slot].slot = (uint32_t)slot;
-  request->fd_ref[slot].desc = desc;
   request->fd_ref[slot].tenant = kio_number_tenant(fd);
   kio_list_push(&desc->requests, &request->fd_ref[slot].link);
   return 0;
@@ -93,10 +92,13 @@ bool kio_desc_busy(const kio_descs *descs, int fd) {
   return desc && busy(desc);
 }
 
-void *kio_desc_closer(kio_desc *desc) {
-  if (busy(desc)) return NULL;
+void *kio_desc_closer(kio_descs *descs, const kio_request *request, uint32_t slot) {
+  if (!kio_link_linked(&request->fd_ref[slot].link)) return NULL;
+  kio_desc *desc = look(descs, kio_request_fd(request, slot));
+  if (!desc->closer || busy(desc)) return NULL;
   void *closer = desc->closer;
-  kio_assert(!closer || desc->closing);
+  kio_assert(desc->closing && descs->awaited > 0);
+  descs->awaited--;
   desc->closer = NULL;
   return closer;
 }
@@ -120,6 +122,7 @@ void kio_desc_await(kio_descs *descs, int fd, void *task) {
   kio_desc *desc = look(descs, fd);
   kio_assert(desc && desc->closing && !desc->closer && busy(desc));
   desc->closer = task;
+  descs->awaited++;
   desc->tenant = kio_number_tenant(fd);
 }
 
@@ -152,17 +155,24 @@ int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags) {
 }
 
 #ifdef KIO_TEST
-static void verify_desc(const kio_desc *desc) {
+static void verify_desc(const kio_descs *descs, const kio_desc *desc) {
   KIO_LIST_EACH(&desc->requests, link) {
-    kio_assert(KIO_CONTAINER(link, kio_fd_ref, link)->desc == desc);
-    kio_assert(request_of(link)->state != KIO_REQUEST_FREE);
+    const kio_request *request = request_of(link);
+    uint32_t slot = KIO_CONTAINER(link, kio_fd_ref, link)->slot;
+    kio_assert(look(descs, kio_request_fd(request, slot)) == desc);
+    kio_assert(request->state != KIO_REQUEST_FREE);
   }
   kio_assert(!desc->closer || (desc->closing && busy(desc)));
 }
 
 void kio_descs_verify(const kio_descs *descs) {
+  size_t awaited = 0;
   for (size_t row = 0; row < descs->count; row++) {
-    for (int i = 0; descs->rows[row] && i < KIO_DESC_ROW; i++) verify_desc(&descs->rows[row][i]);
+    for (int i = 0; descs->rows[row] && i < KIO_DESC_ROW; i++) {
+      verify_desc(descs, &descs->rows[row][i]);
+      awaited += descs->rows[row][i].closer != NULL;
+    }
   }
+  kio_assert(awaited == descs->awaited);
 }
 #endif

@@ -30,6 +30,7 @@ typedef struct kio_desc {
 typedef struct kio_descs {
   kio_desc **rows; /* by descriptor / KIO_DESC_ROW; rows are made when needed and never move */
   size_t count;    /* rows there is room for */
+  size_t awaited;  /* descriptors with a `closer` */
 } kio_descs;
 
 enum { KIO_DESC_ROW = 64 };
@@ -44,14 +45,14 @@ int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot);
 /* Takes a request out; one that was not entered is allowed. */
 static inline void kio_desc_leave(kio_request *request) {
   for (int slot = 0; slot < 2; slot++) {
-    kio_fd_ref *ref = &request->fd_ref[slot];
-    if (kio_link_linked(&ref->link)) kio_link_remove(&ref->link);
-    ref->desc = NULL;
+    kio_link *link = &request->fd_ref[slot].link;
+    if (kio_link_linked(link)) kio_link_remove(link);
   }
 }
-/* A request has completed: the task that waited for the last one under way on this descriptor, to
-   be woken by the caller; NULL while others are. */
-void *kio_desc_closer(kio_desc *desc);
+/* The request has completed, by its reference of that slot on a descriptor (or on none): the task
+   that waited for the last one under way there, to be woken by the caller; NULL while others are,
+   or when nobody does. */
+void *kio_desc_closer(kio_descs *descs, const kio_request *request, uint32_t slot);
 /* Whether any request is under way on fd. */
 bool kio_desc_busy(const kio_descs *descs, int fd);
 /* Marks fd as closing: nothing new may start on it. 0, -EBADF or -ENOMEM. */

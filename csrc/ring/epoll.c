@@ -66,7 +66,7 @@ static void finish(kio_ring *ring, kio_request *request, int result) {
   else kio_ring_complete(ring, request, result);
   /* Offloaded, a step cannot be cancelled: the next one can. */
   bool goes_on = request->state == KIO_REQUEST_QUEUED && request->flags & KIO_REQUEST_CANCELLING;
-  if (goes_on) kio_ring_cancel_again(ring, kio_request_id(request));
+  if (goes_on) kio_ring_cancel_again(ring, request->id);
 }
 
 /* ---- waiting ---- */

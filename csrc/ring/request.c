@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 
-_Static_assert(sizeof(kio_request) <= 192, "a request slot should stay within three cache lines");
+_Static_assert(sizeof(kio_request) <= 168, "each stream has two request slots");
 
 void kio_slab_init(kio_slab *slab) {
   *slab = (kio_slab){0};
@@ -27,7 +27,7 @@ static bool grow(kio_slab *slab) {
   kio_request *chunk = kio_memory_new(KIO_SLAB_CHUNK * sizeof *chunk);
   if (!chunk) return false;
   for (size_t i = 0; i < KIO_SLAB_CHUNK; i++) {
-    chunk[i].index = (uint32_t)(slab->chunk_count * KIO_SLAB_CHUNK + i);
+    chunk[i].id = slab->chunk_count * KIO_SLAB_CHUNK + i + 1;
     kio_list_push(&slab->free, &chunk[i].link);
   }
   chunks[slab->chunk_count++] = chunk;
@@ -55,7 +55,7 @@ void kio_slab_give(kio_slab *slab, kio_request *request) {
   kio_assert(!kio_link_linked(&request->fd_ref[0].link) &&
              !kio_link_linked(&request->fd_ref[1].link));
   kio_debug_assert(slab->taken > 0);
-  request->generation++;
+  request->id += KIO_REQUEST_TENANCY;
   request->state = KIO_REQUEST_FREE;
   slab->taken--;
   kio_list_push_front(&slab->free, &request->link); /* the warmest slot is used next */
@@ -69,8 +69,8 @@ static void verify_slot(const kio_request *request) {
   kio_assert(!kio_link_linked(&request->cancel_link) || (under_way && cancels));
   for (uint32_t slot = 0; slot < 2; slot++) {
     const kio_fd_ref *ref = &request->fd_ref[slot];
-    kio_assert(kio_link_linked(&ref->link) == (ref->desc != NULL));
-    kio_assert(!ref->desc || (ref->slot == slot && request->state != KIO_REQUEST_FREE));
+    bool entered = kio_link_linked(&ref->link);
+    kio_assert(!entered || (ref->slot == slot && request->state != KIO_REQUEST_FREE));
   }
   switch (request->state) {
   case KIO_REQUEST_FREE: kio_assert(!request->buffer.data); break;
@@ -88,7 +88,7 @@ void kio_slab_verify(const kio_slab *slab) {
   const kio_request *request;
   size_t taken = 0, count = 0;
   for (; (request = kio_slab_at(slab, count)); count++) {
-    kio_assert(request->index == count);
+    kio_assert(kio_request_index(request) == count);
     verify_slot(request);
     taken += request->state != KIO_REQUEST_FREE;
   }

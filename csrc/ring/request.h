@@ -96,23 +96,24 @@ enum {
   KIO_REQUEST_MORE = 1 << 7,       /* received: the socket held more than that */
 };
 
+/* One tenancy more, in the name that the kernel knows a request by; a name is never 0. */
+#define KIO_REQUEST_TENANCY ((uint64_t)1 << 32)
+
 /* What completion means to the owner. Runs in the loop after all completions are collected; may
    queue requests and wake tasks, never runs Lua. */
 typedef void (*kio_done_fn)(kio_request *request);
 
 typedef struct kio_fd_ref {
-  kio_link link;         /* in the list of one descriptor */
-  struct kio_desc *desc; /* that descriptor's entry */
-  uint32_t tenant;       /* who had its number when it was entered */
-  uint32_t slot;         /* which of its request's references this is */
+  kio_link link;   /* in the list of one descriptor, while it is entered there */
+  uint32_t tenant; /* who had its number when it was entered */
+  uint32_t slot;   /* which of its request's references this is */
 } kio_fd_ref;
 
 struct kio_request {
   kio_link link;        /* in the ring's queue or its completed list; in flight: the backend's */
   kio_link cancel_link; /* in the ring's list of cancels to send */
   kio_fd_ref fd_ref[2]; /* in the descriptor table: for fd, and for splice's second one */
-  uint32_t index;       /* of its slot */
-  uint32_t generation;  /* of its present tenancy */
+  uint64_t id;          /* its name: the number of its present tenancy above that of its slot */
   uint8_t op;           /* kio_op */
   uint8_t state;        /* kio_request_state */
   uint8_t flags;        /* KIO_REQUEST_ flags */
@@ -151,10 +152,14 @@ void kio_slab_give(kio_slab *slab, kio_request *request);
 /* The state of every slot agrees with the lists and the memory that it has. */
 void kio_slab_verify(const kio_slab *slab);
 #endif
+/* The number of its slot, from 0. */
+static inline uint32_t kio_request_index(const kio_request *request) {
+  return (uint32_t)request->id - 1;
+}
 /* A DONE slot becomes IDLE again for the same owner, under a new name. */
 static inline void kio_request_renew(kio_request *request) {
   kio_assert(request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE);
-  request->generation++;
+  request->id += KIO_REQUEST_TENANCY;
   request->state = KIO_REQUEST_IDLE;
   request->flags = 0;
   request->again = request->try_once = false;
@@ -186,9 +191,9 @@ static inline int kio_request_lacks_fds(const kio_request *request) {
 static inline bool kio_request_borrows(const kio_request *request) {
   return request->op == KIO_OP_RECV && !request->arg.io.buf;
 }
-/* The name the kernel knows this tenancy by; never 0. */
-static inline uint64_t kio_request_id(const kio_request *request) {
-  return (uint64_t)request->generation << 32 | (request->index + 1);
+/* The descriptor that the reference of that slot is to. */
+static inline int kio_request_fd(const kio_request *request, uint32_t slot) {
+  return slot == 0 ? request->fd : request->arg.splice.in;
 }
 /* Of a request by name: where statx writes, at the beginning of its buffer; NULL: it has none. */
 static inline struct statx *kio_request_statx(const kio_request *request) {
@@ -206,8 +211,7 @@ static inline kio_request *kio_slab_at(const kio_slab *slab, uint64_t index) {
 /* The request of that name, or NULL when its tenancy has ended. */
 static inline kio_request *kio_slab_find(const kio_slab *slab, uint64_t id) {
   kio_request *request = kio_slab_at(slab, (id & UINT32_MAX) - 1); /* of id 0: beyond every slot */
-  bool same = request && request->generation == id >> 32;
-  return same && request->state != KIO_REQUEST_FREE ? request : NULL;
+  return request && request->id == id && request->state != KIO_REQUEST_FREE ? request : NULL;
 }
 
 #endif

@@ -132,7 +132,7 @@ static note *new_note(rig *r, const kio_request *request) {
     r->note_room = room;
   }
   note *n = &r->notes[r->note_count++];
-  *n = (note){.id = kio_request_id(request)};
+  *n = (note){.id = request->id};
   return n;
 }
 

@@ -126,10 +126,10 @@ void kio_ring_cancel_again(kio_ring *ring, uint64_t id) {
 }
 
 bool kio_ring_is_stray(const kio_request *request) {
-  for (int slot = 0; slot < 2; slot++) {
+  for (uint32_t slot = 0; slot < 2; slot++) {
     const kio_fd_ref *ref = &request->fd_ref[slot];
-    int fd = slot == 0 ? request->fd : request->arg.splice.in;
-    if (ref->desc && !kio_number_same(fd, ref->tenant)) return true;
+    bool entered = kio_link_linked(&ref->link);
+    if (entered && !kio_number_same(kio_request_fd(request, slot), ref->tenant)) return true;
   }
   return false;
 }
@@ -181,24 +181,9 @@ kio_request *kio_ring_next_cancel(kio_ring *ring) {
   return NULL;
 }
 
-/* A negative result. */
-static void note_failed(kio_ring *ring, const kio_request *request) {
+void kio_ring_note_failed(kio_ring *ring, const kio_request *request) {
   int lacks = kio_request_lacks_fds(request);
   if (lacks > ring->lacks_fds) ring->lacks_fds = lacks;
-}
-
-void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
-  kio_assert(kio_request_under_way(request));
-  request->state = KIO_REQUEST_COMPLETE;
-  request->result = result;
-  if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);
-  kio_list_push(&ring->completed, &request->link);
-  kio_debug_assert(ring->pending > 0 || request->flags & KIO_REQUEST_SILENT);
-  if (!(request->flags & KIO_REQUEST_SILENT)) ring->pending--;
-  ring->stats.completions++;
-  if (result < 0) note_failed(ring, request);
-  /* Until its task has it, nobody is to close it by its number. */
-  else if (kio_request_brings(request)) kio_number_own(result);
 }
 
 void kio_ring_more(kio_ring *ring, kio_request *request, int result) {

@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "ring/request.h"
 
 typedef struct kio_ring kio_ring;
@@ -168,7 +169,21 @@ static inline kio_request *kio_ring_next_queued(kio_ring *ring) {
    to be used any more. */
 bool kio_ring_is_stray(const kio_request *request);
 kio_request *kio_ring_next_cancel(kio_ring *ring); /* one INFLIGHT whose cancel is to be sent */
-void kio_ring_complete(kio_ring *ring, kio_request *request, int result);
+/* Of kio_ring_complete: its result is negative. */
+void kio_ring_note_failed(kio_ring *ring, const kio_request *request);
+static inline void kio_ring_complete(kio_ring *ring, kio_request *request, int result) {
+  kio_assert(kio_request_under_way(request));
+  request->state = KIO_REQUEST_COMPLETE;
+  request->result = result;
+  if (kio_link_linked(&request->cancel_link)) kio_link_remove(&request->cancel_link);
+  kio_list_push(&ring->completed, &request->link);
+  kio_debug_assert(ring->pending > 0 || request->flags & KIO_REQUEST_SILENT);
+  if (!(request->flags & KIO_REQUEST_SILENT)) ring->pending--;
+  ring->stats.completions++;
+  if (result < 0) kio_ring_note_failed(ring, request);
+  /* Until its task has it, nobody is to close it by its number. */
+  else if (kio_request_brings(request)) kio_number_own(result);
+}
 /* A result on the way. For an orphan, whom nobody expects it from, it is closed. */
 void kio_ring_more(kio_ring *ring, kio_request *request, int result);
 /* An INFLIGHT request that the kernel has given up for now is QUEUED again, in front of all

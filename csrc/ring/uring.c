@@ -286,11 +286,11 @@ static bool fill_requests(kio_ring *ring, uring *u) {
     kio_request *request = kio_ring_next_queued(ring);
     bool in_steps = kio_op_facts_of[request->op].steps != KIO_STEPS_NEVER;
     if (in_steps && !kio_step_start(&u->pauses, ring, request)) continue;
-    kio_debug_assert(!(kio_request_id(request) & CANCEL_BIT));
+    kio_debug_assert(!(request->id & CANCEL_BIT));
     struct io_uring_sqe *sqe = take_sqe(&u->ring.sq);
     kio_uring_prep[request->op](sqe, request);
     if (kio_request_borrows(request)) prep_loan(sqe, u, request);
-    io_uring_sqe_set_data64(sqe, kio_request_id(request));
+    io_uring_sqe_set_data64(sqe, request->id);
     room--;
   }
   return true;
@@ -303,8 +303,8 @@ static bool fill_cancels(kio_ring *ring, uring *u) {
     kio_request *target = kio_ring_next_cancel(ring);
     if (!target) return true;
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-    io_uring_prep_cancel64(sqe, kio_request_id(target), 0);
-    io_uring_sqe_set_data64(sqe, kio_request_id(target) | CANCEL_BIT);
+    io_uring_prep_cancel64(sqe, target->id, 0);
+    io_uring_sqe_set_data64(sqe, target->id | CANCEL_BIT);
   }
   return true;
 }

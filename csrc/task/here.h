@@ -149,6 +149,12 @@ static inline kio_sched *kio_sched_here(void) {
   kio_sched *sched = kio_sched_of_thread;
   return sched && kio_ring_alive(&sched->ring) ? sched : NULL;
 }
+/* Raises in L when it was not kio that resumed it: it goes on although nothing it waited for has
+   come. For continuations of kio_task_yield_marked; those of kio_task_park need it not. */
+static inline void kio_task_check_resumed(lua_State *L) {
+  const kio_sched *sched = kio_sched_current();
+  if (!sched || sched->leaf != L) kio_task_refuse_resume(L);
+}
 /* The number of this process; in a run the kernel need not be asked. */
 static inline pid_t kio_sched_process(void) {
   const kio_sched *sched = kio_sched_here();

@@ -64,10 +64,11 @@ void kio_sched_orphan(kio_sched *sched, kio_request *request) {
 }
 
 /* The last request under way on a closing descriptor wakes the task that closes it. */
-static void wake_closer(const kio_fd_ref *ref) {
-  if (!ref->desc || !ref->desc->closer) return;
-  kio_task *closer = kio_desc_closer(ref->desc);
-  if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
+static void wake_closers(kio_sched *sched, const kio_request *request) {
+  for (uint32_t slot = 0; slot < 2; slot++) {
+    kio_task *closer = kio_desc_closer(&sched->descs, request, slot);
+    if (closer && closer->status == KIO_TASK_WAITING) kio_task_wake(closer);
+  }
 }
 
 /* One that found no descriptor for what it was to bring, and there may be one now. Not one that was
@@ -86,8 +87,7 @@ void kio_sched_tell_owners(kio_sched *sched) {
   kio_request *request;
   while ((request = kio_ring_pop(&sched->ring))) {
     if (sched->collected && tries_again(sched, request)) continue;
-    wake_closer(&request->fd_ref[0]);
-    if (request->op == KIO_OP_SPLICE) wake_closer(&request->fd_ref[1]);
+    if (sched->descs.awaited > 0) wake_closers(sched, request);
     if (request->flags & KIO_REQUEST_ORPHAN) kio_sched_dispose(sched, request);
     else request->done(request);
   }

@@ -14,7 +14,7 @@
 #include "task/version.h"
 #include "task/wait.h"
 
-static const char parked_mark; /* its address marks a yield of kio's */
+const char kio_task_parked_mark;
 
 const char kio_task_awaiting[] = "await";
 
@@ -87,14 +87,9 @@ kio_task *kio_task_check(lua_State *L, int index) {
 
 /* ---- parking and waking ---- */
 
-int kio_task_yield_marked(lua_State *L, lua_KContext ctx, lua_KFunction k) {
-  lua_pushlightuserdata(L, (void *)&parked_mark);
-  return lua_yieldk(L, 1, ctx, k);
-}
-
 /* On an empty stack this looks at the frame's function, which is never the mark. */
 static bool has_mark(lua_State *co) {
-  return lua_touserdata(co, -1) == (const void *)&parked_mark;
+  return lua_touserdata(co, -1) == (const void *)&kio_task_parked_mark;
 }
 
 bool kio_task_is_parked(lua_State *co) {
@@ -106,9 +101,7 @@ void kio_task_unpark(lua_State *co) {
   lua_pop(co, 1);
 }
 
-void kio_task_check_resumed(lua_State *L) {
-  const kio_sched *sched = kio_sched_current();
-  if (sched && sched->leaf == L) return;
+void kio_task_refuse_resume(lua_State *L) {
   luaL_error(L, "a coroutine that waits in an operation was resumed by a coroutine.resume that was "
                 "taken before kio was loaded");
 }

@@ -105,7 +105,8 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nar
 static inline int kio_task_push(lua_State *L, const kio_task *task) {
   return lua_rawgeti(L, LUA_REGISTRYINDEX, task->own.ref);
 }
-extern const char kio_task_tag; /* in the registry, under its address: the metatable */
+extern const char kio_task_tag;         /* in the registry, under its address: the metatable */
+extern const char kio_task_parked_mark; /* its address marks a yield of kio's */
 
 /* The task at a stack index; NULL when that is none. */
 static inline kio_task *kio_task_at(lua_State *L, int index) {
@@ -136,11 +137,13 @@ void kio_task_resume(lua_State *L, kio_task *task);
 bool kio_task_is_parked(lua_State *co);
 /* Takes the mark off a parked one, which is about to be resumed. */
 void kio_task_unpark(lua_State *co);
-/* Raises in L when it was not kio that resumed it: it goes on although nothing it waited for has
-   come. For continuations of kio_task_yield_marked; those of kio_task_park need it not. */
-void kio_task_check_resumed(lua_State *L);
+/* kio_task_check_resumed (task/here.h) where it was not kio: raises. */
+void kio_task_refuse_resume(lua_State *L);
 /* Yields L, marked as parked, without touching any task: for coroutines inside a task. */
-int kio_task_yield_marked(lua_State *L, lua_KContext ctx, lua_KFunction k);
+static inline int kio_task_yield_marked(lua_State *L, lua_KContext ctx, lua_KFunction k) {
+  lua_pushlightuserdata(L, (void *)(uintptr_t)&kio_task_parked_mark);
+  return lua_yieldk(L, 1, ctx, k);
+}
 
 /* What a task that waits for another one is doing; `subject` is that one then. */
 extern const char kio_task_awaiting[];

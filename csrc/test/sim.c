@@ -43,7 +43,7 @@ typedef struct sim {
   kio_sim_script script;
   kio_list waiting;
   kio_list held;
-  note *notes;         /* by request->index */
+  note *notes;         /* by kio_request_index(request) */
   struct pollfd *look; /* room for every request, to poll for all that wait */
   size_t note_count;   /* slots in each of the two */
   int64_t now_ns;
@@ -79,8 +79,8 @@ static kio_request *request_of(kio_link *link) {
 }
 
 static note *note_of(const sim *s, const kio_request *request) {
-  kio_assert(request->index < s->note_count);
-  return &s->notes[request->index];
+  kio_assert(kio_request_index(request) < s->note_count);
+  return &s->notes[kio_request_index(request)];
 }
 
 /* ---- chance ---- */
@@ -117,8 +117,8 @@ static void shuffle(sim *s, kio_list *list) {
 /* ---- from queued to complete ---- */
 
 static bool make_note(sim *s, const kio_request *request) {
-  if (request->index < s->note_count) return true;
-  size_t count = request->index + KIO_SLAB_CHUNK;
+  if (kio_request_index(request) < s->note_count) return true;
+  size_t count = kio_request_index(request) + KIO_SLAB_CHUNK;
   note *notes = kio_memory_resize(s->notes, count * sizeof *notes);
   if (notes) s->notes = notes;
   struct pollfd *look = kio_memory_resize(s->look, count * sizeof *look);
@@ -147,7 +147,7 @@ static void take_queued(kio_ring *ring, sim *s) {
 
 /* It is in neither list. */
 static void tell(kio_ring *ring, sim *s, kio_request *request, int result) {
-  uint64_t id = kio_request_id(request);
+  uint64_t id = request->id;
   bool twice = note_of(s, request)->rule.twice;
   kio_ring_complete_id(ring, id, result);
   if (twice) s->echo = (echo){id, result};

@@ -19,12 +19,12 @@ static void take(void) {
   if (count == SLOTS) return;
   kio_request *r = kio_slab_take(&slab);
   CHECK(r && r->state == KIO_REQUEST_IDLE && r->flags == 0 && r->result == 0);
-  CHECK(!r->buffer.data && r->index < KIO_COUNT(place));
-  if (!place[r->index]) place[r->index] = r;
-  CHECK(place[r->index] == r);
+  CHECK(!r->buffer.data && kio_request_index(r) < KIO_COUNT(place));
+  if (!place[kio_request_index(r)]) place[kio_request_index(r)] = r;
+  CHECK(place[kio_request_index(r)] == r);
   taken[count] = r;
-  ids[count++] = kio_request_id(r);
-  CHECK(kio_request_id(r) != 0);
+  ids[count++] = r->id;
+  CHECK(r->id != 0);
 }
 
 static void give(void) {
@@ -44,7 +44,7 @@ static void renew(void) {
   past[past_count++ % PAST] = ids[at];
   taken[at]->state = KIO_REQUEST_DONE;
   kio_request_renew(taken[at]);
-  ids[at] = kio_request_id(taken[at]);
+  ids[at] = taken[at]->id;
 }
 
 static void compare(void) {
@@ -52,7 +52,7 @@ static void compare(void) {
   if (count > 0) {
     size_t at = check_below(count);
     CHECK(kio_slab_find(&slab, ids[at]) == taken[at]);
-    CHECK(kio_request_id(taken[at]) == ids[at]);
+    CHECK(taken[at]->id == ids[at]);
   }
   if (past_count > 0) {
     size_t known = past_count < PAST ? past_count : PAST;

@@ -8,18 +8,24 @@ enum { TIMERS = 300, STEPS = 100000, LAST_NS = 50 };
 
 static kio_timer timers[TIMERS];
 static kio_timers heap;
+static int64_t due[TIMERS];    /* of each that is started: when ... */
+static size_t started[TIMERS]; /* ... and as which start */
+static size_t starts;
 
 /* The one that must fire next: earliest, and among equals the one started first. */
 static kio_timer *model_next(void) {
-  kio_timer *next = NULL;
+  size_t next = TIMERS;
   for (size_t i = 0; i < TIMERS; i++) {
-    kio_timer *t = &timers[i];
-    if (!kio_timer_started(t)) continue;
+    if (!kio_timer_started(&timers[i])) continue;
     bool sooner =
-        !next || t->due_ns < next->due_ns || (t->due_ns == next->due_ns && t->order < next->order);
-    if (sooner) next = t;
+        next == TIMERS || due[i] < due[next] || (due[i] == due[next] && started[i] < started[next]);
+    if (sooner) next = i;
   }
-  return next;
+  return next < TIMERS ? &timers[next] : NULL;
+}
+
+static int64_t due_of(const kio_timer *timer) {
+  return timer ? due[timer - timers] : KIO_NEVER;
 }
 
 static size_t model_count(void) {
@@ -31,13 +37,13 @@ static size_t model_count(void) {
 static void compare(void) {
   const kio_timer *next = model_next();
   CHECK(heap.count == model_count());
-  CHECK(kio_timers_next_ns(&heap) == (next ? next->due_ns : KIO_NEVER));
+  CHECK(kio_timers_next_ns(&heap) == due_of(next));
 }
 
 static void expire(int64_t now_ns) {
   for (;;) {
     kio_timer *expected = model_next();
-    if (expected && expected->due_ns > now_ns) expected = NULL;
+    if (due_of(expected) > now_ns) expected = NULL;
     kio_timer *fired = kio_timers_pop_due(&heap, now_ns);
     CHECK(fired == expected);
     if (!fired) return;
@@ -47,10 +53,13 @@ static void expire(int64_t now_ns) {
 
 static void at_random(void) {
   for (int step = 0; step < STEPS; step++) {
-    kio_timer *t = &timers[check_below(TIMERS)];
+    size_t i = check_below(TIMERS);
+    kio_timer *t = &timers[i];
     size_t dice = check_below(100);
     if (dice < 60 && !kio_timer_started(t)) {
-      CHECK(kio_timer_start(&heap, t, (int64_t)check_below(LAST_NS)));
+      due[i] = (int64_t)check_below(LAST_NS);
+      started[i] = starts++;
+      CHECK(kio_timer_start(&heap, t, due[i]));
     } else if (dice < 95) {
       kio_timer_stop(&heap, t);
     } else {
@@ -73,19 +82,19 @@ static void ties(void) {
 
 static void no_memory(void) {
   kio_timers small;
-  size_t started = 0;
+  size_t count = 0;
   kio_timers_init(&small);
   kio_memory_fail_at(1);
   CHECK(!kio_timer_start(&small, &timers[0], 1));
   CHECK(!kio_timer_started(&timers[0]) && small.count == 0);
-  while (started < TIMERS) {
+  while (count < TIMERS) {
     kio_memory_fail_at(1);
-    if (!kio_timer_start(&small, &timers[started], 1)) {
-      CHECK(small.count == started && !kio_timer_started(&timers[started]));
+    if (!kio_timer_start(&small, &timers[count], 1)) {
+      CHECK(small.count == count && !kio_timer_started(&timers[count]));
       kio_memory_fail_at(0);
-      CHECK(kio_timer_start(&small, &timers[started], 1));
+      CHECK(kio_timer_start(&small, &timers[count], 1));
     }
-    started++;
+    count++;
   }
   kio_memory_fail_at(0);
   for (size_t i = 0; i < TIMERS; i++) CHECK(kio_timers_pop_due(&small, 1) == &timers[i]);

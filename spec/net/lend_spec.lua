@@ -9,6 +9,7 @@ local connection = require "spec.net.connection"
 
 local HOSTILE = support.flavour == "hostile"
 local BUFFER = HOSTILE and 23 or 4096 -- KIO_BUFFER_MIN
+local RECEIVE <const> = HOSTILE and 92 or 65536 -- KIO_RECEIVE_MAX
 local MANY = HOSTILE and 40 or 300
 
 -- Rings that lend in ways of their own. To poll first is what a kernel without buffer rings does.
@@ -176,6 +177,25 @@ describe("a flood", function()
       local most = os.getenv "KIO_FILTER" and 4 or 3
       assert.is_true(kio.stats().buffers <= most, kio.stats().buffers .. " buffers")
       connection.close(server, client)
+    end)
+  end)
+
+  it("comes in pieces that stay in the processor's cache", function()
+    support.run(function()
+      local client, server = connection.pair()
+      local writer = kio.spawn(function()
+        client:write(("x"):rep(2000 * BUFFER))
+        client:close()
+      end)
+      local most, total = 0, 0
+      repeat
+        local data = server:recv()
+        most, total = math.max(most, data and #data or 0), total + (data and #data or 0)
+      until not data
+      writer:await()
+      server:close()
+      assert.equal(2000 * BUFFER, total)
+      assert.is_true(most <= RECEIVE, most)
     end)
   end)
 end)

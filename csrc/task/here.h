@@ -15,6 +15,7 @@
 #include "task/queue.h"
 #include "task/scope.h"
 #include "task/sigpipe.h"
+#include "task/spare.h"
 #include "task/task.h"
 #include "task/work.h"
 #include "thread/inbox.h"
@@ -102,6 +103,7 @@ struct kio_sched {
   size_t uncancelled;  /* how many of them nobody has cancelled */
   kio_scope root;      /* the scope of the whole run */
   kio_anchors anchors; /* what keeps them alive */
+  kio_spare *spare;    /* memory of those that were collected */
   kio_task *main;      /* the root task; anchored for the whole run */
 
   /* The turn under way. */

@@ -8,7 +8,7 @@
 #include "base/library.h"
 
 enum {
-  STEP = 8,        /* sizes of Lua's objects, strings apart, are multiples of that */
+  STEP = 8,      /* sizes of Lua's objects, strings apart, are multiples of that */
   LARGEST = 1024 /* a coroutine's stack takes 720 bytes; larger ones are seldom */
 };
 
@@ -19,7 +19,7 @@ typedef struct block {
 struct kio_spare {
   lua_Alloc allocate; /* what was there before, and what it is given */
   void *ud;
-  size_t room;                         /* bytes that may yet be kept */
+  size_t room;                        /* bytes that may yet be kept */
   block *shelves[LARGEST / STEP + 1]; /* by size */
 };
 

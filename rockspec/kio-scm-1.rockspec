@@ -114,6 +114,7 @@ build = {
         "csrc/ring/uring_prep.c",
         "csrc/run/check.c",
         "csrc/run/coroutine.c",
+        "csrc/run/gather_lua.c",
         "csrc/run/globals.c",
         "csrc/run/guard.c",
         "csrc/run/inspect.c",

@@ -34,9 +34,9 @@
 #define KIO_LOANS_BUFFERS 256    /* ... and when so many receive at once: 1 MiB */
 #define KIO_ANCHORS 64           /* numbers in the registry kept for the next tasks */
 #define KIO_SPARE_BYTES (512 << 10) /* of Lua's blocks kept for the next: some 300 tasks' */
-#define KIO_BUDGET 1024          /* operations a task does without waiting until the loop turns */
-#define KIO_BUDGET_LOOK 64       /* a power of two: and looks at the clock, which costs 20 ns */
-#define KIO_SNAPSHOT_NS 5000000  /* tasks may run 5 ms before the kernel is looked at again */
+#define KIO_BUDGET 1024         /* operations a task does without waiting until the loop turns */
+#define KIO_BUDGET_LOOK 64      /* a power of two: and looks at the clock, which costs 20 ns */
+#define KIO_SNAPSHOT_NS 5000000 /* tasks may run 5 ms before the kernel is looked at again */
 #endif
 
 #ifdef __SANITIZE_ADDRESS__ /* it watches what Lua has freed, too */

@@ -60,8 +60,10 @@ static void push_first(lua_State *L, kio_task *task, lua_Integer i) {
   bool returned = task->status == KIO_TASK_DONE && kio_task_result_count(task) > 0;
   if (returned) kio_task_push_result(L, task, 0);
   else lua_pushnil(L);
-  if (returned && lua_isnil(L, FIRST)) add_failure(L, task, i);
-  lua_settop(L, FIRST);
+  if (returned && lua_isnil(L, FIRST)) {
+    add_failure(L, task, i);
+    lua_settop(L, FIRST);
+  }
 }
 
 /* The list of tasks is that of all results: the first ones of each, and `n`; beside it, of those

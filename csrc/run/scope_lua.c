@@ -154,9 +154,8 @@ static handle *open_scope(lua_State *L, kio_task *task, const char *what, bool s
   lua_setmetatable(L, -2);
   lua_pushvalue(L, -1);
   int ref = kio_anchor(L); /* alive while it is open, also without its frame */
-  lua_insert(L, SELF);
   lua_pushcfunction(L, kio_traceback_on_error);
-  lua_insert(L, HANDLER);
+  lua_rotate(L, SELF, HANDLER);
   h->sched = task->sched;
   h->what = what;
   kio_scope_open(&h->scope, task->scope, task, shield);

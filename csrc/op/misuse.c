@@ -7,12 +7,28 @@
 #include <string.h>
 
 #include "op/registry.h"
+#include "task/here.h"
 
 static const char own_files, own_functions; /* only their addresses count: keys in the registry */
 
-/* Whether this source of a function is one of kio's own, which begin with `own`. */
+/* How the sources of kio's own files begin; NULL: not yet known. A task need not ask the registry
+   each time: what was found there is what lies there still (l_own_files). */
+static const char *own_beginning(lua_State *L) {
+  kio_sched *sched = kio_sched_current();
+  bool runs = sched && sched->leaf == L;
+  if (runs && sched->own_files) return sched->own_files;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &own_files);
+  const char *own = lua_tostring(L, -1);
+  lua_pop(L, 1); /* it stays in the registry */
+  if (runs) sched->own_files = own;
+  return own;
+}
+
+/* Whether this source of a function is one of kio's own. */
 static bool is_own(const char *source, const char *own) {
-  return own && strncmp(source, own, strlen(own)) == 0;
+  if (!own) return false;
+  while (*own && *own == *source) own++, source++;
+  return *own == 0;
 }
 
 void kio_misuse_adopt(lua_State *L) {
@@ -35,9 +51,7 @@ static bool is_own_function(lua_State *L, lua_Debug *at) {
 /* Fills `at` ("Sl") for the innermost function that is none of kio's own, from level 1 on; with
    `of_lua` none in C either. One in C that kio's own have called (pcall) is theirs. */
 static bool find_caller(lua_State *L, bool of_lua, lua_Debug *at) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &own_files);
-  const char *own = lua_tostring(L, -1);
-  lua_pop(L, 1);   /* it stays in the registry */
+  const char *own = own_beginning(L);
   int foreign = 0; /* the innermost level, if it is one in C */
   for (int level = 1; lua_getstack(L, level, at); level++) {
     lua_getinfo(L, "Sl", at);
@@ -92,6 +106,8 @@ static int l_own_files(lua_State *L) {
   luaL_checktype(L, 1, LUA_TSTRING);
   lua_settop(L, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &own_files);
+  kio_sched *sched = kio_sched_current();
+  if (sched) sched->own_files = NULL;
   return 0;
 }
 

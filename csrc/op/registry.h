@@ -30,6 +30,7 @@ extern const luaL_Reg kio_misuse_own[];   /* op/misuse.c: errors where the progr
 extern const luaL_Reg kio_task_own[];     /* run/task_lua.c: any value as a text */
 extern const luaL_Reg kio_queue_own[];    /* run/queue_lua.c: what kio.sync is made of */
 extern const luaL_Reg kio_scope_own[];    /* run/scope_lua.c: failures that go with others */
+extern const luaL_Reg kio_gather_own[];   /* run/gather_lua.c: functions at the same time */
 extern const luaL_Reg kio_run_own[];      /* run/run.c: run */
 extern const luaL_Reg kio_options_own[];  /* run/options.c: what checks of options ask */
 extern const luaL_Reg kio_runtime_own[];  /* worker/outside.c: workers of one's own */

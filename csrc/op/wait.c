@@ -34,10 +34,11 @@ static int l_sleep(lua_State *L) {
 }
 
 static int l_yieldk(lua_State *L, int status, lua_KContext ctx) {
+  const kio_sched *sched = kio_sched_current();
   (void)status;
   (void)ctx;
-  kio_task_check_resumed(L);
-  if (kio_task_is_cancelled(kio_sched_current()->current)) return kio_task_raise_cancelled(L);
+  if (!sched || sched->leaf != L) kio_task_check_resumed(L); /* raises */
+  if (kio_task_is_cancelled(sched->current)) return kio_task_raise_cancelled(L);
   return 0;
 }
 

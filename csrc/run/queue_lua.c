@@ -223,10 +223,7 @@ static int l_task_result(lua_State *L) {
   kio_task *task = kio_task_check(L, 1);
   luaL_argcheck(L, kio_task_ended(task), 1, "the task has not ended");
   if (task->status != KIO_TASK_DONE) return kio_traceback_raise_of(L, 1);
-  int count = kio_task_result_count(task);
-  luaL_checkstack(L, count, "too many results");
-  for (int i = 0; i < count; i++) kio_task_push_result(L, task, i);
-  return count;
+  return kio_task_push_results(L, task);
 }
 
 /* ---- making ---- */

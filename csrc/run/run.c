@@ -110,10 +110,7 @@ static int l_results(lua_State *L) {
     kio_task_push(L, main);
     return raise_error_of(L, sched, NULL);
   }
-  int count = kio_task_result_count(main);
-  luaL_checkstack(L, count, "too many results");
-  for (int i = 0; i < count; i++) kio_task_push_result(L, main, i);
-  return count;
+  return kio_task_push_results(L, main);
 }
 
 static void forget_function(lua_State *L, const void *key) {

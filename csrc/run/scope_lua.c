@@ -19,15 +19,15 @@
 #define SCOPE_TYPE "kio.Scope"
 
 static const char scope_tag;
-static const char scope_name[] = "kio.scope";
 
-enum { SELF = 1, HANDLER, BODY }; /* the frame; results begin where the body was */
+enum { SELF = 1, HANDLER, BODY = KIO_SCOPE_RESULTS }; /* the frame */
 
 typedef struct handle {
   const void *tag;   /* &scope_tag: tells the type faster than the metatable does */
   kio_scope scope;   /* scope.parent NULL: closed */
   kio_sched *sched;  /* only valid while it is open */
   const char *what;  /* the function that opened it, for messages */
+  lua_CFunction end; /* makes of the body's results those of the function, in place; or NULL */
   bool failed;       /* the body raised: its error is on top of the frame */
   bool failed_first; /* before any task of the scope did */
 } handle;
@@ -101,7 +101,8 @@ static int finish(lua_State *L) {
     return push_ended(L, h, end);
   }
   if (h->failed) return cancelled ? lua_error(L) : kio_traceback_raise_kept(L);
-  return kio_op_at_once(L, h->scope.cut ? cut_short(L, h) : lua_gettop(L) - HANDLER);
+  if (h->scope.cut) return kio_op_at_once(L, cut_short(L, h));
+  return kio_op_at_once(L, h->end ? h->end(L) : lua_gettop(L) - HANDLER);
 }
 
 /* ---- the body ---- */
@@ -143,18 +144,18 @@ static void scope_due(kio_timer *timer) {
   kio_scope_cancel(KIO_CONTAINER(timer, kio_scope, timer), KIO_SCOPE_DEADLINE);
 }
 
-/* The body and its arguments are on the stack from 1. */
-static int open_and_run(lua_State *L, kio_task *task, const char *what, bool shield,
-                        int64_t due_ns) {
+/* The body and its arguments are on the stack from 1: puts the rest of the frame below them. */
+static handle *open_scope(lua_State *L, kio_task *task, const char *what, bool shield,
+                          int64_t due_ns) {
   luaL_checkstack(L, 5, "too many arguments");
   handle *h = lua_newuserdatauv(L, sizeof *h, 1);
   *h = (handle){.tag = &scope_tag};
-  luaL_setmetatable(L, SCOPE_TYPE);
+  kio_anchor_push_type(L, &task->sched->anchors.scope_type, SCOPE_TYPE);
+  lua_setmetatable(L, -2);
   lua_pushvalue(L, -1);
   int ref = kio_anchor(L); /* alive while it is open, also without its frame */
-  lua_insert(L, SELF);
   lua_pushcfunction(L, kio_traceback_on_error);
-  lua_insert(L, HANDLER);
+  lua_rotate(L, SELF, HANDLER);
   h->sched = task->sched;
   h->what = what;
   kio_scope_open(&h->scope, task->scope, task, shield);
@@ -164,12 +165,27 @@ static int open_and_run(lua_State *L, kio_task *task, const char *what, bool shi
   if (due_ns != KIO_NEVER && !kio_timer_start(&task->sched->timers, &h->scope.timer, due_ns)) {
     kio_scope_close(&h->scope);
     kio_scope_let_go(L, &h->scope);
-    return luaL_error(L, "not enough memory");
+    luaL_error(L, "not enough memory");
   }
   task->scope = &h->scope;
-  if (what == scope_name) lua_pushvalue(L, SELF); /* its body's only argument */
+  return h;
+}
+
+static int run_body(lua_State *L) {
   int nargs = lua_gettop(L) - BODY;
   return body_ended(L, lua_pcallk(L, nargs, LUA_MULTRET, HANDLER, 0, body_ended), 0);
+}
+
+static int open_and_run(lua_State *L, kio_task *task, const char *what, bool shield,
+                        int64_t due_ns) {
+  open_scope(L, task, what, shield, due_ns);
+  return run_body(L);
+}
+
+int kio_scope_run(lua_State *L, kio_task *task, lua_CFunction end) {
+  open_scope(L, task, "kio.scope", false, KIO_NEVER)->end = end;
+  lua_pushvalue(L, SELF);
+  return run_body(L);
 }
 
 /* scope(f) -> f's results; f is called with the scope */
@@ -178,7 +194,7 @@ static int l_scope(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   kio_task *task = kio_op_begin_waiting(L);
   lua_settop(L, 1);
-  return open_and_run(L, task, scope_name, false, KIO_NEVER);
+  return kio_scope_run(L, task, NULL);
 }
 
 int kio_scope_l_run(lua_State *L) {
@@ -222,92 +238,18 @@ static handle *check_scope(lua_State *L, int index) {
   return h;
 }
 
-/* One in which something can be spawned. */
-static handle *check_open(lua_State *L, int index) {
+kio_scope *kio_scope_check(lua_State *L, int index) {
   handle *h = check_scope(L, index);
   if (!h->scope.parent) luaL_error(L, "spawn: the scope has ended");
-  return h;
+  return &h->scope;
 }
 
 /* scope:spawn(f, ...) -> task */
 static int l_spawn(lua_State *L) {
-  handle *h = check_open(L, 1);
+  kio_scope *scope = kio_scope_check(L, 1);
   kio_op_task(L);
-  kio_spawn(L, h->sched, &h->scope, 2);
+  kio_spawn(L, scope->task->sched, scope, 2);
   return 1;
-}
-
-enum { LIST = 1, FAILED, TASK, FIRST }; /* the frame of first_results; the list is that of all */
-
-/* spawn_each(list, f | nil, scope [, numbered]) -> the list, with the tasks of f(value), or
-   f(value, i), in the place of its values; without f of the values, which are functions */
-static int l_spawn_each(lua_State *L) {
-  enum { F = 2, SCOPE, NUMBERED, JOB };
-  handle *h = check_open(L, SCOPE);
-  luaL_checktype(L, LIST, LUA_TTABLE);
-  kio_op_task(L);
-  lua_settop(L, NUMBERED);
-  kio_task *task = NULL;
-  lua_Integer n = (lua_Integer)lua_rawlen(L, LIST);
-  for (lua_Integer i = 1; i <= n; i++) {
-    if (!lua_isnil(L, F)) lua_pushvalue(L, F);
-    lua_rawgeti(L, LIST, i);
-    if (lua_toboolean(L, NUMBERED)) lua_pushinteger(L, i);
-    luaL_checktype(L, JOB, LUA_TFUNCTION);
-    task = task ? kio_spawn_beside(L, task, JOB) : kio_spawn(L, h->sched, &h->scope, JOB);
-    lua_rawseti(L, LIST, i);
-  }
-  lua_settop(L, LIST);
-  return 1;
-}
-
-/* gather(list, f | nil) -> spawn_each's list, of tasks that have ended: their scope is one of their
-   own */
-static int l_gather(lua_State *L) {
-  kio_task *task = kio_op_begin_waiting(L);
-  lua_settop(L, 2);
-  lua_pushcfunction(L, l_spawn_each);
-  lua_insert(L, 1);
-  return open_and_run(L, task, scope_name, false, KIO_NEVER);
-}
-
-/* What task `i` has told as a failure goes into the table at FAILED, made when there is none. */
-static void add_failure(lua_State *L, kio_task *task, lua_Integer i) {
-  kio_task_push_result(L, task, 1);
-  if (lua_isnil(L, -1)) return;
-  if (lua_isnil(L, FAILED)) {
-    lua_newtable(L);
-    lua_replace(L, FAILED);
-  }
-  lua_createtable(L, 0, 2);
-  lua_insert(L, -2);
-  lua_setfield(L, -2, "message");
-  kio_task_push_result(L, task, 2);
-  lua_setfield(L, -2, "code");
-  lua_rawseti(L, FAILED, i);
-}
-
-/* first_results(list) -> the list, with the first results of its tasks in their place, and `n`; of
-   those that gave nil and a message, { message =, code = } | nil: none did */
-static int l_first_results(lua_State *L) {
-  luaL_checktype(L, LIST, LUA_TTABLE);
-  lua_settop(L, LIST);
-  lua_pushnil(L);
-  lua_Integer n = (lua_Integer)lua_rawlen(L, LIST);
-  for (lua_Integer i = 1; i <= n; i++, lua_settop(L, FAILED)) {
-    lua_rawgeti(L, LIST, i);
-    kio_task *task = kio_task_check(L, TASK);
-    bool returned = task->status == KIO_TASK_DONE && kio_task_result_count(task) > 0;
-    if (returned) kio_task_push_result(L, task, 0);
-    else lua_pushnil(L);
-    if (returned && lua_isnil(L, FIRST)) add_failure(L, task, i);
-    lua_settop(L, FIRST);
-    lua_rawseti(L, LIST, i);
-  }
-  lua_pushliteral(L, "n");
-  lua_pushinteger(L, n);
-  lua_rawset(L, LIST);
-  return 2;
 }
 
 /* scope:cancel([reason]): cancels its body and all its tasks */
@@ -356,8 +298,5 @@ const luaL_Reg kio_scope_ops[] = {
 
 const luaL_Reg kio_scope_own[] = {
     {"attach_failure", l_attach_failure},
-    {"spawn_each", l_spawn_each},
-    {"gather", l_gather},
-    {"first_results", l_first_results},
     {NULL, NULL},
 };

@@ -66,7 +66,7 @@ static void remember_origin(lua_State *L, kio_task *task) {
 kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first) {
   bool daemon = false;
   int table = 0, job = first;
-  if (lua_istable(L, first)) {
+  if (lua_type(L, first) == LUA_TTABLE) {
     luaL_argcheck(L, lua_gettop(L) == first, first + 1, "arguments belong into the table");
     daemon = unpack_table(L, first);
     table = first;
@@ -111,21 +111,14 @@ static int l_spawn_root(lua_State *L) {
 
 /* ---- waiting for another task ---- */
 
-static int push_results(lua_State *L, kio_task *target) {
-  int count = kio_task_result_count(target);
-  luaL_checkstack(L, count + 2, "too many results");
-  for (int i = 0; i < count; i++) kio_task_push_result(L, target, i);
-  return count;
-}
-
 static int await_ended(lua_State *L, kio_task *target) {
   if (target->status != KIO_TASK_DONE) return kio_traceback_raise_of(L, 1);
-  return push_results(L, target);
+  return kio_task_push_results(L, target);
 }
 
 static int join_ended(lua_State *L, kio_task *target) {
   lua_pushboolean(L, target->status == KIO_TASK_DONE);
-  if (target->status == KIO_TASK_DONE) return 1 + push_results(L, target);
+  if (target->status == KIO_TASK_DONE) return 1 + kio_task_push_results(L, target);
   kio_task_push_result(L, target, 0);
   lua_getiuservalue(L, 1, KIO_TASK_UV_TRACE);
   return 3;

@@ -15,6 +15,14 @@ int kio_anchor(lua_State *L) {
   return number;
 }
 
+void kio_anchor_push_type(lua_State *L, int *number, const char *name) {
+  if (*number == 0) {
+    luaL_getmetatable(L, name);
+    *number = kio_anchor(L);
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, *number);
+}
+
 void kio_anchor_drop(lua_State *L, int number) {
   kio_sched *sched = kio_sched_current();
   if (number < 0) return;
@@ -31,4 +39,8 @@ void kio_anchors_fini(kio_sched *sched) {
   kio_anchors *anchors = &sched->anchors;
   while (anchors->count > 0)
     luaL_unref(sched->L, LUA_REGISTRYINDEX, anchors->spare[--anchors->count]);
+  luaL_unref(sched->L, LUA_REGISTRYINDEX, anchors->task_type > 0 ? anchors->task_type : LUA_NOREF);
+  luaL_unref(sched->L, LUA_REGISTRYINDEX,
+             anchors->scope_type > 0 ? anchors->scope_type : LUA_NOREF);
+  anchors->task_type = anchors->scope_type = 0;
 }

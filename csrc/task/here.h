@@ -15,6 +15,7 @@
 #include "task/queue.h"
 #include "task/scope.h"
 #include "task/sigpipe.h"
+#include "task/spare.h"
 #include "task/task.h"
 #include "task/work.h"
 #include "thread/inbox.h"
@@ -96,13 +97,15 @@ struct kio_sched {
   struct kio_signals *signals; /* what process/signals.c keeps; NULL: no signal was watched yet */
 
   /* Its tasks. */
-  kio_list ready;      /* tasks to run, in order, by wait_link */
-  size_t ready_count;  /* how many */
-  kio_list tasks;      /* tasks that have not ended, by link */
-  size_t uncancelled;  /* how many of them nobody has cancelled */
-  kio_scope root;      /* the scope of the whole run */
-  kio_anchors anchors; /* what keeps them alive */
-  kio_task *main;      /* the root task; anchored for the whole run */
+  kio_list ready;        /* tasks to run, in order, by wait_link */
+  size_t ready_count;    /* how many */
+  kio_list tasks;        /* tasks that have not ended, by link */
+  size_t uncancelled;    /* how many of them nobody has cancelled */
+  kio_scope root;        /* the scope of the whole run */
+  kio_anchors anchors;   /* what keeps them alive */
+  kio_spare *spare;      /* memory of those that were collected */
+  const char *own_files; /* what op/misuse.c has found in the registry; NULL: nothing yet */
+  kio_task *main;        /* the root task; anchored for the whole run */
 
   /* The turn under way. */
   int64_t now_ns;                /* the clock, read once per turn */

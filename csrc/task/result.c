@@ -12,8 +12,10 @@ void kio_task_push_mark(lua_State *L, bool ok) {
   lua_pushlightuserdata(L, (void *)&over_marks[ok]);
 }
 
-bool kio_task_mark_is_ok(lua_State *co) {
-  return lua_touserdata(co, 1) == (const void *)&over_marks[true];
+bool kio_task_mark_of(lua_State *co, bool *ok) {
+  const char *mark = lua_touserdata(co, 1);
+  *ok = mark == &over_marks[true];
+  return *ok || mark == &over_marks[false];
 }
 
 void kio_task_push_result(lua_State *L, kio_task *task, int i) {
@@ -28,14 +30,24 @@ void kio_task_push_result(lua_State *L, kio_task *task, int i) {
   lua_xmove(task->co, L, 1);
 }
 
+int kio_task_push_results(lua_State *L, kio_task *task) {
+  int count = kio_task_result_count(task);
+  kio_assert(task->status == KIO_TASK_DONE);
+  luaL_checkstack(L, count + 2, "too many results");
+  if (!lua_checkstack(task->co, count)) luaL_error(L, "not enough memory");
+  for (int i = 0; i < count; i++) lua_pushvalue(task->co, 2 + i);
+  lua_xmove(task->co, L, count);
+  return count;
+}
+
 int kio_task_result_count(const kio_task *task) {
   int top = task->co && kio_task_ended(task) ? lua_gettop(task->co) : 0;
   return top > 0 ? top - 1 : 0;
 }
 
 bool kio_task_is_over(lua_State *co) {
-  const char *mark = lua_status(co) == LUA_OK ? lua_touserdata(co, 1) : NULL;
-  return mark == &over_marks[false] || mark == &over_marks[true];
+  bool ok;
+  return lua_status(co) == LUA_OK && kio_task_mark_of(co, &ok);
 }
 
 /* ---- the Cancelled value ---- */
@@ -50,8 +62,6 @@ int kio_task_raise_cancelled(lua_State *L) {
 }
 
 void kio_task_open(lua_State *L) {
-  luaL_getmetatable(L, KIO_TASK_TYPE);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &kio_task_tag);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cancelled_key) != LUA_TNIL) return;
   lua_pop(L, 1);
   lua_newuserdatauv(L, 0, 0);

@@ -52,6 +52,7 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   sched->now_ns = kio_ring_now_ns(&sched->ring);
   sched->end.limit_ns = kio_sched_due(sched, config->limit_ns);
   sched->hooked = config->watchdog.limit_ns > 0;
+  sched->spare = kio_spare_install(L);
   kio_sched_of_thread = sched;
   return 0;
 }
@@ -108,12 +109,14 @@ static bool busy_poll(kio_sched *sched, int64_t bound_ns) {
   return false;
 }
 
-static void enter(kio_sched *sched) {
+/* False: there was no need to, and no time has passed. */
+static bool enter(kio_sched *sched) {
   int64_t bound = wait_ns(sched);
-  if (bound == 0 && !kio_ring_wants_enter(&sched->ring)) return;
-  if (bound > 0 && sched->config.busy_poll_ns > 0 && busy_poll(sched, bound)) return;
+  if (bound == 0 && !kio_ring_wants_enter(&sched->ring)) return false;
+  if (bound > 0 && sched->config.busy_poll_ns > 0 && busy_poll(sched, bound)) return true;
   if (bound > 0 && sched->door.inbox && !kio_sched_sleep(sched)) bound = 0;
   kio_ring_enter(&sched->ring, bound);
+  return true;
 }
 
 static void note_turn(kio_sched *sched, int64_t took_ns) {
@@ -150,11 +153,11 @@ static bool turn(kio_sched *sched) {
   expire_timers(sched);
   kio_sched_flush_members(sched);
   bound_draining(sched);
-  enter(sched);
+  bool entered = enter(sched);
   if (sched->door.inbox) kio_sched_take_posts(sched); /* first: who posts later need not wake us */
   int lacks = sched->ring.lacks_fds;
   if (lacks > 0) sched->collected = kio_collect(sched->L, -EMFILE, lacks);
-  read_clock(sched);
+  if (entered) read_clock(sched);
   kio_sched_tell_owners(sched);
   sched->collected = false;
   sched->ring.lacks_fds = 0;

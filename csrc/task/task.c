@@ -56,7 +56,7 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nar
   *task =
       (kio_task){.tag = &kio_task_tag, .sched = sched, .scope = &task->own, .timer.due = task_due};
   kio_queue_init(&task->waiters);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &kio_task_tag);
+  kio_anchor_push_type(L, &sched->anchors.task_type, KIO_TASK_TYPE);
   lua_setmetatable(L, -2);
   lua_State *co = task->co = lua_newthread(L);
   lua_setiuservalue(L, -2, KIO_TASK_UV_CO);
@@ -145,8 +145,7 @@ static void end(kio_task *task, kio_task_status status) {
 }
 
 /* What the base function returned: a mark, then the results or the error. */
-static void end_returned(kio_task *task) {
-  bool ok = kio_task_mark_is_ok(task->co);
+static void end_returned(kio_task *task, bool ok) {
   bool cancelled = !ok && task->own.active && luaL_testudata(task->co, 2, KIO_CANCELLED_TYPE);
   end(task, ok ? KIO_TASK_DONE : cancelled ? KIO_TASK_CANCELLED : KIO_TASK_FAILED);
 }
@@ -190,8 +189,9 @@ void kio_task_resume(lua_State *L, kio_task *task) {
   sched->leaf = NULL;
   if (kio_task_ended(task)) return; /* a forked child gave it up, to run a loop of its own */
   if (sched->hooked) kio_hook_end(sched, task);
-  if (status == LUA_OK && kio_task_is_over(co)) {
-    end_returned(task);
+  bool ok;
+  if (status == LUA_OK && kio_task_mark_of(co, &ok)) {
+    end_returned(task, ok);
   } else if (status != LUA_YIELD || !has_parked(task)) {
     end_broken(L, task);
   }

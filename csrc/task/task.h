@@ -105,7 +105,7 @@ kio_task *kio_task_new(lua_State *L, kio_sched *sched, kio_scope *scope, int nar
 static inline int kio_task_push(lua_State *L, const kio_task *task) {
   return lua_rawgeti(L, LUA_REGISTRYINDEX, task->own.ref);
 }
-extern const char kio_task_tag;         /* in the registry, under its address: the metatable */
+extern const char kio_task_tag;         /* only its address counts */
 extern const char kio_task_parked_mark; /* its address marks a yield of kio's */
 
 /* The task at a stack index; NULL when that is none. */

@@ -54,7 +54,7 @@ end
 -- The first results of f(entry) for every entry of the list, or else of the entries, as a list; and
 -- the failures, when there are any.
 local function collect(list, f, limit)
-  if not limit or limit >= #list then return own.first_results(own.gather(list, f)) end
+  if not limit or limit >= #list then return own.gather(list, f) end
   local results = { values = { n = #list } }
   core.scope(function(scope)
     spawn_each(scope, list, limit, function(entry, i)
@@ -74,13 +74,8 @@ end
 
 local LIMIT = { limit = "number" }
 
----Runs functions at the same time and returns when all have ended.
----@async
----@param list (async fun(): ...)[]
----@param options? kio.AllOptions
----@return { n: integer, [integer]: any } values the first result of each, in the order of the list
----@return table<integer, kio.Failure>? failed those that returned nil and a message; nil: none did
-function group.all(list, options, ...)
+-- kio.all of anything but a list of functions alone.
+local function all(list, options, ...)
   list = check.copy_list(list)
   local wrong = wrong_list(list)
   if wrong then check.refuse(1, "all", wrong) end
@@ -89,6 +84,15 @@ function group.all(list, options, ...)
   if wrong then check.refuse(2, "all", wrong) end
   return collect(list, nil, options and options.limit)
 end
+
+---Runs functions at the same time and returns when all have ended.
+---@async
+---@param list (async fun(): ...)[]
+---@param options? kio.AllOptions
+---@return { n: integer, [integer]: any } values the first result of each, in the order of the list
+---@return table<integer, kio.Failure>? failed those that returned nil and a message; nil: none did
+function group.all(list, options) end -- luacheck: ignore
+group.all = own.all(all)
 
 ---Calls f(value) for every value of a list, at the same time.
 ---@async

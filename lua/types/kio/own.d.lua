@@ -60,19 +60,19 @@ function kio.attach_failure(err, task) end
 ---@return kio.Task[]
 function kio.spawn_each(list, f, scope, numbered) end
 
----spawn_each in a scope of its own: all of them have ended when it returns.
+---spawn_each in a scope of its own: all of them have ended when it returns. In the list, which is
+---nobody else's, is then what each has returned first; those that gave nil and a message apart.
 ---@async
 ---@param list any[]
 ---@param f? async fun(value: any): ...
----@return kio.Task[]
-function kio.gather(list, f) end
-
----The list, with what each task has returned first in its place; those that gave nil and a message
----apart.
----@param tasks kio.Task[]
 ---@return { n: integer, [integer]: any } values
 ---@return table<integer, kio.Failure>? failed
-function kio.first_results(tasks) end
+function kio.gather(list, f) end
+
+---kio.all; `general` does what is more than a list of functions alone.
+---@param general async fun(list: any, options: any, ...: any): ...
+---@return async fun(list: any, options: any): ...
+function kio.all(general) end
 
 ---Waits until this thread has closed a descriptor, or descriptor_freed is called: what accepts when
 ---there was none. Closing a listener counts.

@@ -30,6 +30,13 @@ describe("a server with TLS", function()
   local tls, why = material.find()
   if not tls then return it("is skipped", function() pending(why) end) end
 
+  it_alone("shows the certificates that it was given, and none of those it trusts", function()
+    local options = material.options(nil, { ca = material.ca() })
+    local client, server = pair.open { server = options }
+    assert.same({}, client:tls().peer.chain)
+    connection.close(client, server)
+  end)
+
   it_alone("gives its handler streams that have agreed", function()
     local context = assert(tls.context(material.leaf()))
     local seen

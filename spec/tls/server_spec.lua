@@ -37,6 +37,19 @@ describe("a server with TLS", function()
     connection.close(client, server)
   end)
 
+  it_alone("goes on with a handshake whose function is taken away meanwhile", function()
+    local core = require "kio.tls.loaded"
+    local state, context = core.state, nil
+    local _ <close> = setmetatable({}, { __close = function() core.state = state end })
+    core.state = function(stream)
+      if context and state(stream) == "choose" then assert(context:replace(material.leaf())) end
+      return state(stream)
+    end
+    local options = material.options(nil, { sni = function() error "is not asked" end })
+    context = assert(tls.context(options))
+    connection.close(pair.open { context = context })
+  end)
+
   it_alone("gives its handler streams that have agreed", function()
     local context = assert(tls.context(material.leaf()))
     local seen

@@ -136,6 +136,39 @@ describe("a server with TLS", function()
 
   local function named(cn, names) return material.leaf { cn = cn, names = names } end
 
+  -- A hello of TLS 1.3 for "a.org"; the server asks for another one when it has no share of a key.
+  local function hello(share)
+    local function extension(number, data) return string.pack(">I2s2", number, data) end
+    local body = "\3\3" .. ("r"):rep(32) .. "\0" .. string.pack(">s2", "\x13\1") .. "\1\0"
+      .. string.pack(">s2", extension(0, string.pack(">s2", "\0" .. string.pack(">s2", "a.org")))
+        .. extension(10, string.pack(">s2", "\0\29")) .. extension(43, "\2\3\4")
+        .. extension(13, string.pack(">s2", "\4\3\8\4"))
+        .. extension(51, string.pack(">s2", share and "\0\29" .. string.pack(">s2", share) or "")))
+    return "\22\3\1" .. string.pack(">s2", "\1" .. string.pack(">I3", #body) .. body)
+  end
+
+  it_alone("leaves nothing behind when a client says hello twice", function()
+    local core = require "kio.tls.core"
+    local function greet_twice()
+      local a = assert(tls.context(named("a", "DNS:a.org")))
+      local context = assert(tls.context(material.options(nil, { sni = { ["a.org"] = a } })))
+      local client, server = connection.pair()
+      local serving = kio.spawn(tls.server, server, context)
+      client:send(hello())
+      assert.equal("\22", client:recv():sub(1, 1))
+      client:send(hello(("9"):rep(32)))
+      assert.equal("\22", client:recv():sub(1, 1))
+      client:close()
+      assert.is_nil((serving:await()))
+    end
+    greet_twice()
+    collectgarbage()
+    local before = core.test_live_memory()
+    greet_twice()
+    collectgarbage()
+    assert.equal(before, core.test_live_memory())
+  end)
+
   it_alone("has certificates for several hosts, and one for the others", function()
     local function context(cn, names) return assert(tls.context(named(cn, names))) end
     local options = named("others", "DNS:localhost, DNS:x.y.a.org")

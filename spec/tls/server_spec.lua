@@ -206,6 +206,18 @@ describe("a server with TLS", function()
     assert.same({ { "a.org", "h2" }, { "b.org" }, { "a.org", "h2" }, { "b.org" } }, asked)
   end)
 
+  it_alone("has its deadline for a function that never answers, too", function()
+    local options = material.options(nil, { sni = function() kio.sleep(1e9) end })
+    local context = assert(tls.context(options))
+    local client, server = connection.pair()
+    local asking = kio.spawn(tls.client, client, { ca = material.ca(), name = "localhost" })
+    local fine, message, code = tls.server(server, context, { timeout = 0.05 })
+    assert.is_nil(fine)
+    assert.matches("^handshake .*: timed out$", message)
+    assert.equal("ETIMEDOUT", code)
+    assert.is_nil((asking:await()))
+  end)
+
   it_alone("refuses who asks for nobody when it has no certificate of its own", function()
     local options = { sni = { ["a.org"] = assert(tls.context(named("a", "DNS:a.org"))) } }
     local report = serve(echo, { tls = assert(tls.context(options)), on_error = function() end },

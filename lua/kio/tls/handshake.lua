@@ -34,14 +34,27 @@ end
 
 -- A function of the program's says what is to be served. There is none any more when the context
 -- has been replaced meanwhile by one without.
-local function choose(stream, used, name, protocols)
-  local f, chosen = chooser.of(used), used
-  if f then chosen = f(name, { name = name, alpn = protocols }) end
+local function ask(used, name, protocols)
+  local f = chooser.of(used)
+  if not f then return used end
+  local chosen = f(name, { name = name, alpn = protocols })
   if chosen ~= nil and not context.is_context(chosen) then
     check.misuse("the function 'sni' of a context must return a context or nil, not a "
       .. check.kind(chosen))
   end
+  return chosen
+end
+
+local function choose(stream, used, due, name, protocols)
+  local seconds, chosen = left(due), nil
+  if seconds then chosen = kio_core.timeout(seconds.timeout, ask, used, name, protocols)
+  else chosen = ask(used, name, protocols) end
+  if chosen == nil and due.at and kio_core.now() >= due.at then
+    local _, text = own.stream_way(stream)
+    return nil, string.format("handshake %s: timed out", text), "ETIMEDOUT"
+  end
   core.choose(stream, chosen)
+  return true
 end
 
 local function await_peer(stream, due, place)
@@ -57,7 +70,8 @@ local function shake(stream, used, due, place)
     if state == "ready" then return stream
     elseif state == "choose" then
       if place then place:leave() end
-      choose(stream, used, name, protocols)
+      done, message, code = choose(stream, used, due, name, protocols)
+      if not done then return nil, message, code end
     elseif state == "work" then core.worked(stream, (core.work(stream))) -- or the loop does it
     else return nil, "handshake: the stream is closed", "EBADF" end
   end

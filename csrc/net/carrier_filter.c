@@ -93,6 +93,12 @@ static void drop_output(filtered *f) {
   }
 }
 
+/* It takes nothing of what has come, however much that is, and says nothing either. */
+static bool is_glutted(const kio_stream *stream, const filtered *f) {
+  bool waits = !f->failed && !stream->in.ended && !has_output(f);
+  return waits && kio_input_unread(&f->wire) >= KIO_FILTER_UNTAKEN_MAX;
+}
+
 /* Decodes what is there. True when that is something for the reader; a failure comes after what was
    decoded before it. */
 static bool decode_for_reader(kio_stream *stream, filtered *f) {
@@ -105,6 +111,7 @@ static bool decode_for_reader(kio_stream *stream, filtered *f) {
   } while (stream->out.error && kio_input_unread(in) == before &&
            kio_input_unread(&f->wire) < left && has_output(f));
   bool more = kio_input_unread(in) > before;
+  if (!more && is_glutted(stream, f)) f->failed = f->stuck = true;
   if (f->failed && !more) in->error = -EPROTO;
   if (has_output(f) || stream->out.size > 0) kio_stream_owe(stream);
   return more || in->ended || in->error;

@@ -137,7 +137,7 @@ describe("a server with TLS", function()
   local function named(cn, names) return material.leaf { cn = cn, names = names } end
 
   -- A hello of TLS 1.3 for "a.org"; the server asks for another one when it has no share of a key.
-  local function hello(share)
+  local function raw_hello(share)
     local function extension(number, data) return string.pack(">I2s2", number, data) end
     local body = "\3\3" .. ("r"):rep(32) .. "\0" .. string.pack(">s2", "\x13\1") .. "\1\0"
       .. string.pack(">s2", extension(0, string.pack(">s2", "\0" .. string.pack(">s2", "a.org")))
@@ -154,9 +154,9 @@ describe("a server with TLS", function()
       local context = assert(tls.context(material.options(nil, { sni = { ["a.org"] = a } })))
       local client, server = connection.pair()
       local serving = kio.spawn(tls.server, server, context)
-      client:send(hello())
+      client:send(raw_hello())
       assert.equal("\22", client:recv():sub(1, 1))
-      client:send(hello(("9"):rep(32)))
+      client:send(raw_hello(("9"):rep(32)))
       assert.equal("\22", client:recv():sub(1, 1))
       client:close()
       assert.is_nil((serving:await()))

@@ -46,7 +46,8 @@ local function ask(used, name, protocols)
 end
 
 local function choose(stream, used, due, name, protocols)
-  local seconds, chosen = left(due), nil
+  local chosen
+  local seconds = left(due)
   if seconds then chosen = kio_core.timeout(seconds.timeout, ask, used, name, protocols)
   else chosen = ask(used, name, protocols) end
   if chosen == nil and due.at and kio_core.now() >= due.at then

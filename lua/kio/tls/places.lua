@@ -1,6 +1,7 @@
 ---Places of a server's handshakes, on each worker: in a burst those that have begun end before
----others begin, and no more of them than there are places need OpenSSL's memory for it. A peer that
----is waited for longer than PATIENCE loses its place and goes on without: slow ones keep nobody out.
+---others begin, and no more of them than there are places need OpenSSL's memory for that. A peer
+---that is waited for longer than PATIENCE loses its place and goes on without: slow ones keep
+---nobody out.
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
 local semaphore = require "kio.sync.semaphore"

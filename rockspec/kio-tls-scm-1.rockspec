@@ -48,6 +48,7 @@ build = {
     ["kio.tls.connect"] = "lua/kio/tls/connect.lua",
     ["kio.tls.context"] = "lua/kio/tls/context.lua",
     ["kio.tls.handshake"] = "lua/kio/tls/handshake.lua",
+    ["kio.tls.places"] = "lua/kio/tls/places.lua",
     ["kio.tls.info"] = "lua/kio/tls/info.lua",
     ["kio.tls.loaded"] = "lua/kio/tls/loaded.lua",
     ["kio.tls.serving"] = "lua/kio/tls/serving.lua",

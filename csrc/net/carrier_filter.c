@@ -93,6 +93,12 @@ static void drop_output(filtered *f) {
   }
 }
 
+/* It takes nothing of what has come, however much that is, and says nothing either. */
+static bool is_glutted(const kio_stream *stream, const filtered *f) {
+  bool waits = !f->failed && !stream->in.ended && !has_output(f);
+  return waits && kio_input_unread(&f->wire) >= KIO_FILTER_UNTAKEN_MAX;
+}
+
 /* Decodes what is there. True when that is something for the reader; a failure comes after what was
    decoded before it. */
 static bool decode_for_reader(kio_stream *stream, filtered *f) {
@@ -105,6 +111,7 @@ static bool decode_for_reader(kio_stream *stream, filtered *f) {
   } while (stream->out.error && kio_input_unread(in) == before &&
            kio_input_unread(&f->wire) < left && has_output(f));
   bool more = kio_input_unread(in) > before;
+  if (!more && is_glutted(stream, f)) f->failed = f->stuck = true;
   if (f->failed && !more) in->error = -EPROTO;
   if (has_output(f) || stream->out.size > 0) kio_stream_owe(stream);
   return more || in->ended || in->error;
@@ -150,6 +157,13 @@ static void arrived(kio_stream *stream) {
 
 /* ---- output ---- */
 
+/* So much of what was written has been encoded. */
+static void consume(kio_stream *stream, size_t size) {
+  kio_sched *sched = stream->sched;
+  if (stream->out.pinned) kio_pin_consume(sched->L, &stream->out, size);
+  else kio_output_consume(&stream->out, &sched->buffers, size);
+}
+
 /* Encodes what was written, and then what the filter has to say by itself, into the buffer: how
    many bytes. */
 static size_t encode(kio_stream *stream, filtered *f, kio_buffer buffer) {
@@ -164,10 +178,11 @@ static size_t encode(kio_stream *stream, filtered *f, kio_buffer buffer) {
       f->filter.kind->finish(f->filter.self);
     }
     if (got == 0 || (taken == 0 && !has_output(f))) break;
-    kio_filter_result result = f->filter.kind->encode(f->filter.self, out->buffer.data, &taken,
-                                                      buffer.data + written, &got);
+    const char *from = out->pinned ? out->pinned : out->buffer.data;
+    kio_filter_result result =
+        f->filter.kind->encode(f->filter.self, from, &taken, buffer.data + written, &got);
     kio_assert(taken <= out->size && got <= buffer.size - written);
-    kio_output_consume(out, &stream->sched->buffers, taken);
+    consume(stream, taken);
     written += got;
     if (result == KIO_FILTER_FAILED) f->mute = true;
   } while (!f->mute && (taken > 0 || got > 0));
@@ -308,6 +323,7 @@ static void verify(const kio_stream *stream) {
 static const kio_carrier carrier = {
     .name = "filter",
     .direct = false,
+    .pins = true,
     .attach = attach,
     .leave = leave,
     .aim = aim,

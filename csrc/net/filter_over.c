@@ -57,6 +57,7 @@ static kio_filter_result fail(over *o, const char *why) {
 /* ---- bytes between them ---- */
 
 static const char no_memory[] = "not enough memory";
+static const char no_progress[] = "the filter made no progress";
 
 static size_t waiting(const bytes *b) {
   return b->end - b->at;
@@ -102,9 +103,10 @@ static bool is_refused(const over *o) {
 /* A step of `lower`. False: it has come to nothing. */
 static bool decode_lower(over *o, const char *in, size_t given, size_t *taken) {
   if (o->ended || o->cut || is_refused(o)) return false;
-  if (!make_room(&o->up, waiting(&o->up) > 0 ? 1 : STEP)) {
+  bool glutted = waiting(&o->up) >= KIO_FILTER_UNTAKEN_MAX;
+  if (glutted || !make_room(&o->up, waiting(&o->up) > 0 ? 1 : STEP)) {
     o->cut = true;
-    fail(o, no_memory);
+    fail(o, glutted ? no_progress : no_memory);
     return true;
   }
   size_t size = given - *taken, got = o->up.room - o->up.end;
@@ -135,7 +137,7 @@ static kio_filter_result decode_end(over *o, char *out, size_t room, size_t *got
   if (o->cut) return KIO_FILTER_FAILED;
   kio_filter_result result = decode_upper(o, true, out, room, got);
   bool stuck = result == KIO_FILTER_OK && *got == before;
-  return stuck ? fail(o, "the filter made no progress") : result;
+  return stuck ? fail(o, no_progress) : result;
 }
 
 static kio_filter_result decode(void *self, const char *in, size_t *in_size, char *out,

@@ -4,6 +4,10 @@
 
 #include "net/filter.h"
 
+/* A filter that is shown so many bytes and takes none of them has failed: no memory holds all that
+   a peer may send. */
+enum { KIO_FILTER_UNTAKEN_MAX = 262144 };
+
 /* *filter becomes `upper` over what it was, which is ready, and owns both. `lower` has decoded
    `size` bytes that nobody has taken: they are the first of `upper`; `ended`: none come behind
    them. False when memory is out: nothing has changed. */

@@ -29,6 +29,13 @@ void kio_pin_drop(lua_State *L, kio_output *out) {
   if (out->pinned) kio_anchor_drop(L, kio_pin_take(out));
 }
 
+void kio_pin_consume(lua_State *L, kio_output *out, size_t size) {
+  kio_assert(out->pinned && size <= out->size);
+  out->pinned += size;
+  out->size -= size;
+  if (out->size == 0) kio_pin_drop(L, out);
+}
+
 int kio_pin_take(kio_output *out) {
   out->pinned = NULL;
   out->size = 0;

@@ -12,6 +12,8 @@
 void kio_pin(lua_State *L, int index, kio_output *out, const char *data, size_t size);
 /* What is pinned is in a buffer from now on. False: memory is out. */
 bool kio_pin_copy(lua_State *L, kio_output *out, kio_buffers *buffers);
+/* The first `size` bytes of what is pinned have left. */
+void kio_pin_consume(lua_State *L, kio_output *out, size_t size);
 /* What is pinned will not leave; harmless when nothing is. */
 void kio_pin_drop(lua_State *L, kio_output *out);
 /* What is pinned is its taker's, as is the string's anchor: it returns that. Empty afterwards. */

@@ -144,6 +144,7 @@ static int refuse_name(kio_tls_engine *e, int *alert) {
   return SSL_CLIENT_HELLO_ERROR;
 }
 
+/* A client may be asked to say it again: what was chosen stays. */
 static int on_hello(SSL *ssl, int *alert, void *arg) {
   kio_tls_engine *e = SSL_get_app_data(ssl);
   char name[TLSEXT_MAXLEN_host_name + 1];
@@ -153,7 +154,7 @@ static int on_hello(SSL *ssl, int *alert, void *arg) {
     bool noted = note_hello(ssl, e, named ? name : NULL);
     return noted ? SSL_CLIENT_HELLO_RETRY : out_of_memory(e, alert);
   }
-  if (named) {
+  if (named && !e->chosen) {
     kio_tls_context *found = kio_tls_config_find(e->home.config, name);
     if (found) e->chosen = kio_tls_context_config(found);
   }

@@ -276,6 +276,8 @@ describe("a context", function()
   end)
 
   it("refuses options that mean nothing", function()
+    local long = {}
+    for i = 1, 200 do long[i] = ("x"):rep(200) .. i end
     for words, options in pairs {
       ["unknown option 'certificate'"] = { certificate = "x" },
       ["option 'key' needs 'cert'"] = { key = "x" },
@@ -283,6 +285,7 @@ describe("a context", function()
       ["option 'client' must be \"request\" or \"require\""] = { client = "maybe", ca = "x" },
       ["option 'min' must be \"1.2\" or \"1.3\""] = { min = "1.1" },
       ["option 'alpn' must be a list"] = { alpn = { "" } },
+      ["of 1 to 255 bytes each and 16 KiB in all"] = { alpn = long },
       ["option 'ticket_keys' must be a list"] = { ticket_keys = { "short" } },
       ["option 'tickets' must be an integer"] = { tickets = 2.5 },
       ["option 'verify' must be a boolean"] = { verify = 0 },

@@ -30,6 +30,26 @@ describe("a server with TLS", function()
   local tls, why = material.find()
   if not tls then return it("is skipped", function() pending(why) end) end
 
+  it_alone("shows the certificates that it was given, and none of those it trusts", function()
+    local options = material.options(nil, { ca = material.ca() })
+    local client, server = pair.open { server = options }
+    assert.same({}, client:tls().peer.chain)
+    connection.close(client, server)
+  end)
+
+  it_alone("goes on with a handshake whose function is taken away meanwhile", function()
+    local core = require "kio.tls.loaded"
+    local state, context = core.state, nil
+    local _ <close> = setmetatable({}, { __close = function() core.state = state end })
+    core.state = function(stream)
+      if context and state(stream) == "choose" then assert(context:replace(material.leaf())) end
+      return state(stream)
+    end
+    local options = material.options(nil, { sni = function() error "is not asked" end })
+    context = assert(tls.context(options))
+    connection.close(pair.open { context = context })
+  end)
+
   it_alone("gives its handler streams that have agreed", function()
     local context = assert(tls.context(material.leaf()))
     local seen
@@ -116,6 +136,39 @@ describe("a server with TLS", function()
 
   local function named(cn, names) return material.leaf { cn = cn, names = names } end
 
+  -- A hello of TLS 1.3 for "a.org"; the server asks for another one when it has no share of a key.
+  local function raw_hello(share)
+    local function extension(number, data) return string.pack(">I2s2", number, data) end
+    local body = "\3\3" .. ("r"):rep(32) .. "\0" .. string.pack(">s2", "\x13\1") .. "\1\0"
+      .. string.pack(">s2", extension(0, string.pack(">s2", "\0" .. string.pack(">s2", "a.org")))
+        .. extension(10, string.pack(">s2", "\0\29")) .. extension(43, "\2\3\4")
+        .. extension(13, string.pack(">s2", "\4\3\8\4"))
+        .. extension(51, string.pack(">s2", share and "\0\29" .. string.pack(">s2", share) or "")))
+    return "\22\3\1" .. string.pack(">s2", "\1" .. string.pack(">I3", #body) .. body)
+  end
+
+  it_alone("leaves nothing behind when a client says hello twice", function()
+    local core = require "kio.tls.core"
+    local function greet_twice()
+      local a = assert(tls.context(named("a", "DNS:a.org")))
+      local context = assert(tls.context(material.options(nil, { sni = { ["a.org"] = a } })))
+      local client, server = connection.pair()
+      local serving = kio.spawn(tls.server, server, context)
+      client:send(raw_hello())
+      assert.equal("\22", client:recv():sub(1, 1))
+      client:send(raw_hello(("9"):rep(32)))
+      assert.equal("\22", client:recv():sub(1, 1))
+      client:close()
+      assert.is_nil((serving:await()))
+    end
+    greet_twice()
+    collectgarbage()
+    local before = core.test_live_memory()
+    greet_twice()
+    collectgarbage()
+    assert.equal(before, core.test_live_memory())
+  end)
+
   it_alone("has certificates for several hosts, and one for the others", function()
     local function context(cn, names) return assert(tls.context(named(cn, names))) end
     local options = named("others", "DNS:localhost, DNS:x.y.a.org")
@@ -151,6 +204,18 @@ describe("a server with TLS", function()
         end)
     end
     assert.same({ { "a.org", "h2" }, { "b.org" }, { "a.org", "h2" }, { "b.org" } }, asked)
+  end)
+
+  it_alone("has its deadline for a function that never answers, too", function()
+    local options = material.options(nil, { sni = function() kio.sleep(1e9) end })
+    local context = assert(tls.context(options))
+    local client, server = connection.pair()
+    local asking = kio.spawn(tls.client, client, { ca = material.ca(), name = "localhost" })
+    local fine, message, code = tls.server(server, context, { timeout = 0.05 })
+    assert.is_nil(fine)
+    assert.matches("^handshake .*: timed out$", message)
+    assert.equal("ETIMEDOUT", code)
+    assert.is_nil((asking:await()))
   end)
 
   it_alone("refuses who asks for nobody when it has no certificate of its own", function()

@@ -85,27 +85,35 @@ local function fail(text, message, code, done)
   return nil, string.format("send_file %s: %s", text, message), code, done
 end
 
-local COPIED = 1 << 14 -- bytes of a piece: what has gone is known so exactly
+local COPIED = 1 << 16 -- bytes of a piece
 
--- Through memory: what has been read passes through the stream as any output.
+-- When what is on its way has left, `data` is. This task does so as any other.
+local function pass_on(stream, data, due)
+  own.stream_reserve(stream, false)
+  local passed, message, code = stream:flush(left(due))
+  if passed and data then passed, message, code = stream:write(data) end
+  if passed then own.stream_reserve(stream, true) end
+  return passed, message, code
+end
+
+-- Through memory: what has been read passes through the stream as any output. A piece leaves while
+-- the next one is read.
 local function copy(stream, fd, offset, count, due, mark)
-  local done = 0
+  local size, done, gone = math.min(count, mark, COPIED), 0, 0
   local _ <close> = reserve(stream)
-  mark = math.min(mark, COPIED)
-  while done < count do
-    local size = math.min(count - done, mark)
-    local data, message, code = core.pread(fd, size, offset + done, left(due))
+  local buffer <close> = core.buffer(math.max(size, 1))
+  while true do
+    local n, passed, message, code
+    size = math.min(count - done, size)
+    if size > 0 then
+      n, message, code = core.pread_into(fd, buffer, 1, size, offset + done, left(due))
+    end
     if message then return nil, message, code, done end
-    if not data then break end
-    local sent
-    own.stream_reserve(stream, false) -- for this task, which writes before another one may run
-    sent, message, code = stream:write(data)
-    if sent then sent, message, code = stream:flush(left(due)) end
-    if sent then own.stream_reserve(stream, true) end
-    if not sent then return nil, message, code, done end
-    done = done + #data
+    passed, message, code = pass_on(stream, n and buffer:slice(1, n), due)
+    if not passed then return nil, message, code, code == "ETIMEDOUT" and done or gone end
+    if not n then return done end
+    gone, done = done, done + n
   end
-  return done
 end
 
 ---Sends a part of an open file: `count` bytes from `offset` on, or what there is of them; how many

@@ -44,7 +44,7 @@ return function(address, options, ...)
   local stream
   stream, message, code = by_address.connect(address, theirs)
   if not stream then return nil, message, code end
-  stream, message, code = handshake.run(stream, used, filter, due)
+  stream, message, code = handshake.as_client(stream, used, filter, due)
   if stream then return stream end
   message = string.match(message, "^%a+ .-: (.*)$") or message
   return nil, string.format("connect %s: %s", address, message), code

@@ -78,6 +78,15 @@ local function is_protocol(value)
   return type(value) == "string" and #value >= 1 and #value <= 255
 end
 
+local PROTOCOLS_MAX = 1 << 14 -- bytes of them: a hello has room for more, but not for much
+
+local function are_protocols(protocols)
+  local size = 0
+  if not is_list(protocols, is_protocol) then return false end
+  for _, name in ipairs(protocols) do size = size + 1 + #name end
+  return size <= PROTOCOLS_MAX
+end
+
 local function is_ticket_key(value) return type(value) == "string" and #value == 80 end
 
 local function is_text(value) return type(value) == "string" end
@@ -111,8 +120,8 @@ end
 -- What is wrong with options whose types are right; nil: nothing.
 local function wrong_options(options)
   local tickets = options.tickets
-  if options.alpn and not is_list(options.alpn, is_protocol) then
-    return "option 'alpn' must be a list of protocols, of 1 to 255 bytes each"
+  if options.alpn and not are_protocols(options.alpn) then
+    return "option 'alpn' must be a list of protocols, of 1 to 255 bytes each and 16 KiB in all"
   elseif options.ticket_keys and not is_list(options.ticket_keys, is_ticket_key) then
     return "option 'ticket_keys' must be a list of strings of 80 bytes"
   elseif tickets and not (math.tointeger(tickets) and tickets <= 100) then

@@ -6,6 +6,7 @@ local chooser = require "kio.tls.chooser"
 local context = require "kio.tls.context"
 local core = require "kio.tls.loaded"
 local kio_core = require "kio.core"
+local places = require "kio.tls.places"
 local transfer = require "kio.bytes.transfer"
 
 local own = kio_core.own
@@ -17,63 +18,81 @@ local ONE_TRY = { timeout = 0 }
 local FAREWELL = { timeout = 1 } -- for an alert, which tells the peer what was wrong
 
 -- Nobody else writes to the stream meanwhile, nor begins another handshake on it; it is closed
--- unless all went well.
+-- unless all went well, or another task has it.
 local Guard = { __close = function(guard, err)
   own.stream_reserve(guard.stream, false)
-  if not guard.fine then guard.stream:close(err == nil and FAREWELL or ONE_TRY) end
+  if guard.fine or err ~= nil and not guard.begun and not kio_core.is_cancelled(err) then return end
+  guard.stream:close(err == nil and FAREWELL or ONE_TRY)
 end }
 
 local function guard_of(stream)
   own.stream_reserve(stream, true)
-  return setmetatable({ stream = stream, fine = false }, Guard)
+  return setmetatable({ stream = stream, fine = false, begun = false }, Guard)
 end
 
 -- ---- the steps ----
 
--- A function of the program's says what is to be served.
-local function choose(stream, used, name, protocols)
+-- A function of the program's says what is to be served. There is none any more when the context
+-- has been replaced meanwhile by one without.
+local function ask(used, name, protocols)
   local f = chooser.of(used)
-  local chosen = f and f(name, { name = name, alpn = protocols })
+  if not f then return used end
+  local chosen = f(name, { name = name, alpn = protocols })
   if chosen ~= nil and not context.is_context(chosen) then
     check.misuse("the function 'sni' of a context must return a context or nil, not a "
       .. check.kind(chosen))
   end
+  return chosen
+end
+
+local function choose(stream, used, due, name, protocols)
+  local chosen
+  local seconds = left(due)
+  if seconds then chosen = kio_core.timeout(seconds.timeout, ask, used, name, protocols)
+  else chosen = ask(used, name, protocols) end
+  if chosen == nil and due.at and kio_core.now() >= due.at then
+    local _, text = own.stream_way(stream)
+    return nil, string.format("handshake %s: timed out", text), "ETIMEDOUT"
+  end
   core.choose(stream, chosen)
+  return true
 end
 
--- The pool does a step, or, when it has too much to do, the loop.
-local function work(stream, permit)
-  local _ <close> = permit and permit:acquire()
-  core.worked(stream, (core.work(stream)))
+local function await_peer(stream, due, place)
+  if place then return place:wait(own.stream_handshake, stream, due) end
+  return own.stream_handshake(stream, left(due))
 end
 
-local function shake(stream, used, due, permit)
+local function shake(stream, used, due, place)
   while true do
-    local done, message, code = own.stream_handshake(stream, left(due))
+    local done, message, code = await_peer(stream, due, place)
     if not done then return nil, message, code end
     local state, name, protocols = core.state(stream)
     if state == "ready" then return stream
-    elseif state == "choose" then choose(stream, used, name, protocols)
-    elseif state == "work" then work(stream, permit)
+    elseif state == "choose" then
+      if place then place:leave() end
+      done, message, code = choose(stream, used, due, name, protocols)
+      if not done then return nil, message, code end
+    elseif state == "work" then core.worked(stream, (core.work(stream))) -- or the loop does it
     else return nil, "handshake: the stream is closed", "EBADF" end
   end
 end
 
----Has the filter put under the stream, and shakes hands.
----@async
----@param stream kio.Stream
----@param used kio.tls.Context
----@param filter userdata
----@param due table what transfer.deadline_of gives
----@param permit? kio.Semaphore one is needed while the pool does a step
----@return kio.Stream|nil stream
----@return string? message
----@return string? code
-function handshake.run(stream, used, filter, due, permit)
+-- What was written before leaves before.
+local function put_under(stream, filter, due)
+  own.stream_reserve(stream, false)
   local fine, message, code = stream:flush(left(due))
   if fine then fine, message, code = own.stream_filter(stream, filter) end -- raises for misuse
-  local guard <close> = guard_of(stream)
-  if fine then fine, message, code = shake(stream, used, due, permit) end
+  own.stream_reserve(stream, true)
+  return fine, message, code
+end
+
+-- Has the filter put under the stream, and shakes hands.
+local function run(guard, used, filter, due, place)
+  local stream = guard.stream
+  local fine, message, code = put_under(stream, filter, due)
+  guard.begun = true
+  if fine then fine, message, code = shake(stream, used, due, place) end
   guard.fine = fine
   if code == "ETIMEDOUT" then stream:close(ONE_TRY) end
   if not fine then return nil, message, code end
@@ -149,6 +168,45 @@ end
 
 -- ---- the two sides ----
 
+---Shakes hands as a client, by a filter that client_filter has made.
+---@async
+---@param due table what transfer.deadline_of gives
+---@return kio.Stream|nil stream
+---@return string? message
+---@return string? code
+function handshake.as_client(stream, used, filter, due)
+  local guard <close> = guard_of(stream)
+  return run(guard, used, filter, due)
+end
+
+local HEAD, RECORD_MAX = 5, 1 << 14
+
+-- Waits for the client's first word: until then there is nothing to compute, and nothing is made
+-- for a client that is silent. What ends the waiting is told by the handshake.
+local function await_hello(stream, due)
+  local head = stream:peek(HEAD, left(due))
+  local is_hello = head and string.find(head, "^\22\3...")
+  local size = is_hello and string.unpack(">I2", head, 4) or RECORD_MAX
+  if size < RECORD_MAX then stream:peek(HEAD + size, left(due)) end
+end
+
+---Shakes hands as a server.
+---@async
+---@param due table what transfer.deadline_of gives
+---@param id? string the server whose places are used
+---@param most? integer how many these are
+---@return kio.Stream|nil stream
+---@return string? message
+---@return string? code
+function handshake.as_server(stream, used, due, id, most)
+  local guard <close> = guard_of(stream)
+  await_hello(stream, due)
+  local place <close> = places.take(due, id, most)
+  local filter, message, code = core.server(used)
+  if not filter then return nil, message, code end
+  return run(guard, used, filter, due, place)
+end
+
 ---From now on the stream speaks TLS, as a client. What is unread on it is the server's first word,
 ---and nothing of it is given to a reader. The stream is closed when this fails.
 ---@async
@@ -166,7 +224,7 @@ function handshake.client(stream, options, ...)
     stream:close(ONE_TRY)
     return nil, message, code
   end
-  return handshake.run(stream, used, filter, due)
+  return handshake.as_client(stream, used, filter, due)
 end
 
 local SERVER = { timeout = "number" }
@@ -185,13 +243,9 @@ function handshake.server(stream, used, options, ...)
   if not context.is_context(used) then check.refuse(2, "server", "kio.tls.Context expected, got "
     .. check.kind(used)) end
   options = check.options(options, 3, "server", SERVER, ...)
-  local due = transfer.deadline_of(options)
-  local filter, message, code = core.server(used)
-  if not filter then
-    stream:close(ONE_TRY)
-    return nil, message, code
-  end
-  return handshake.run(stream, used, filter, due)
+  local _, _, timeout = own.stream_way(stream)
+  local due = transfer.deadline_of { timeout = options and options.timeout or timeout }
+  return handshake.as_server(stream, used, due)
 end
 
 return handshake

@@ -18,7 +18,7 @@ local options = {}
 ---handler raised; true: stderr is (true)
 ---@field tls? kio.tls.Context connections speak TLS by this; handlers see those that have agreed
 ---@field handshake_timeout? number seconds for that (10)
----@field max_handshakes? integer at most so many are computed by the pool at a time (64)
+---@field max_handshakes? integer at most so many are under way at a time (64)
 
 ---Each with its type.
 options.known = {

@@ -92,7 +92,7 @@ end
 -- Remembers what the request is to be answered with, should the handler give up for this.
 local function told(self, value, message, code, status)
   if value == nil and message then
-    self.refused = status or 400
+    self.refused = status or code == "ENOMEM" and 500 or 400
     return nil, message, code
   end
   return value

@@ -272,6 +272,7 @@ build = {
     ["kio.http.server"] = "lua/kio/http/server.lua",
     ["kio.http.socket"] = "lua/kio/http/socket.lua",
     ["kio.http.static"] = "lua/kio/http/static.lua",
+    ["kio.http.trim"] = "lua/kio/http/trim.lua",
     ["kio.http.types"] = "lua/kio/http/types.lua",
     ["kio.http.upgrade"] = "lua/kio/http/upgrade.lua",
     ["kio.http.url"] = "lua/kio/http/url.lua",

@@ -5,6 +5,7 @@ local check = require "kio.check"
 local optional = require "kio.optional"
 local own = require "kio.core".own
 local request_meta = require "kio.http.request".meta
+local trim = require "kio.http.trim"
 
 ---@class kio.http.compress
 local compress = {}
@@ -26,7 +27,7 @@ local TYPES = {
 local function qualities(text)
   local found = {}
   for item in string.gmatch(string.lower(text), "[^,]+") do
-    local name, rest = string.match(item, "^%s*([%w*!#$%%&'+%-.^_`|~]+)%s*(.-)%s*$")
+    local name, rest = string.match(trim(item), "^([%w*!#$%%&'+%-.^_`|~]+)%s*(.*)$")
     local q = name and string.match(rest, "^;%s*q=([01]%.?%d*)$")
     if name and (rest == "" or q) then
       found[name] = math.min(math.floor((q and tonumber(q) or 1) * 1000), 1000)

@@ -54,16 +54,7 @@ end
 
 -- ---- its body ----
 
-local OPTIONS = { max = "number", timeout = "number" }
-
-local function read_options(options, index, name, ...)
-  options = check.options(options, index, name, OPTIONS, ...)
-  local max = options and options.max
-  if max and max ~= math.huge and math.type(max) ~= "integer" then
-    check.refuse(index, name, "option 'max' must be an integer of 0 or more")
-  end
-  return options
-end
+local read_options = body.options
 
 local OVER = "the body of a request cannot be read when it has been answered"
 

@@ -1,8 +1,11 @@
--- What no peer and no program should do: a body that comes byte by byte, waits that are given up in
--- the middle.
+-- What no program and no peer should do, by kind: two tasks on one body, waits that are given up in
+-- the middle, a body that comes byte by byte, fields that would say where a message ends, options
+-- that are nonsense. Nobody gets half of anything for the whole, or an answer that is another's.
 -- flavours: test asan
 local body = require "kio.http.body"
 local common = require "spec.http.server.common"
+local clients = require "spec.http.client.common"
+local http = require "kio.http"
 local kio = require "kio"
 local multipart = require "kio.http.multipart"
 local support = require "spec.support"
@@ -10,6 +13,83 @@ local support = require "spec.support"
 local POST <const> = "POST / HTTP/1.1\r\nHost: a\r\n"
 
 local function it_runs(name, f) it(name, function() support.run(f) end) end
+
+-- All that a server with this handler sends for the bytes, until it ends the connection or says
+-- nothing more.
+local function answers(handler, bytes)
+  local text = ""
+  common.serving(handler, function(address)
+    local stream <close> = common.connect(address)
+    stream:write(bytes)
+    stream:shutdown "write"
+    text = stream:read "a" or ""
+  end, nil, { on_error = function() end })
+  return text
+end
+
+local function count(text, pattern) return select(2, text:gsub(pattern, "")) end
+
+describe("a server", function()
+  it_runs("sends one answer, also when a task of the handler's still reads the body", function()
+    local function handler(req)
+      kio.spawn(function() pcall(req.body, req) end)
+      kio.yield()
+      return "done"
+    end
+    for _, rest in ipairs {
+      "Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    } do
+      common.serving(handler, function(address)
+        local stream <close> = common.connect(address)
+        local status, _, text = common.ask(stream, POST .. rest, "POST")
+        assert.same({ 200, "done" }, { status, text })
+        assert.is_nil((stream:recv()))
+      end, nil, { on_error = function() end })
+    end
+  end)
+
+  it_runs("lets nothing follow what may be taken for a tunnel", function()
+    local text = answers(function(req) return req.method end,
+      "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n" .. common.get())
+    assert.matches("Connection: close\r\n.*\r\n\r\nCONNECT$", text)
+    assert.equal(1, count(text, "HTTP/1.1 "))
+  end)
+
+  it_runs("sends no trailer that says where the answer ends", function()
+    for _, name in ipairs { "Content-Length", "transfer-encoding", "HOST" } do
+      for _, trailers in ipairs { { [name] = "5" }, { { name, "5" } } } do
+        local text = answers(function(_, res)
+          support.expect_error("no trailer can have the field", res.finish, res, trailers)
+          return "refused"
+        end, common.get())
+        assert.matches("refused$", text)
+      end
+    end
+  end)
+
+  it_runs("leaves a table of fields as it was, and events what they are", function()
+    local headers = { ["Content-Type"] = "a/b", ["X-A"] = "1" }
+    for _, given in ipairs { headers, { { "Content-Type", "a/b" }, { "X-A", "1" } } } do
+      local text = answers(function(_, res)
+        local events <close> = res:events { headers = given, heartbeat = 0 }
+        events:send "x"
+      end, common.get())
+      assert.matches("\r\ncontent%-type: text/event%-stream\r\n", text)
+      assert.matches("\r\nX%-A: 1\r\n", text)
+      assert.equal(1, count(text:lower(), "content%-type"))
+    end
+    assert.same({ ["Content-Type"] = "a/b", ["X-A"] = "1" }, headers)
+  end)
+
+  it_runs("takes nothing for a file that only says that it is one", function()
+    local forged = setmetatable({}, { __name = "kio.File", __close = function() end })
+    local told
+    common.serving(function() return 200, nil, forged end, function(address)
+      assert.equal(500, (common.ask_once(address, common.get())))
+    end, nil, { on_error = function(err) told = tostring(err) end })
+    assert.matches("^spec/http/adversary_spec.lua:.*where a body is expected", told)
+  end)
+end)
 
 describe("a body that comes byte by byte", function()
   local SIZE <const> = 5000
@@ -116,6 +196,74 @@ describe("a wait that is given up", function()
       assert.equal(letters "a" .. letters "b" .. letters "c", text)
       assert.equal(300, part.size)
     end)
+  end)
+end)
+
+describe("a client", function()
+  local function with(answer, f) clients.with_server(answer, f) end
+
+  -- A body of ten bytes of which five come when the event is set.
+  local function in_two(go_on)
+    return function(_, stream)
+      stream:write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234"):flush()
+      go_on:wait()
+      return "56789"
+    end
+  end
+
+  it("tells a second reader of a body, and the first gets all of it", function()
+    local go_on = kio.sync.event()
+    with(in_two(go_on), function(url)
+      local res <close> = assert(http.get(url))
+      local reading = kio.spawn(res.body, res)
+      kio.yield()
+      support.expect_error("another task is reading the body", res.read, res, 5)
+      go_on:set()
+      assert.equal("0123456789", reading:await())
+    end)
+  end)
+
+  it("closes a response that another task reads", function()
+    local go_on = kio.sync.event()
+    with(in_two(go_on), function(url)
+      local res = assert(http.get(url))
+      local reading = kio.spawn(res.body, res)
+      kio.yield()
+      res:close()
+      assert.equal("EBADF", select(3, reading:await()))
+      go_on:set()
+    end)
+  end)
+
+  it("refuses counts that are none", function()
+    with(function() return clients.ok "0123456789" end, function(url)
+      support.expect_error("'redirects'", http.get, url, { redirects = 1.5 })
+      local res <close> = assert(http.get(url))
+      for _, name in ipairs { "body", "chunks", "read", "lines" } do
+        local arguments = { name:find "^[rl]" and "l" or { max = 1.5 }, { max = 1.5 } }
+        support.expect_error("'max'", res[name], res,
+          table.unpack(arguments, 1, name:find "^[rl]" and 2 or 1))
+      end
+      assert.equal("0123456789", res:body())
+    end)
+  end)
+
+  it_runs("takes what is no stream from no program", function()
+    for _, value in ipairs { true, 5, { {} }, io.stdout } do
+      local client <close> = http.client { connect = function() return value end }
+      support.expect_error("'connect' must give a kio.Stream", client.get, client, "http://a/")
+    end
+    local client <close> = http.client { connect = function() return nil, "no way", "ENOENT" end }
+    assert.equal("ENOENT", select(3, client:get "http://a/"))
+  end)
+
+  it_runs("sends each field of a WebSocket's handshake once", function()
+    for _, name in ipairs { "Host", "connection", "Content-Length", "Sec-WebSocket-Key" } do
+      for _, headers in ipairs { { [name] = "x" }, { { name, "x" } } } do
+        support.expect_error("fields beside those of the handshake", http.websocket,
+          "ws://127.0.0.1:1/", { headers = headers })
+      end
+    end
   end)
 end)
 

@@ -5,6 +5,7 @@ local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
 local mutex = require "kio.sync.mutex"
+local response = require "kio.http.response"
 
 ---@class kio.http.Events
 ---@field last_id string|nil the id of the last event that the client had got: Last-Event-ID
@@ -143,6 +144,23 @@ end
 
 -- ---- its start ----
 
+local OWN = {
+  ["content-type"] = "text/event-stream", ["cache-control"] = "no-cache",
+  ["x-accel-buffering"] = "no", -- nginx would gather events otherwise
+}
+
+-- Those of the program but for those that are ours.
+local function fields_of(headers)
+  local fields = {}
+  for _, field in ipairs(response.listed(headers)) do
+    local name = type(field) == "table" and rawget(field, 1)
+    local is_ours = type(name) == "string" and OWN[string.lower(name)]
+    if not is_ours then fields[#fields + 1] = field end
+  end
+  for name, value in pairs(OWN) do fields[#fields + 1] = { name, value } end
+  return fields
+end
+
 ---Starts a response that sends events.
 ---@async
 ---@param res kio.http.Response
@@ -153,10 +171,7 @@ end
 ---@return string? code
 function events.start(res, options, ...)
   options = check.options(options, 1, "events", OPTIONS, ...) or {}
-  local headers = options.headers or {}
-  headers["content-type"], headers["cache-control"] = "text/event-stream", "no-cache"
-  headers["x-accel-buffering"] = "no" -- nginx would gather events otherwise
-  local started, message, code = res:start(200, headers)
+  local started, message, code = res:start(200, fields_of(options.headers))
   if not started then return nil, message, code end
   local self = setmetatable({
     res = res, writing = mutex.new(), sent_at = core.now(), closed = false,

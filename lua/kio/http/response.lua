@@ -93,7 +93,9 @@ end
 
 local function is_list(headers) return type(rawget(headers, 1)) == "table" end
 
--- The fields as a list of names and values.
+---The fields as a list of names and values, which is the caller's.
+---@param headers table|nil
+---@return { [1]: string, [2]: string|number }[]
 local function listed(headers)
   if headers == nil then return {} end
   if is_list(headers) then return check.copy_list(headers) end
@@ -107,6 +109,8 @@ local function listed(headers)
   end
   return list
 end
+
+response.listed = listed
 
 -- Those of the start, and those that were set before: Set-Cookie and its like come from both.
 local function merged(added, headers)
@@ -270,6 +274,20 @@ function Response:send_file(file, offset, count, ...)
   return some
 end
 
+-- What would change where the answer ends, or for whom it is: others refuse that, or believe it.
+local NO_TRAILERS = { ["content-length"] = true, ["transfer-encoding"] = true, host = true }
+
+local function trailer_text(trailers)
+  check.type(trailers, "table", 1, "finish", "a table of fields")
+  for _, field in ipairs(listed(trailers)) do
+    local name = type(field) == "table" and rawget(field, 1)
+    if type(name) == "string" and NO_TRAILERS[string.lower(name)] then
+      check.refuse(1, "finish", string.format("no trailer can have the field '%s'", name))
+    end
+  end
+  return http_core.encode_fields(trailers)
+end
+
 local FLUSH = { timeout = "number" }
 
 ---Sends what was written as far as the client takes it, and waits for that.
@@ -296,11 +314,7 @@ end
 function Response:finish(trailers, ...)
   check_open(self, "finish")
   if select("#", ...) > 0 then check.no_more(1, "finish", ...) end
-  local fields = ""
-  if trailers ~= nil then
-    check.type(trailers, "table", 1, "finish", "a table of fields")
-    fields = http_core.encode_fields(trailers)
-  end
+  local fields = trailers == nil and "" or trailer_text(trailers)
   local begun, message, code = true, nil, nil
   if not self.framing then begun, message, code = begin(self, 200, nil, "") end
   if begun and (self.left or 0) > 0 then

@@ -256,6 +256,7 @@ build = {
     ["kio.http.date"] = "lua/kio/http/date.lua",
     ["kio.http.ending"] = "lua/kio/http/ending.lua",
     ["kio.http.events"] = "lua/kio/http/events.lua",
+    ["kio.http.fields"] = "lua/kio/http/fields.lua",
     ["kio.http.form"] = "lua/kio/http/form.lua",
     ["kio.http.forwarded"] = "lua/kio/http/forwarded.lua",
     ["kio.http.log"] = "lua/kio/http/log.lua",

@@ -4,8 +4,8 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
+local fields = require "kio.http.fields"
 local mutex = require "kio.sync.mutex"
-local response = require "kio.http.response"
 
 ---@class kio.http.Events
 ---@field last_id string|nil the id of the last event that the client had got: Last-Event-ID
@@ -151,14 +151,12 @@ local OWN = {
 
 -- Those of the program but for those that are ours.
 local function fields_of(headers)
-  local fields = {}
-  for _, field in ipairs(response.listed(headers)) do
-    local name = type(field) == "table" and rawget(field, 1)
-    local is_ours = type(name) == "string" and OWN[string.lower(name)]
-    if not is_ours then fields[#fields + 1] = field end
+  local list = {}
+  for _, field in ipairs(fields.listed(headers)) do
+    if not OWN[fields.name(field) or ""] then list[#list + 1] = field end
   end
-  for name, value in pairs(OWN) do fields[#fields + 1] = { name, value } end
-  return fields
+  for name, value in pairs(OWN) do list[#list + 1] = { name, value } end
+  return list
 end
 
 ---Starts a response that sends events.

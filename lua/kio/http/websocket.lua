@@ -4,8 +4,8 @@ local check = require "kio.check"
 local core = require "kio.core"
 local dial = require "kio.http.client.dial"
 local ending = require "kio.http.ending"
+local given_fields = require "kio.http.fields"
 local http_core = require "kio.http.core"
-local listed = require "kio.http.response".listed
 local permessage = require "kio.http.permessage"
 local proxies = require "kio.http.client.proxy"
 local socket = require "kio.http.socket"
@@ -202,12 +202,10 @@ local OURS = {
 }
 
 local function check_headers(headers)
-  for _, field in ipairs(listed(headers)) do
-    local name = type(field) == "table" and rawget(field, 1)
-    if type(name) == "string" and OURS[string.lower(name)] then
-      refuse(2, "websocket", "headers",
-        string.format("fields beside those of the handshake, which has '%s'", name))
-    end
+  local name = given_fields.find(headers, OURS)
+  if name then
+    refuse(2, "websocket", "headers",
+      string.format("fields beside those of the handshake, which has '%s'", name))
   end
   http_core.encode_fields(headers) -- raises for what is wrong
 end

@@ -294,7 +294,9 @@ static void read_request(lua_State *L, answer *r) {
   r->of_head = is_head(v);
   r->old = head->minor == 0;
   r->loaded = head->framing != KIO_HTTP_NONE && !v->body_taken;
-  r->keep = head->keep_alive && lua_toboolean(L, ARG_MAY_GO_ON);
+  /* Who has asked for a tunnel takes what follows for its own: no request comes behind that. */
+  bool of_connect = head->authority.at > 0 && head->authority.at == head->target.at;
+  r->keep = head->keep_alive && lua_toboolean(L, ARG_MAY_GO_ON) && !of_connect;
   bool in_the_way = r->loaded && (head->expect_continue || head->length > PASSED_MAX);
   if (in_the_way && !lua_toboolean(L, ARG_READ)) r->keep = false;
 }

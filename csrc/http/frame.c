@@ -3,7 +3,6 @@
    the connection. */
 #include "http/frame.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -126,7 +125,7 @@ static bool make_room(kio_ws_frames *f, size_t more) {
   if (needed <= f->room) return true;
   size_t room = kio_min_size(2 * f->room, promised);
   if (room < needed) room = needed;
-  char *larger = realloc(f->data, room);
+  char *larger = f->resize(f->data, room);
   if (!larger) return false;
   f->data = larger;
   f->room = room;
@@ -217,7 +216,7 @@ void kio_ws_drop(kio_ws_frames *f) {
 }
 
 void kio_ws_fini(kio_ws_frames *f) {
-  free(f->data);
+  f->release(f->data);
   f->data = NULL;
   f->size = f->room = 0;
   f->kind = 0;

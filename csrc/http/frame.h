@@ -27,13 +27,15 @@ typedef enum kio_ws_close {
   KIO_WS_NO_MEMORY = 1011
 } kio_ws_close;
 
-/* One direction of a connection. All zero but for its first four fields before the first byte. */
+/* One direction of a connection. All zero but for its first six fields before the first byte. */
 typedef struct kio_ws_frames {
-  size_t message_max;   /* most bytes of a message's frames together */
-  size_t fragments_max; /* most frames of a message */
-  bool masked;          /* the peer is a client, which masks */
-  bool may_compress;    /* RSV1 has a meaning: permessage-deflate was agreed upon */
-  uint8_t head_size;    /* so much of a frame's head has come */
+  void *(*resize)(void *data, size_t size); /* where its memory comes from, as realloc ... */
+  void (*release)(void *data);              /* ... and goes to; NULL is allowed */
+  size_t message_max;                       /* most bytes of a message's frames together */
+  size_t fragments_max;                     /* most frames of a message */
+  bool masked;                              /* the peer is a client, which masks */
+  bool may_compress; /* RSV1 has a meaning: permessage-deflate was agreed upon */
+  uint8_t head_size; /* so much of a frame's head has come */
   uint8_t head[KIO_WS_HEAD_MAX];
   uint8_t ready;        /* the kind of what is complete and not yet taken; 0: nothing is */
   uint8_t kind;         /* of the message under way; 0: none is */
@@ -45,7 +47,7 @@ typedef struct kio_ws_frames {
   uint64_t at;        /* payload bytes of the frame that have come */
   uint64_t left;      /* and those that have not */
   size_t fragments;   /* frames of the message that have begun */
-  char *data;         /* what has come of the message; malloc's */
+  char *data;         /* what has come of the message */
   size_t size;        /* of it */
   size_t room;        /* at data */
   uint16_t status;    /* a kio_ws_close: the connection has failed; 0: it has not */

@@ -47,6 +47,8 @@ static int l_frames(lua_State *L) {
   luaL_argcheck(L, max >= 0, 2, "cannot be negative");
   frames_value *v = lua_newuserdatauv(L, sizeof *v, 0);
   *v = (frames_value){.tag = &frames_tag, .is_client = lua_toboolean(L, 1)};
+  v->in.resize = kio_http_guest(L)->memory_resize;
+  v->in.release = kio_http_guest(L)->memory_free;
   v->in.message_max = (size_t)max;
   v->in.fragments_max = FRAGMENTS_MAX;
   v->in.masked = !v->is_client;

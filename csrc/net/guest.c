@@ -120,6 +120,8 @@ const kio_guest kio_guest_table = {
     .seconds = kio_check_seconds,
     .misuse = kio_misuse,
     .push_text = push_text,
+    .memory_resize = kio_memory_resize,
+    .memory_free = kio_memory_free,
 #ifdef KIO_TEST
     .put_under = put_under,
 #endif

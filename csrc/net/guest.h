@@ -10,7 +10,7 @@
 #include "net/reader.h"
 #include "op/type.h"
 
-#define KIO_GUEST_ABI 2
+#define KIO_GUEST_ABI 3
 #define KIO_GUEST_KEY "kio.guest"
 
 /* Work for a thread of the pool. */
@@ -56,6 +56,9 @@ typedef struct kio_guest {
   int (*misuse)(lua_State *L, const char *text);
   /* Pushes the text of the value at `index`, fit for one line of a message. */
   const char *(*push_text)(lua_State *L, int index);
+  /* kio_memory_resize and kio_memory_free (base/memory.h). On any thread. */
+  void *(*memory_resize)(void *ptr, size_t size);
+  void (*memory_free)(void *ptr);
 #ifdef KIO_TEST
   /* Before there are threads: each new stream on a socket gets the filter that `make` gives for its
      descriptor, unless that returns false. On any thread. */

@@ -2,6 +2,7 @@
    UTF-8 against a decoder by the book; SHA-1 against the examples of its standard. */
 #include <string.h>
 
+#include "base/memory.h"
 #include "check.h"
 #include "http/frame.h"
 #include "http/mask.h"
@@ -86,6 +87,14 @@ typedef struct events {
   unsigned status;
 } events;
 
+static kio_ws_frames frames_of(size_t message_max, bool masked) {
+  return (kio_ws_frames){.resize = kio_memory_resize,
+                         .release = kio_memory_free,
+                         .message_max = message_max,
+                         .fragments_max = 8,
+                         .masked = masked};
+}
+
 static void note(events *e, kio_ws_frames *f) {
   size_t size;
   const char *payload = kio_ws_payload(f, &size);
@@ -99,7 +108,7 @@ static void note(events *e, kio_ws_frames *f) {
 /* What the bytes come to when they come in pieces of at most `step` bytes. */
 static events run(const char *bytes, size_t size, size_t step, bool masked) {
   events e = {.count = 0};
-  kio_ws_frames f = {.message_max = 2000, .fragments_max = 8, .masked = masked};
+  kio_ws_frames f = frames_of(2000, masked);
   for (size_t at = 0; at < size && !f.status;) {
     size_t shown = size - at < step ? size - at : step;
     size_t taken = kio_ws_feed(&f, bytes + at, shown);
@@ -158,10 +167,31 @@ static void check_stream(void) {
 
 /* A head that promises much, and of which nothing comes, takes no memory. */
 static void check_promise(void) {
-  kio_ws_frames f = {.message_max = (size_t)1 << 40, .fragments_max = 8};
+  kio_ws_frames f = frames_of((size_t)1 << 40, false);
   CHECK(kio_ws_feed(&f, "\x82\x7F\0\0\0\x10\0\0\0\0abc", 13) == 13);
   CHECK(f.status == 0 && f.size == 3 && f.room == 3);
   kio_ws_fini(&f);
+}
+
+/* The n-th allocation fails: the connection does, and nothing of it is left. */
+static void check_memory(void) {
+  char bytes[STREAM_MAX];
+  bool open = true;
+  size_t size = (size_t)snprintf(bytes, sizeof bytes,
+                                 "\x02\x03"
+                                 "abc");
+  while (size < STREAM_MAX - 800) size += put_frame(bytes + size, false, &open);
+  for (long n = 1;; n++) {
+    kio_memory_fail_at(n);
+    events e = run(bytes, size, 7, false);
+    bool failed = kio_memory_failures() > 0;
+    kio_memory_fail_at(0);
+    CHECK(kio_memory_live() == 0);
+    CHECK(!failed || e.status == KIO_WS_NO_MEMORY);
+    if (failed) continue;
+    CHECK(n > 1);
+    return;
+  }
 }
 
 static void check_masks(void) {
@@ -202,6 +232,7 @@ int main(void) {
   check_long_texts();
   check_masks();
   check_promise();
+  check_memory();
   check_digests();
   for (int i = 0; i < 2000; i++) check_stream();
   return 0;

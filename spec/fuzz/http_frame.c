@@ -3,7 +3,7 @@
    pieces the others come. */
 #include <string.h>
 
-#include "base/base.h"
+#include "base/memory.h"
 #include "http/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,7 +36,9 @@ static void note(trace *t, kio_ws_frames *f) {
 
 static trace run(const char *bytes, size_t size, size_t step, unsigned how) {
   trace t = {.sum = 14695981039346656037u};
-  kio_ws_frames f = {.message_max = MESSAGE_MAX, .fragments_max = FRAGMENTS_MAX};
+  kio_ws_frames f = {.resize = kio_memory_resize, .release = kio_memory_free};
+  f.message_max = MESSAGE_MAX;
+  f.fragments_max = FRAGMENTS_MAX;
   f.masked = how & 1;
   f.may_compress = how & 2;
   while (t.at < size && !f.status) {

@@ -1,8 +1,10 @@
--- Lua's memory runs out while HTTP is read: an error, after which every byte is still there, and
--- the body is where it was. There is no other memory that the half in C takes.
+-- Lua's memory runs out while HTTP is read or written: an error, after which every byte is still
+-- there, and the body is where it was; nothing was written, or all of it. What the half in C takes
+-- of other memory is for exhausted_spec.
 -- flavours: test asan
 local kio = require "kio"
 local core = require "kio.http.core"
+local websocket = require "spec.http.websocket"
 local wire = require "spec.http.wire"
 
 local HEAD <const> = "POST / HTTP/1.1\r\nHost: a\r\nX: " .. ("x"):rep(100)
@@ -64,6 +66,17 @@ describe("memory that runs out", function()
     end)
   end)
 
+  it("while a body is taken at once leaves it", function()
+    wire.connected(function(reader)
+      local limits = core.limits()
+      local body = ("b"):rep(300)
+      exhaust(function()
+        reader:unread("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 300\r\n\r\n" .. body)
+        return reader, try_read(reader, limits), 1000
+      end, core.take_body, function(text) assert.equal(body, text) end)
+    end)
+  end)
+
   it("while a trailer is read leaves it unread", function()
     wire.connected(function(reader)
       local limits = core.limits()
@@ -106,5 +119,58 @@ describe("memory that runs out", function()
     end)
     local head = wire.request("GET / HTTP/1.1\r\nHost: a\r\n" .. text .. "\r\n")
     exhaust(function() return head end, head.list, function(list) assert.equal(6, #list) end)
+  end)
+end)
+
+-- Chunks are written with none.
+describe("memory that runs out while an answer is written", function()
+  local REQUEST <const> = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+  it("leaves it unwritten, or written once", function()
+    local headers = { date = "today", ["content-type"] = "text/plain" }
+    for i = 1, 40 do headers["x-" .. i] = ("v"):rep(300) end
+    wire.connected(function(stream, other)
+      stream:unread(REQUEST)
+      local head = try_read(stream, core.limits())
+      local function answer()
+        local _, _, text = core.answer(stream, head, 200, headers, "body", true, false, "me")
+        if text then stream:write(text) end
+        return true
+      end
+      answer()
+      stream:flush()
+      local size = #assert(other:read_until "\r\n\r\nbody") + #"\r\n\r\nbody"
+      exhaust(function() end, answer, function()
+        stream:flush()
+        assert.matches("\r\n\r\nbody$", other:read(size))
+        assert.is_nil(other:recv(1, { timeout = 0 }))
+      end)
+    end)
+  end)
+end)
+
+describe("memory that runs out in a WebSocket", function()
+  it("leaves what has come to be taken", function()
+    wire.connected(function(stream)
+      local text = ("t"):rep(300)
+      exhaust(function()
+        stream:unread(websocket.frame(websocket.TEXT, text))
+        return stream, core.frames(false, 1000, false)
+      end, function(...) return assert(core.read_frame(...)) end, function(message)
+        assert.equal(text, message)
+      end)
+    end)
+  end)
+
+  it("leaves a frame unwritten, or written once", function()
+    wire.connected(function(stream, other)
+      local frames, text = core.frames(true, 1000, false), ("t"):rep(300)
+      exhaust(function() return stream, frames end, function()
+        return assert(core.send_frame(stream, frames, websocket.TEXT, text))
+      end, function()
+        stream:flush()
+        websocket.expect(other, websocket.TEXT, text)
+      end)
+    end)
   end)
 end)

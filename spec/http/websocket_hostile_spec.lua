@@ -60,6 +60,25 @@ describe("limits of a WebSocket", function()
   end)
 end)
 
+describe("a close that waits in line", function()
+  it_runs("is sent although the peer's comes first", function()
+    local ws, other = websocket.open { narrow = true }
+    local large = ("x"):rep(HOSTILE and 3000 or 300000)
+    local sending = kio.spawn(ws.send, ws, large)
+    local closing = kio.spawn(ws.close, ws)
+    local reading = kio.spawn(ws.receive, ws)
+    kio.yield()
+    other:write(frame(CLOSE, string.pack(">I2", 1000))):flush()
+    for _ = 1, 20 do kio.yield() end
+    expect(other, TEXT, large)
+    websocket.expect_close(other, 1000)
+    assert.is_true(closing:await())
+    assert.equal(ws, (sending:await()))
+    assert.same({ n = 1 }, table.pack(reading:await()))
+    other:close()
+  end)
+end)
+
 describe("a flood", function()
   it_runs("of pings from a peer that takes no answers: the last is answered", function()
     local ws, other = websocket.open { narrow = true }

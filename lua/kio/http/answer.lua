@@ -1,6 +1,7 @@
 ---What a handler returns becomes the answer: a body; or a status, fields and a body, which is a
 ---string, an iterator over strings, or an open file. What it has begun by itself is ended.
 local _ENV = require "kio.core".globals
+local body_of = require "kio.http.body"
 local check = require "kio.check"
 local response = require "kio.http.response"
 
@@ -29,11 +30,6 @@ local function send_pieces(res, f, iterator)
   end
 end
 
-local function is_file(value)
-  local meta = getmetatable(value)
-  return type(meta) == "table" and rawget(meta, "__name") == "kio.File"
-end
-
 local function send_file(res, f, status, headers, file)
   local held <close> = file
   local facts, message = held:stat()
@@ -55,7 +51,7 @@ local function send(res, f, status, headers, body)
     return send_text(res, f, status, headers, body)
   elseif kind == "function" then
     if response.begin(res, status, headers, nil, f) then send_pieces(res, f, body) end
-  elseif is_file(body) then send_file(res, f, status, headers, body)
+  elseif body_of.is_file(body) then send_file(res, f, status, headers, body)
   else blame(f, string.format(NO_BODY, check.kind(body))) end
   answer.finish(res, f)
 end

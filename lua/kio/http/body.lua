@@ -4,6 +4,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.http.core"
+local File = require "kio.fs.file"
 
 ---@class kio.http.BodyReader
 ---@field stream kio.Stream
@@ -19,6 +20,23 @@ local Body = {}
 Body.__index = Body
 
 local body = {}
+
+---Whether it is an open file, as bodies may be.
+---@param value any
+function body.is_file(value) return getmetatable(value) == File end
+
+local OPTIONS = { max = "number", timeout = "number" }
+
+---Reads the options of what reads a body, the argument at `index` of the public function `name`.
+---@return { max: integer?, timeout: number? }|nil
+function body.options(options, index, name, ...)
+  options = check.options(options, index, name, OPTIONS, ...)
+  local max = options and options.max
+  if max and max ~= math.huge and math.type(max) ~= "integer" then
+    check.refuse(index, name, "option 'max' must be an integer of 0 or more")
+  end
+  return options
+end
 
 local PIECE = 1 << 16
 
@@ -85,30 +103,34 @@ function Body:piece(size, timeout)
   return first
 end
 
+-- Pieces that are joined and kept when no more of them are waited for, for whatever reason.
+local Gathered = { __close = function(pieces)
+  pieces.body.kept = #pieces == 1 and pieces[1] or table.concat(pieces)
+end }
+
+-- Has more come and be kept, until is_enough(piece). They are joined once: a body may come byte by
+-- byte. Nothing at the end; nil, message, code, status.
+local function gather(self, timeout, is_enough)
+  local pieces <close> = setmetatable({ take_kept(self) }, Gathered)
+  pieces.body = self
+  repeat
+    local bytes, message, code, status = receive(self, PIECE, timeout)
+    if not bytes then return nil, message, code, status end
+    pieces[#pieces + 1] = bytes
+  until is_enough(bytes)
+end
+
+local function never() return false end
+
 ---All that is left, "" when that is nothing; nil, message, code, status.
 ---@async
 ---@param timeout? number
 function Body:rest(timeout)
-  local first = take_kept(self)
-  local pieces = { first }
-  while not self.raw.ended do
-    local bytes, message, code, status = receive(self, PIECE, timeout)
-    if message then
-      self.kept = table.concat(pieces)
-      return nil, message, code, status
-    end
-    pieces[#pieces + 1] = bytes
+  if not self.raw.ended then
+    local _, message, code, status = gather(self, timeout, never)
+    if message then return nil, message, code, status end
   end
-  return #pieces == 1 and pieces[1] or table.concat(pieces)
-end
-
--- Has more come and be kept; false at the end, nil, message, code, status.
-local function more(self, timeout)
-  local bytes, message, code, status = receive(self, PIECE, timeout)
-  if message then return nil, message, code, status end
-  if not bytes then return false end
-  self.kept = (take_kept(self) or "") .. bytes
-  return true
+  return take_kept(self) or ""
 end
 
 local function take(self, size, drop)
@@ -119,29 +141,31 @@ local function take(self, size, drop)
 end
 
 local function read_count(self, count, timeout)
-  while #self.kept - self.at + 1 < count do
-    local came, message, code, status = more(self, timeout)
-    if message then return nil, message, code, status end
-    if not came then break end
-  end
   local left = #self.kept - self.at + 1
+  if left < count then
+    local function is_enough(bytes)
+      left = left + #bytes
+      return left >= count
+    end
+    local _, message, code, status = gather(self, timeout, is_enough)
+    if message then return nil, message, code, status end
+  end
   if left == 0 then return nil end
   return take(self, math.min(count, left), 0)
 end
 
+local function has_end(bytes) return string.find(bytes, "\n", 1, true) ~= nil end
+
 local function read_line(self, keep, timeout)
-  local from = self.at
-  while true do
-    local ending = string.find(self.kept, "\n", from, true)
-    if ending then
-      local size = ending - self.at
-      return keep and take(self, size + 1, 0) or take(self, size, 1)
-    end
-    from = #self.kept - self.at + 2
-    local came, message, code, status = more(self, timeout)
+  local ending = string.find(self.kept, "\n", self.at, true)
+  if not ending then
+    local _, message, code, status = gather(self, timeout, has_end)
     if message then return nil, message, code, status end
-    if not came then return take_kept(self) end
+    ending = string.find(self.kept, "\n", 1, true)
   end
+  if not ending then return take_kept(self) end
+  local size = ending - self.at
+  return keep and take(self, size + 1, 0) or take(self, size, 1)
 end
 
 ---By a format of Lua's io: "l", "L", "a" or a number of bytes.

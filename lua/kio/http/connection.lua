@@ -273,7 +273,10 @@ local function serve_simply(self, stream, server, handler, name)
     end
     if not simple then
       if simple == nil then answer.give(response_of(self), handler, first, second, third)
-      elseif not send(self, plain, text, rest) then return reset(stream) end
+      else
+        response_of(self).done = true -- whatever comes now, there is no second answer
+        if not send(self, plain, text, rest) then return reset(stream) end
+      end
       if not self.plain and not settle(self, req) then return end
       self.response, self.begun = false, false
     end

@@ -2,6 +2,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local date = require "kio.http.date"
+local trim = require "kio.http.trim"
 
 ---@class kio.http.cookies
 local cookies = {}
@@ -30,8 +31,9 @@ local SAME_SITE = { lax = "Lax", strict = "Strict", none = "None" }
 function cookies.parse(text)
   local found = {}
   for pair in string.gmatch(text or "", "[^;]+") do
-    local name, value = string.match(pair, "^%s*([^=%s]+)%s*=%s*(.-)%s*$")
+    local name, value = string.match(pair, "^%s*([^=%s]+)%s*=%s*(.*)$")
     if name and found[name] == nil then
+      value = trim(value)
       found[name] = string.match(value, '^"(.*)"$') or value
     end
   end

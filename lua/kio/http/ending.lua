@@ -28,7 +28,7 @@ function ending.finish(self, words, code)
   local message = words and string.format("receive %s: %s", self.peer, ending.words(words))
   self.ended = { message, code }
   self.close_code = self.close_code or LOST
-  self.box.last = true
+  self.box.last, self.box.over = true, true
   if self.over then self.over:set() end
 end
 

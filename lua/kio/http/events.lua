@@ -4,6 +4,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
+local fields = require "kio.http.fields"
 local mutex = require "kio.sync.mutex"
 
 ---@class kio.http.Events
@@ -143,6 +144,21 @@ end
 
 -- ---- its start ----
 
+local OWN = {
+  ["content-type"] = "text/event-stream", ["cache-control"] = "no-cache",
+  ["x-accel-buffering"] = "no", -- nginx would gather events otherwise
+}
+
+-- Those of the program but for those that are ours.
+local function fields_of(headers)
+  local list = {}
+  for _, field in ipairs(fields.listed(headers)) do
+    if not OWN[fields.name(field) or ""] then list[#list + 1] = field end
+  end
+  for name, value in pairs(OWN) do list[#list + 1] = { name, value } end
+  return list
+end
+
 ---Starts a response that sends events.
 ---@async
 ---@param res kio.http.Response
@@ -153,10 +169,7 @@ end
 ---@return string? code
 function events.start(res, options, ...)
   options = check.options(options, 1, "events", OPTIONS, ...) or {}
-  local headers = options.headers or {}
-  headers["content-type"], headers["cache-control"] = "text/event-stream", "no-cache"
-  headers["x-accel-buffering"] = "no" -- nginx would gather events otherwise
-  local started, message, code = res:start(200, headers)
+  local started, message, code = res:start(200, fields_of(options.headers))
   if not started then return nil, message, code end
   local self = setmetatable({
     res = res, writing = mutex.new(), sent_at = core.now(), closed = false,

@@ -3,6 +3,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local network = require "kio.http.network"
+local trim = require "kio.http.trim"
 
 ---@class kio.http.forwarded
 local forwarded = {}
@@ -102,7 +103,7 @@ end
 local function list_of(text)
   local list = {}
   for item in string.gmatch(text or "", "[^,]+") do
-    list[#list + 1] = string.match(item, "^%s*(.-)%s*$")
+    list[#list + 1] = trim(item)
   end
   return list
 end

@@ -4,6 +4,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local own = require "kio.core".own
+local trim = require "kio.http.trim"
 
 local multipart = {}
 
@@ -83,9 +84,9 @@ end
 local function head_of(text)
   local headers = {}
   for line in string.gmatch(text, "(.-)\r\n") do
-    local name, value = string.match(line, "^([%w!#$%%&'*+%-.^_`|~]+):[ \t]*(.-)[ \t]*$")
+    local name, value = string.match(line, "^([%w!#$%%&'*+%-.^_`|~]+):(.*)$")
     if not name or string.find(value, "[%z\r\n]") then return nil end
-    name = string.lower(name)
+    name, value = string.lower(name), trim(value)
     headers[name] = headers[name] and headers[name] .. ", " .. value or value
   end
   return headers
@@ -232,6 +233,14 @@ function Part:chunks(...)
   end
 end
 
+-- What was taken of a part that is wanted whole: given back when the wait for the rest is given up.
+local Taken = { __close = function(taken)
+  local part = taken.part
+  if not part then return end
+  part.parts.kept = table.concat(taken) .. part.parts.kept
+  part.size = part.size - taken.size
+end }
+
 ---What is left of its content, as one string.
 ---@async
 ---@param max? integer bytes at most (64 KiB)
@@ -242,17 +251,19 @@ function Part:read(max, ...)
   part_of(self, "read")
   max = max == nil and WHOLE or check.count(max, 1, "read")
   check.no_more(1, "read", ...)
-  local pieces, size = {}, 0
+  local taken <close> = setmetatable({ part = self, size = 0 }, Taken)
   while true do
     local bytes, message, code = next_piece(self)
     if not bytes and message then return nil, message, code end
-    if not bytes then return table.concat(pieces) end
-    size = size + #bytes
-    if size > max then
+    if not bytes then break end
+    taken.size = taken.size + #bytes
+    taken[#taken + 1] = bytes
+    if taken.size > max then
       return too_much(self.parts, "a part has more than %d bytes", max)
     end
-    pieces[#pieces + 1] = bytes
   end
+  taken.part = nil
+  return table.concat(taken)
 end
 
 -- ---- all parts ----

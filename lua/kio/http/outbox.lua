@@ -22,6 +22,7 @@ local CLOSE <const>, PONG <const> = 8, 10
 ---@field lock? kio.Mutex whose line it is
 ---@field waiting integer senders in that line, the one at its head among them
 ---@field last? boolean the close frame was sent, or is in line: nothing else is sent any more
+---@field over? boolean the connection has ended
 ---@field pong? string the answer to the newest ping, while it has not been sent
 local Outbox = {}
 Outbox.__index = Outbox
@@ -81,10 +82,10 @@ end
 
 -- The line is this sender's.
 local function send_alone(self, opcode, data, compressed, due)
-  if self.last and opcode ~= CLOSE then return closing(self) end
+  if self.over or self.last and opcode ~= CLOSE then return closing(self) end
   local flushed, message, code = self.stream:flush(left(due))
   if not flushed then return nil, message, code end
-  if self.last and opcode ~= CLOSE then return closing(self) end
+  if self.over or self.last and opcode ~= CLOSE then return closing(self) end
   if self.pong then self:send_pong() end
   local sent
   sent, message, code =
@@ -113,6 +114,15 @@ function Outbox:send(opcode, data, compressed, due)
   local sent, message, code = self:try(opcode, data, compressed)
   if sent == false then return send_in_turn(self, opcode, data, compressed, due) end
   return sent, message, code
+end
+
+---Waits until those who are in line have sent, or given up.
+---@async
+---@param due { at: number? }
+function Outbox:await_line(due)
+  if self.waiting > 0 then
+    local _ <close> = self.lock:lock(left(due))
+  end
 end
 
 -- ---- answers ----

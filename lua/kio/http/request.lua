@@ -54,16 +54,7 @@ end
 
 -- ---- its body ----
 
-local OPTIONS = { max = "number", timeout = "number" }
-
-local function read_options(options, index, name, ...)
-  options = check.options(options, index, name, OPTIONS, ...)
-  local max = options and options.max
-  if max and max ~= math.huge and math.type(max) ~= "integer" then
-    check.refuse(index, name, "option 'max' must be an integer of 0 or more")
-  end
-  return options
-end
+local read_options = body.options
 
 local OVER = "the body of a request cannot be read when it has been answered"
 
@@ -92,7 +83,7 @@ end
 -- Remembers what the request is to be answered with, should the handler give up for this.
 local function told(self, value, message, code, status)
   if value == nil and message then
-    self.refused = status or 400
+    self.refused = status or code == "ENOMEM" and 500 or 400
     return nil, message, code
   end
   return value

@@ -4,6 +4,7 @@
 ---bytes of a declared length that are still to be written.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
+local fields = require "kio.http.fields"
 local http_core = require "kio.http.core"
 local optional = require "kio.optional"
 local own = require "kio.core".own
@@ -23,6 +24,10 @@ local getmetatable, select, type = getmetatable, select, type
 ---@field lost? boolean the client has not taken it
 ---@field writes integer that have not come to their end: what was given up is one for ever
 ---@field socket? kio.http.WebSocket which the connection has become
+---@field encode? fun(res: kio.http.Response, status: integer, headers: table|nil): table|nil what
+---its fields become when it is started, and may have what is written become something else
+---@field coder? table what packs what is written
+---@field last? fun(): string the last bytes of what was written then
 local Response = { framing = false, done = false, sent = 0, writes = 0 }
 Response.__index = Response
 Response.__name = "kio.http.Response"
@@ -91,37 +96,6 @@ function Response:set(name, value, ...)
   return self
 end
 
-local function is_list(headers) return type(rawget(headers, 1)) == "table" end
-
--- The fields as a list of names and values.
-local function listed(headers)
-  if headers == nil then return {} end
-  if is_list(headers) then return check.copy_list(headers) end
-  local list = {}
-  for name, value in next, headers do
-    if type(value) == "table" then
-      for _, one in ipairs(check.copy_list(value)) do list[#list + 1] = { name, one } end
-    else
-      list[#list + 1] = { name, value }
-    end
-  end
-  return list
-end
-
--- Those of the start, and those that were set before: Set-Cookie and its like come from both.
-local function merged(added, headers)
-  local list, set = listed(headers), {}
-  for _, field in ipairs(list) do
-    local name = type(field) == "table" and field[1]
-    if type(name) == "string" then set[string.lower(name)] = true end
-  end
-  for _, field in ipairs(added) do
-    local name = string.lower(field[1])
-    if not set[name] or name == "set-cookie" then list[#list + 1] = field end
-  end
-  return list
-end
-
 -- ---- its start ----
 
 local function check_start(status, headers, index, name)
@@ -146,12 +120,20 @@ local function put(self, ...)
   return nil, message, code
 end
 
+---The fields that it will have, of those of the start and those that were set before.
+---@return table|nil
+function response.take_fields(self, headers)
+  local added = self.added
+  self.added = nil
+  return added and fields.merged(added, headers) or headers
+end
+
 ---Writes the head. `body`: the whole body, which is written too; its size; or nil when it comes in
 ---pieces. `handler`: what has returned them. True, or nil, message, code.
 ---@async
 function response.begin(self, status, headers, body, handler)
   local connection = self.connection
-  if self.added then headers = merged(self.added, headers) end
+  headers = response.take_fields(self, headers)
   local simple, plain, text, rest, framing, left = http_core.answer(connection.stream,
     self.request.head, status, headers, body, connection:may_go_on(), connection.reader,
     connection.options.server, handler)
@@ -164,6 +146,15 @@ function response.begin(self, status, headers, body, handler)
 end
 
 local begin = response.begin
+
+-- The same for a body that the handler writes itself.
+local function start(self, status, headers, size)
+  if self.encode then
+    headers = self.encode(self, status, response.take_fields(self, headers))
+    if self.last then size = nil end
+  end
+  return begin(self, status, headers, size)
+end
 
 ---Sends the status and the fields. With a Content-Length among them the body must have so many
 ---bytes; without it comes in chunks, or ends with the connection when the client is of HTTP/1.0.
@@ -178,7 +169,7 @@ function Response:start(status, headers, ...)
   if self.framing then check.misuse "the response has been started before" end
   check_start(status, headers, 1, "start")
   if select("#", ...) > 0 then check.no_more(2, "start", ...) end
-  local written, message, code = begin(self, status, headers)
+  local written, message, code = start(self, status, headers)
   if not written then return nil, message, code end
   return self
 end
@@ -223,7 +214,8 @@ function Response:write(...)
   local data = check.join("write", ...)
   if type(data) ~= "string" then data = data:string() end
   if not self.framing then
-    local begun, message, code = begin(self, 200)
+    local begun, message, code = start(self, 200)
+    if self.last then return self:write(data) end -- it is another one now
     if not begun then return nil, message, code end
   end
   if data == "" then return self end
@@ -260,7 +252,10 @@ function Response:send_file(file, offset, count, ...)
   offset, count = check.count(offset, 2, "send_file"), check.count(count, 3, "send_file")
   check.no_more(3, "send_file", ...)
   local fine, message, code = true, nil, nil
-  if not self.framing then fine, message, code = begin(self, 200, nil, count) end
+  if not self.framing then
+    fine, message, code = start(self, 200, nil, count)
+    if self.last then return self:send_file(file, offset, count) end
+  end
   if fine and (not admit(self, count) or count == 0) then return count end
   local chunked, some = self.framing == "chunked", 0
   if fine and chunked then fine, message, code = put(self, chunk_size(count)) end
@@ -268,6 +263,16 @@ function Response:send_file(file, offset, count, ...)
   if fine == count and chunked then fine, message, code = put(self, "\r\n") end
   if not fine then return nil, message, code, some end
   return some
+end
+
+-- What would change where the answer ends, or for whom it is: others refuse that, or believe it.
+local NO_TRAILERS = { ["content-length"] = true, ["transfer-encoding"] = true, host = true }
+
+local function trailer_text(trailers)
+  check.type(trailers, "table", 1, "finish", "a table of fields")
+  local name = fields.find(trailers, NO_TRAILERS)
+  if name then check.refuse(1, "finish", "no trailer can have the field '" .. name .. "'") end
+  return http_core.encode_fields(trailers)
 end
 
 local FLUSH = { timeout = "number" }
@@ -296,11 +301,7 @@ end
 function Response:finish(trailers, ...)
   check_open(self, "finish")
   if select("#", ...) > 0 then check.no_more(1, "finish", ...) end
-  local fields = ""
-  if trailers ~= nil then
-    check.type(trailers, "table", 1, "finish", "a table of fields")
-    fields = http_core.encode_fields(trailers)
-  end
+  local text = trailers == nil and "" or trailer_text(trailers)
   local begun, message, code = true, nil, nil
   if not self.framing then begun, message, code = begin(self, 200, nil, "") end
   if begun and (self.left or 0) > 0 then
@@ -308,8 +309,9 @@ function Response:finish(trailers, ...)
     check.misuse(string.format("the body is %d bytes shorter than the declared Content-Length",
       self.left))
   end
+  if begun and self.last then begun, message, code = write_framed(self, self.last()) end
   if begun and self.framing == "chunked" then
-    begun, message, code = put(self, "0\r\n" .. fields .. "\r\n")
+    begun, message, code = put(self, "0\r\n" .. text .. "\r\n")
   end
   self.done = true
   if not begun then return nil, message, code end
@@ -319,6 +321,7 @@ end
 ---Ends a body in chunks, without trailers.
 ---@async
 function response.end_chunks(self)
+  if self.last then return self:finish() end
   self.done = true
   return put(self, "0\r\n\r\n")
 end

@@ -113,7 +113,8 @@ function ANSWERS:close(payload)
   if #payload >= 2 then
     self.close_code, self.close_reason = string.unpack(">I2", payload), string.sub(payload, 3)
   end
-  if not self.box.last then
+  if self.box.last then self.box:await_line(deadline_of(CLOSING)) -- ours may be in it
+  else
     self.box.last = true
     self.box:send(CLOSE, string.sub(payload, 1, 2), false, deadline_of(CLOSING))
   end

@@ -3,6 +3,7 @@
 local _ENV = require "kio.core".globals
 local core = require "kio.http.core"
 local permessage = require "kio.http.permessage"
+local trim = require "kio.http.trim"
 
 local upgrade = {}
 
@@ -12,7 +13,7 @@ local TOKEN = "^[%w!#$%%&'*+.^_`|~-]+$"
 -- Whether a list such as "keep-alive, Upgrade" has this token.
 local function has_token(list, token)
   for each in string.gmatch(list or "", "[^,]+") do
-    if string.lower(string.match(each, "^%s*(.-)%s*$")) == token then return true end
+    if string.lower(trim(each)) == token then return true end
   end
   return false
 end
@@ -63,7 +64,7 @@ local function choose_protocol(offers, protocols)
   local offered = {}
   for _, line in ipairs(offers) do
     for each in string.gmatch(line, "[^,]+") do
-      local name = string.match(each, "^%s*(.-)%s*$")
+      local name = trim(each)
       if not upgrade.is_protocol(name) then return false end
       offered[name] = true
     end

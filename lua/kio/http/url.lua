@@ -1,6 +1,7 @@
 ---URLs: read strictly, since what two programs read differently is how requests reach hosts that
 ---nobody meant. Pure functions of strings.
 local _ENV = require "kio.core".globals
+local trim = require "kio.http.trim"
 
 local url = {}
 
@@ -165,8 +166,7 @@ local function percent(byte) return string.format("%%%02X", string.byte(byte)) e
 
 -- Servers send locations that are no URLs; what a browser would encode is encoded.
 local function encoded(text)
-  text = string.match(text, "^[ \t]*(.-)[ \t]*$")
-  return (string.gsub(text, "[ \"<>`{}^\128-\255]", percent))
+  return (string.gsub(trim(text), "[ \"<>`{}^\128-\255]", percent))
 end
 
 ---The absolute URL that a reference stands for, as text.

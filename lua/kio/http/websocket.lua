@@ -4,6 +4,7 @@ local check = require "kio.check"
 local core = require "kio.core"
 local dial = require "kio.http.client.dial"
 local ending = require "kio.http.ending"
+local given_fields = require "kio.http.fields"
 local http_core = require "kio.http.core"
 local permessage = require "kio.http.permessage"
 local proxies = require "kio.http.client.proxy"
@@ -193,6 +194,22 @@ local function settings_of(url, options)
   return { limits = options.limits, proxy = proxy, tls = context }
 end
 
+-- Fields that the handshake has: twice, or of another value, they would be read in two ways.
+local OURS = {
+  host = true, connection = true, upgrade = true, ["content-length"] = true,
+  ["transfer-encoding"] = true, ["sec-websocket-key"] = true, ["sec-websocket-version"] = true,
+  ["sec-websocket-protocol"] = true, ["sec-websocket-extensions"] = true,
+}
+
+local function check_headers(headers)
+  local name = given_fields.find(headers, OURS)
+  if name then
+    refuse(2, "websocket", "headers",
+      string.format("fields beside those of the handshake, which has '%s'", name))
+  end
+  http_core.encode_fields(headers) -- raises for what is wrong
+end
+
 ---Opens a WebSocket.
 ---@async
 ---@param url string "ws://example.org/chat", "wss://..."
@@ -204,7 +221,7 @@ end
 function websocket.connect(url, options, ...)
   local place = read_url(url)
   options = read_options(options, 2, "websocket", CONNECT, ...)
-  if options.headers then http_core.encode_fields(options.headers) end -- raises for what is wrong
+  if options.headers then check_headers(options.headers) end
   local due = core.now() + (options.timeout or TIMEOUT)
   local settings, message, code, status = settings_of(place, options)
   local stream, made

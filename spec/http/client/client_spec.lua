@@ -5,6 +5,7 @@ local common = require "spec.http.client.common"
 local kio = require "kio"
 local http = require "kio.http"
 local support = require "spec.support"
+local testing = require "kio.testing"
 
 local ok, with_server = common.ok, common.with_server
 
@@ -321,6 +322,19 @@ describe("a connection of an HTTP client", function()
     end)
   end)
 
+  it("is not waited for past the deadline when the server takes no more of a body", function()
+    testing.run(function()
+      local listener <close> = assert(kio.net.listen "127.0.0.1:0")
+      local accepting = kio.spawn(listener.accept, listener)
+      local client <close>, started = http.client(), kio.now()
+      local large = ("x"):rep(1 << 24)
+      assert.equal("ETIMEDOUT", code(client:post("http://" .. listener:address(),
+        { body = large, timeout = 0.25 })))
+      assert.is_true(kio.now() - started < 0.3)
+      accepting:await():close()
+    end, { watchdog = false })
+  end)
+
   it("is closed when the server says so, or will say so soon", function()
     local fields
     with_server(function() return ok("x", fields) end, function(url, log)
@@ -353,7 +367,7 @@ describe("a connection of an HTTP client", function()
         stray = false
       end
       assert.equal(4, log.connections)
-    end)
+    end, nil, function(f) return testing.run(f, { watchdog = false }) end)
   end)
 
   it("waits for its turn when there are too many", function()

@@ -37,9 +37,9 @@ end
 
 -- Runs f(url, log) beside a server that calls answer(req, stream, log) for each request: what it
 -- returns is sent; nothing: the connection is closed. log.connections, log.requests count. With a
--- context it speaks TLS.
-function common.with_server(answer, f, context)
-  return support.run(function()
+-- context it speaks TLS. `run`: what has all of it run, as support.run does.
+function common.with_server(answer, f, context, run)
+  return (run or support.run)(function()
     local listener = assert(kio.net.listen "127.0.0.1:0")
     local log = { connections = 0, requests = 0, all = {} }
     local serving = kio.spawn(function()

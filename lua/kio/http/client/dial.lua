@@ -107,8 +107,22 @@ local function encrypt(stream, host, context, due)
   return tls.client(stream, options)
 end
 
+-- What the program connects with gives a stream, or a failure.
+local function by_program(connect, place, options)
+  local stream, message, code = connect(place, options)
+  if stream == nil then
+    return nil, message or "the option 'connect' has given nothing", code or "ENODATA"
+  end
+  local meta = getmetatable(stream)
+  local is_stream = type(meta) == "table" and rawget(meta, "__index") == kio_core.own.stream_methods
+  if not is_stream then
+    check.misuse("the option 'connect' must give a kio.Stream, not a " .. check.kind(stream))
+  end
+  return stream
+end
+
 local function open(place, settings, due)
-  if settings.connect then return settings.connect(place, left(due)) end
+  if settings.connect then return by_program(settings.connect, place, left(due)) end
   return by_address.connect(place, left(due))
 end
 

@@ -3,6 +3,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local dates = require "kio.http.date"
+local trim = require "kio.http.trim"
 
 ---@class kio.http.Jar
 ---@field package hosts table<string, kio.http.JarCookie[]> by domain
@@ -71,8 +72,6 @@ local function expiry_of(attributes, now)
   local date = attributes.expires and date_of(attributes.expires)
   return date and math.min(date, now + KEPT_MAX)
 end
-
-local function trim(text) return (string.match(text, "^[ \t]*(.-)[ \t]*$")) end
 
 -- Name, value and attributes; nil: it is to be ignored.
 local function parse(text)

@@ -2,6 +2,7 @@
 ---somewhere else. Errors about them point at whoever has called the public function.
 local _ENV = require "kio.core".globals
 local base64 = require "kio.http.base64"
+local body_of = require "kio.http.body"
 local check = require "kio.check"
 local form = require "kio.http.form"
 local url = require "kio.http.url"
@@ -96,11 +97,6 @@ end
 
 local FORM = "application/x-www-form-urlencoded"
 
-local function is_file(value)
-  local meta = getmetatable(value)
-  return type(meta) == "table" and rawget(meta, "__name") == "kio.File"
-end
-
 -- The size of a file, when it can be sent; a failure is for the caller.
 local function measure(file)
   local about, message, code = file:stat()
@@ -117,7 +113,7 @@ local function set_body(self, options, index, call)
     body, self.type = form.encode(options.form), FORM
   end
   local kind = type(body)
-  self.is_file = is_file(body)
+  self.is_file = body_of.is_file(body)
   local fine = body == nil or kind == "string" or kind == "function" or self.is_file
   if not fine then
     check.refuse(index, call, "option 'body' must be a string, a kio.File or a function")
@@ -176,7 +172,8 @@ function plan.new(text, options, settings, index, call)
   local self = {
     method = method_of(options, index, call), fields = {}, has = {}, closes = false,
     body_timeout = options.body_timeout or settings.body_timeout,
-    redirects = options.redirects or settings.redirects,
+    redirects = options.redirects
+      and check.count(options.redirects, index, call, "option 'redirects'") or settings.redirects,
   }
   self.decompress = options.decompress
   if self.decompress == nil then self.decompress = settings.decompress end

@@ -32,6 +32,7 @@ local Response = { __name = "kio.http.ClientResponse" }
 ---@field reusable boolean
 ---@field coder? table what inflates it
 ---@field max number bytes it may have
+---@field reading? boolean a task waits for more of it
 ---@field received integer
 local Source = {}
 Source.__index = Source
@@ -50,6 +51,7 @@ local function let_go(source, clean)
 end
 
 local Attempt = { __close = function(attempt)
+  attempt.source.reading = nil
   if not attempt.fine then let_go(attempt.source, false) end
 end }
 
@@ -62,6 +64,8 @@ end
 -- What comes next from the stream; nil at the end.
 local function receive(stream, source, size, timeout)
   if not source.lease then return nil, "the response was closed", "EBADF" end
+  if source.reading then check.misuse "another task is reading the body of this response" end
+  source.reading = true
   local attempt <close> = setmetatable({ source = source }, Attempt)
   local bytes, message, code = core.read_body(stream, source.raw, size, timeout)
   attempt.fine = bytes or not message
@@ -132,7 +136,7 @@ end
 
 -- ---- its body ----
 
-local OPTIONS = { max = "number", timeout = "number" }
+local read_options = body.options
 
 -- Tells what was asked, too.
 local function told(self, value, message, code)
@@ -149,7 +153,7 @@ end
 ---@return string? code "EMSGSIZE": it is larger than `max`; "ENODATA": its end is missing
 function Response:body(options, ...)
   check_self(self, "body")
-  options = check.options(options, 1, "body", OPTIONS, ...)
+  options = read_options(options, 1, "body", ...)
   local source = self.source
   if rawget(self, "text") then return self.text end
   source.max = options and options.max or MAX
@@ -172,7 +176,7 @@ end
 function Response:read(format, options, ...)
   check_self(self, "read")
   format = body.check_format(format or "l", 1, "read")
-  options = check.options(options, 2, "read", OPTIONS, ...)
+  options = read_options(options, 2, "read", ...)
   self.source.max = options and options.max or math.huge
   return told(self, self.reader:read(format, options and options.timeout))
 end
@@ -183,7 +187,7 @@ end
 ---@return fun(): string?
 function Response:chunks(options, ...)
   check_self(self, "chunks")
-  options = check.options(options, 1, "chunks", OPTIONS, ...)
+  options = read_options(options, 1, "chunks", ...)
   self.source.max = options and options.max or math.huge
   return function()
     local piece, message, code = self.reader:piece(nil, options and options.timeout)
@@ -200,7 +204,7 @@ end
 function Response:lines(format, options, ...)
   check_self(self, "lines")
   format = body.check_format(format or "l", 1, "lines")
-  options = check.options(options, 2, "lines", OPTIONS, ...)
+  options = read_options(options, 2, "lines", ...)
   return function()
     local value, message, code = self:read(format, options)
     if value == nil and message then own.raise(message, code) end
@@ -246,9 +250,8 @@ function Response:close(...)
   check_self(self, "close")
   check.no_more(0, "close", ...)
   local source = self.source
-  if source.lease and source.reusable and (self.head.length or 0) <= DISCARDED_MAX then
-    drop_rest(self)
-  end
+  local is_short = (self.head.length or 0) <= DISCARDED_MAX
+  if source.lease and source.reusable and is_short and not source.reading then drop_rest(self) end
   let_go(source, false)
 end
 

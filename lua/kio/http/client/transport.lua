@@ -92,7 +92,7 @@ end
 
 -- ---- one attempt ----
 
-local LAST_WORD = 1 -- seconds for an answer from a server that takes no more of the request
+local LAST_WORD = 1 -- seconds at most for an answer from a server that takes no more of the request
 
 -- A connection on which nothing has happened, for the guard. What must not be sent twice looks
 -- again after the loop has turned: then the kernel has told all that it knew.
@@ -132,8 +132,8 @@ local function attempt(self, plan, link, due)
   local sent, message, code, unsent = sending.send(plan, stream, due, self.settings)
   if sent and sent ~= true then return sent, false end -- it did not want the body
   if unsent then return nil, { message = message, code = code, unsent = true } end
-  if not sent then due = core.now() + LAST_WORD
-  elseif due and plan.streams then due = due + core.now() - started end
+  if due and plan.streams then due = due + core.now() - started end
+  if not sent then due = math.min(due or math.huge, core.now() + LAST_WORD) end
   local head, why, its_code, informed =
     dial.read_head(stream, self.settings.limits, plan.method, due)
   if head then return head, sent == true end

@@ -189,6 +189,7 @@ build = {
     },
     ["kio.http.core"] = {
       sources = {
+        "csrc/http/about_lua.c",
         "csrc/http/accept_lua.c",
         "csrc/http/answer.c",
         "csrc/http/body.c",

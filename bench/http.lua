@@ -6,6 +6,7 @@ local programs = require "programs"
 
 local FILE_SIZE <const>, FETCHES <const> = 100 << 10, 10000
 local MODULES <const> = "/usr/lib/nginx/modules/"
+local UNPACKED <const> = "build/nginx-lua" -- by .ci/setup: Lua for nginx, with a LuaJIT of its own
 
 -- nginx takes no port 0; one that is taken ends it, and its run is left out with a word.
 local CONFIGURATION <const> = [[
@@ -13,6 +14,7 @@ daemon off; master_process off; pid FOLDER/NAME.pid; error_log FOLDER/NAME.log w
 MODULES
 events { worker_connections 1024; }
 http {
+  SETTINGS
   access_log off; sendfile on; root FOLDER; keepalive_requests 1000000000;
   client_body_temp_path FOLDER/body; proxy_temp_path FOLDER/proxy;
   fastcgi_temp_path FOLDER/fastcgi; uwsgi_temp_path FOLDER/uwsgi; scgi_temp_path FOLDER/scgi;
@@ -20,13 +22,14 @@ http {
 }
 ]]
 
-local PLAIN <const> = { MODULES = "", LOCATIONS = [[
+local PLAIN <const> = { MODULES = "", SETTINGS = "", LOCATIONS = [[
   location /hello { default_type text/plain; return 200 "hello, world\n"; }
 ]] }
 
 local WITH_LUA <const> = {
-  MODULES = ("load_module %sndk_http_module.so; load_module %sngx_http_lua_module.so;"):format(
-    MODULES, MODULES),
+  MODULES = ("load_module UNPACKED%sndk_http_module.so;"):format(MODULES)
+    .. (" load_module UNPACKED%sngx_http_lua_module.so;"):format(MODULES),
+  SETTINGS = 'lua_package_path "UNPACKED/usr/share/lua/5.1/?.lua;;";',
   LOCATIONS = [[
     location /hello {
       default_type text/plain;
@@ -49,24 +52,30 @@ local function write_file(path, text)
   file:close()
 end
 
+local function absolute(path)
+  return path:match "^/" and path or io.popen("pwd"):read "l" .. "/" .. path
+end
+
 local function make_folder(plan)
-  local here = io.popen("pwd"):read "l"
-  local out = plan.out:match "^/" and plan.out or here .. "/" .. plan.out
+  local out = absolute(plan.out)
   os.execute(("mkdir -p '%s/http'"):format(out))
   write_file(out .. "/http/file", ("0123456789abcdef"):rep(FILE_SIZE // 16))
   return out .. "/http"
 end
 
 -- The command of an nginx of that name.
-local function nginx(folder, name, words)
+local function nginx(plan, folder, name, words)
   local port = tostring(math.random(20000, 32000))
-  local all = { FOLDER = folder, NAME = name, PORT = port }
-  for key, value in pairs(words) do all[key] = value end
-  write_file(("%s/%s.conf"):format(folder, name), (CONFIGURATION:gsub("%f[%w]%u%u%u+", all)))
-  local needs = words.MODULES:match "(%S+lua_module.so)" or "/dev/null"
-  return { "sh", "-c", ("test -e %s || { echo 'no %s here'; exit 1; }; echo ready %s; "
-    .. "PATH=$PATH:/usr/sbin exec nginx -c %s/%s.conf -e %s/%s.log")
-    :format(needs, needs, port, folder, name, folder, name) }
+  local unpacked = absolute(plan.root .. UNPACKED)
+  local all = { FOLDER = folder, NAME = name, PORT = port, UNPACKED = unpacked }
+  local function fill(text) return (text:gsub("%f[%w]%u%u%u+", all)) end
+  local text = CONFIGURATION:gsub("%f[%w]%u%u%u+", words)
+  write_file(("%s/%s.conf"):format(folder, name), fill(text))
+  local needs = fill(words.MODULES):match "(%S+lua_module.so)" or "/dev/null"
+  return { "sh", "-c", ("test -e %s || { echo 'no Lua for nginx here: see .ci/setup'; exit 1; }; "
+    .. "echo ready %s; LD_LIBRARY_PATH=$(echo %s/usr/lib/*-linux-gnu) PATH=$PATH:/usr/sbin "
+    .. "exec nginx -c %s/%s.conf -e %s/%s.log")
+    :format(needs, port, unpacked, folder, name, folder, name) }
 end
 
 local function servers_of(plan, folder)
@@ -75,8 +84,8 @@ local function servers_of(plan, folder)
   return {
     { name = "kio", label = "kio", command = kio },
     { name = "kio-again", label = "the same again", command = kio },
-    { name = "nginx", label = "nginx", command = nginx(folder, "plain", PLAIN) },
-    { name = "nginx-lua", label = "nginx + Lua", command = nginx(folder, "lua", WITH_LUA) },
+    { name = "nginx", label = "nginx", command = nginx(plan, folder, "plain", PLAIN) },
+    { name = "nginx-lua", label = "nginx + Lua", command = nginx(plan, folder, "lua", WITH_LUA) },
     { name = "go", label = "Go, net/http", command = { plan.out .. "/http_go", folder } },
     { name = "node", label = "Node, http", command = { "node", plan.root .. "bench/http_node.js",
       folder } },
@@ -104,7 +113,7 @@ end
 
 local function fetches(plan, folder)
   local function program(name, label, client)
-    local server = nginx(folder, name, PLAIN)
+    local server = nginx(plan, folder, name, PLAIN)
     return { name = name, label = label,
       command = loaded(plan, "by", loader.shell(client), FETCHES, server) }
   end

@@ -27,13 +27,17 @@ static const luaL_Reg *const public_rooms[] = {
 };
 
 static const luaL_Reg *const own_rooms[] = {
-    kio_file_own,     kio_path_own,   kio_plain_own,    kio_dir_own,   kio_misuse_own,
-    kio_task_own,     kio_queue_own,  kio_scope_own,    kio_rig_own,   kio_inspect_own,
-    kio_gather_own,   kio_read_own,   kio_listener_own, kio_net_own,   kio_serve_own,
-    kio_standard_own, kio_fds_own,    kio_adopt_own,    kio_udp_own,   kio_resolve_own,
-    kio_process_own,  kio_signal_own, kio_channel_own,  kio_event_own, kio_thread_own,
-    kio_stream_own,   kio_rest_own,   kio_check_own,    kio_run_own,   kio_options_own,
-    kio_runtime_own,  NULL,
+    kio_file_own,     kio_path_own,    kio_plain_own,
+    kio_dir_own,      kio_misuse_own,  kio_task_own,
+    kio_queue_own,    kio_scope_own,   kio_rig_own,
+    kio_inspect_own,  kio_gather_own,  kio_read_own,
+    kio_listener_own, kio_net_own,     kio_serve_own,
+    kio_standard_own, kio_fds_own,     kio_adopt_own,
+    kio_udp_own,      kio_resolve_own, kio_process_own,
+    kio_signal_own,   kio_channel_own, kio_event_own,
+    kio_thread_own,   kio_stream_own,  kio_rest_own,
+    kio_check_own,    kio_run_own,     kio_options_own,
+    kio_runtime_own,  kio_sends_own,   NULL,
 };
 
 /* Two files of this library in one state would share metatables, but neither the functions in them

@@ -62,6 +62,7 @@ build = {
         "csrc/net/read.c",
         "csrc/net/resolve.c",
         "csrc/net/rest.c",
+        "csrc/net/send_file.c",
         "csrc/net/serve.c",
         "csrc/net/sockopt.c",
         "csrc/net/standard.c",
@@ -190,6 +191,7 @@ build = {
     },
     ["kio.http.core"] = {
       sources = {
+        "csrc/http/about_lua.c",
         "csrc/http/accept_lua.c",
         "csrc/http/answer.c",
         "csrc/http/body.c",

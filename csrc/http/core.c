@@ -8,7 +8,7 @@
 /* Whose first upvalue is kio's table. */
 static const luaL_Reg *const rooms[] = {kio_http_head_ops,   kio_http_read_ops,  kio_http_body_ops,
                                         kio_http_encode_ops, kio_http_write_ops, kio_http_frame_ops,
-                                        kio_http_accept_ops};
+                                        kio_http_accept_ops, kio_http_about_ops};
 
 int luaopen_kio_http_core(lua_State *L) {
   luaL_checkversion(L);

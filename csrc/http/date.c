@@ -13,11 +13,11 @@ static void put_number(char *at, int value) {
   at[1] = (char)('0' + value % 10);
 }
 
-static void write_date(kio_http_date *date, time_t now) {
-  struct tm tm;
-  gmtime_r(&now, &tm);
-  memcpy(date->text, KIO_HTTP_DATE_LINE, sizeof date->text);
-  char *at = date->text + sizeof "Date: " - 1;
+void kio_http_date_write(char at[KIO_HTTP_DATE_SIZE], int64_t time) {
+  struct tm tm = {.tm_mday = 1}; /* of a time whose year fits nowhere */
+  time_t seconds = time;
+  gmtime_r(&seconds, &tm);
+  memcpy(at, &KIO_HTTP_DATE_LINE[sizeof "Date: " - 1], KIO_HTTP_DATE_SIZE);
   memcpy(at, days[tm.tm_wday], 3);
   put_number(at + 5, tm.tm_mday);
   memcpy(at + 8, months[tm.tm_mon], 3);
@@ -33,5 +33,6 @@ void kio_http_date_now(kio_http_date *date) {
   clock_gettime(CLOCK_REALTIME_COARSE, &now);
   if (date->second == now.tv_sec) return;
   date->second = now.tv_sec;
-  write_date(date, now.tv_sec);
+  memcpy(date->text, KIO_HTTP_DATE_LINE, sizeof date->text);
+  kio_http_date_write(date->text + sizeof "Date: " - 1, now.tv_sec);
 }

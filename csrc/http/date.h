@@ -11,6 +11,10 @@ typedef struct kio_http_date {
   char text[sizeof KIO_HTTP_DATE_LINE - 1]; /* the field; no zero byte ends it */
 } kio_http_date;
 
+enum { KIO_HTTP_DATE_SIZE = sizeof KIO_HTTP_DATE_LINE - sizeof "Date: \r\n" };
+
+/* Writes a time, in seconds since 1970, without a zero byte behind it. */
+void kio_http_date_write(char text[KIO_HTTP_DATE_SIZE], int64_t time);
 /* Makes it that of the present second. */
 void kio_http_date_now(kio_http_date *date);
 

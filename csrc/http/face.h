@@ -55,5 +55,6 @@ extern const luaL_Reg kio_http_encode_ops[]; /* http/encode_lua.c: fields to be 
 extern const luaL_Reg kio_http_write_ops[];  /* http/write_lua.c: chunks */
 extern const luaL_Reg kio_http_frame_ops[];  /* http/frame_lua.c: of WebSockets */
 extern const luaL_Reg kio_http_accept_ops[]; /* http/accept_lua.c: of their handshakes */
+extern const luaL_Reg kio_http_about_ops[];  /* http/about_lua.c: of files */
 
 #endif

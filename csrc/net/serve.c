@@ -45,8 +45,9 @@ static int64_t idle_since(lua_State *L) {
     const kio_udp *udp = lua_touserdata(L, 1);
     return udp->receiver ? udp->waits_ns : KIO_NEVER;
   }
-  const kio_stream *stream = kio_stream_check(L)->stream;
-  bool waits = stream->sched && (stream->reader || stream->sending);
+  const kio_stream_handle *h = kio_stream_check(L);
+  const kio_stream *stream = h->stream;
+  bool waits = stream->sched && (stream->reader || stream->sending || h->reserved);
   return waits ? stream->moved_ns : KIO_NEVER;
 }
 

@@ -182,6 +182,15 @@ void kio_stream_hold(kio_stream *stream, size_t size);
 static inline bool kio_stream_drained(const kio_stream *stream) {
   return stream->out.size == 0 && !stream->sending && !stream->owes;
 }
+/* Its output moves on, past the slot for sending, or begins to wait for the peer. */
+static inline void kio_stream_move_on(kio_stream *stream) {
+  stream->moved_ns = stream->sched->now_ns;
+}
+/* The first `size` bytes that were gathered have left past the slot for sending, which is free. */
+static inline void kio_stream_sent_past(kio_stream *stream, size_t size) {
+  kio_assert(!stream->sending && !stream->out.pinned);
+  kio_output_consume(&stream->out, &stream->sched->buffers, size);
+}
 /* The carrier has sent its bytes; `still`: it owes others. */
 static inline void kio_stream_owe_no_more(kio_stream *stream, bool still) {
   stream->owes = still;

@@ -41,6 +41,7 @@ extern const luaL_Reg kio_read_own[];     /* net/read.c: how reading fails */
 extern const luaL_Reg kio_listener_own[]; /* net/listener.c */
 extern const luaL_Reg kio_net_own[];      /* net/net.c: connect and listen */
 extern const luaL_Reg kio_stream_own[];   /* net/stream_ops.c: what methods in Lua need */
+extern const luaL_Reg kio_sends_own[];    /* net/send_file.c: files that the kernel has ready */
 extern const luaL_Reg kio_serve_own[];    /* net/serve.c: what serving needs */
 extern const luaL_Reg kio_rest_own[];     /* net/rest.c: what pools need */
 extern const luaL_Reg kio_standard_own[]; /* net/standard.c: streams on what is open already */

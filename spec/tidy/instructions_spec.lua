@@ -4,7 +4,6 @@
 -- bench/step_cases.lua, and `make bench ARGS=steps` prints it.
 -- timeout: 120
 local FIGURES <const> = { -- gcc 12 -O2, Lua 5.4.4, liburing 2.3
-<<<<<<< HEAD
   ["echo"] = 2890,
   ["echo-buffer"] = 2735,
   ["pread"] = 4185,
@@ -17,33 +16,6 @@ local FIGURES <const> = { -- gcc 12 -O2, Lua 5.4.4, liburing 2.3
   ["all"] = 22500,
   ["http"] = 14740,
   ["http-echo"] = 23370,
-||||||| d5e48a9
-  ["echo"] = 2945,
-  ["echo-buffer"] = 2800,
-  ["pread"] = 4300,
-  ["pread-into"] = 2400,
-  ["fd-pread"] = 3865,
-  ["fd-pread-into"] = 2055,
-  ["byte"] = 2391,
-  ["yield"] = 741,
-  ["spawn"] = 6800,
-  ["all"] = 22500,
-  ["http"] = 15400,
-  ["http-echo"] = 23700,
-=======
-  ["echo"] = 2945,
-  ["echo-buffer"] = 2800,
-  ["pread"] = 4300,
-  ["pread-into"] = 2400,
-  ["fd-pread"] = 3865,
-  ["fd-pread-into"] = 2055,
-  ["byte"] = 2375,
-  ["yield"] = 705,
-  ["spawn"] = 5050,
-  ["all"] = 11600,
-  ["http"] = 14100,
-  ["http-echo"] = 22500,
->>>>>>> task12
 }
 local MARGIN <const> = 1.03
 local ATTEMPTS <const> = 3 -- Lua's hashes are seeded anew in each process: that is 1 or 2 percent

@@ -315,7 +315,7 @@ function File.truncate(self, length, options, ...)
   length = check.count(length, 1, "truncate")
   options = check.options(options, 2, "truncate", TIMEOUT, ...)
   if not window.fd then return closed(self, "truncate") end
-  local _ <close> = window.doubt
+  local _ <close> = window:doubts()
   return result(self, "truncate", core.ftruncate(window.fd, length, options))
 end
 

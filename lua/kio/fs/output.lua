@@ -87,7 +87,7 @@ end
 
 ---Writes the string or buffer at an offset. What was read ahead until it ends is doubtful.
 function output.pwrite(window, data, offset)
-  local _ <close> = window.doubt
+  local _ <close> = window:doubts()
   return finish(data, 0, pwrite_string, window, offset)
 end
 
@@ -95,7 +95,7 @@ end
 function output.pwritev(window, list, size, offset)
   if window.direct then return nil, direct.NO_STRINGS, "EINVAL", 0 end
   if #list > PIECES_MAX then return output.pwrite(window, concat(list), offset) end
-  local _ <close> = window.doubt
+  local _ <close> = window:doubts()
   local n, message, code = core.pwritev(window.fd, list, offset)
   if not n then return nil, message, code, 0 end
   if n == size then return n end

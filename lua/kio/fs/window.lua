@@ -25,10 +25,16 @@ Window.__close = Hold.__close
 -- A write at an offset makes what was read ahead before its end doubtful.
 local Doubt = { __close = function(doubt) doubt.window.doubtful = true end }
 
+---What is to be closed after such a write.
+function Window.doubts(self)
+  if not self.doubt then self.doubt = setmetatable({ window = self }, Doubt) end
+  return self.doubt
+end
+
 ---A window without a descriptor: made first, so that nothing can fail once there is one.
 function Window.new(read_ahead)
   local largest = read_ahead or LARGEST
-  local self = setmetatable({
+  return setmetatable({
     fd = false,          -- false: closed
     straight = false,    -- the same while a read at an offset has nothing else to look at
     seekable = false,
@@ -43,9 +49,6 @@ function Window.new(read_ahead)
     direct = false,      -- the rules of O_DIRECT
     short = false,       -- direct: where a read has come to the end
   }, Window)
-  self.out = setmetatable({ busy = false }, Hold)
-  self.doubt = setmetatable({ window = self }, Doubt)
-  return self
 end
 
 local ACCESS = core.const.O_WRONLY | core.const.O_RDWR
@@ -54,7 +57,7 @@ function Window.attach(self, fd, flags)
   self.fd, self.append = fd, flags & core.const.O_APPEND ~= 0
   self.waited = flags & ACCESS == core.const.O_WRONLY
   self.seekable = own.lseek(fd, "cur") ~= nil
-  if self.seekable then self.out = self end
+  self.out = self.seekable and self or setmetatable({ busy = false }, Hold)
   if flags & core.const.O_DIRECT ~= 0 then self.direct = direct.rules(fd) end
   self.straight = self.seekable and not self.direct and fd
   -- As in C: what can only append begins at the end, what also reads at the start.

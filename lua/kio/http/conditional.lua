@@ -6,17 +6,11 @@ local date = require "kio.http.date"
 local conditional = {}
 
 ---@class kio.http.About
+---@field type "file"|"directory"|"other"
 ---@field size integer
----@field etag string with its quotes
+---@field etag string with its quotes: a tag for the file as it is now
 ---@field mtime integer seconds since 1970
-
----A tag for a file as it is now.
----@param stat kio.Stat
----@return string
-function conditional.etag(stat)
-  local time = stat.mtime_ns or math.floor(stat.mtime)
-  return string.format('"%x-%x-%x"', time, stat.size, stat.ino)
-end
+---@field date string the same as HTTP writes it
 
 -- ---- conditions ----
 

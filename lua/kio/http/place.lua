@@ -2,11 +2,11 @@
 ---lies outside: openat2(2) follows no link out of the root, whoever moves things about meanwhile;
 ---before Linux 5.6 a link that leads out is found by where the opened file lies.
 local _ENV = require "kio.core".globals
-local conditional = require "kio.http.conditional"
 local core = require "kio.core"
 local File = require "kio.fs.file"
 local form = require "kio.http.form"
 local Held = require "kio.fs.held"
+local http_core = require "kio.http.core"
 
 local own = core.own
 local const = core.const
@@ -51,26 +51,28 @@ end
 
 -- ---- opening ----
 
----What was found; closed with its block, unless it was taken out of it.
+---What was found; closed with its block, unless it leaves it.
 ---@class kio.http.Found
 ---@field file? kio.File
----@field stat kio.Stat
+---@field type string
 ---@field about? kio.http.About of a file
 ---@field packed? boolean it is the neighbour that was compressed before
+---@field leaves? boolean its block is about to end without it
 local Found = {}
 Found.__index = Found
 
 function Found:__close()
-  if self.file then self.file:close() end
-  self.file = nil
+  if self.leaves then
+    self.leaves = false
+  elseif self.file then
+    self.file:close()
+    self.file = nil
+  end
 end
 
 function Found:take()
-  local taken = setmetatable({
-    file = self.file, stat = self.stat, about = self.about, packed = self.packed,
-  }, Found)
-  self.file = nil
-  return taken
+  self.leaves = true
+  return self
 end
 
 -- Whether a file that was opened lies below the root, for kernels that cannot see to it themselves.
@@ -97,14 +99,10 @@ end
 local function look(file, message, code)
   if not file then return nil, message, code end
   local found <close> = setmetatable({ file = file }, Found)
-  found.stat, message, code = file:stat()
-  if not found.stat then return nil, message, code end
-  local stat = found.stat
-  if stat.type == "file" then
-    found.about = {
-      size = stat.size, mtime = math.floor(stat.mtime), etag = conditional.etag(stat),
-    }
-  end
+  local fd = file:fd()
+  local about = fd and http_core.file_about(fd)
+  if not about then return nil, "stat " .. file.path .. ": the system cannot tell", "EIO" end
+  found.type, found.about = about.type, about.type == "file" and about or nil
   return found:take()
 end
 
@@ -158,7 +156,7 @@ function place.find(path, parts, folder, index, packed)
   local found <close>, why, reason = look(open(name))
   if not found then return status_of(why, reason) end
   if found.about and not folder then return best_of(found, packed, open, name), 200, name end
-  if found.stat.type ~= "directory" then return nil, 404 end
+  if found.type ~= "directory" then return nil, 404 end
   if not folder then return nil, 301 end
   return find_index(root, name, index, packed)
 end
@@ -175,7 +173,7 @@ function place.open(path, packed)
   local found <close>, message, code = look(open(path))
   if not found then return nil, message, code end
   if found.about then return best_of(found, packed, open, path) end
-  return nil, string.format("open %s: it is no file", path), found.stat.type == "directory"
+  return nil, string.format("open %s: it is no file", path), found.type == "directory"
     and "EISDIR" or "EINVAL"
 end
 

@@ -5,7 +5,6 @@ local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local compress = require "kio.http.compress"
 local conditional = require "kio.http.conditional"
-local date = require "kio.http.date"
 local form = require "kio.http.form"
 local place = require "kio.http.place"
 local types = require "kio.http.types"
@@ -30,20 +29,27 @@ local FILE = {
 
 -- ---- what is sent ----
 
+local NONE = {} -- which nobody writes to
+
 local function disposition(name)
   return string.format("attachment; filename=\"%s\"; filename*=UTF-8''%s",
     string.gsub(name, '[%c"\\\127-\255]', "_"), form.escape(name))
 end
 
+local OURS = { ["etag"] = true, ["last-modified"] = true, ["accept-ranges"] = true }
+
 -- The fields of every answer with this file, found as `name`.
 local function fields_of(found, name, options)
-  local headers = {}
-  for key, value in next, options.headers or {} do headers[string.lower(key)] = value end
   local about = found.about
-  headers["etag"], headers["last-modified"] = about.etag, date.format(about.mtime)
-  headers["accept-ranges"] = "bytes"
-  headers["content-type"] = options.type or headers["content-type"] or types.of(name)
-  headers["x-content-type-options"] = headers["x-content-type-options"] or "nosniff"
+  local headers = {
+    ["etag"] = about.etag, ["last-modified"] = about.date, ["accept-ranges"] = "bytes",
+    ["content-type"] = types.of(name), ["x-content-type-options"] = "nosniff",
+  }
+  for key, value in next, options.headers do
+    key = string.lower(key)
+    if not OURS[key] then headers[key] = value end
+  end
+  if options.type then headers["content-type"] = options.type end
   if found.packed then headers["content-encoding"] = "gzip" end
   if options.precompressed then headers["vary"] = "Accept-Encoding" end
   if options.download then headers["content-disposition"] = disposition(options.download) end
@@ -162,7 +168,8 @@ local function read_options(options, index, name, ...)
     check.refuse(index, name, "option 'index' must be the name of a file")
   end
   if file == nil then options.index = "index.html" end
-  for key in next, options.headers or {} do
+  options.headers = options.headers or NONE
+  for key in next, options.headers do
     if type(key) ~= "string" then
       check.refuse(index, name, "option 'headers' must have names that are strings")
     end

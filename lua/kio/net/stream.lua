@@ -116,6 +116,44 @@ local function copy(stream, fd, offset, count, due, mark)
   end
 end
 
+local READ = 1 << 16 -- bytes of a piece that the kernel has not: so slow clients are told from gone
+
+-- From the file to the socket: past all memory while the kernel has the bytes ready, else by reads.
+local function move(stream, fd, offset, count, due)
+  local done, out = 0, own.name_fd(stream:fd())
+  local _ <close> = reserve(stream)
+  while true do
+    local size = count - done
+    local n, message, code, some = own.stream_send_cached(stream, fd, offset + done, size, true)
+    if n == false then
+      size = math.min(size, READ)
+      n, message, code, some = transfer.run(out, fd, offset + done, size, due)
+      if n and n < size then return done + n end
+    end
+    if not n then return nil, message, code, done + (some or 0) end
+    done = done + n
+    if done == count then return done end
+    n, message, code = core.poll(out, "w", left(due)) -- others have their turn in any case
+    if not n then return nil, message, code, done end
+  end
+end
+
+-- What send_cached has left.
+local function send_rest(stream, window, offset, count, options)
+  local direct, text, timeout, mark = own.stream_way(stream)
+  local due = transfer.deadline_of(options and options.timeout and options or { timeout = timeout })
+  local flushed, message, code = stream:flush(left(due))
+  if not flushed then return fail(text, message, code, 0) end
+  if not window.fd then return fail(text, "send_file: the file is closed", "EBADF", 0) end
+  if not window.seekable then return fail(text, "send_file: illegal seek", "ESPIPE", 0) end
+  if not stream:fd() then return fail(text, "send_file: the stream is closed", "EBADF", 0) end
+  local sent, done
+  if direct then sent, message, code, done = move(stream, window.fd, offset, count, due)
+  else sent, message, code, done = copy(stream, window.fd, offset, count, due, mark) end
+  if not sent then return fail(text, message, code, done) end
+  return sent
+end
+
 ---Sends a part of an open file: `count` bytes from `offset` on, or what there is of them; how many
 ---that was. Output that was written before leaves before. No string is made of them where the
 ---stream's bytes are its descriptor's; else they pass through the stream as any output does. The
@@ -135,24 +173,17 @@ function Stream:send_file(file, offset, count, options, ...)
   offset = offset ~= nil and check.count(offset, 2, "send_file") or 0
   count = count ~= nil and check.count(count, 3, "send_file") or math.maxinteger - offset
   options = check.options(options, 4, "send_file", CHUNKS, ...)
-  local direct, text, timeout, mark = own.stream_way(self)
-  local due = transfer.deadline_of(options and options.timeout and options or { timeout = timeout })
-  local fd, window = self:fd(), file.window
-  local flushed, message, code = self:flush(left(due))
-  if not flushed then return fail(text, message, code, 0) end
-  if not window.fd then return fail(text, "send_file: the file is closed", "EBADF", 0) end
-  if not window.seekable then return fail(text, "send_file: illegal seek", "ESPIPE", 0) end
-  if not fd then return fail(text, "send_file: the stream is closed", "EBADF", 0) end
-  local sent, done
-  if direct then
-    local _ <close> = reserve(self)
-    sent, message, code, done =
-      transfer.run(own.name_fd(fd), window.fd, offset, count, due)
-  else
-    sent, message, code, done = copy(self, window.fd, offset, count, due, mark)
+  local window, sent = file.window, 0
+  if window.straight then
+    local message, code
+    sent, message, code = own.stream_send_cached(self, window.straight, offset, count)
+    if sent == count then return sent end
+    if sent == nil then return nil, message, code, 0 end
+    sent = sent or 0
   end
-  if not sent then return fail(text, message, code, done) end
-  return sent
+  local rest, message, code, some = send_rest(self, window, offset + sent, count - sent, options)
+  if not rest then return nil, message, code, sent + some end
+  return sent + rest
 end
 
 return Stream

@@ -164,6 +164,11 @@ function core.chunks_of(class) end
 ---@return integer? left bytes of a declared length
 function core.answer(stream, head, status, headers, body, may_go_on, read, server, handler) end
 
+---What answers with an open file say of it; nil: it cannot be asked.
+---@param fd kio.Fd
+---@return kio.http.About|nil
+function core.file_about(fd) end
+
 ---core.answer for what a handler has returned, in place of status, headers and body.
 ---@return boolean|nil simple nil: it is no body that is a string, with a status and fields or not
 ---@return ...

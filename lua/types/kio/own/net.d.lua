@@ -80,6 +80,18 @@ function kio.stream_filter(stream, filter) end
 ---@return string? code "ECONNRESET" when the peer ends before
 function kio.stream_handshake(stream, options) end
 
+---Sends what the kernel has in memory of a part of a file, at most 256 KiB, and never waits.
+---@param stream kio.Stream
+---@param file kio.Fd
+---@param offset integer
+---@param size integer
+---@param reserved? boolean the stream's output is the caller's
+---@return integer|false|nil sent fewer than `size`: there is no room for more, or they are for the
+---next call; false: it must be read first
+---@return string? message
+---@return string? code
+function kio.stream_send_cached(stream, file, offset, size, reserved) end
+
 ---Keeps others from writing to a stream, or no longer; raises when another task writes.
 ---@param stream kio.Stream
 ---@param reserve boolean

@@ -4,7 +4,7 @@ local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local optional = require "kio.optional"
 local own = require "kio.core".own
-local request_meta = require "kio.http.request".meta
+local request = require "kio.http.request"
 
 ---@class kio.http.compress
 local compress = {}
@@ -188,18 +188,14 @@ local function coding_of(headers)
   local text = string.lower(headers["content-encoding"] or "identity")
   if text == "identity" then return false end
   if text == "gzip" or text == "x-gzip" then return "gzip" end
-  return nil, string.format("read body: no such content coding is known here: %s", text)
+  return nil, "no such content coding is known here: " .. text
 end
 
-local function unsupported(req, message)
-  req.refused = 415
-  return nil, message, "ENOTSUP"
-end
+local function unsupported(req, words) return request.refuse(req, 415, words, "ENOTSUP") end
 
 -- The data are spoilt, or too many: what the request is answered with when its handler gives up.
 local function spoilt(req, message, code)
-  req.refused = code == "EMSGSIZE" and 413 or 400
-  return nil, message, code
+  return request.refuse(req, code == "EMSGSIZE" and 413 or 400, message, code)
 end
 
 -- An inflater for the body; false when it is not packed.
@@ -210,14 +206,14 @@ local function inflater_of(req, options)
     return false
   end
   local zlib, why = optional.find "zlib"
-  if not zlib then return unsupported(req, "read body: " .. why) end
+  if not zlib then return unsupported(req, why) end
   return zlib.inflate {
     format = "gzip", members = true, max = options.max, ratio = options.ratio or RATIO,
   }
 end
 
 local function check_request(req, name)
-  if getmetatable(req) ~= request_meta then
+  if getmetatable(req) ~= request.meta then
     check.refuse(1, name, "kio.http.Request expected, got " .. check.kind(req))
   end
 end
@@ -259,7 +255,7 @@ function compress.chunks(req, options, ...)
   if not inflater then return pieces end
   local ended = false
   return function()
-    local out
+    local out, _
     repeat
       if ended then return nil end
       local piece = pieces()
@@ -270,7 +266,7 @@ function compress.chunks(req, options, ...)
         inflater:close()
       end
       if not out then
-        spoilt(req, message, code)
+        _, message = spoilt(req, message, code)
         own.raise(message, code)
       end
     until out ~= ""

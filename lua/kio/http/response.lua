@@ -286,6 +286,20 @@ function Response:flush(options, ...)
   return self
 end
 
+-- They say how a message is framed, or where it goes to: clients refuse them behind a body.
+local NO_TRAILERS = { ["content-length"] = true, ["transfer-encoding"] = true, host = true }
+
+local function encode_trailers(trailers)
+  check.type(trailers, "table", 1, "finish", "a table of fields")
+  local fields = http_core.encode_fields(trailers)
+  for name in string.gmatch("\n" .. fields, "\n([^\r:]+):") do
+    if NO_TRAILERS[string.lower(name)] then
+      check.refuse(1, "finish", string.format("'%s' cannot be behind a body", name))
+    end
+  end
+  return fields
+end
+
 ---Ends the body; the end of the handler does the same. `trailers`: fields behind it, for a body in
 ---chunks; other clients do not get them.
 ---@async
@@ -296,11 +310,7 @@ end
 function Response:finish(trailers, ...)
   check_open(self, "finish")
   if select("#", ...) > 0 then check.no_more(1, "finish", ...) end
-  local fields = ""
-  if trailers ~= nil then
-    check.type(trailers, "table", 1, "finish", "a table of fields")
-    fields = http_core.encode_fields(trailers)
-  end
+  local fields = trailers ~= nil and encode_trailers(trailers) or ""
   local begun, message, code = true, nil, nil
   if not self.framing then begun, message, code = begin(self, 200, nil, "") end
   if begun and (self.left or 0) > 0 then

@@ -18,14 +18,15 @@ local Events = { __name = "kio.http.Events" }
 Events.__index = Events
 
 ---@class kio.http.Event
----@field data? string lines; what the page gets
+---@field data? string|number lines; what the page gets
 ---@field event? string its name ("message", says the browser)
----@field id? string the client comes back with it after a break
+---@field id? string|number the client comes back with it after a break
 ---@field retry? integer milliseconds after which it does
 
 local events = {}
 
 local KNOWN = { data = "string", event = "string", id = "string", retry = "number" }
+local NUMBERS = { "data", "id" } -- may be numbers, which become what tostring makes of them
 local OPTIONS = { heartbeat = "number", headers = "table" }
 local HEARTBEAT = 15
 
@@ -40,6 +41,10 @@ end
 local function check_event(event, index, name, ...)
   if type(event) == "string" then event = { data = event } end
   check.type(event, "table", index, name, "a string or a table")
+  event = check.copy(event)
+  for _, key in ipairs(NUMBERS) do
+    if type(event[key]) == "number" then event[key] = tostring(event[key]) end
+  end
   event = check.options(event, index, name, KNOWN, ...)
   for _, key in ipairs { "event", "id" } do
     if event[key] and string.find(event[key], "[\r\n%z]") then
@@ -143,6 +148,12 @@ end
 
 -- ---- its start ----
 
+-- Those that the program names count more.
+local FIELDS = {
+  { "content-type", "text/event-stream" }, { "cache-control", "no-cache" },
+  { "x-accel-buffering", "no" }, -- nginx would gather events otherwise
+}
+
 ---Starts a response that sends events.
 ---@async
 ---@param res kio.http.Response
@@ -153,10 +164,8 @@ end
 ---@return string? code
 function events.start(res, options, ...)
   options = check.options(options, 1, "events", OPTIONS, ...) or {}
-  local headers = options.headers or {}
-  headers["content-type"], headers["cache-control"] = "text/event-stream", "no-cache"
-  headers["x-accel-buffering"] = "no" -- nginx would gather events otherwise
-  local started, message, code = res:start(200, headers)
+  for _, field in ipairs(FIELDS) do res:set(field[1], field[2]) end
+  local started, message, code = res:start(200, options.headers)
   if not started then return nil, message, code end
   local self = setmetatable({
     res = res, writing = mutex.new(), sent_at = core.now(), closed = false,

@@ -79,7 +79,7 @@ describe("a server with TLS", function()
 
   it_alone("needs a context for it", function()
     local listener <close> = assert(kio.net.listen "127.0.0.1:0")
-    support.expect_error("option 'tls' must be a userdata", listener.serve, listener, echo,
+    support.expect_error("option 'tls' must be a kio.tls.Context", listener.serve, listener, echo,
       { tls = true })
     support.expect_error("option 'tls' must be a kio.tls.Context", listener.serve, listener, echo,
       { tls = listener })

@@ -196,6 +196,17 @@ describe("an HTTP client", function()
     end)
   end)
 
+  it("refuses limits that are none", function()
+    with_server(function() return ok "x" end, function(url)
+      local client <close> = http.client()
+      local res <close> = assert(client:get(url))
+      for _, max in ipairs { 1.5, -1, 0 / 0 } do
+        support.expect_error("argument #1 to 'body' %(option 'max'", res.body, res, { max = max })
+      end
+      assert.equal("x", res:body { max = math.huge })
+    end)
+  end)
+
   it("tells a body that ends early", function()
     with_server(function(_, stream)
       stream:write "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345"

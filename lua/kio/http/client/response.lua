@@ -150,9 +150,12 @@ end
 function Response:body(options, ...)
   check_self(self, "body")
   options = check.options(options, 1, "body", OPTIONS, ...)
-  local source = self.source
+  local source, max = self.source, options and options.max or MAX
+  if max ~= math.huge and math.type(max) ~= "integer" then
+    check.refuse(1, "body", "option 'max' must be an integer of 0 or more")
+  end
   if rawget(self, "text") then return self.text end
-  source.max = options and options.max or MAX
+  source.max = max
   if source.lease and not source.coder and (self.head.length or 0) > source.max then
     return told(self, fail(source, string.format(TOO_LARGE, source.max), "EMSGSIZE"))
   end

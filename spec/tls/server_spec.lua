@@ -85,6 +85,9 @@ describe("a server with TLS", function()
       { tls = listener })
     support.expect_error("options for handshakes need 'tls'", listener.serve, listener, echo,
       { max_handshakes = 1 })
+    local packets <close> = assert(kio.net.listen("unix:@", { type = "seqpacket" }))
+    support.expect_error("'tls' is for streams, and this listener gives packets", packets.serve,
+      packets, echo, { tls = assert(tls.context(material.leaf())) })
   end)
 
   for _, where in ipairs { "pool", "loop" } do

@@ -196,6 +196,26 @@ describe("an HTTP client", function()
     end)
   end)
 
+  it("tells who waits for responses that nobody has read", function()
+    with_server(function() return ok "x" end, function(url)
+      local client <close> = http.client { max_per_host = 1 }
+      local kept <close> = assert(client:get(url))
+      local _, message, why = client:get(url, { timeout = 0.01 })
+      assert.equal("ETIMEDOUT", why)
+      assert.matches("timed out: all 1 connections to its place are in use", message)
+      kept:close()
+    end)
+  end)
+
+  it("refuses what its option 'connect' gives that is no stream", function()
+    support.run(function()
+      for _, thing in ipairs { 5, {}, io.stdout } do
+        local client <close> = http.client { connect = function() return thing end }
+        support.expect_error("'connect' must give a kio.Stream", client.get, client, "http://a/")
+      end
+    end)
+  end)
+
   it("refuses limits that are none", function()
     with_server(function() return ok "x" end, function(url)
       local client <close> = http.client()

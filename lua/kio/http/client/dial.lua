@@ -108,8 +108,13 @@ local function encrypt(stream, host, context, due)
 end
 
 local function open(place, settings, due)
-  if settings.connect then return settings.connect(place, left(due)) end
-  return by_address.connect(place, left(due))
+  if not settings.connect then return by_address.connect(place, left(due)) end
+  local stream, message, code = settings.connect(place, left(due))
+  local kind = stream and check.kind(stream)
+  if kind and kind ~= "kio.Stream" then
+    check.misuse("option 'connect' must give a kio.Stream, not a " .. kind)
+  end
+  return stream, message, code
 end
 
 local TWICE = "a proxy that speaks TLS itself cannot be a tunnel for more TLS"

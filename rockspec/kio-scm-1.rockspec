@@ -263,6 +263,7 @@ build = {
     ["kio.http.fields"] = "lua/kio/http/fields.lua",
     ["kio.http.form"] = "lua/kio/http/form.lua",
     ["kio.http.forwarded"] = "lua/kio/http/forwarded.lua",
+    ["kio.http.linger"] = "lua/kio/http/linger.lua",
     ["kio.http.log"] = "lua/kio/http/log.lua",
     ["kio.http.multipart"] = "lua/kio/http/multipart.lua",
     ["kio.http.network"] = "lua/kio/http/network.lua",

@@ -68,7 +68,7 @@ static int l_send_cached(lua_State *L) {
   const kio_task *task = kio_op_begin(L);
   int err = kio_stream_output_error(stream);
   if (err) return kio_stream_fail(L, stream, "send_file", err);
-  if (!lua_toboolean(L, 5) && kio_stream_is_taken(h)) {
+  if (!lua_toboolean(L, 5) && kio_stream_is_taken(stream)) {
     return kio_misuse(L, "another task is writing to this stream");
   }
   err = -kio_stream_attach(stream, task->sched);

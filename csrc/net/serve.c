@@ -45,9 +45,8 @@ static int64_t idle_since(lua_State *L) {
     const kio_udp *udp = lua_touserdata(L, 1);
     return udp->receiver ? udp->waits_ns : KIO_NEVER;
   }
-  const kio_stream_handle *h = kio_stream_check(L);
-  const kio_stream *stream = h->stream;
-  bool waits = stream->sched && (stream->reader || stream->sending || h->reserved);
+  const kio_stream *stream = kio_stream_check(L)->stream;
+  bool waits = stream->sched && (stream->reader || stream->sending || stream->reserved);
   return waits ? stream->moved_ns : KIO_NEVER;
 }
 
@@ -61,8 +60,9 @@ static int l_idle(lua_State *L) {
 }
 
 /* stream_hurry(stream): a task that waits for the first byte of what may as well never come
-   (net/reader.h) is told that its time is over */
+   (net/reader.h) is told that its time is over. Packets are read by no such reader. */
 static int l_hurry(lua_State *L) {
+  if (kio_udp_is(L, 1)) return 0;
   kio_stream_handle *h = kio_stream_check(L);
   kio_sched *sched = kio_op_task(L)->sched;
   kio_task *task = h->stream->reader;

@@ -17,7 +17,9 @@ static const char cut_off[] = "an earlier call was cut off";
 
 static kio_zlib_coder *check(lua_State *L) {
   kio_zlib_coder *coder = luaL_testudata(L, 1, KIO_ZLIB_DEFLATE_TYPE);
-  return coder ? coder : luaL_checkudata(L, 1, KIO_ZLIB_INFLATE_TYPE);
+  if (!coder) coder = luaL_testudata(L, 1, KIO_ZLIB_INFLATE_TYPE);
+  luaL_argexpected(L, coder, 1, KIO_ZLIB_DEFLATE_TYPE " or " KIO_ZLIB_INFLATE_TYPE);
+  return coder;
 }
 
 static const char *name_of(const kio_zlib_coder *coder) {

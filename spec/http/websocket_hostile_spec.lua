@@ -46,6 +46,15 @@ describe("limits of a WebSocket", function()
     other:close()
   end)
 
+  it_runs("let a peer read why that sends all of it before it reads", function()
+    local ws, other = websocket.open { max_message = 10 }
+    local receiving = kio.spawn(ws.receive, ws)
+    assert(other:send(frame(BINARY, ("x"):rep(HOSTILE and 100000 or 2000000))))
+    websocket.expect_close(other, 1009)
+    other:close()
+    assert.is_nil((receiving:await()))
+  end)
+
   it_runs("let a peer read why, although it goes on sending", function()
     local ws, other = websocket.open { max_message = 10 }
     local sending = kio.spawn(function()

@@ -26,6 +26,32 @@ describe("seqpacket", function()
     end)
   end)
 
+  it("is served until its server stops", function()
+    support.run(function()
+      local listener = assert(kio.net.listen("unix:@", PACKETS))
+      local serving = kio.spawn(listener.serve, listener, function(packets)
+        for packet in function() return packets:receive() end do packets:send(packet:upper()) end
+      end)
+      local client = assert(kio.net.connect(listener:address(), PACKETS))
+      client:send "one"
+      assert.equal("ONE", client:receive())
+      listener:close()
+      client:send "two"
+      assert.equal("TWO", client:receive())
+      client:close()
+      assert.same({ accepted = 1, failed = 0, idle = 0, cut = 0 }, serving:await())
+    end)
+  end)
+
+  it("is nothing that HTTP is served over", function()
+    local http = require "kio.http"
+    support.run(function()
+      local listener <close> = assert(kio.net.listen("unix:@", PACKETS))
+      support.expect_error("HTTP goes over streams, and this listener gives packets", http.serve,
+        listener, print)
+    end)
+  end)
+
   it("is idle also while it is being closed", function()
     support.run(function()
       local client, server = pair()

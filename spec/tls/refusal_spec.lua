@@ -271,6 +271,8 @@ describe("a context", function()
     assert_refused({ cert = "/nowhere/at/all.pem" }, "ENOENT", "/nowhere/at/all.pem: No such file")
     assert_refused({ cert = "-----BEGIN CERTIFICATE-----\nnothing\n-----END CERTIFICATE-----\n" },
       "TLS_CERT", "")
+    assert_refused({ cert = leaf.cert }, "TLS_CERT", "cert: its private key is missing: ")
+    assert_refused({ cert = leaf.cert, key = leaf.cert }, "TLS_CERT", "key: no private key in it")
     assert_refused({ ciphers = "NO-SUCH" }, "TLS_PROTOCOL", "no cipher match")
     assert_refused({ ca = leaf.key }, "TLS_CERT", "ca: ")
   end)
@@ -281,6 +283,7 @@ describe("a context", function()
     for words, options in pairs {
       ["unknown option 'certificate'"] = { certificate = "x" },
       ["option 'key' needs 'cert'"] = { key = "x" },
+      ["option 'ocsp' must be a response"] = { ocsp = "" },
       ["option 'client' needs 'ca'"] = { client = "require" },
       ["option 'client' must be \"request\" or \"require\""] = { client = "maybe", ca = "x" },
       ["option 'min' must be \"1.2\" or \"1.3\""] = { min = "1.1" },

@@ -99,12 +99,15 @@ describe("a server with TLS", function()
 
   it_alone("needs a context for it", function()
     local listener <close> = assert(kio.net.listen "127.0.0.1:0")
-    support.expect_error("option 'tls' must be a userdata", listener.serve, listener, echo,
+    support.expect_error("option 'tls' must be a kio.tls.Context", listener.serve, listener, echo,
       { tls = true })
     support.expect_error("option 'tls' must be a kio.tls.Context", listener.serve, listener, echo,
       { tls = listener })
     support.expect_error("options for handshakes need 'tls'", listener.serve, listener, echo,
       { max_handshakes = 1 })
+    local packets <close> = assert(kio.net.listen("unix:@", { type = "seqpacket" }))
+    support.expect_error("'tls' is for streams, and this listener gives packets", packets.serve,
+      packets, echo, { tls = assert(tls.context(material.leaf())) })
   end)
 
   for _, where in ipairs { "pool", "loop" } do

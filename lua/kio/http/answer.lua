@@ -19,6 +19,8 @@ local NO_BODY = "the handler has returned a %s where a body is expected: a strin
 
 -- ---- bodies ----
 
+local PIECE = 1 << 16
+
 local function send_pieces(res, f, iterator)
   if res.framing == "head" then return end
   for piece in iterator do
@@ -30,23 +32,46 @@ local function send_pieces(res, f, iterator)
   end
 end
 
+local function send_text(res, f, status, headers, body)
+  response.begin(res, status, headers, body, f)
+  res.sent, res.done = #body, true
+end
+
+-- It may be empty, or have no size that is known before it is read, as those in /proc.
+local function send_unsized(res, f, status, headers, file)
+  local at = 0
+  local function piece()
+    local bytes, message = file:pread(PIECE, at)
+    if message then blame(f, message) end
+    at = at + #(bytes or "")
+    return bytes
+  end
+  local first = piece()
+  if not first then return send_text(res, f, status, headers, "") end
+  if not response.begin(res, status, headers, nil, f) then return end
+  if res:write(first) then send_pieces(res, f, piece) end
+end
+
+local NO_REGULAR = "the file that the handler has returned is no regular one"
+
 local function send_file(res, f, status, headers, file)
   local held <close> = file
   local facts, message = held:stat()
   if not facts then blame(f, message) end
+  if facts.type ~= "file" then blame(f, NO_REGULAR) end
+  if facts.size == 0 then return send_unsized(res, f, status, headers, held) end
   if response.begin(res, status, headers, facts.size, f) then res:send_file(held, 0, facts.size) end
-end
-
-local function send_text(res, f, status, headers, body)
-  response.begin(res, status, headers, body, f)
-  res.sent, res.done = #body, true
 end
 
 local function send(res, f, status, headers, body)
   local kind = type(body)
   if kind == "number" then body, kind = tostring(body), "string" end
   if kind == "nil" then body, kind = "", "string" end
-  if check.is_buffer(body) then body, kind = body:string(), "string" end
+  if check.is_buffer(body) then
+    local _, closed = check.length(body)
+    if closed then blame(f, "the handler has returned " .. closed) end
+    body, kind = body:string(), "string"
+  end
   if kind == "string" then
     return send_text(res, f, status, headers, body)
   elseif kind == "function" then

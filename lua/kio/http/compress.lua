@@ -5,7 +5,7 @@ local check = require "kio.check"
 local fields = require "kio.http.fields"
 local optional = require "kio.optional"
 local own = require "kio.core".own
-local request_meta = require "kio.http.request".meta
+local request = require "kio.http.request"
 local response = require "kio.http.response"
 local trim = require "kio.http.trim"
 
@@ -254,18 +254,14 @@ local function coding_of(headers)
   local text = string.lower(headers["content-encoding"] or "identity")
   if text == "identity" then return false end
   if text == "gzip" or text == "x-gzip" then return "gzip" end
-  return nil, string.format("read body: no such content coding is known here: %s", text)
+  return nil, "no such content coding is known here: " .. text
 end
 
-local function unsupported(req, message)
-  req.refused = 415
-  return nil, message, "ENOTSUP"
-end
+local function unsupported(req, words) return request.refuse(req, 415, words, "ENOTSUP") end
 
 -- The data are spoilt, or too many: what the request is answered with when its handler gives up.
 local function spoilt(req, message, code)
-  req.refused = code == "EMSGSIZE" and 413 or 400
-  return nil, message, code
+  return request.refuse(req, code == "EMSGSIZE" and 413 or 400, message, code)
 end
 
 -- An inflater for the body; false when it is not packed.
@@ -276,14 +272,14 @@ local function inflater_of(req, options)
     return false
   end
   local zlib, why = optional.find "zlib"
-  if not zlib then return unsupported(req, "read body: " .. why) end
+  if not zlib then return unsupported(req, why) end
   return zlib.inflate {
     format = "gzip", members = true, max = options.max, ratio = options.ratio or RATIO,
   }
 end
 
 local function check_request(req, name)
-  if getmetatable(req) ~= request_meta then
+  if getmetatable(req) ~= request.meta then
     check.refuse(1, name, "kio.http.Request expected, got " .. check.kind(req))
   end
 end
@@ -325,7 +321,7 @@ function compress.chunks(req, options, ...)
   if not inflater then return pieces end
   local ended = false
   return function()
-    local out
+    local out, _
     repeat
       if ended then return nil end
       local piece = pieces()
@@ -336,7 +332,7 @@ function compress.chunks(req, options, ...)
         inflater:close()
       end
       if not out then
-        spoilt(req, message, code)
+        _, message = spoilt(req, message, code)
         own.raise(message, code)
       end
     until out ~= ""

@@ -5,6 +5,7 @@ local _ENV = require "kio.core".globals
 local answer = require "kio.http.answer"
 local core = require "kio.core"
 local http_core = require "kio.http.core"
+local linger = require "kio.http.linger"
 local options_of = require "kio.http.options"
 local request = require "kio.http.request"
 local response = require "kio.http.response"
@@ -34,7 +35,7 @@ local Connection = {}
 Connection.__index = Connection
 
 local DROPPED = 1 << 16 -- bytes of a body that nobody wanted, which are read so that it can go on
-local LINGER = 2 -- seconds in which a client may read its answer before it sees a reset
+local PAUSE = 2 -- seconds in which such bytes must go on
 local FIRST = 1 -- seconds that one has for its first request when the server stops already
 
 ---@class kio.http.Record what is known of a request that was answered
@@ -50,16 +51,9 @@ local FIRST = 1 -- seconds that one has for its first request when the server st
 
 -- ---- the end of one ----
 
--- Lets the client read its answer although it may be sending: a close would answer that by a reset,
--- which may overtake the answer.
-local function linger(stream)
-  core.timeout(LINGER, function()
-    local left = stream:shutdown "write" and DROPPED or 0
-    while left > 0 do
-      local bytes = stream:recv(left)
-      left = bytes and left - #bytes or 0
-    end
-  end)
+-- The client may read its answer. Nothing follows.
+local function part(stream)
+  linger(stream)
   return false
 end
 
@@ -97,7 +91,7 @@ local function refuse(self, status, head)
     self.options.server)
   if text then self.stream:write(text) end
   if self.options.log then tell(self, status, head, #body, core.now()) end
-  return linger(self.stream)
+  return part(self.stream)
 end
 
 -- With room for all that becomes of it: growing costs more than the rest.
@@ -166,7 +160,7 @@ local function drop(self, req)
   if not reader and (head.length or 0) > DROPPED then return false end
   local left = DROPPED
   while left > 0 and not raw.ended do
-    local bytes, message = http_core.read_body(self.stream, raw, left, LINGER)
+    local bytes, message = http_core.read_body(self.stream, raw, left, PAUSE)
     if message then return false end
     left = left - #(bytes or "")
   end
@@ -179,8 +173,8 @@ local function settle(self, req)
   if res.socket then res.socket:close() end
   if res.framing == "upgraded" then return false end
   if res.lost then return reset(stream) end
-  if reader and reader.failed then return linger(stream) end
-  if head.body ~= "none" and not drop(self, req) then return linger(stream) end
+  if reader and reader.failed then return part(stream) end
+  if head.body ~= "none" and not drop(self, req) then return part(stream) end
   if self.plain ~= nil then return true end
   if head.keep_alive then linger(stream) end -- it may have sent the next one
   return false

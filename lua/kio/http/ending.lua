@@ -1,16 +1,12 @@
 ---How WebSockets end. Each function is given one (kio.http.socket), and leaves it ended: its stream
 ---is closed, or about to be.
 local _ENV = require "kio.core".globals
-local transfer = require "kio.bytes.transfer"
-
-local deadline_of, left = transfer.deadline_of, transfer.left
+local linger = require "kio.http.linger"
 
 local ending = {}
 
 local CLOSE <const> = 8
 local LOST <const> = 1006
-local LINGER = { timeout = 2 } -- in which a peer may read why its connection ends
-local DROPPED = 1 << 16 -- bytes that are read, and dropped, meanwhile
 local REASON_MAX = 123
 local ONE_TRY = { timeout = 0 }
 
@@ -44,18 +40,6 @@ function ending.lose(self, words, code)
 end
 
 local Closing = { __close = function(closing) closing.stream:close(ONE_TRY) end }
-
--- Lets the peer read our close frame although it may be sending: a close would answer that by a
--- reset, which may overtake the frame.
-local function linger(stream)
-  local due, dropped = deadline_of(LINGER), 0
-  if not stream:flush(left(due)) or not stream:shutdown "write" then return end
-  while dropped < DROPPED do
-    local bytes = stream:recv(DROPPED, left(due))
-    if not bytes then return end
-    dropped = dropped + #bytes
-  end
-end
 
 ---The peer has broken a rule, or the connection cannot go on: it is told by this status.
 ---@async

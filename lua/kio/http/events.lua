@@ -19,14 +19,15 @@ local Events = { __name = "kio.http.Events" }
 Events.__index = Events
 
 ---@class kio.http.Event
----@field data? string lines; what the page gets
+---@field data? string|number lines; what the page gets
 ---@field event? string its name ("message", says the browser)
----@field id? string the client comes back with it after a break
+---@field id? string|number the client comes back with it after a break
 ---@field retry? integer milliseconds after which it does
 
 local events = {}
 
 local KNOWN = { data = "string", event = "string", id = "string", retry = "number" }
+local NUMBERS = { "data", "id" } -- may be numbers, which become what tostring makes of them
 local OPTIONS = { heartbeat = "number", headers = "table" }
 local HEARTBEAT = 15
 
@@ -41,6 +42,10 @@ end
 local function check_event(event, index, name, ...)
   if type(event) == "string" then event = { data = event } end
   check.type(event, "table", index, name, "a string or a table")
+  event = check.copy(event)
+  for _, key in ipairs(NUMBERS) do
+    if type(event[key]) == "number" then event[key] = tostring(event[key]) end
+  end
   event = check.options(event, index, name, KNOWN, ...)
   for _, key in ipairs { "event", "id" } do
     if event[key] and string.find(event[key], "[\r\n%z]") then
@@ -144,18 +149,17 @@ end
 
 -- ---- its start ----
 
-local OWN = {
-  ["content-type"] = "text/event-stream", ["cache-control"] = "no-cache",
-  ["x-accel-buffering"] = "no", -- nginx would gather events otherwise
+-- Where the program says otherwise that counts.
+local USUAL = {
+  { "cache-control", "no-cache" }, { "x-accel-buffering", "no" }, -- nginx would gather events
 }
 
--- Those of the program but for those that are ours.
+-- What events are is not the program's to say.
 local function fields_of(headers)
-  local list = {}
+  local list = { { "content-type", "text/event-stream" } }
   for _, field in ipairs(fields.listed(headers)) do
-    if not OWN[fields.name(field) or ""] then list[#list + 1] = field end
+    if fields.name(field) ~= "content-type" then list[#list + 1] = field end
   end
-  for name, value in pairs(OWN) do list[#list + 1] = { name, value } end
   return list
 end
 
@@ -169,6 +173,7 @@ end
 ---@return string? code
 function events.start(res, options, ...)
   options = check.options(options, 1, "events", OPTIONS, ...) or {}
+  for _, field in ipairs(USUAL) do res:set(field[1], field[2]) end
   local started, message, code = res:start(200, fields_of(options.headers))
   if not started then return nil, message, code end
   local self = setmetatable({

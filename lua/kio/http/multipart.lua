@@ -4,6 +4,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local own = require "kio.core".own
+local request = require "kio.http.request"
 local trim = require "kio.http.trim"
 
 local multipart = {}
@@ -95,9 +96,13 @@ end
 -- ---- reading ----
 
 local function fail(self, text, code)
-  if self.req then self.req.refused = code == "EMSGSIZE" and 413 or 400 end
-  self.failed = { "read multipart: " .. text, code }
-  return nil, self.failed[1], code
+  local message = "read multipart: " .. text
+  if self.req then
+    local status = code == "EMSGSIZE" and 413 or 400
+    message = select(2, request.refuse(self.req, status, text, code))
+  end
+  self.failed = { message, code }
+  return nil, message, code
 end
 
 local function too_much(self, form, max)
@@ -329,6 +334,8 @@ function multipart.read(source, boundary, options, req)
   end
 end
 
+local NO_FORM = "the body is none of type multipart/form-data"
+
 ---Iterates over the parts of a request's body; raises on an error, also when it is of another type.
 ---@async
 ---@param req kio.http.Request
@@ -338,8 +345,8 @@ function multipart.parts(req, options, ...)
   options = check.options(options, 1, "multipart", OPTIONS, ...) or {}
   local boundary = multipart.boundary(req.headers["content-type"])
   if not boundary then
-    req.refused = 415
-    own.raise("read multipart: the body is none of type multipart/form-data", "EPROTO")
+    local _, message = request.refuse(req, 415, NO_FORM, "EPROTO")
+    own.raise(message, "EPROTO")
   end
   local how = { max = options.max, timeout = options.timeout }
   return multipart.read(function() return req:read(PIECE, how) end, boundary, options, req)

@@ -58,7 +58,16 @@ local read_options = body.options
 
 local OVER = "the body of a request cannot be read when it has been answered"
 
-local TOO_LARGE = "read %s: the body of the request is larger than %d bytes"
+local TOO_LARGE = "the body of the request is larger than %d bytes"
+
+---The body is not what it should be: this is what the request is answered with if its handler gives
+---up for that. Gives nil, message, code, status. By the beginning of the message a server knows
+---whose fault it is (kio.net.serve.tell).
+function request.refuse(self, status, words, code)
+  self.refused = status
+  local peer = self.connection.stream:peer() or self.connection.peer
+  return nil, string.format("read_body %s: %s", peer, words), code, status
+end
 
 -- The reader; nil, message, code, status when the body is declared too large.
 local function reader_of(self, options)
@@ -71,8 +80,7 @@ local function reader_of(self, options)
   max = max or connection.options.max_body
   local head = self.head
   if (head.length or 0) > max then
-    self.refused = 413
-    return nil, string.format(TOO_LARGE, connection.peer, max), "EMSGSIZE", 413
+    return request.refuse(self, 413, string.format(TOO_LARGE, max), "EMSGSIZE")
   end
   connection:expect_body()
   reader = body.new(connection.stream, head, max, connection.options.body_timeout)

@@ -1,6 +1,7 @@
 ---http.serve and http.handler: a function of requests becomes one of connections.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
+local core_own = require "kio.core".own
 local connection = require "kio.http.connection"
 local net = require "kio.net"
 local options_of = require "kio.http.options"
@@ -79,6 +80,9 @@ function server.serve(address, handler, options, ...)
     if unknown ~= nil then
       check.refuse(3, "serve", string.format("unknown option '%s'", unknown))
     end
+  end
+  if core_own.listener_packets(listener) then
+    check.refuse(1, "serve", "HTTP goes over streams, and this listener gives packets")
   end
   return listener:serve(make(handler, own), serving)
 end

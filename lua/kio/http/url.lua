@@ -131,7 +131,7 @@ function url.parse(text, schemes, userinfo)
   local scheme, authority, rest = string.match(text, "^(%a[%w+.-]*)://([^/?#]*)([^#]*)")
   if not scheme then return nil, "it is not absolute (http://...)" end
   scheme = string.lower(scheme)
-  if not schemes[scheme] then return nil, "its scheme is not one of those that are served here" end
+  if not schemes[scheme] then return nil, "its scheme is none of those that are spoken here" end
   local user, place = string.match(authority, "^(.*)@([^@]*)$")
   if user and not userinfo then return nil, "it contains a user's name or password" end
   local host, port_text, is_address = split_host(place or authority)

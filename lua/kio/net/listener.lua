@@ -22,8 +22,11 @@ listener.of_connection = {
 
 ---What loops over one listener share, and keep from call to call: the next backoff, whether one of
 ---them tries whether there are descriptors again, and the others, who wait for that.
-function listener.state()
-  return { backoff = FIRST_BACKOFF, trying = false, waiting = own.queue "event" }
+---@param make_room? fun() lets go of descriptors that can be missed
+function listener.state(make_room)
+  return {
+    backoff = FIRST_BACKOFF, trying = false, waiting = own.queue "event", make_room = make_room,
+  }
 end
 
 local Trying = { __close = function(trying) trying.state.trying = false end }
@@ -34,6 +37,7 @@ local function wait_out(state)
   if state.trying then return state.waiting:wait() end
   local trying <close> = setmetatable({ state = state }, Trying)
   state.trying = true
+  if state.make_room then state.make_room() end
   if not own.descriptor_wait(state.backoff) then
     state.backoff = math.min(state.backoff * 2, LONGEST_BACKOFF)
   end

@@ -126,6 +126,8 @@ local function wrong_options(options)
     return "option 'ticket_keys' must be a list of strings of 80 bytes"
   elseif tickets and not (math.tointeger(tickets) and tickets <= 100) then
     return "option 'tickets' must be an integer from 0 to 100"
+  elseif options.ocsp == "" then
+    return "option 'ocsp' must be a response (DER), or \"require\""
   end
   return wrong_choice(options) or wrong_credentials(options) or wrong_names(options.sni)
 end
@@ -149,12 +151,17 @@ local function read(text)
   return content
 end
 
+local KEYLESS = "cert: its private key is missing: in the same text, or by option 'key'"
+
 local function set_identity(draft, options)
   local cert, message, code = read(options.cert)
   if not cert then return nil, message, code end
   local key = cert
   if options.key then key, message, code = read(options.key) end
   if not key then return nil, message, code end
+  if not string.find(key, "PRIVATE KEY-----", 1, true) then
+    return nil, options.key and "key: no private key in it" or KEYLESS, "TLS_CERT"
+  end
   local passphrase = options.passphrase
   local asked = type(passphrase) == "function" and string.find(key, "ENCRYPTED", 1, true)
   if asked then passphrase = passphrase() end

@@ -86,6 +86,7 @@ describe("an HTTP client", function()
       assert.equal("PUT", assert(client:put(url, { body = "" })):body())
       assert.equal("POST", assert(client:post(url)):body())
       assert.equal("DELETE", assert(client:delete(url)):body())
+      assert.equal("PATCH", assert(client:patch(url, { body = "" })):body())
       assert.equal("GET", assert(http.get(url)):body())
       assert.equal("POST", assert(http.post(url)):body())
       assert.equal("PATCH", assert(http.request(url, { method = "PATCH" })):body())
@@ -194,6 +195,37 @@ describe("an HTTP client", function()
         assert.matches("^GET http://[%d.:]+/.*: the body is larger than 9 bytes$", message)
         assert.equal("0123456789", assert(client:get(url .. path)):body { max = 10 })
       end
+    end)
+  end)
+
+  it("tells who waits for responses that nobody has read", function()
+    with_server(function() return ok "x" end, function(url)
+      local client <close> = http.client { max_per_host = 1 }
+      local kept <close> = assert(client:get(url))
+      local _, message, why = client:get(url, { timeout = 0.01 })
+      assert.equal("ETIMEDOUT", why)
+      assert.matches("timed out: all 1 connections to its place are in use", message)
+      kept:close()
+    end)
+  end)
+
+  it("refuses what its option 'connect' gives that is no stream", function()
+    support.run(function()
+      for _, thing in ipairs { 5, {}, io.stdout } do
+        local client <close> = http.client { connect = function() return thing end }
+        support.expect_error("'connect' must give a kio.Stream", client.get, client, "http://a/")
+      end
+    end)
+  end)
+
+  it("refuses limits that are none", function()
+    with_server(function() return ok "x" end, function(url)
+      local client <close> = http.client()
+      local res <close> = assert(client:get(url))
+      for _, max in ipairs { 1.5, -1, 0 / 0 } do
+        support.expect_error("argument #1 to 'body' %(option 'max'", res.body, res, { max = max })
+      end
+      assert.equal("x", res:body { max = math.huge })
     end)
   end)
 

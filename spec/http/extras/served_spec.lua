@@ -275,8 +275,27 @@ describe("events", function()
     end)
   end)
 
+  it("have the fields of the program, in either form, and their own", function()
+    support.run(function()
+      local given = { { { "X-A", "b" } }, { ["Cache-Control"] = "no-store" } }
+      common.serving(function(req, res)
+        assert(res:events { headers = given[tonumber(req.query)] }):close()
+      end, function(address)
+        local stream <close> = common.connect(address)
+        local _, headers = common.ask(stream, common.get "/?1")
+        assert.same({ "text/event-stream", "no-cache", "b" },
+          { headers["content-type"], headers["cache-control"], headers["x-a"] })
+        _, headers = common.ask(stream, common.get "/?2")
+        assert.equal("no-store", headers["cache-control"])
+        assert.is_nil(headers.text:find("no-cache", 1, true))
+      end)
+    end)
+  end)
+
   it("are not sent when that would make others", function()
     local events = require "kio.http.events"
+    assert.equal("id: 7\ndata: 1.5\n\n", events.format { id = 7, data = 1.5 })
+    support.expect_error("option 'id' must be a string", events.format, { id = {} })
     assert.equal("data: \n\n", events.format "")
     assert.equal("retry: 0\n\n", events.format { retry = 0 })
     for _, event in ipairs { { event = "a\nb" }, { id = "a\rb" }, { id = "\0" } } do

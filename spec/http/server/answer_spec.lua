@@ -69,6 +69,33 @@ describe("a handler", function()
     assert.is_nil(file:fd())
   end)
 
+  it("returns a file that has no size, and is read to its end", function()
+    local status, headers, body = once(function() return kio.fs.open "/proc/self/status" end)
+    assert.same({ 200, "chunked" }, { status, headers["transfer-encoding"] })
+    assert.matches("^Name:.*\n$", body)
+    local path = support.tmpdir() .. "/empty"
+    run(function() assert(kio.fs.write_file(path, "")) end)
+    status, headers, body = once(function() return assert(kio.fs.open(path)) end)
+    assert.same({ 200, "0", "" }, { status, headers["content-length"], body })
+  end)
+
+  it("returns no other kind of file, and no closed buffer", function()
+    local closed = kio.buffer "x"
+    closed:close()
+    for words, body in pairs {
+      ["is no regular one"] = function() return assert(kio.fs.open "/dev/zero") end,
+      ["has returned a closed buffer"] = function() return closed end,
+    } do
+      local told
+      run(function()
+        common.serving(body, function(address)
+          assert.equal(500, (common.ask_once(address, get())))
+        end, nil, { on_error = function(err) told = err end })
+      end)
+      assert.matches("answer_spec%.lua:%d+: .*" .. words .. "$", told)
+    end
+  end)
+
   it("sends parts of a file, in every framing", function()
     local path = support.tmpdir() .. "/file"
     run(function() assert(kio.fs.write_file(path, "0123456789")) end)
@@ -154,6 +181,19 @@ describe("a handler", function()
       res:finish { ["X-Sum"] = "1" }
     end)
     assert.same({ "x", { "X-Sum: 1" } }, { body, headers.trailers })
+  end)
+
+  it("has no trailers that clients must refuse", function()
+    for _, name in ipairs { "Content-Length", "transfer-encoding", "HOST" } do
+      local refused
+      local _, headers, body = once(function(_, res)
+        res:write "x"
+        refused = select(2, pcall(res.finish, res, { { "X-Sum", "1" }, { name, "1" } }))
+        res:finish()
+      end)
+      assert.same({ "x", {} }, { body, headers.trailers })
+      assert.is_truthy(refused:find("no trailer can have the field '" .. name .. "'", 1, true))
+    end
   end)
 
   it("finishes, and goes on with other things", function()

@@ -1,7 +1,9 @@
 -- The body of a request: read in every way, bounded, and what becomes of one that nobody reads.
 -- flavours: test asan hostile
-local common = require "spec.http.server.common"
+local http = require "kio.http"
 local kio = require "kio"
+local common = require "spec.http.server.common"
+local support = require "spec.support"
 
 local run, get, ask = kio.testing.run, common.get, common.ask
 
@@ -183,6 +185,20 @@ describe("max_body", function()
   end
 
   local function strict(req) return assert(req:body()) end
+
+  it("lets a client that sends all before it reads see why its body is refused", function()
+    support.run(function()
+      local listener = assert(kio.net.listen("127.0.0.1:0", { receive_buffer = 4096 }))
+      local serving = kio.spawn(http.serve, listener, function(req) return assert(req:body()) end,
+        { on_error = function() end })
+      local client <close> = assert(kio.net.connect(listener:address(), { send_buffer = 4096 }))
+      client:write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n")
+      assert(client:send(("x"):rep(2000000)))
+      assert.equal(413, (common.head(client)))
+      listener:close()
+      serving:await()
+    end)
+  end)
 
   it("refuses a larger body with 413 before reading it", function()
     local text = post(("x"):rep(100)):sub(1, -101)

@@ -22,6 +22,39 @@ local loops = {
   serve = function() return common.start(function(stream) stream:write "served" end) end,
 }
 
+describe("without descriptors, HTTP", function()
+  local http = require "kio.http"
+  local GET = "GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"
+
+  local function answer(stream)
+    local length = assert(stream:read_until "\r\n\r\n"):match "Content%-Length: (%d+)"
+    return stream:read(tonumber(length))
+  end
+
+  it("ends who only waits for a next request, and nobody else", function()
+    local faults = {}
+    for nth = 17, 100 do faults[#faults + 1] = { op = "accept", nth = nth, error = "EMFILE" } end
+    run(function()
+      local listener = assert(kio.net.listen "127.0.0.1:0")
+      local serving = kio.spawn(http.serve, listener, function(req)
+        kio.sleep(tonumber(req.path:sub(2)))
+        return "served"
+      end)
+      local idle <close> = common.client(listener:address())
+      local busy <close> = common.client(listener:address())
+      idle:send(GET:format(0))
+      assert.equal("served", answer(idle))
+      busy:send(GET:format(20)) -- the server needs an accept more, which fails from now on
+      local before = kio.now()
+      assert.is_nil((idle:recv()))
+      assert.is_true(kio.now() - before < 10)
+      assert.equal("served", answer(busy))
+      listener:close()
+      serving:await()
+    end, { faults = faults })
+  end)
+end)
+
 for name, start in pairs(loops) do
   describe("without descriptors, " .. name, function()
     for _, code in ipairs { "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM" } do

@@ -86,6 +86,42 @@ describe("a line that is too long", function()
   end)
 end)
 
+describe("a body of a request that cannot be taken", function()
+  local http = require "kio.http"
+
+  local function post(fields)
+    return function(client)
+      client:send("POST / HTTP/1.1\r\nHost: a\r\n" .. fields .. "\r\n\r\nxxxx")
+      client:recv()
+      client:close()
+    end
+  end
+
+  for words, deed in pairs {
+    ["is larger than 3 bytes"] = post "Content-Length: 4",
+    ["is no number in hexadecimal"] = post "Transfer-Encoding: chunked",
+  } do
+    it("is one line, for it " .. words, function()
+      local text, failed = said_about(http.handler(function(req) assert(req:body()) end,
+        { max_body = 3 }), deed)
+      assert.equal(1, failed)
+      assert.equal(1, lines_of(text), text)
+      assert.matches("^kio: the connection of 127.* ended: .*read_body 127", text)
+    end)
+  end
+
+  it("is one line, for it has another type than the handler reads", function()
+    for _, handler in ipairs {
+      function(req) for _ in req:multipart() do kio.yield() end end,
+      function(req) assert(http.compress.body(req)) end,
+    } do
+      local text = said_about(http.handler(handler),
+        post "Content-Length: 4\r\nContent-Encoding: br")
+      assert.equal(1, lines_of(text), text)
+    end
+  end)
+end)
+
 describe("a fault of the program", function()
   local function ask(client) client:recv() end
 

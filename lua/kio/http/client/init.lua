@@ -195,6 +195,16 @@ function Client:put(url, options, ...) return ask(self, "PUT", "put", url, optio
 ---@return kio.http.ClientResponse|nil res
 ---@return string? message
 ---@return string? code
+function Client:patch(url, options, ...)
+  return ask(self, "PATCH", "patch", url, options, ...)
+end
+
+---@async
+---@param url string
+---@param options? kio.http.RequestOptions
+---@return kio.http.ClientResponse|nil res
+---@return string? message
+---@return string? code
 function Client:delete(url, options, ...)
   return ask(self, "DELETE", "delete", url, options, ...)
 end

@@ -94,12 +94,21 @@ end
 
 local LAST_WORD = 1 -- seconds at most for an answer from a server that takes no more of the request
 
+local IN_USE = "timed out: all %d connections to its place are in use (a response has one until "
+  .. "it is read to its end, or closed)"
+
+-- Why there is none, for people: who forgets responses would not find that by "timed out".
+local function explain(from, message, code)
+  local is_full = code == "ETIMEDOUT" and string.find(message, "^acquire pool: ")
+  return nil, is_full and string.format(IN_USE, from.max) or message, code
+end
+
 -- A connection on which nothing has happened, for the guard. What must not be sent twice looks
 -- again after the loop has turned: then the kernel has told all that it knew.
 local function acquire(from, plan, guard, due)
   while true do
     local lease, message, code = from:acquire(due and { timeout = math.max(0, due - core.now()) })
-    if not lease then return nil, message, code end
+    if not lease then return explain(from, message, code) end
     guard.lease = lease
     local link = lease.member
     if link.used == 0 then return lease end

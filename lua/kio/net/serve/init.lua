@@ -93,10 +93,6 @@ end
 local function with_tls(handler, options)
   local serving, why = optional.find "tls.serving"
   if not serving then check.refuse(2, "serve", "option 'tls' needs the rock kio-tls: " .. why) end
-  local meta = getmetatable(options.tls)
-  if type(meta) ~= "table" or rawget(meta, "__name") ~= "kio.tls.Context" then
-    check.refuse(2, "serve", "option 'tls' must be a kio.tls.Context")
-  end
   local stays = options.spread and serving.stays(options.tls)
   if stays then check.refuse(2, "serve", stays) end
   return serving.wrap(handler, options)
@@ -124,6 +120,9 @@ return function(listener, handler, options, ...)
   check.self(listener, "kio.Listener", "serve")
   check.type(handler, "function", 1, "serve")
   options = options_of.read(options, 2, "serve", ...) or {}
+  if options.tls and own.listener_packets(listener) then
+    check.refuse(2, "serve", "option 'tls' is for streams, and this listener gives packets")
+  end
   if options.tls then handler = with_tls(handler, options) end
   if options.spread then
     local argument, message = spread.refusal(listener, handler)

@@ -24,7 +24,7 @@ local options = {}
 options.known = {
   max_connections = "number", idle_timeout = "number", drain_timeout = "number",
   drain_idle = "number", accept_budget = "number", on_error = "any", stop_signals = "table",
-  spread = "boolean", tls = "userdata", handshake_timeout = "number", max_handshakes = "number",
+  spread = "boolean", tls = "any", handshake_timeout = "number", max_handshakes = "number",
 }
 
 local function is_count(value)
@@ -43,6 +43,9 @@ local function wrong_options(given)
   end
   if given.stop_signals and #given.stop_signals == 0 then
     return "option 'stop_signals' must be a list of names"
+  end
+  if given.tls ~= nil and check.kind(given.tls) ~= "kio.tls.Context" then
+    return "option 'tls' must be a kio.tls.Context, which kio.tls.context makes"
   end
   if not given.tls and (given.handshake_timeout or given.max_handshakes) then
     return "options for handshakes need 'tls'"

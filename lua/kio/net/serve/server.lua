@@ -16,6 +16,7 @@ local ACCEPTS = 16 -- under way at a time: more gain nothing, one is 8 times slo
 local ACCEPT_BUDGET = 64
 local REST_MAX = 1024 -- connections that are still taken from the queue when the server stops
 local ONE_TRY = { timeout = 0 }
+local RESTING = 1 -- seconds without a request after which a connection can be missed
 
 -- ---- one connection ----
 
@@ -159,6 +160,16 @@ local function accept_on(server, state)
   end
 end
 
+-- There are no descriptors left: connections that only wait for a next request give theirs up.
+local function make_room(server)
+  for connection in pairs(server.connections) do
+    local is_here = not connection.place or connection.place.own
+    if is_here and own.stream_idle(connection.stream) >= RESTING then
+      own.stream_hurry(connection.stream)
+    end
+  end
+end
+
 ---The same with several accepts under way where each brings one connection in a turn of the loop.
 function Server:accept_all()
   local failure = self.spread and self.spread:wait()
@@ -166,7 +177,8 @@ function Server:accept_all()
     self.forced = true
     error(failure, 0)
   end
-  local state, message, code = listener.state(), nil, nil
+  local state = listener.state(function() make_room(self) end)
+  local message, code
   core.scope(function(scope)
     local loops = own.accepts_many() and 1 or math.min(ACCEPTS, self.budget, self.max)
     for _ = 1, loops do

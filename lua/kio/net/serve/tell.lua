@@ -17,6 +17,12 @@ local function in_handshake(text, peer)
   return string.sub(text, 1, #beginning) == beginning
 end
 
+-- A handler has given up for what was wrong with the body of a request, and kio.http has told the
+-- peer so.
+local function in_body(text, peer)
+  return string.find(text, string.format("read_body %s: ", peer), 1, true)
+end
+
 -- Whether the text of an error is, with whatever in front, the message of an operation on that
 -- peer's stream that failed with one of these codes.
 local function by_peer(text, peer)
@@ -33,7 +39,7 @@ end
 ---@param traceback? string
 return function(err, peer, traceback)
   local text = own.text_of(err)
-  local ended = in_handshake(text, peer) or by_peer(text, peer)
+  local ended = in_handshake(text, peer) or in_body(text, peer) or by_peer(text, peer)
   local stderr = io.stderr or STDERR
   text, peer = own.escape(text, "text"), own.escape(peer)
   if ended then

@@ -12,6 +12,9 @@ local plan = require "spec.runner.plan"
 local report = require "spec.runner.report"
 
 local SUMMARY = "build/summary"
+-- Specs wait a fifth of their time, for timeouts and each other: so many run beside what the
+-- processors can do at once.
+local WAITING = 1
 
 local function parse(args)
   local options, i = { jobs = 2, first = {} }, 1
@@ -53,14 +56,23 @@ local function rank(job, first)
   return #first + 1
 end
 
--- The jobs that are wanted, those that come first at the front, else in the order of the plan.
+-- Those that may take longest come first, so that no lane is left alone with one at the end.
+local function before(a, b)
+  if a.rank ~= b.rank then return a.rank < b.rank end
+  if a.limit ~= b.limit then return a.limit > b.limit end
+  return a.number < b.number
+end
+
+-- The jobs that are wanted, in their order: `first`, their limits, the plan.
 local function chosen(options)
-  local all, list = plan.jobs(), {}
-  for i = 1, #options.first + 1 do
-    for _, job in ipairs(all) do
-      if wanted(job, options) and rank(job, options.first) == i then list[#list + 1] = job end
+  local list = {}
+  for i, job in ipairs(plan.jobs()) do
+    if wanted(job, options) then
+      job.number, job.rank = i, rank(job, options.first)
+      list[#list + 1] = job
     end
   end
+  table.sort(list, before)
   return list
 end
 
@@ -146,7 +158,7 @@ local function main(args)
   assert(os.execute("mkdir -p build && rm -f " .. SUMMARY))
   jobs = possible(jobs, total)
   if #jobs > 0 and build(jobs, options.jobs, total) then
-    run(jobs, options.jobs, "build/report", total)
+    run(jobs, options.jobs + WAITING, "build/report", total)
   end
   return finish(total)
 end

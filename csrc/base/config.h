@@ -85,6 +85,7 @@
 #define KIO_LATE_GRACE_NS 100000000  /* and then, to close what they have: all less than 0.5 s */
 #define KIO_FAREWELL_NS 5000000000LL /* how long a close waits for an end mark alone to leave */
 #define KIO_EXIT_STALL_NS 500000000  /* how long os.exit waits for output of which nothing leaves */
+#define KIO_SETTLE_NS 1000000        /* how often the end of a run looks at the pool's last jobs */
 #define KIO_SHUTDOWN_TIMEOUT_S 30.0  /* how long a run may take to unwind its tasks */
 
 #endif

@@ -35,6 +35,20 @@ static void orphan_all(kio_sched *sched) {
   }
 }
 
+void kio_sched_close_inbox(kio_sched *sched) {
+  if (sched->door.inbox) kio_inbox_close(sched->door.inbox);
+}
+
+/* Until something ends, `left` at most. Posts could bring more than ends, and are not taken any
+   more: jobs of the pool are asked. */
+static void wait_for_ends(kio_sched *sched, int64_t left) {
+  kio_ring_enter(&sched->ring, 0);
+  kio_sched_close_inbox(sched); /* a job that has just been begun may have made it */
+  bool working = kio_works_settle(&sched->works, &sched->ring);
+  if (working) left = kio_min_ns(left, KIO_SETTLE_NS);
+  if (!kio_ring_has_news(&sched->ring)) kio_ring_enter(&sched->ring, left);
+}
+
 static void drain(kio_sched *sched) {
   /* Its time anew: what is left now has been cancelled, and a descriptor or memory is at stake. */
   int64_t left = sched->config.shutdown_ns;
@@ -42,7 +56,7 @@ static void drain(kio_sched *sched) {
   kio_sched_tell_owners(sched);
   /* Out of time the slab and its buffers stay: the kernel may still write there. */
   while (sched->ring.pending > 0 && left >= 0 && !sched->ring.refused) {
-    kio_ring_enter(&sched->ring, left);
+    wait_for_ends(sched, left);
     kio_sched_tell_owners(sched);
     left = until - kio_ring_now_ns(&sched->ring);
   }
@@ -87,10 +101,6 @@ static void detach_members(kio_sched *sched) {
     kio_sched_leave(member);
     member->kind->detach(member);
   }
-}
-
-void kio_sched_close_inbox(kio_sched *sched) {
-  if (sched->door.inbox) kio_inbox_close(sched->door.inbox);
 }
 
 /* How long the other threads may still take, in real time; a little also when time is up: those
@@ -144,7 +154,7 @@ static void let_output_leave(kio_sched *sched) {
   while (kio_sched_let_go(sched), kio_sched_flush_members(sched), kio_sched_unsent(sched)) {
     int64_t left = kio_min_ns(end, stall) - now;
     if (left <= 0) break;
-    kio_ring_enter(&sched->ring, left);
+    wait_for_ends(sched, left);
     now = kio_ring_now_ns(&sched->ring);
     if (kio_ring_has_news(&sched->ring)) stall = kio_after_ns(now, KIO_EXIT_STALL_NS);
     kio_sched_tell_owners(sched);

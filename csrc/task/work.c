@@ -1,5 +1,5 @@
 /* Owns the jobs until their ends have been told. Invariant: a slot is in use exactly from submit
-   until the post arrives, is dropped, or the job has been withdrawn. */
+   until the end of the job has been told, or it has been withdrawn. */
 #include "task/work.h"
 
 #include <errno.h>
@@ -41,20 +41,23 @@ static void let_go(kio_work *work) {
   kio_job_unref(&work->job);
 }
 
-static void arrive(kio_post *post, void *ctx) {
-  kio_work *work = work_of(KIO_CONTAINER(post, kio_job, post));
-  kio_sched *sched = ctx;
+static void tell_end(kio_work *work, kio_ring *ring) {
   kio_request *request = work->request;
   int result = work->job.queued ? -ECANCELED : work->result;
   let_go(work);
-  kio_job_unref(&work->job);
-  kio_ring_worked(&sched->ring, request, result);
+  kio_ring_worked(ring, request, result);
 }
 
-static void drop(kio_post *post) {
+static void arrive(kio_post *post, void *ctx) {
   kio_work *work = work_of(KIO_CONTAINER(post, kio_job, post));
-  let_go(work);
+  kio_sched *sched = ctx;
   kio_job_unref(&work->job);
+  tell_end(work, &sched->ring);
+}
+
+/* Who ends the scheduler settles it. */
+static void drop(kio_post *post) {
+  kio_job_unref(&work_of(KIO_CONTAINER(post, kio_job, post))->job);
 }
 
 /* ---- slots ---- */
@@ -115,6 +118,17 @@ static bool withdraw(void *ctx, kio_request *request) {
 
 kio_offload kio_works_offload(kio_sched *sched) {
   return (kio_offload){.submit = submit, .withdraw = withdraw, .ctx = sched};
+}
+
+bool kio_works_settle(kio_works *works, kio_ring *ring) {
+  bool any = false;
+  for (uint32_t i = 0; i < works->count; i++) {
+    kio_work *work = works->slots[i].work;
+    if (!work) continue;
+    if (kio_job_is_over(&work->job)) tell_end(work, ring);
+    else any = true;
+  }
+  return any;
 }
 
 void kio_works_fini(kio_works *works) {

@@ -1,6 +1,6 @@
 /* What a ring has done off its thread (kio_offload): each request becomes a job of the pool, which
-   does it by plain system calls and tells its end by a post. Called by the scheduler's thread only.
-   */
+   does it by plain system calls and tells its end by a post; when the inbox is closed, by its last
+   reference. Called by the scheduler's thread only. */
 #ifndef KIO_TASK_WORK_H
 #define KIO_TASK_WORK_H
 
@@ -20,6 +20,8 @@ typedef struct kio_works {
 
 /* The offload of a scheduler. */
 kio_offload kio_works_offload(kio_sched *sched);
+/* With the inbox closed: tells the ring of the jobs that are over. Whether others are under way. */
+bool kio_works_settle(kio_works *works, kio_ring *ring);
 /* The scheduler ends: what still runs belongs to its thread alone from now on. */
 void kio_works_fini(kio_works *works);
 

@@ -284,6 +284,10 @@ void kio_job_unref(kio_job *job) {
   job->free(job);
 }
 
+bool kio_job_is_over(kio_job *job) {
+  return atomic_load(&job->refs) == 1;
+}
+
 /* Somebody must look at what has been queued: an idle thread, else a new one. 0, or why there is
    nobody at all. */
 static int call(kio_pool *pool, int i) {

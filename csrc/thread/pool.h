@@ -66,6 +66,8 @@ typedef struct kio_pool_stats {
 void kio_job_init(kio_job *job, kio_inbox *inbox);
 /* Gives a reference back, from any thread. */
 void kio_job_unref(kio_job *job);
+/* Whether the submitter's reference is the last one, so that nobody will run or tell it. */
+bool kio_job_is_over(kio_job *job);
 
 /* A pool without threads yet, with one reference. NULL: memory is out. Thread-safe from here on. */
 kio_pool *kio_pool_new(const kio_pool_config *config);

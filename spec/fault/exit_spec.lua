@@ -37,14 +37,15 @@ local PREAMBLE = [[
   end
 ]]
 
--- Runs the program; its exit status and all it has printed.
+-- Runs the program; its exit status and all it has printed. What sits out its shutdown_timeout of
+-- 30 s has not ended as it should.
 local function run(backend, program, environment)
   local path = support.tmpdir() .. "/program.lua"
   local file = assert(io.open(path, "w"))
   file:write(PREAMBLE, program)
   file:close()
   local command = ("%s KIO_BACKEND=%s LUA_PATH='./lua/?.lua;./lua/?/init.lua' "
-    .. "LUA_CPATH='./build/%s/?.so' timeout 50 %s %s 2>&1; echo \"status $?\"")
+    .. "LUA_CPATH='./build/%s/?.so' timeout 20 %s %s 2>&1; echo \"status $?\"")
   command = command:format(environment or "", backend, support.build, support.lua, path)
   local pipe <close> = assert(io.popen(command))
   local output, status = pipe:read("a"):match("^(.*)status (%d+)\n$")

@@ -2,6 +2,11 @@
 -- is called again and again, and returns `programs.expected`, or fails as a user's program would.
 local programs = { expected = "hello over TCP" }
 
+-- In the names of what they make: who runs these side by side is another thread.
+local stat <close> = assert(io.open "/proc/thread-self/stat")
+programs.own = stat:read("l"):match "^%d+"
+local own = programs.own
+
 -- Everything is loaded by the program itself: this is where `require` runs out of memory.
 local function load_kio() return require "kio" end
 
@@ -78,7 +83,7 @@ end
 function programs.files(options)
   local kio = load_kio()
   return kio.run(function()
-    local c, path = kio.const, "build/memory-" .. (os.getenv("KIO_FLAVOUR") or "")
+    local c, path = kio.const, "build/memory-" .. own
     fds[1] = assert(kio.openat(nil, path, c.O_RDWR | c.O_CREAT))
     assert(kio.unlinkat(nil, path))
     assert(kio.write(fds[1], "hello "))
@@ -94,7 +99,7 @@ end
 -- Whole files, file objects, lines, an atomic replacement.
 function programs.file_objects(options)
   local kio = load_kio()
-  local path = "build/objects-" .. (os.getenv("KIO_FLAVOUR") or "")
+  local path = "build/objects-" .. own
   local function run()
     assert(kio.fs.write_file(path, "hello over\n"))
     local file <close> = assert(kio.fs.open(path, "a+"))
@@ -133,19 +138,13 @@ function programs.jobs(options)
   end, options)
 end
 
--- So that the names of two runs of the suite on one machine differ.
-local function pid()
-  local file <close> = assert(io.open("/proc/self/stat"))
-  return file:read("n")
-end
-
 -- Streams read by format, in tasks of a scope, which meet over a channel.
 function programs.scopes(options)
   local kio = load_kio()
   return kio.run(function()
     local channel = kio.sync.channel(1)
     return kio.scope(function()
-      local listener = assert(kio.net.listen("unix:@kio-scopes-" .. pid()))
+      local listener = assert(kio.net.listen("unix:@kio-scopes-" .. own))
       kio.spawn(function()
         local stream <close> = assert(listener:accept())
         local words = {}
@@ -168,7 +167,7 @@ function programs.caught(options)
   local kio = load_kio()
   return kio.run(function()
     fds[1] = assert(kio.socket("unix"))
-    local name = "unix:@kio-memory-" .. pid()
+    local name = "unix:@kio-memory-" .. own
     assert(kio.bind(fds[1], name))
     assert(kio.listen(fds[1]))
     fds[2] = assert(kio.socket("unix"))

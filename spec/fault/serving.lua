@@ -99,7 +99,7 @@ end
 
 function programs.watch(options)
   local kio = load_kio()
-  local dir = "build/watch-" .. (os.getenv("KIO_FLAVOUR") or "")
+  local dir = "build/watch-" .. programs.own
   local path = dir .. "/file"
   local function run()
     assert(kio.fs.mkdir(dir, { parents = true }))

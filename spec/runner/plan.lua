@@ -336,7 +336,6 @@ local function command_job(jobs, name, limit, command)
     { kind = "command", name = name, flavour = name, limit = limit * BUSY, command = command }
 end
 
--- The long ones come first, so that no lane is left alone with one at the end.
 function plan.jobs()
   local jobs = {}
   for _, path in ipairs(list("spec/stress/*_spec.lua")) do

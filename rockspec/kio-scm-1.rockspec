@@ -156,7 +156,6 @@ build = {
         "csrc/task/sched_verify.c",
         "csrc/task/scope.c",
         "csrc/task/sigpipe.c",
-        "csrc/task/spare.c",
         "csrc/task/task.c",
         "csrc/task/traceback.c",
         "csrc/task/wait.c",

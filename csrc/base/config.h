@@ -17,7 +17,6 @@
 #define KIO_LOANS_FIRST 1     /* a second receive at the same time starves */
 #define KIO_LOANS_BUFFERS 2   /* and a third one always does */
 #define KIO_ANCHORS 1         /* spare numbers in the registry are soon used up */
-#define KIO_SPARE_BYTES 4096  /* Lua's blocks are kept, and soon no more of them */
 #define KIO_BUDGET 4          /* who never waits soon lets the loop turn */
 #define KIO_BUDGET_LOOK 4     /* every fourth time */
 #define KIO_SNAPSHOT_NS 1000  /* the ready queue is cut short nearly every turn */
@@ -35,15 +34,9 @@
 #define KIO_LOANS_FIRST 32       /* buffers that lie ready for receives at first ... */
 #define KIO_LOANS_BUFFERS 256    /* ... and when so many receive at once: 1 MiB */
 #define KIO_ANCHORS 64           /* numbers in the registry kept for the next tasks */
-#define KIO_SPARE_BYTES (512 << 10) /* of Lua's blocks kept for the next: some 300 tasks' */
-#define KIO_BUDGET 1024         /* operations a task does without waiting until the loop turns */
-#define KIO_BUDGET_LOOK 64      /* a power of two: and looks at the clock, which costs 20 ns */
-#define KIO_SNAPSHOT_NS 5000000 /* tasks may run 5 ms before the kernel is looked at again */
-#endif
-
-#ifdef __SANITIZE_ADDRESS__ /* it watches what Lua has freed, too */
-#undef KIO_SPARE_BYTES
-#define KIO_SPARE_BYTES 0
+#define KIO_BUDGET 1024          /* operations a task does without waiting until the loop turns */
+#define KIO_BUDGET_LOOK 64       /* a power of two: and looks at the clock, which costs 20 ns */
+#define KIO_SNAPSHOT_NS 5000000  /* tasks may run 5 ms before the kernel is looked at again */
 #endif
 
 #define KIO_RING_ENTRIES_MAX 32768 /* the kernel's IORING_MAX_ENTRIES */

@@ -15,7 +15,6 @@
 #include "task/queue.h"
 #include "task/scope.h"
 #include "task/sigpipe.h"
-#include "task/spare.h"
 #include "task/task.h"
 #include "task/work.h"
 #include "thread/inbox.h"
@@ -103,7 +102,6 @@ struct kio_sched {
   size_t uncancelled;    /* how many of them nobody has cancelled */
   kio_scope root;        /* the scope of the whole run */
   kio_anchors anchors;   /* what keeps them alive */
-  kio_spare *spare;      /* memory of those that were collected */
   const char *own_files; /* what op/misuse.c has found in the registry; NULL: nothing yet */
   kio_task *main;        /* the root task; anchored for the whole run */
 

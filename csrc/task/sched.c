@@ -52,7 +52,6 @@ int kio_sched_init(kio_sched *sched, lua_State *L, const kio_sched_config *confi
   sched->now_ns = kio_ring_now_ns(&sched->ring);
   sched->end.limit_ns = kio_sched_due(sched, config->limit_ns);
   sched->hooked = config->watchdog.limit_ns > 0;
-  sched->spare = kio_spare_install(L);
   kio_sched_of_thread = sched;
   return 0;
 }

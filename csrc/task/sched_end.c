@@ -167,8 +167,6 @@ void kio_sched_fini(kio_sched *sched) {
   if (cut_off) let_output_leave(sched);
   if (!sched->current) kio_anchors_fini(sched); /* else Lua itself is being closed */
   if (kio_sched_of_thread == sched) kio_sched_of_thread = NULL;
-  kio_spare_remove(sched->L, sched->spare);
-  sched->spare = NULL;
   if (!sched->ring.backend) return;
   abandon_tasks(sched);
   detach_members(sched);

@@ -12,8 +12,8 @@ local FIGURES <const> = { -- gcc 12 -O2, Lua 5.4.4, liburing 2.3
   ["fd-pread-into"] = 1925,
   ["byte"] = 2272,
   ["yield"] = 700,
-  ["spawn"] = 6800,
-  ["all"] = 22500,
+  ["spawn"] = 6500,
+  ["all"] = 15450,
   ["http"] = 14740,
   ["http-echo"] = 23370,
 }

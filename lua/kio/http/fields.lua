@@ -5,11 +5,11 @@ local check = require "kio.check"
 
 local fields = {}
 
----The fields as a list of names and values, which is the caller's.
----@param headers table|nil
+---The fields as a list of names and values, which is the caller's. What is no table has none.
+---@param headers any
 ---@return { [1]: string, [2]: string|number }[]
 function fields.listed(headers)
-  if headers == nil then return {} end
+  if type(headers) ~= "table" then return {} end
   if type(rawget(headers, 1)) == "table" then return check.copy_list(headers) end
   local list = {}
   for name, value in next, headers do

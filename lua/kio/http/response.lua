@@ -125,7 +125,8 @@ end
 function response.take_fields(self, headers)
   local added = self.added
   self.added = nil
-  return added and fields.merged(added, headers) or headers
+  local fit = headers == nil or type(headers) == "table" -- else who writes them says so
+  return added and fit and fields.merged(added, headers) or headers
 end
 
 ---Writes the head. `body`: the whole body, which is written too; its size; or nil when it comes in

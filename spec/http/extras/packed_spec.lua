@@ -155,4 +155,12 @@ describe("what a handler writes", function()
       support.expect_error("has been answered", res.finish, res)
     end)
   end)
+
+  it_runs("is told of fields that are none as ever", function()
+    local told
+    common.serving(http.compress.handler(function() return 200, "x", TEXT end), function(address)
+      assert.equal(500, (common.ask_once(address, common.get("/", TAKES))))
+    end, nil, { on_error = function(err) told = tostring(err) end })
+    assert.matches("returned a string where a table of fields", told)
+  end)
 end)

@@ -342,6 +342,10 @@ describe("misuse", function()
     { "a bad status", function() return 99 end, "returned the status 99" },
     { "a fraction as a status", function() return 200.5 end, "returned the status 200.5" },
     { "fields that are none", function() return 200, "x" end, "returned a string where a table" },
+    { "fields that are none behind others", function(_, res)
+      res:set("A", "b")
+      return 200, "x"
+    end, "returned a string where a table" },
     { "an iterator of tables", function() return 200, nil, function() return {} end end,
       "iterator that the handler has returned gave a table", true },
     { "a name with CR", function() return 200, { ["A\r"] = "x" } end, "name of a header field" },

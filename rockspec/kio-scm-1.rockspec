@@ -268,6 +268,7 @@ build = {
     ["kio.http.network"] = "lua/kio/http/network.lua",
     ["kio.http.options"] = "lua/kio/http/options.lua",
     ["kio.http.outbox"] = "lua/kio/http/outbox.lua",
+    ["kio.http.packing"] = "lua/kio/http/packing.lua",
     ["kio.http.permessage"] = "lua/kio/http/permessage.lua",
     ["kio.http.place"] = "lua/kio/http/place.lua",
     ["kio.http.proxy_line"] = "lua/kio/http/proxy_line.lua",

@@ -1,7 +1,8 @@
 /* Functions at the same time: what kio.all, kio.map and their like have in C. One list, which is
    nobody else's, has first the functions or values, then their tasks, then their results. Called in
    a task. */
-#include "op/misuse.h"
+#include <limits.h>
+
 #include "op/op.h"
 #include "op/registry.h"
 #include "run/scope_lua.h"
@@ -84,8 +85,10 @@ static int take_results(lua_State *L) {
   return 2;
 }
 
-/* With the list at 1, and f or nil at 2. */
-static int gather(lua_State *L) {
+/* gather(list, f | nil) -> the list, with the first results of f(value), or of its functions, in
+   the place of its values, and `n`; failures | nil. All have run at the same time, in a scope of
+   their own. */
+static int l_gather(lua_State *L) {
   kio_task *task = kio_op_begin_waiting(L);
   lua_settop(L, 2);
   lua_pushcfunction(L, l_spawn_each);
@@ -93,60 +96,26 @@ static int gather(lua_State *L) {
   return kio_scope_run(L, task, take_results);
 }
 
-/* gather(list, f | nil) -> the list, with the first results of f(value), or of its functions, in
-   the place of its values, and `n`; failures | nil. All have run at the same time, in a scope of
-   their own. */
-static int l_gather(lua_State *L) {
-  return gather(L);
-}
-
 /* ---- kio.all ---- */
 
-/* Puts a copy of the list at 1 in its place; false: it is none of functions, and stays. */
-static bool copy_functions(lua_State *L) {
+/* copy_functions(list) -> a copy of it | nil: there are others in it than functions, or it is no
+   list */
+static int l_copy_functions(lua_State *L) {
   enum { FROM = 1, COPY };
-  if (lua_type(L, FROM) != LUA_TTABLE) return false;
+  if (lua_type(L, FROM) != LUA_TTABLE) return 0;
+  lua_settop(L, FROM);
   lua_Integer n = (lua_Integer)lua_rawlen(L, FROM);
   lua_createtable(L, n < INT_MAX ? (int)n : 0, 1);
   for (lua_Integer i = 1; i <= n; i++) {
-    if (lua_rawgeti(L, FROM, i) != LUA_TFUNCTION) {
-      lua_settop(L, FROM);
-      return false;
-    }
+    if (lua_rawgeti(L, FROM, i) != LUA_TFUNCTION) return 0;
     lua_rawseti(L, COPY, i);
   }
-  lua_replace(L, FROM);
-  return true;
-}
-
-static int l_generalk(lua_State *L, int status, lua_KContext ctx) {
-  (void)status;
-  (void)ctx;
-  return lua_gettop(L);
-}
-
-/* (list): what kio.all comes to for a list of functions and nothing else; whatever else it is given
-   goes to the function in its upvalue, which knows options, and what is wrong. */
-static int l_all(lua_State *L) {
-  if (lua_gettop(L) == 1 && copy_functions(L)) return gather(L);
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, l_generalk);
-  return lua_gettop(L);
-}
-
-/* all(general) -> kio.all */
-static int l_new_all(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 1);
-  lua_pushcclosure(L, l_all, 1);
-  kio_misuse_adopt(L);
   return 1;
 }
 
 const luaL_Reg kio_gather_own[] = {
     {"spawn_each", l_spawn_each},
     {"gather", l_gather},
-    {"all", l_new_all},
+    {"copy_functions", l_copy_functions},
     {NULL, NULL},
 };

@@ -74,8 +74,15 @@ end
 
 local LIMIT = { limit = "number" }
 
--- kio.all of anything but a list of functions alone.
-local function all(list, options, ...)
+---Runs functions at the same time and returns when all have ended.
+---@async
+---@param list (async fun(): ...)[]
+---@param options? kio.AllOptions
+---@return { n: integer, [integer]: any } values the first result of each, in the order of the list
+---@return table<integer, kio.Failure>? failed those that returned nil and a message; nil: none did
+function group.all(list, options, ...)
+  local functions = options == nil and select("#", ...) == 0 and own.copy_functions(list)
+  if functions then return own.gather(functions) end
   list = check.copy_list(list)
   local wrong = wrong_list(list)
   if wrong then check.refuse(1, "all", wrong) end
@@ -84,15 +91,6 @@ local function all(list, options, ...)
   if wrong then check.refuse(2, "all", wrong) end
   return collect(list, nil, options and options.limit)
 end
-
----Runs functions at the same time and returns when all have ended.
----@async
----@param list (async fun(): ...)[]
----@param options? kio.AllOptions
----@return { n: integer, [integer]: any } values the first result of each, in the order of the list
----@return table<integer, kio.Failure>? failed those that returned nil and a message; nil: none did
-function group.all(list, options) end -- luacheck: ignore
-group.all = own.all(all)
 
 ---Calls f(value) for every value of a list, at the same time.
 ---@async

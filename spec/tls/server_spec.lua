@@ -150,6 +150,13 @@ describe("a server with TLS", function()
     return "\22\3\1" .. string.pack(">s2", "\1" .. string.pack(">I3", #body) .. body)
   end
 
+  -- The type of the next record that says something: not ChangeCipherSpec.
+  local function next_record(stream)
+    local kind, _, size = string.unpack(">c1I2I2", stream:read(5))
+    assert(stream:read(size))
+    return kind == "\20" and next_record(stream) or kind
+  end
+
   it_alone("leaves nothing behind when a client says hello twice", function()
     local core = require "kio.tls.core"
     local function greet_twice()
@@ -158,9 +165,9 @@ describe("a server with TLS", function()
       local client, server = connection.pair()
       local serving = kio.spawn(tls.server, server, context)
       client:send(raw_hello())
-      assert.equal("\22", client:recv():sub(1, 1))
+      assert.equal("\22", next_record(client))
       client:send(raw_hello(("9"):rep(32)))
-      assert.equal("\22", client:recv():sub(1, 1))
+      assert.equal("\22", next_record(client))
       client:close()
       assert.is_nil((serving:await()))
     end

@@ -46,8 +46,8 @@ local function fields_of(found, name, options)
     ["content-type"] = types.of(name), ["x-content-type-options"] = "nosniff",
   }
   for key, value in next, options.headers do
-    key = string.lower(key)
-    if not OURS[key] then headers[key] = value end
+    local field = string.lower(key)
+    if not OURS[field] then headers[field] = value end
   end
   if options.type then headers["content-type"] = options.type end
   if found.packed then headers["content-encoding"] = "gzip" end

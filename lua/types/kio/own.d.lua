@@ -69,10 +69,10 @@ function kio.spawn_each(list, f, scope, numbered) end
 ---@return table<integer, kio.Failure>? failed
 function kio.gather(list, f) end
 
----kio.all; `general` does what is more than a list of functions alone.
----@param general async fun(list: any, options: any, ...: any): ...
----@return async fun(list: any, options: any): ...
-function kio.all(general) end
+---A copy of a list that has functions and nothing else in it; nil: it is none.
+---@param list any
+---@return function[]?
+function kio.copy_functions(list) end
 
 ---Waits until this thread has closed a descriptor, or descriptor_freed is called: what accepts when
 ---there was none. Closing a listener counts.

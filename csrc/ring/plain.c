@@ -32,11 +32,6 @@ static int unless_waits(int fd, int result) {
   return waits ? KIO_PLAIN_WAIT : result;
 }
 
-static bool is_ready(int fd, short events) {
-  struct pollfd look = {fd, events, 0};
-  return poll(&look, 1, 0) > 0;
-}
-
 /* ---- pieces of memory ---- */
 
 /* The part of the pieces that lies behind `skip` bytes, at most `max` of them. */
@@ -150,7 +145,7 @@ static int move_own(const transfer *t) {
 
 /* A fifo that nobody has opened for writing yet has not ended. */
 static bool is_without_writer(int fd) {
-  return S_ISFIFO(kio_fd_type(fd)) && !is_ready(fd, POLLIN);
+  return S_ISFIFO(kio_fd_type(fd)) && !kio_fd_is_ready(fd, POLLIN);
 }
 
 /* As the kernel has it for io_uring, which looks whether the position is 0. */
@@ -275,7 +270,7 @@ static int try_accept(kio_request *r) {
 
 static int connect_ended(int fd) {
   int err;
-  if (!is_ready(fd, POLLOUT)) return KIO_PLAIN_WAIT;
+  if (!kio_fd_is_ready(fd, POLLOUT)) return KIO_PLAIN_WAIT;
   int failed = kio_sockopt_ask(fd, SOL_SOCKET, SO_ERROR, &err);
   return failed ? failed : -err;
 }

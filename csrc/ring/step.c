@@ -121,17 +121,13 @@ static bool reads_or_writes(const kio_request *request) {
   return !facts->of_socket && (facts->arg == KIO_ARG_IO || facts->arg == KIO_ARG_VEC);
 }
 
-static bool is_ready(const kio_request *request) {
-  struct pollfd look = {request->fd, kio_op_look(request->op)->ready, 0};
-  return poll(&look, 1, 0) > 0;
-}
-
 int kio_step_tried(kio_request *request, int result) {
   size_t moved = 0;
   bool cut = result == -ECANCELED || result == -EINTR;
   bool wanted = !(request->flags & (KIO_REQUEST_ORPHAN | KIO_REQUEST_CLOSED));
   if (!cut || !request->try_once || !wanted || !reads_or_writes(request)) return result;
-  if (kio_ring_is_stray(request) || !is_ready(request)) return result;
+  if (kio_ring_is_stray(request)) return result;
+  if (!kio_fd_is_ready(request->fd, kio_op_look(request->op)->ready)) return result;
   if (kio_plain_is_work(request)) return result;
   int tried = kio_plain_try(request, 0, &moved);
   return tried == KIO_PLAIN_WAIT ? result : tried;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 
 mode_t kio_fd_type(int fd) {
   struct stat about;
@@ -12,6 +13,11 @@ mode_t kio_fd_type(int fd) {
 bool kio_fd_must_not_wait(int fd) {
   int flags = fcntl(fd, F_GETFL);
   return flags < 0 || flags & O_NONBLOCK;
+}
+
+bool kio_fd_is_ready(int fd, short events) {
+  struct pollfd look = {fd, events, 0};
+  return poll(&look, 1, 0) > 0;
 }
 
 int kio_fd_unblock(int fd) {

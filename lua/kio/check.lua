@@ -184,6 +184,14 @@ function check.is_buffer(value)
   return type(meta) == "table" and rawget(meta, "__index") == buffers
 end
 
+local streams = own.stream_methods
+
+---Whether it is a kio.Stream.
+function check.is_stream(value)
+  local meta = type(value) == "userdata" and getmetatable(value)
+  return type(meta) == "table" and rawget(meta, "__index") == streams
+end
+
 local function length(value) return #value end
 
 ---How many bytes a buffer has; nil and what is wrong when it is none, or is closed.

@@ -314,8 +314,7 @@ end
 local function close_at_once(member) member:close(ONE_TRY) end
 
 local function stream_itself(member)
-  local meta = getmetatable(member)
-  return type(meta) == "table" and meta.__index == own.stream_methods and member or nil
+  return check.is_stream(member) and member or nil
 end
 
 local pool = { discard = discard, Lease = Lease }

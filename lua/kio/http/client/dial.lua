@@ -113,9 +113,7 @@ local function by_program(connect, place, options)
   if stream == nil then
     return nil, message or "the option 'connect' has given nothing", code or "ENODATA"
   end
-  local meta = getmetatable(stream)
-  local is_stream = type(meta) == "table" and rawget(meta, "__index") == kio_core.own.stream_methods
-  if not is_stream then
+  if not check.is_stream(stream) then
     check.misuse("the option 'connect' must give a kio.Stream, not a " .. check.kind(stream))
   end
   return stream

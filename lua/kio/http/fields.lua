@@ -5,6 +5,9 @@ local check = require "kio.check"
 
 local fields = {}
 
+---Whether it can be fields, or none.
+function fields.fit(headers) return headers == nil or type(headers) == "table" end
+
 ---The fields as a list of names and values, which is the caller's. What is no table has none.
 ---@param headers any
 ---@return { [1]: string, [2]: string|number }[]

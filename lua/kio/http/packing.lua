@@ -111,9 +111,8 @@ end
 
 -- What a handler has returned, as status, headers, body; nil: nothing that could be packed.
 local function normal(status, headers, body)
-  if math.type(status) == "integer" and headers ~= nil and type(headers) ~= "table" then return end
   if type(status) == "string" then return 200, nil, status end
-  if math.type(status) == "integer" then return status, headers, body end
+  if math.type(status) == "integer" and fields.fit(headers) then return status, headers, body end
   if type(status) == "function" then return 200, nil, status end
 end
 

@@ -125,8 +125,8 @@ end
 function response.take_fields(self, headers)
   local added = self.added
   self.added = nil
-  local fit = headers == nil or type(headers) == "table" -- else who writes them says so
-  return added and fit and fields.merged(added, headers) or headers
+  if not added or not fields.fit(headers) then return headers end -- who writes them tells
+  return fields.merged(added, headers)
 end
 
 ---Writes the head. `body`: the whole body, which is written too; its size; or nil when it comes in

@@ -154,9 +154,9 @@ end
 function Response:body(options, ...)
   check_self(self, "body")
   options = read_options(options, 1, "body", ...)
-  local source, max = self.source, options and options.max or MAX
+  local source = self.source
   if rawget(self, "text") then return self.text end
-  source.max = max
+  source.max = options and options.max or MAX
   if source.lease and not source.coder and (self.head.length or 0) > source.max then
     return told(self, fail(source, string.format(TOO_LARGE, source.max), "EMSGSIZE"))
   end

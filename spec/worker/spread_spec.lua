@@ -308,8 +308,8 @@ end)
 describe("spread is refused", function()
   local function refused(pattern, handler, listen, threads)
     run(function()
-      local listener <close> = assert(kio.net.listen(listen and "unix:@kio-spread-spec"
-        or "127.0.0.1:0", listen))
+      local listener <close> = assert(kio.net.listen(listen
+        and "unix:@kio-spread-" .. support.free_port() or "127.0.0.1:0", listen))
       local f = handler or function() return listener end
       assert.error_matches(function() listener:serve(f, { spread = true }) end, pattern)
       assert.is_truthy(listener:fd())

@@ -5,8 +5,10 @@ local kio = require "kio"
 local child = require "spec.net.child"
 local support = require "spec.support"
 
-local EVIL = "x\n2026-01-01 CRITICAL root logged in\27[31m\xc2\x9b\xff\xe2\x80\xae"
-local SHOWN = [[x\n2026-01-01 CRITICAL root logged in\x1b[31m\xc2\x9b\xff\xe2\x80\xae]]
+-- Sockets are bound to it: it is another one in each process that runs this.
+local OWN = support.free_port()
+local EVIL = "x\n2026-01-01 CRITICAL root logged in\27[31m\xc2\x9b\xff\xe2\x80\xae" .. OWN
+local SHOWN = [[x\n2026-01-01 CRITICAL root logged in\x1b[31m\xc2\x9b\xff\xe2\x80\xae]] .. OWN
 
 local function harmless(text)
   assert.is_nil(text:find "[\0-\8\11-\31\127]")

@@ -142,6 +142,16 @@ describe("errors that gave way to the first", function()
       assert.is_nil(next(err.suppressed or {}))
     end)
   end)
+
+  it("are in each other's lists when each has won once", function()
+    sim(function()
+      local one, other = {}, {}
+      assert.is_false((failing_scope { one, other }))
+      assert.is_false((failing_scope { other, one }))
+      assert.equal(other, one.suppressed[1])
+      assert.equal(one, other.suppressed[1])
+    end)
+  end)
 end)
 
 describe("a failure", function()

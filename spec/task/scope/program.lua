@@ -203,12 +203,15 @@ function statements.join(node, env)
   return program.tell(run.api, ok, ok == nil and "late" or err)
 end
 
--- An error as text, with those that gave way to it.
-local function text_of(api, err)
+-- An error as text, with those that gave way to it. Two that meet in two scopes are in each other's
+-- lists: each is told once.
+local function text_of(api, err, told)
   if api.is_cancelled(err) then return "cancelled" end
   if type(err) ~= "table" then return tostring(err) end
+  if told[err] then return tostring(err.id) .. " again" end
+  told[err] = true
   local parts = { tostring(err.id) }
-  for _, other in ipairs(err.suppressed or {}) do parts[#parts + 1] = text_of(api, other) end
+  for _, other in ipairs(err.suppressed or {}) do parts[#parts + 1] = text_of(api, other, told) end
   return #parts == 1 and parts[1] or ("(%s)"):format(table.concat(parts, " "))
 end
 
@@ -216,7 +219,7 @@ end
 function program.tell(api, ok, err)
   if ok then return "ok" end
   if api.is_cancelled(err) then return "cancelled" end
-  return "error " .. text_of(api, err)
+  return "error " .. text_of(api, err, {})
 end
 
 function exec_block(block, env)

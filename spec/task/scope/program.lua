@@ -1,7 +1,8 @@
 -- Random programs of scopes, tasks, deadlines, shields, cancellations and errors, and how any
 -- runtime that has the functions of `model` runs them: what each statement came to, and when.
 -- Whatever affects others happens at a moment of its own: such statements, and tasks, begin with a
--- sleep of a length that nothing else has, and so nothing depends on the order within one moment.
+-- sleep of a length that nothing else has, and who has awaited a task, as others may have, goes on
+-- after one. So nothing depends on the order within one moment.
 local program = {}
 
 local LONGEST = 100000000 -- seconds: lengths hardly ever add up to the same moment
@@ -45,9 +46,9 @@ local kinds = {
   { 3, "cancel_scope", function() return { pause = length(), pick = random(100) } end },
   { 3, "cancel_task", function() return { pause = length(), pick = random(100) } end },
   { 2, "raise", function() return { pause = length() } end },
-  { 2, "await", function() return { pick = random(100) } end },
+  { 2, "await", function() return { pick = random(100), pause = length() } end },
   { 2, "join", function()
-    return { pick = random(100), seconds = random(3) > 1 and length() or nil }
+    return { pick = random(100), seconds = random(3) > 1 and length() or nil, pause = length() }
   end },
 }
 
@@ -191,15 +192,21 @@ function statements.cancel_task(node, env)
   if task then run.api.cancel_task(task) end
 end
 
+local function go_on_later(node, ok, ...)
+  run.api.sleep(node.pause)
+  if not ok then error((...), 0) end
+  return ...
+end
+
 function statements.await(node, env)
   local task = pick(env.tasks, node.pick)
-  if task then run.api.await(task) end
+  if task then go_on_later(node, pcall(run.api.await, task)) end
 end
 
 function statements.join(node, env)
   local task = pick(env.tasks, node.pick)
   if not task then return "no task" end
-  local ok, err = run.api.join(task, node.seconds)
+  local ok, err = go_on_later(node, pcall(run.api.join, task, node.seconds))
   return program.tell(run.api, ok, ok == nil and "late" or err)
 end
 

@@ -10,6 +10,9 @@ local PAGE = [[<!doctype html><title>ticks</title><ol id=list></ol><script>
 new EventSource("/events").onmessage = e => {
   document.getElementById("list").insertAdjacentHTML("beforeend", "<li>" + e.data) }</script>]]
 
+-- A page comes back by itself: the end of a server does not wait long for those that listen.
+local OPTIONS = { stop_signals = { "TERM", "INT" }, drain_timeout = 1 }
+
 local news, clients = {}, {} -- all that has happened; the channels of those who want to know
 
 local function tell(text)
@@ -45,7 +48,7 @@ local function listen(address, count, last)
 end
 
 local function demonstrate(listener)
-  kio.spawn { http.serve, listener, handle, daemon = true }
+  kio.spawn { http.serve, listener, handle, { drain_timeout = 0.1 }, daemon = true }
   local early = kio.spawn(listen, listener:address(), 3, "0")
   for i = 1, 3 do tell(tostring(i)) end
   print("early: " .. early:await())
@@ -55,5 +58,5 @@ end
 kio.run(function()
   if not arg[1] then return demonstrate(assert(kio.net.listen "127.0.0.1:0")) end
   kio.spawn { function() while true do tell(os.date()) kio.sleep(1) end end, daemon = true }
-  assert(http.serve(arg[1], handle, { stop_signals = { "TERM", "INT" } }))
+  assert(http.serve(arg[1], handle, OPTIONS))
 end)

@@ -191,9 +191,11 @@ describe("the HTTP client", function()
             { res.status, res.headers["x-method"], res.headers["x-path"] })
           assert.is_true(res:body() == data)
         end
-        assert.equal("", assert(client:head(url .. "/" .. query)):body())
         assert.equal("", assert(client:get(url .. "/" .. query)):body())
       end
+      -- aiohttp 3.8 ends a chunked answer to HEAD with a last chunk, which nobody can tell from the
+      -- beginning of the next answer: only one with a length can be asked for.
+      assert.equal("", assert(client:head(url .. "/?length")):body())
       local pieces = { "in ", "pieces" }
       local res = assert(client:put(url, { body = function() return table.remove(pieces, 1) end }))
       assert.equal("in pieces", res:body())

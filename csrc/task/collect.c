@@ -31,7 +31,8 @@ static int64_t spent_ns(void) {
   return spent.tv_sec * KIO_NS_PER_SEC + spent.tv_nsec;
 }
 
-/* Spends nothing that has not been earned, but for a little ahead. */
+/* Spends nothing that has not been earned, but for a little ahead. Where other programs make
+   collections long their time earns nothing: a program would do little else. */
 static bool affordable(kio_sched *sched, int64_t now_ns) {
   kio_assert(now_ns >= sched->collect_seen_ns);
   int64_t earned = (now_ns - sched->collect_seen_ns) / KIO_COLLECT_SHARE;
@@ -48,6 +49,7 @@ bool kio_collect(lua_State *L, int err, int wanted) {
   lua_gc(L, LUA_GCCOLLECT, 0);
   bool helped = has_room(wanted);
   if (sched && (!helped || wanted == 0)) sched->collect_ns -= spent_ns() - before_ns;
+  if (sched) sched->collect_seen_ns = kio_real_now_ns();
   kio_log("no descriptor was left: garbage was collected, %s",
           helped ? "which had some" : "in vain");
   return helped;

@@ -209,6 +209,29 @@ describe("with all descriptors in use", function()
       end)]])
   end)
 
+  -- A finalizer that waits for its input makes it long and cheap, as other programs do.
+  it("and a collection that takes long, that time earns no other one", function()
+    local slow = [[sh -c 'while sleep 0.3; do echo; done | exec prlimit --nofile=64 "$@"' sh]]
+    local output, how, status = child.run([[
+      local kio = require "kio"
+      kio.run(function()
+        local held, memory = {}, {}
+        for i = 1, 400000 do memory[i] = { i } end
+        repeat
+          local file = kio.fs.open "/proc/self/stat"
+          held[#held + 1] = file
+        until not file
+        local collected = 0
+        local function watch()
+          setmetatable({}, { __gc = function() collected = collected + #io.read "L" watch() end })
+        end
+        watch()
+        for _ = 1, 60 do assert(not kio.fs.open "/proc/self/stat") end
+        print(collected > 0 and collected < 30 and #memory > 0 and "bounded" or collected)
+      end)]], slow)
+    assert.equal("bounded\nexit 0", output .. how .. " " .. status)
+  end)
+
   it("and much memory, what fails again and again does not collect every time", function()
     assert.equal("bounded\nexit 0", outcome [[
       kio.run(function()

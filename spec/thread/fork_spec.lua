@@ -62,7 +62,7 @@ local PREAMBLE = [[
       over:set()
       for _, task in ipairs(tasks) do task:await() end
       return table.unpack(results, 1, results.n)
-    end, { threads = 3, shutdown_timeout = 1 })
+    end, { threads = 3 })
   end
 ]]
 

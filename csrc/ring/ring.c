@@ -157,17 +157,8 @@ void kio_ring_enter(kio_ring *ring, int64_t wait_ns) {
   ring->backend->enter(ring, kio_ring_has_news(ring) ? 0 : wait_ns);
 }
 
-bool kio_ring_wants_enter(kio_ring *ring) {
-  return !kio_list_empty(&ring->queued) || !kio_list_empty(&ring->cancels) ||
-         ring->backend->wants_enter(ring);
-}
-
 const char *kio_ring_name(const kio_ring *ring, const kio_ring_config *config) {
   return config->inner ? config->inner->name : ring->backend->name;
-}
-
-int64_t kio_ring_now_ns(kio_ring *ring) {
-  return ring->backend->now_ns(ring);
 }
 
 kio_request *kio_ring_next_cancel(kio_ring *ring) {

@@ -124,7 +124,10 @@ void kio_ring_unsilence(kio_ring *ring, kio_request *request);
    set it does nothing, at once: whoever loops must look at that. */
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns);
 /* Whether kio_ring_enter(ring, 0) has anything to do. */
-bool kio_ring_wants_enter(kio_ring *ring);
+static inline bool kio_ring_wants_enter(kio_ring *ring) {
+  return !kio_list_empty(&ring->queued) || !kio_list_empty(&ring->cancels) ||
+         ring->backend->wants_enter(ring);
+}
 /* Whether the present entry has brought anything: then it must not wait. */
 static inline bool kio_ring_has_news(const kio_ring *ring) {
   return ring->brought || !kio_list_empty(&ring->completed);
@@ -150,7 +153,9 @@ static inline kio_request *kio_ring_pop(kio_ring *ring) {
 /* The name of the ring, or of the one that the rig of this configuration stands before. */
 const char *kio_ring_name(const kio_ring *ring, const kio_ring_config *config);
 /* What the clock of its deadlines says. */
-int64_t kio_ring_now_ns(kio_ring *ring);
+static inline int64_t kio_ring_now_ns(kio_ring *ring) {
+  return ring->backend->now_ns(ring);
+}
 
 /* For backends only. */
 /* The kernel did not find what a cancel was for: the request of that name is on its way between two

@@ -136,11 +136,12 @@ static void bound_draining(kio_sched *sched) {
 }
 
 /* Whom the output is for may be garbage, which nothing that still runs would have collected: then
-   it is closed now, and the output need not leave. */
-static void collect_peers(kio_sched *sched) {
-  if (sched->now_ns < sched->end.collect_ns) return;
+   it is closed now, and the output need not leave. Whether garbage was collected. */
+static bool collect_peers(kio_sched *sched) {
+  if (sched->now_ns < sched->end.collect_ns) return false;
   sched->end.collect_ns = KIO_NEVER;
   lua_gc(sched->L, LUA_GCCOLLECT, 0);
+  return true;
 }
 
 /* False in a forked child, before anything of the parent's is touched. */
@@ -150,14 +151,14 @@ static bool turn(kio_sched *sched) {
   read_clock(sched);
   note_turn(sched, sched->now_ns - started);
   expire_timers(sched);
-  kio_sched_flush_members(sched);
+  if (!kio_list_empty(&sched->dirty)) kio_sched_flush_members(sched);
   bound_draining(sched);
   bool entered = enter(sched);
   if (sched->door.inbox) kio_sched_take_posts(sched); /* first: who posts later need not wake us */
   int lacks = sched->ring.lacks_fds;
   if (lacks > 0) sched->collected = kio_collect(sched->L, -EMFILE, lacks);
   if (entered) read_clock(sched);
-  kio_sched_tell_owners(sched);
+  if (!kio_list_empty(&sched->ring.completed)) kio_sched_tell_owners(sched);
   sched->collected = false;
   sched->ring.lacks_fds = 0;
   kio_in_test(kio_sched_verify(sched));
@@ -201,7 +202,7 @@ static bool goes_on(kio_sched *sched) {
     tell_refusal(sched);
     return false;
   }
-  collect_peers(sched);
+  if (collect_peers(sched) && finished(sched)) return false;
   if (deadlocked(sched)) {
     if (sched->end.trouble) return false;
     kio_sched_trouble(sched, "deadlock: every task waits and nothing is left that could wake one");
@@ -218,13 +219,14 @@ static bool goes_on(kio_sched *sched) {
 }
 
 static void run(kio_sched *sched) {
-  while (!finished(sched)) {
+  bool on = !finished(sched);
+  while (on) {
     if (!turn(sched)) {
       sched->end.trouble =
           "the loop belongs to the parent process, and this is a child it has forked";
       return;
     }
-    if (finished(sched) || !goes_on(sched)) return;
+    on = !finished(sched) && goes_on(sched);
   }
 }
 

@@ -38,7 +38,6 @@ void kio_pause_begin(kio_pauses *pauses, kio_ring *ring, kio_request *request) {
 }
 
 void kio_pauses_end(const kio_pauses *pauses, kio_ring *ring) {
-  if (kio_list_empty(&pauses->requests)) return;
   uint32_t now_ms = clock_ms();
   KIO_LIST_EACH(&pauses->requests, link) {
     kio_request *request = KIO_CONTAINER(link, kio_request, link);

@@ -69,26 +69,6 @@ void kio_ring_abandon(kio_ring *ring) {
 
 /* ---- down and up ---- */
 
-static inline void queue(kio_ring *ring, kio_request *request) {
-  kio_debug_assert(!kio_request_borrows(request) || request->arg.io.size <= KIO_BUFFER_MIN);
-  request->state = KIO_REQUEST_QUEUED;
-  request->result = 0;
-  kio_list_push(&ring->queued, &request->link);
-  if (request->flags & KIO_REQUEST_SILENT) return;
-  ring->pending++;
-  ring->stats.ops[request->op]++;
-}
-
-void kio_ring_queue(kio_ring *ring, kio_request *request) {
-  kio_assert(request->state == KIO_REQUEST_IDLE && request->done);
-  queue(ring, request);
-}
-
-void kio_ring_queue_anew(kio_ring *ring, kio_request *request) {
-  kio_request_renew(request);
-  queue(ring, request);
-}
-
 void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once) {
   kio_assert(request->state >= KIO_REQUEST_QUEUED);
   if (request->flags & KIO_REQUEST_CANCELLING) return;

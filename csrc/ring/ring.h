@@ -107,9 +107,21 @@ static inline bool kio_ring_alive(const kio_ring *ring) {
 void kio_ring_abandon(kio_ring *ring);
 
 /* Queues an IDLE request. It will complete exactly once, never within this call. */
-void kio_ring_queue(kio_ring *ring, kio_request *request);
+static inline void kio_ring_queue(kio_ring *ring, kio_request *request) {
+  kio_assert(request->state == KIO_REQUEST_IDLE && request->done);
+  kio_debug_assert(!kio_request_borrows(request) || request->arg.io.size <= KIO_BUFFER_MIN);
+  request->state = KIO_REQUEST_QUEUED;
+  request->result = 0;
+  kio_list_push(&ring->queued, &request->link);
+  if (request->flags & KIO_REQUEST_SILENT) return;
+  ring->pending++;
+  ring->stats.ops[request->op]++;
+}
 /* Renews a request that its owner has kept, IDLE or DONE, and queues it. */
-void kio_ring_queue_anew(kio_ring *ring, kio_request *request);
+static inline void kio_ring_queue_anew(kio_ring *ring, kio_request *request) {
+  kio_request_renew(request);
+  kio_ring_queue(ring, request);
+}
 /* Asks to end a request early. Its own completion stays the truth: it may still succeed. One that
    the kernel has not seen completes with -ECANCELED, except when `try_once` is set: then it is
    submitted first and cancelled behind. */

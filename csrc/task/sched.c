@@ -89,8 +89,9 @@ static void read_clock(kio_sched *sched) {
    the next deadline. */
 static int64_t wait_ns(const kio_sched *sched) {
   if (sched->ready_count > 0) return 0;
-  bool awaited = sched->timers.count > 0 || sched->serving || kio_sched_awaits_posts(sched);
-  if (sched->ring.pending == 0 && !awaited) return 0;
+  bool awaited = sched->ring.pending > 0 || sched->timers.count > 0 || sched->serving ||
+                 kio_sched_awaits_posts(sched);
+  if (!awaited) return 0;
   int64_t next = kio_min_ns(kio_timers_next_ns(&sched->timers), sched->end.stop_ns);
   next = kio_min_ns(next, kio_min_ns(sched->end.collect_ns, sched->end.limit_ns));
   if (next == KIO_NEVER) return KIO_NEVER;

@@ -74,17 +74,6 @@ void kio_timer_remove(kio_timers *timers, kio_timer *timer) {
   sift_down(timers, last.timer->place - 1, last);
 }
 
-int64_t kio_timers_next_ns(const kio_timers *timers) {
-  return timers->count ? timers->heap[0].due_ns : KIO_NEVER;
-}
-
-kio_timer *kio_timers_pop_due(kio_timers *timers, int64_t now_ns) {
-  if (kio_timers_next_ns(timers) > now_ns || timers->count == 0) return NULL;
-  kio_timer *timer = timers->heap[0].timer;
-  kio_timer_remove(timers, timer);
-  return timer;
-}
-
 #ifdef KIO_TEST
 void kio_timers_verify(const kio_timers *timers) {
   kio_assert(timers->count <= timers->room);

@@ -35,9 +35,16 @@ bool kio_timer_start(kio_timers *timers, kio_timer *timer, int64_t due_ns);
 /* Stops a timer that is started. */
 void kio_timer_remove(kio_timers *timers, kio_timer *timer);
 /* When the next timer is due, or KIO_NEVER. */
-int64_t kio_timers_next_ns(const kio_timers *timers);
+static inline int64_t kio_timers_next_ns(const kio_timers *timers) {
+  return timers->count ? timers->heap[0].due_ns : KIO_NEVER;
+}
 /* Takes out the first timer due at `now_ns` or before; NULL when there is none. */
-kio_timer *kio_timers_pop_due(kio_timers *timers, int64_t now_ns);
+static inline kio_timer *kio_timers_pop_due(kio_timers *timers, int64_t now_ns) {
+  if (timers->count == 0 || timers->heap[0].due_ns > now_ns) return NULL;
+  kio_timer *timer = timers->heap[0].timer;
+  kio_timer_remove(timers, timer);
+  return timer;
+}
 
 #ifdef KIO_TEST
 /* The heap is in order, and each timer knows its place. */

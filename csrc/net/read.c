@@ -223,9 +223,8 @@ static int l_recvk(lua_State *L, int status, lua_KContext ctx) {
 }
 
 /* Nothing is there: waits for what comes next. */
-static inline int receive_next(lua_State *L, kio_stream_handle *h, kio_read_kind kind, size_t max,
-                               int64_t timeout_ns) {
-  kio_task *task = kio_sched_current()->current;
+static inline int receive_next(lua_State *L, kio_stream_handle *h, kio_task *task,
+                               kio_read_kind kind, size_t max, int64_t timeout_ns) {
   if (h->stream->in.ended) return (lua_pushnil(L), 1);
   h->reading.max = max;
   h->reading.kind = (uint8_t)kind;
@@ -249,7 +248,7 @@ static int l_recv(lua_State *L) {
   int pushed = refused(L, stream, task, "recv");
   if (pushed) return pushed;
   if (kio_stream_unread(stream) > 0) return push_unread(L, stream, (size_t)max);
-  return receive_next(L, h, KIO_READ_RECV, (size_t)max, timeout_ns);
+  return receive_next(L, h, task, KIO_READ_RECV, (size_t)max, timeout_ns);
 }
 
 /* stream:recv_into(buffer [, at [, max [, options]]]) -> how many bytes have arrived next and are
@@ -267,7 +266,7 @@ static int l_recv_into(lua_State *L) {
   int pushed = refused(L, stream, task, "recv_into");
   if (pushed) return pushed;
   if (kio_stream_unread(stream) > 0) return fill_buffer(L, stream);
-  return receive_next(L, h, KIO_READ_RECV_INTO, 0, timeout_ns);
+  return receive_next(L, h, task, KIO_READ_RECV_INTO, 0, timeout_ns);
 }
 
 /* ---- the calls ---- */

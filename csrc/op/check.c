@@ -26,8 +26,15 @@ void kio_check_excess(lua_State *L, int most) {
   }
 }
 
+/* luaL_checkinteger, in one call where it is one. */
+static inline lua_Integer check_integer(lua_State *L, int index) {
+  int is_integer;
+  lua_Integer number = lua_tointegerx(L, index, &is_integer);
+  return is_integer ? number : luaL_checkinteger(L, index); /* which raises */
+}
+
 int kio_check_int(lua_State *L, int index) {
-  lua_Integer n = luaL_checkinteger(L, index);
+  lua_Integer n = check_integer(L, index);
   luaL_argcheck(L, n >= INT_MIN && n <= INT_MAX, index, "number out of range");
   return (int)n;
 }
@@ -51,7 +58,7 @@ int kio_check_fd(lua_State *L, int index) {
 }
 
 size_t kio_check_size(lua_State *L, int index) {
-  lua_Integer size = luaL_checkinteger(L, index);
+  lua_Integer size = check_integer(L, index);
   luaL_argcheck(L, size >= 0, index, "a number of bytes cannot be negative");
   luaL_argcheck(L, size <= KIO_IO_MAX, index, "more bytes than one operation can move (2 GiB)");
   return (size_t)size;
@@ -66,7 +73,7 @@ bool kio_check_address(lua_State *L, int index, const char *what, kio_sockaddr *
 }
 
 uint64_t kio_check_offset(lua_State *L, int index) {
-  lua_Integer offset = luaL_checkinteger(L, index);
+  lua_Integer offset = check_integer(L, index);
   luaL_argcheck(L, offset >= 0, index, "an offset cannot be negative");
   return (uint64_t)offset;
 }

@@ -123,7 +123,7 @@ kio_task *kio_op_begin_waiting(lua_State *L) {
 
 /* ---- down ---- */
 
-kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd) {
+static inline kio_request *request_on(lua_State *L, kio_task *task, kio_op op, int fd) {
   kio_request *request;
   int err = kio_sched_request(task->sched, op, fd, task, kio_op_wake_owner, &request);
   if (err == 0) return request;
@@ -131,8 +131,12 @@ kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd) {
   return NULL;
 }
 
+kio_request *kio_op_request(lua_State *L, kio_task *task, kio_op op, int fd) {
+  return request_on(L, task, op, fd);
+}
+
 kio_request *kio_op_start(lua_State *L, kio_op op, int fd) {
-  return kio_op_request(L, kio_op_begin(L), op, fd);
+  return request_on(L, kio_op_begin(L), op, fd);
 }
 
 void kio_op_wake_owner(kio_request *request) {
@@ -184,7 +188,7 @@ int kio_op_run(lua_State *L, kio_op op, int fd, kio_arg arg, int64_t timeout_ns,
   return kio_op_submit(L, request, timeout_ns, k);
 }
 
-void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns) {
+void kio_op_start_timer(lua_State *L, kio_task *task, int64_t timeout_ns) {
   kio_sched *sched = task->sched;
   if (kio_sched_timer(sched, task, kio_sched_due(sched, timeout_ns))) return;
   luaL_error(L, "not enough memory");
@@ -192,15 +196,22 @@ void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns) {
 
 /* ---- up ---- */
 
-kio_request *kio_op_result(lua_KContext ctx) {
+static inline kio_request *finished(lua_KContext ctx) {
   kio_request *request = (kio_request *)ctx; /* NOLINT: it was one when it went down */
   kio_assert(request->state == KIO_REQUEST_DONE);
+  return request;
+}
+
+kio_request *kio_op_result(lua_KContext ctx) {
+  kio_request *request = finished(ctx);
   if (kio_request_brings(request) && request->result >= 0) kio_number_share(request->result);
   return request;
 }
 
 kio_request *kio_op_read_result(lua_KContext ctx) {
-  kio_request *request = kio_op_result(ctx);
+  kio_request *request = finished(ctx);
+  kio_debug_assert(!kio_request_brings(request));
+  if (request->result >= 0) return request;
   int from = request->op == KIO_OP_SPLICE ? request->arg.splice.in : request->fd;
   if (kio_terminal_ended(from, request->result)) request->result = 0;
   return request;

@@ -115,9 +115,13 @@ void kio_op_wake_owner(kio_request *request);
 int kio_op_submit(lua_State *L, kio_request *request, int64_t timeout_ns, lua_KFunction k);
 /* kio_op_start and kio_op_submit for an operation that needs nothing but its arguments. */
 int kio_op_run(lua_State *L, kio_op op, int fd, kio_arg arg, int64_t timeout_ns, lua_KFunction k);
+/* kio_op_timer when there is a timeout. */
+void kio_op_start_timer(lua_State *L, kio_task *task, int64_t timeout_ns);
 /* Starts the timer of the running task, about to park for something that is no request; raises when
    memory is out. */
-void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns);
+static inline void kio_op_timer(lua_State *L, kio_task *task, int64_t timeout_ns) {
+  if (timeout_ns != KIO_NEVER) kio_op_start_timer(L, task, timeout_ns);
+}
 /* The request a continuation was given; its result is final. */
 kio_request *kio_op_result(lua_KContext ctx);
 /* kio_op_result of one that reads: where the kernel tells an end by an error, its result is 0. */

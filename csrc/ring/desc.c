@@ -19,12 +19,6 @@ void kio_descs_fini(kio_descs *descs) {
   kio_descs_init(descs);
 }
 
-static kio_desc *look(const kio_descs *descs, int fd) {
-  unsigned number = (unsigned)fd; /* a negative one is beyond every row */
-  if (number / KIO_DESC_ROW >= descs->count || !descs->rows[number / KIO_DESC_ROW]) return NULL;
-  return &descs->rows[number / KIO_DESC_ROW][number % KIO_DESC_ROW];
-}
-
 static bool grow(kio_descs *descs, size_t row) {
   size_t count = descs->count ? descs->count : 1;
   while (count <= row) count *= 2;
@@ -47,7 +41,7 @@ static kio_desc *make(kio_descs *descs, int fd) {
   size_t row = (size_t)fd / KIO_DESC_ROW;
   if (row >= descs->count && !grow(descs, row)) return NULL;
   if (!descs->rows[row]) descs->rows[row] = new_row(KIO_DESC_ROW);
-  return look(descs, fd);
+  return kio_desc_find(descs, fd);
 }
 
 /* Also while the request that closes it waits in the queue; the slot may serve another by now. */
@@ -57,19 +51,13 @@ static bool closing(const kio_desc *desc, int fd) {
   return desc->closing || (queued && close->op == KIO_OP_CLOSE && close->fd == fd);
 }
 
-int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot) {
-  kio_assert(slot == 0 || slot == 1);
-  kio_debug_assert(request->state == KIO_REQUEST_IDLE);
+int kio_desc_enter_slowly(kio_descs *descs, kio_request *request, int fd, uint32_t slot) {
   if (fd < 0) return 0; /* AT_FDCWD and the like: nothing to guard */
   if (fd >= KIO_FD_MAX) return -EBADF;
-  kio_desc *desc = look(descs, fd);
+  kio_desc *desc = kio_desc_find(descs, fd);
   if (!desc) desc = make(descs, fd);
   if (!desc) return -ENOMEM;
-  if (closing(desc, fd)) return -EBADF;
-  request->fd_ref[slot].slot = (uint32_t)slot;
-  request->fd_ref[slot].tenant = kio_number_tenant(fd);
-  kio_list_push(&desc->requests, &request->fd_ref[slot].link);
-  return 0;
+  return closing(desc, fd) ? -EBADF : kio_desc_list(desc, request, fd, slot);
 }
 
 static kio_request *request_of(kio_link *link) {
@@ -88,13 +76,13 @@ static bool busy(const kio_desc *desc) {
 }
 
 bool kio_desc_busy(const kio_descs *descs, int fd) {
-  const kio_desc *desc = look(descs, fd);
+  const kio_desc *desc = kio_desc_find(descs, fd);
   return desc && busy(desc);
 }
 
 void *kio_desc_closer(kio_descs *descs, const kio_request *request, uint32_t slot) {
   if (!kio_link_linked(&request->fd_ref[slot].link)) return NULL;
-  kio_desc *desc = look(descs, kio_request_fd(request, slot));
+  kio_desc *desc = kio_desc_find(descs, kio_request_fd(request, slot));
   if (!desc->closer || busy(desc)) return NULL;
   void *closer = desc->closer;
   kio_assert(desc->closing && descs->awaited > 0);
@@ -105,7 +93,7 @@ void *kio_desc_closer(kio_descs *descs, const kio_request *request, uint32_t slo
 
 int kio_desc_close(kio_descs *descs, int fd) {
   if (fd < 0 || fd >= KIO_FD_MAX) return -EBADF;
-  kio_desc *desc = look(descs, fd);
+  kio_desc *desc = kio_desc_find(descs, fd);
   if (!desc) desc = make(descs, fd);
   if (!desc) return -ENOMEM;
   if (closing(desc, fd)) return -EBADF;
@@ -114,12 +102,12 @@ int kio_desc_close(kio_descs *descs, int fd) {
 }
 
 bool kio_desc_closing(const kio_descs *descs, int fd) {
-  const kio_desc *desc = look(descs, fd);
+  const kio_desc *desc = kio_desc_find(descs, fd);
   return desc && closing(desc, fd);
 }
 
 void kio_desc_await(kio_descs *descs, int fd, void *task) {
-  kio_desc *desc = look(descs, fd);
+  kio_desc *desc = kio_desc_find(descs, fd);
   kio_assert(desc && desc->closing && !desc->closer && busy(desc));
   desc->closer = task;
   descs->awaited++;
@@ -127,21 +115,21 @@ void kio_desc_await(kio_descs *descs, int fd, void *task) {
 }
 
 bool kio_desc_reopen(kio_descs *descs, int fd) {
-  kio_desc *desc = look(descs, fd);
+  kio_desc *desc = kio_desc_find(descs, fd);
   kio_assert(desc && desc->closing && !busy(desc));
   desc->closing = false;
   return kio_number_same(fd, desc->tenant);
 }
 
 void kio_desc_closed_by(kio_descs *descs, int fd, const kio_request *request) {
-  kio_desc *desc = look(descs, fd);
+  kio_desc *desc = kio_desc_find(descs, fd);
   kio_assert(desc && !busy(desc));
   desc->closing = false;
   desc->close = request;
 }
 
 int kio_desc_cancel(kio_descs *descs, kio_ring *ring, int fd, uint8_t flags) {
-  kio_desc *desc = look(descs, fd);
+  kio_desc *desc = kio_desc_find(descs, fd);
   int count = 0;
   if (!desc) return 0;
   KIO_LIST_EACH(&desc->requests, link) {
@@ -159,7 +147,7 @@ static void verify_desc(const kio_descs *descs, const kio_desc *desc) {
   KIO_LIST_EACH(&desc->requests, link) {
     const kio_request *request = request_of(link);
     uint32_t slot = KIO_CONTAINER(link, kio_fd_ref, link)->slot;
-    kio_assert(look(descs, kio_request_fd(request, slot)) == desc);
+    kio_assert(kio_desc_find(descs, kio_request_fd(request, slot)) == desc);
     kio_assert(request->state != KIO_REQUEST_FREE);
   }
   kio_assert(!desc->closer || (desc->closing && busy(desc)));

@@ -39,9 +39,31 @@ enum { KIO_DESC_ROW = 64 };
 void kio_descs_init(kio_descs *descs);
 /* Frees it; no request may be in it. */
 void kio_descs_fini(kio_descs *descs);
+/* The entry of fd; NULL: it has none yet. */
+static inline kio_desc *kio_desc_find(const kio_descs *descs, int fd) {
+  unsigned number = (unsigned)fd, row = number / KIO_DESC_ROW; /* of a negative one: beyond all */
+  if (row >= descs->count || !descs->rows[row]) return NULL;
+  return &descs->rows[row][number % KIO_DESC_ROW];
+}
+/* kio_desc_enter where there is no entry yet, or a close in the way. */
+int kio_desc_enter_slowly(kio_descs *descs, kio_request *request, int fd, uint32_t slot);
+/* kio_desc_enter when nothing is in the way. */
+static inline int kio_desc_list(kio_desc *desc, kio_request *request, int fd, uint32_t slot) {
+  request->fd_ref[slot].slot = slot;
+  request->fd_ref[slot].tenant = kio_number_tenant(fd);
+  kio_list_push(&desc->requests, &request->fd_ref[slot].link);
+  return 0;
+}
 /* Enters an IDLE request under its descriptor (slot 0), or its second one (slot 1). 0, -EBADF when
    the descriptor is closing or cannot exist, or -ENOMEM. */
-int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, int slot);
+static inline int kio_desc_enter(kio_descs *descs, kio_request *request, int fd, uint32_t slot) {
+  kio_assert(slot <= 1);
+  kio_debug_assert(request->state == KIO_REQUEST_IDLE);
+  kio_desc *desc = kio_desc_find(descs, fd);
+  bool plain = desc && !desc->closing && !desc->close;
+  return plain ? kio_desc_list(desc, request, fd, slot)
+               : kio_desc_enter_slowly(descs, request, fd, slot);
+}
 /* Takes a request out; one that was not entered is allowed. */
 static inline void kio_desc_leave(kio_request *request) {
   for (int slot = 0; slot < 2; slot++) {

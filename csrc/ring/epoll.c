@@ -357,7 +357,7 @@ static void epoll_enter(kio_ring *ring, int64_t wait_ns) {
   struct epoll_event events[EVENTS];
   epoll *e = ring->impl;
   ring->stats.enters++;
-  kio_pauses_end(&e->pauses, ring);
+  if (!kio_list_empty(&e->pauses.requests)) kio_pauses_end(&e->pauses, ring);
   take(ring);
   look_at_deaf(ring);
   arm(ring);

@@ -38,7 +38,6 @@ void kio_pause_begin(kio_pauses *pauses, kio_ring *ring, kio_request *request) {
 }
 
 void kio_pauses_end(const kio_pauses *pauses, kio_ring *ring) {
-  if (kio_list_empty(&pauses->requests)) return;
   uint32_t now_ms = clock_ms();
   KIO_LIST_EACH(&pauses->requests, link) {
     kio_request *request = KIO_CONTAINER(link, kio_request, link);
@@ -48,9 +47,8 @@ void kio_pauses_end(const kio_pauses *pauses, kio_ring *ring) {
   }
 }
 
-int64_t kio_pauses_left_ns(const kio_pauses *pauses) {
+int64_t kio_pauses_next_ns(const kio_pauses *pauses) {
   int64_t next = KIO_NEVER;
-  if (kio_list_empty(&pauses->requests)) return next;
   uint32_t now_ms = clock_ms();
   KIO_LIST_EACH(&pauses->requests, link) {
     uint32_t left = left_ms(KIO_CONTAINER(link, kio_request, link), now_ms);

@@ -16,7 +16,11 @@ void kio_pauses_init(kio_pauses *pauses);
 void kio_pause_begin(kio_pauses *pauses, kio_ring *ring, kio_request *request);
 /* Requests whose pause is over are queued again, those that are being cancelled complete. */
 void kio_pauses_end(const kio_pauses *pauses, kio_ring *ring);
+/* kio_pauses_left_ns when there are some. */
+int64_t kio_pauses_next_ns(const kio_pauses *pauses);
 /* When the next of them is over: 0 now, KIO_NEVER without any. */
-int64_t kio_pauses_left_ns(const kio_pauses *pauses);
+static inline int64_t kio_pauses_left_ns(const kio_pauses *pauses) {
+  return kio_list_empty(&pauses->requests) ? KIO_NEVER : kio_pauses_next_ns(pauses);
+}
 
 #endif

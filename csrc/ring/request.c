@@ -18,7 +18,7 @@ void kio_slab_fini(kio_slab *slab) {
   kio_slab_init(slab);
 }
 
-static bool grow(kio_slab *slab) {
+bool kio_slab_grow(kio_slab *slab) {
   kio_assert(slab->chunk_count < INT32_MAX / KIO_SLAB_CHUNK); /* the highest bit is uring.c's */
   size_t list_size = (slab->chunk_count + 1) * sizeof *slab->chunks;
   kio_request **chunks = kio_memory_resize(slab->chunks, list_size);
@@ -32,33 +32,6 @@ static bool grow(kio_slab *slab) {
   }
   chunks[slab->chunk_count++] = chunk;
   return true;
-}
-
-kio_request *kio_slab_take(kio_slab *slab) {
-  if (kio_list_empty(&slab->free) && !grow(slab)) return NULL;
-  kio_request *request = KIO_CONTAINER(kio_list_pop(&slab->free), kio_request, link);
-  kio_assert(request->state == KIO_REQUEST_FREE);
-  request->state = KIO_REQUEST_IDLE;
-  request->flags = 0;
-  request->again = request->try_once = false;
-  request->step = 0;
-  request->tries = 0;
-  request->result = 0;
-  request->buffer = (kio_buffer){NULL, 0};
-  slab->taken++;
-  return request;
-}
-
-void kio_slab_give(kio_slab *slab, kio_request *request) {
-  kio_assert(request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE);
-  kio_assert(!request->buffer.data && !kio_link_linked(&request->cancel_link));
-  kio_assert(!kio_link_linked(&request->fd_ref[0].link) &&
-             !kio_link_linked(&request->fd_ref[1].link));
-  kio_debug_assert(slab->taken > 0);
-  request->id += KIO_REQUEST_TENANCY;
-  request->state = KIO_REQUEST_FREE;
-  slab->taken--;
-  kio_list_push_front(&slab->free, &request->link); /* the warmest slot is used next */
 }
 
 #ifdef KIO_TEST

@@ -144,10 +144,35 @@ typedef struct kio_slab {
 void kio_slab_init(kio_slab *slab);
 /* Frees the slots; none may be in the kernel. */
 void kio_slab_fini(kio_slab *slab);
+/* kio_slab_take when none is free: makes some. False when memory is out. */
+bool kio_slab_grow(kio_slab *slab);
 /* A slot in state IDLE, zeroed but for its identity; NULL when memory is out. */
-kio_request *kio_slab_take(kio_slab *slab);
+static inline kio_request *kio_slab_take(kio_slab *slab) {
+  if (kio_list_empty(&slab->free) && !kio_slab_grow(slab)) return NULL;
+  kio_request *request = KIO_CONTAINER(kio_list_pop(&slab->free), kio_request, link);
+  kio_assert(request->state == KIO_REQUEST_FREE);
+  request->state = KIO_REQUEST_IDLE;
+  request->flags = 0;
+  request->again = request->try_once = false;
+  request->step = 0;
+  request->tries = 0;
+  request->result = 0;
+  request->buffer = (kio_buffer){NULL, 0};
+  slab->taken++;
+  return request;
+}
 /* Gives back an IDLE or DONE slot. Its buffer must have been given back or moved out before. */
-void kio_slab_give(kio_slab *slab, kio_request *request);
+static inline void kio_slab_give(kio_slab *slab, kio_request *request) {
+  kio_assert(request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE);
+  kio_assert(!request->buffer.data && !kio_link_linked(&request->cancel_link));
+  kio_assert(!kio_link_linked(&request->fd_ref[0].link) &&
+             !kio_link_linked(&request->fd_ref[1].link));
+  kio_debug_assert(slab->taken > 0);
+  request->id += KIO_REQUEST_TENANCY;
+  request->state = KIO_REQUEST_FREE;
+  slab->taken--;
+  kio_list_push_front(&slab->free, &request->link); /* the warmest slot is used next */
+}
 #ifdef KIO_TEST
 /* The state of every slot agrees with the lists and the memory that it has. */
 void kio_slab_verify(const kio_slab *slab);

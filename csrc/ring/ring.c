@@ -69,26 +69,6 @@ void kio_ring_abandon(kio_ring *ring) {
 
 /* ---- down and up ---- */
 
-static inline void queue(kio_ring *ring, kio_request *request) {
-  kio_debug_assert(!kio_request_borrows(request) || request->arg.io.size <= KIO_BUFFER_MIN);
-  request->state = KIO_REQUEST_QUEUED;
-  request->result = 0;
-  kio_list_push(&ring->queued, &request->link);
-  if (request->flags & KIO_REQUEST_SILENT) return;
-  ring->pending++;
-  ring->stats.ops[request->op]++;
-}
-
-void kio_ring_queue(kio_ring *ring, kio_request *request) {
-  kio_assert(request->state == KIO_REQUEST_IDLE && request->done);
-  queue(ring, request);
-}
-
-void kio_ring_queue_anew(kio_ring *ring, kio_request *request) {
-  kio_request_renew(request);
-  queue(ring, request);
-}
-
 void kio_ring_cancel(kio_ring *ring, kio_request *request, bool try_once) {
   kio_assert(request->state >= KIO_REQUEST_QUEUED);
   if (request->flags & KIO_REQUEST_CANCELLING) return;
@@ -157,17 +137,8 @@ void kio_ring_enter(kio_ring *ring, int64_t wait_ns) {
   ring->backend->enter(ring, kio_ring_has_news(ring) ? 0 : wait_ns);
 }
 
-bool kio_ring_wants_enter(kio_ring *ring) {
-  return !kio_list_empty(&ring->queued) || !kio_list_empty(&ring->cancels) ||
-         ring->backend->wants_enter(ring);
-}
-
 const char *kio_ring_name(const kio_ring *ring, const kio_ring_config *config) {
   return config->inner ? config->inner->name : ring->backend->name;
-}
-
-int64_t kio_ring_now_ns(kio_ring *ring) {
-  return ring->backend->now_ns(ring);
 }
 
 kio_request *kio_ring_next_cancel(kio_ring *ring) {

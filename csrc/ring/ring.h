@@ -107,9 +107,21 @@ static inline bool kio_ring_alive(const kio_ring *ring) {
 void kio_ring_abandon(kio_ring *ring);
 
 /* Queues an IDLE request. It will complete exactly once, never within this call. */
-void kio_ring_queue(kio_ring *ring, kio_request *request);
+static inline void kio_ring_queue(kio_ring *ring, kio_request *request) {
+  kio_assert(request->state == KIO_REQUEST_IDLE && request->done);
+  kio_debug_assert(!kio_request_borrows(request) || request->arg.io.size <= KIO_BUFFER_MIN);
+  request->state = KIO_REQUEST_QUEUED;
+  request->result = 0;
+  kio_list_push(&ring->queued, &request->link);
+  if (request->flags & KIO_REQUEST_SILENT) return;
+  ring->pending++;
+  ring->stats.ops[request->op]++;
+}
 /* Renews a request that its owner has kept, IDLE or DONE, and queues it. */
-void kio_ring_queue_anew(kio_ring *ring, kio_request *request);
+static inline void kio_ring_queue_anew(kio_ring *ring, kio_request *request) {
+  kio_request_renew(request);
+  kio_ring_queue(ring, request);
+}
 /* Asks to end a request early. Its own completion stays the truth: it may still succeed. One that
    the kernel has not seen completes with -ECANCELED, except when `try_once` is set: then it is
    submitted first and cancelled behind. */
@@ -124,7 +136,10 @@ void kio_ring_unsilence(kio_ring *ring, kio_request *request);
    set it does nothing, at once: whoever loops must look at that. */
 void kio_ring_enter(kio_ring *ring, int64_t wait_ns);
 /* Whether kio_ring_enter(ring, 0) has anything to do. */
-bool kio_ring_wants_enter(kio_ring *ring);
+static inline bool kio_ring_wants_enter(kio_ring *ring) {
+  return !kio_list_empty(&ring->queued) || !kio_list_empty(&ring->cancels) ||
+         ring->backend->wants_enter(ring);
+}
 /* Whether the present entry has brought anything: then it must not wait. */
 static inline bool kio_ring_has_news(const kio_ring *ring) {
   return ring->brought || !kio_list_empty(&ring->completed);
@@ -150,7 +165,9 @@ static inline kio_request *kio_ring_pop(kio_ring *ring) {
 /* The name of the ring, or of the one that the rig of this configuration stands before. */
 const char *kio_ring_name(const kio_ring *ring, const kio_ring_config *config);
 /* What the clock of its deadlines says. */
-int64_t kio_ring_now_ns(kio_ring *ring);
+static inline int64_t kio_ring_now_ns(kio_ring *ring) {
+  return ring->backend->now_ns(ring);
+}
 
 /* For backends only. */
 /* The kernel did not find what a cancel was for: the request of that name is on its way between two

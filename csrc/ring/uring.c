@@ -348,7 +348,7 @@ static void collect(kio_ring *ring, uring *u) {
 
 /* EINTR, EAGAIN, EBUSY and ETIME all mean: look at the completions and go on. Anything else will
    not pass: a policy that came into force after the start, a descriptor that is not the ring's. */
-static void note_refusal(kio_ring *ring, int outcome) {
+static inline void note_refusal(kio_ring *ring, int outcome) {
   bool passes = outcome >= 0 || outcome == -EINTR || outcome == -EAGAIN || outcome == -EBUSY ||
                 outcome == -ETIME;
   if (!passes) ring->refused = outcome;
@@ -391,7 +391,7 @@ static void uring_enter(kio_ring *ring, int64_t wait_ns) {
   uring *u = ring->impl;
   if (u->group) fill_group(u);
   if (starving(u)) kio_loans_feed(&u->loans, ring);
-  kio_pauses_end(&u->pauses, ring);
+  if (!kio_list_empty(&u->pauses.requests)) kio_pauses_end(&u->pauses, ring);
   if (!submit_slices(ring, u)) wait_ns = kio_min_ns(wait_ns, BUSY_WAIT_NS);
   if (ring->refused) return;
   wait_ns = kio_min_ns(wait_ns, kio_pauses_left_ns(&u->pauses));

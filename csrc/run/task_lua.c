@@ -63,16 +63,22 @@ static void remember_origin(lua_State *L, kio_task *task) {
   task->origin.line = caller.currentline;
 }
 
+/* Whether there is a table of options with a function in it, and not a function. */
+static bool takes_table(lua_State *L, int index) {
+  int type = lua_type(L, index);
+  if (type != LUA_TFUNCTION && type != LUA_TTABLE) luaL_checktype(L, index, LUA_TFUNCTION);
+  return type == LUA_TTABLE;
+}
+
 kio_task *kio_spawn(lua_State *L, kio_sched *sched, kio_scope *scope, int first) {
   bool daemon = false;
   int table = 0, job = first;
-  if (lua_type(L, first) == LUA_TTABLE) {
+  if (takes_table(L, first)) {
     luaL_argcheck(L, lua_gettop(L) == first, first + 1, "arguments belong into the table");
     daemon = unpack_table(L, first);
     table = first;
     job = first + JOB;
   }
-  luaL_checktype(L, job, LUA_TFUNCTION);
   guard(L, sched, scope, table, job);
   kio_task *task = kio_task_new(L, sched, scope, lua_gettop(L) - job);
   remember_origin(L, task);
@@ -94,7 +100,7 @@ kio_task *kio_spawn_beside(lua_State *L, const kio_task *sibling, int first) {
 
 /* spawn(f, ...) -> task, in the current scope */
 static int l_spawn(lua_State *L) {
-  if (!lua_istable(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
+  takes_table(L, 1); /* before anything else: it may raise */
   kio_task *task = kio_op_task(L);
   if (kio_task_is_cancelled(task)) kio_op_begin_waiting(L); /* raises */
   kio_spawn(L, task->sched, kio_scope_owner(task->scope), 1);

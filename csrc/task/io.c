@@ -53,7 +53,6 @@ void kio_sched_dispose(kio_sched *sched, kio_request *request) {
 }
 
 void kio_sched_orphan(kio_sched *sched, kio_request *request) {
-  if (!request) return;
   kio_assert(request->state != KIO_REQUEST_FREE);
   if (request->state == KIO_REQUEST_IDLE || request->state == KIO_REQUEST_DONE) {
     kio_sched_dispose(sched, request);

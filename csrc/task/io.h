@@ -20,8 +20,7 @@ void kio_sched_release(kio_sched *sched, kio_request *request);
 /* kio_sched_release for one whose result nobody takes: the descriptor it brought, or owns, is
    closed. */
 void kio_sched_dispose(kio_sched *sched, kio_request *request);
-/* Nobody waits for this request any more: it is cancelled, and disposed of when it ends. NULL is
-   allowed. */
+/* Nobody waits for this request any more: it is cancelled, and disposed of when it ends. */
 void kio_sched_orphan(kio_sched *sched, kio_request *request);
 /* Tells the owners of what has completed. */
 void kio_sched_tell_owners(kio_sched *sched);

@@ -89,8 +89,9 @@ static void read_clock(kio_sched *sched) {
    the next deadline. */
 static int64_t wait_ns(const kio_sched *sched) {
   if (sched->ready_count > 0) return 0;
-  bool awaited = sched->timers.count > 0 || sched->serving || kio_sched_awaits_posts(sched);
-  if (sched->ring.pending == 0 && !awaited) return 0;
+  bool awaited = sched->ring.pending > 0 || sched->timers.count > 0 || sched->serving ||
+                 kio_sched_awaits_posts(sched);
+  if (!awaited) return 0;
   int64_t next = kio_min_ns(kio_timers_next_ns(&sched->timers), sched->end.stop_ns);
   next = kio_min_ns(next, kio_min_ns(sched->end.collect_ns, sched->end.limit_ns));
   if (next == KIO_NEVER) return KIO_NEVER;
@@ -136,11 +137,12 @@ static void bound_draining(kio_sched *sched) {
 }
 
 /* Whom the output is for may be garbage, which nothing that still runs would have collected: then
-   it is closed now, and the output need not leave. */
-static void collect_peers(kio_sched *sched) {
-  if (sched->now_ns < sched->end.collect_ns) return;
+   it is closed now, and the output need not leave. Whether garbage was collected. */
+static bool collect_peers(kio_sched *sched) {
+  if (sched->now_ns < sched->end.collect_ns) return false;
   sched->end.collect_ns = KIO_NEVER;
   lua_gc(sched->L, LUA_GCCOLLECT, 0);
+  return true;
 }
 
 /* False in a forked child, before anything of the parent's is touched. */
@@ -150,14 +152,14 @@ static bool turn(kio_sched *sched) {
   read_clock(sched);
   note_turn(sched, sched->now_ns - started);
   expire_timers(sched);
-  kio_sched_flush_members(sched);
+  if (!kio_list_empty(&sched->dirty)) kio_sched_flush_members(sched);
   bound_draining(sched);
   bool entered = enter(sched);
   if (sched->door.inbox) kio_sched_take_posts(sched); /* first: who posts later need not wake us */
   int lacks = sched->ring.lacks_fds;
   if (lacks > 0) sched->collected = kio_collect(sched->L, -EMFILE, lacks);
   if (entered) read_clock(sched);
-  kio_sched_tell_owners(sched);
+  if (!kio_list_empty(&sched->ring.completed)) kio_sched_tell_owners(sched);
   sched->collected = false;
   sched->ring.lacks_fds = 0;
   kio_in_test(kio_sched_verify(sched));
@@ -201,7 +203,7 @@ static bool goes_on(kio_sched *sched) {
     tell_refusal(sched);
     return false;
   }
-  collect_peers(sched);
+  if (collect_peers(sched) && finished(sched)) return false;
   if (deadlocked(sched)) {
     if (sched->end.trouble) return false;
     kio_sched_trouble(sched, "deadlock: every task waits and nothing is left that could wake one");
@@ -218,13 +220,14 @@ static bool goes_on(kio_sched *sched) {
 }
 
 static void run(kio_sched *sched) {
-  while (!finished(sched)) {
+  bool on = !finished(sched);
+  while (on) {
     if (!turn(sched)) {
       sched->end.trouble =
           "the loop belongs to the parent process, and this is a child it has forked";
       return;
     }
-    if (finished(sched) || !goes_on(sched)) return;
+    on = !finished(sched) && goes_on(sched);
   }
 }
 

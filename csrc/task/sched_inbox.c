@@ -92,9 +92,13 @@ void kio_sched_take_posts(kio_sched *sched) {
   }
 }
 
+/* Whether its runtime has offers that it would take. */
+static inline bool is_offered(const kio_sched *sched) {
+  return !sched->root.active && kio_runtime_has_offers(sched->config.worker->runtime);
+}
+
 bool kio_sched_has_posts(const kio_sched *sched) {
-  return kio_inbox_has(sched->door.inbox) ||
-         (!sched->root.active && kio_runtime_has_offers(sched->config.worker->runtime));
+  return kio_inbox_has(sched->door.inbox) || is_offered(sched);
 }
 
 bool kio_sched_awaits_posts(const kio_sched *sched) {
@@ -112,16 +116,16 @@ static bool is_idle(const kio_sched *sched) {
 
 bool kio_sched_sleep(kio_sched *sched) {
   kio_request *wake = sched->door.wake;
-  if (kio_sched_has_posts(sched)) return false; /* who posts now need not write to the eventfd */
+  if (is_offered(sched)) return false; /* who posts now need not write to the eventfd */
   kio_debug_assert(wake->state == KIO_REQUEST_IDLE || kio_request_under_way(wake));
   if (wake->state == KIO_REQUEST_IDLE) {
     wake->flags |= KIO_REQUEST_SILENT;
     kio_ring_queue(&sched->ring, wake);
   }
   sched->ring.expects = kio_sched_awaits_posts(sched);
-  if (!kio_inbox_sleep(sched->door.inbox)) return false;
+  if (!kio_inbox_sleep(sched->door.inbox)) return false; /* something was posted */
   sched->door.slept = true;
-  if (!sched->root.active && kio_runtime_has_offers(sched->config.worker->runtime)) return false;
+  if (is_offered(sched)) return false;
   sched->door.idle = is_idle(sched);
   if (sched->door.idle) kio_worker_idle(sched->config.worker);
   return true;

@@ -92,7 +92,8 @@ void kio_sched_ended(kio_sched *sched, kio_task *task) {
   kio_scope *owner = kio_scope_owner(task->own.parent);
   kio_assert(kio_task_ended(task) && task->sched == sched);
   if (task->on_end) task->on_end->ended(task->on_end, task);
-  kio_sched_orphan(sched, task->request); /* a result it never took: its operation was cut off */
+  /* A result it never took: its operation was cut off. */
+  if (task->request) kio_sched_orphan(sched, task->request);
   task->request = NULL;
   kio_sched_leave_scopes(task, NULL);
   bool cut = task->status == KIO_TASK_CANCELLED && task->own.end == KIO_SCOPE_RUNS;

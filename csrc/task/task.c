@@ -32,7 +32,8 @@ static int body_ended(lua_State *L, int status, lua_KContext ctx) {
 static int l_body(lua_State *L) {
   const kio_sched *sched = kio_sched_current();
   kio_task *task = sched ? sched->current : NULL;
-  bool own = task && lua_touserdata(L, BODY_TASK) == task && lua_gettop(L) >= BODY_FUNCTION;
+  int nargs = lua_gettop(L) - BODY_FUNCTION;
+  bool own = task && lua_touserdata(L, BODY_TASK) == task && nargs >= 0;
   if (!own) return luaL_error(L, "kio alone begins a task"); /* the debug library finds this */
   if (kio_task_is_cancelled(task)) { /* cancelled before it began: it never runs */
     lua_settop(L, 0);
@@ -40,7 +41,6 @@ static int l_body(lua_State *L) {
     kio_task_push_cancelled(L);
     return 2;
   }
-  int nargs = lua_gettop(L) - BODY_FUNCTION;
   return body_ended(L, lua_pcallk(L, nargs, LUA_MULTRET, BODY_HANDLER, 0, body_ended), 0);
 }
 

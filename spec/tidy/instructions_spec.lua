@@ -5,16 +5,16 @@
 -- timeout: 120
 local FIGURES <const> = { -- gcc 12 -O2, Lua 5.4.4, liburing 2.3
   ["echo"] = 2890,
-  ["echo-buffer"] = 2735,
-  ["pread"] = 4185,
-  ["pread-into"] = 2375,
-  ["fd-pread"] = 3685,
-  ["fd-pread-into"] = 1925,
-  ["byte"] = 2272,
+  ["echo-buffer"] = 2730,
+  ["pread"] = 4150,
+  ["pread-into"] = 2325,
+  ["fd-pread"] = 3615,
+  ["fd-pread-into"] = 1855,
+  ["byte"] = 2090,
   ["yield"] = 700,
-  ["spawn"] = 6500,
-  ["all"] = 16900,
-  ["http"] = 14740,
+  ["spawn"] = 6290,
+  ["all"] = 16800,
+  ["http"] = 14600,
   ["http-echo"] = 23370,
 }
 local MARGIN <const> = 1.03

@@ -30,8 +30,8 @@ local getmetatable, select, type = getmetatable, select, type
 ---its fields become when it is started, and may have what is written become something else
 ---@field coder? table what packs what is written
 ---@field last? fun(): string the last bytes of what was written then
----@field pack_file? async fun(res: kio.http.Response, file: kio.File|kio.http.Found, offset: integer,
----count: integer): integer?, string?, string?, integer? sends a part of one then
+---@field pack_file? async fun(res: kio.http.Response, file: kio.File|kio.http.Found,
+---offset: integer, count: integer): integer?, string?, string?, integer? sends a part of one then
 local Response = { framing = false, done = false, sent = 0, writes = 0 }
 Response.__index = Response
 Response.__name = "kio.http.Response"

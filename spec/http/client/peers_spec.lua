@@ -191,9 +191,10 @@ describe("the HTTP client", function()
             { res.status, res.headers["x-method"], res.headers["x-path"] })
           assert.is_true(res:body() == data)
         end
-        assert.equal("", assert(client:head(url .. "/" .. query)):body())
         assert.equal("", assert(client:get(url .. "/" .. query)):body())
       end
+      -- To a HEAD in chunks it sends their end, too, which may come after the next request.
+      assert.equal("", assert(client:head(url .. "/?length")):body())
       local pieces = { "in ", "pieces" }
       local res = assert(client:put(url, { body = function() return table.remove(pieces, 1) end }))
       assert.equal("in pieces", res:body())

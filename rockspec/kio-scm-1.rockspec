@@ -292,6 +292,7 @@ build = {
     ["kio.net.pass"] = "lua/kio/net/pass.lua",
     ["kio.net.serve"] = "lua/kio/net/serve/init.lua",
     ["kio.net.serve.guest"] = "lua/kio/net/serve/guest.lua",
+    ["kio.net.send_file"] = "lua/kio/net/send_file.lua",
     ["kio.net.serve.idle"] = "lua/kio/net/serve/idle.lua",
     ["kio.net.serve.options"] = "lua/kio/net/serve/options.lua",
     ["kio.net.serve.server"] = "lua/kio/net/serve/server.lua",

@@ -191,6 +191,28 @@ describe("a stream that rests", function()
     end)
   end)
 
+  it("is nothing else that the option 'stream' may give", function()
+    run(function()
+      for _, thing in ipairs { { 5, "number" }, { false, "boolean" }, { {}, "table" },
+        { io.stdout, "FILE%*" } } do
+        local closed_members = 0
+        local pool <close> = kio.pool {
+          connect = function() return {} end,
+          close = function() closed_members = closed_members + 1 end,
+          stream = function() return thing[1] end,
+        }
+        support.expect_error("option 'stream' has given a " .. thing[2] .. " in place of a "
+          .. "kio.Stream or nil", pool.acquire, pool)
+        assert.equal(1, closed_members)
+        assert.equal(0, pool:stats().leased)
+        assert.is_true(pool:close { timeout = 0 })
+      end
+      local pool <close> = kio.pool { connect = function() return {} end, stream = function() end }
+      local lease <close> = assert(pool:acquire())
+      assert.is_table(lease.member)
+    end)
+  end)
+
   it("is nothing special when it is a pipe", function()
     run(function()
       local from, to = kio.pipe()

@@ -371,16 +371,12 @@ end
 -- ---- opening ----
 
 ---A file object for what openat(2) opens; see kio.fs.open. With `dirfd` it is `name` in that
----directory, and `path` is for messages; with `below` it cannot lead out of there and is only read.
-function File.open(path, flags, permissions, read_ahead, timeout, dirfd, name, below)
+---directory, and `path` is for messages.
+function File.open(path, flags, permissions, read_ahead, timeout, dirfd, name)
   local window = Window.new(read_ahead)
   local self = setmetatable({ path = path, window = window }, File)
-  local fd, message, code
-  if below then fd, message, code = own.name_fd(own.open_below(dirfd, name, timeout))
-  else
-    name = name or path
-    fd, message, code = own.name_fd(core.openat(dirfd, name, flags, permissions, timeout))
-  end
+  local fd, message, code =
+    own.name_fd(core.openat(dirfd, name or path, flags, permissions, timeout))
   if not fd then return nil, message, code end
   window:attach(fd, flags)
   return self

@@ -48,6 +48,7 @@ function Window.new(read_ahead)
     out = false, doubt = false,
     direct = false,      -- the rules of O_DIRECT
     short = false,       -- direct: where a read has come to the end
+    near = false,        -- see kio.Sendable
   }, Window)
 end
 

@@ -3,6 +3,7 @@
 local _ENV = require "kio.core".globals
 local body_of = require "kio.http.body"
 local check = require "kio.check"
+local http_core = require "kio.http.core"
 local response = require "kio.http.response"
 
 local answer = {}
@@ -52,15 +53,19 @@ local function send_unsized(res, f, status, headers, file)
   if res:write(first) then send_pieces(res, f, piece) end
 end
 
+local CLOSED = "the file that the handler has returned is closed"
 local NO_REGULAR = "the file that the handler has returned is no regular one"
 
 local function send_file(res, f, status, headers, file)
   local held <close> = file
-  local facts, message = held:stat()
-  if not facts then blame(f, message) end
-  if facts.type ~= "file" then blame(f, NO_REGULAR) end
-  if facts.size == 0 then return send_unsized(res, f, status, headers, held) end
-  if response.begin(res, status, headers, facts.size, f) then res:send_file(held, 0, facts.size) end
+  local fd = held:fd()
+  local about = fd and http_core.file_about(fd)
+  if not about then blame(f, CLOSED) end
+  if about.type ~= "file" then blame(f, NO_REGULAR) end
+  if about.size == 0 then return send_unsized(res, f, status, headers, held) end
+  if response.begin(res, status, headers, about.size, f) then
+    response.send_open(res, held, 0, about.size)
+  end
 end
 
 local function send(res, f, status, headers, body)
@@ -93,7 +98,8 @@ function answer.finish(res, f)
   if short > 0 then
     blame(f, string.format("the handler has ended with %d bytes less than it has declared", short))
   elseif res.excess then blame(f, "the handler has tried to write more than it has declared") end
-  res:finish()
+  if res.last then return res:finish() end
+  res.done = true
 end
 
 ---Answers with what f(req, res) has returned.

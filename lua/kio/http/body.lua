@@ -81,6 +81,9 @@ local function receive(self, size, timeout)
   return bytes
 end
 
+---How many bytes of it have come and are unread.
+function Body:unread() return #self.kept - self.at + 1 end
+
 -- What is kept; nil: nothing.
 local function take_kept(self)
   local kept = self.kept
@@ -141,7 +144,7 @@ local function take(self, size, drop)
 end
 
 local function read_count(self, count, timeout)
-  local left = #self.kept - self.at + 1
+  local left = self:unread()
   if left < count then
     local function is_enough(bytes)
       left = left + #bytes

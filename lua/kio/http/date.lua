@@ -35,7 +35,8 @@ local FORM = "^%a%a%a, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$"
 ---@param text string|nil
 ---@return integer|nil
 function date.parse(text)
-  local day, month, year, hour, minute, second = string.match(text or "", FORM)
+  if not text then return nil end
+  local day, month, year, hour, minute, second = string.match(text, FORM)
   month = number_of[month]
   if not month then return nil end
   local fits = tonumber(day) <= 31 and tonumber(hour) < 24 and tonumber(minute) < 60

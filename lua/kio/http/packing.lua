@@ -161,9 +161,7 @@ local function write_packed(self, ...)
   return response.methods.write(self, packed .. self.coder:flush())
 end
 
-local function send_file_packed(self, file, offset, count, ...)
-  offset, count = check.count(offset, 2, "send_file"), check.count(count, 3, "send_file")
-  check.no_more(3, "send_file", ...)
+local function pack_file(self, file, offset, count)
   local sent = 0
   while sent < count do
     local bytes, message, code = file:pread(math.min(count - sent, PIECE), offset + sent)
@@ -188,7 +186,7 @@ function packing.encode(options, res, status, headers)
   if zlib then headers, packs = packed_fields(options, res.request, status, headers) end
   if not packs or res.request.method == "HEAD" then return headers end
   local coder = zlib.deflate { level = options.level }
-  res.coder, res.write, res.send_file = coder, write_packed, send_file_packed
+  res.coder, res.write, res.pack_file = coder, write_packed, pack_file
   function res.last()
     local bytes = coder:finish()
     coder:close()

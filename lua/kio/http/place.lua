@@ -3,10 +3,10 @@
 ---before Linux 5.6 a link that leads out is found by where the opened file lies.
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
-local File = require "kio.fs.file"
 local form = require "kio.http.form"
 local Held = require "kio.fs.held"
 local http_core = require "kio.http.core"
+local Window = require "kio.fs.window"
 
 local own = core.own
 local const = core.const
@@ -51,23 +51,23 @@ end
 
 -- ---- opening ----
 
----What was found; closed with its block, unless it leaves it.
----@class kio.http.Found
----@field file? kio.File
+---What was found, without what a kio.File has for reading it in other ways; closed with its block,
+---unless it leaves it.
+---@class kio.http.Found: kio.Sendable
+---@field path string what it was opened as
 ---@field type string
 ---@field about? kio.http.About of a file
 ---@field packed? boolean it is the neighbour that was compressed before
----@field leaves? boolean its block is about to end without it
+---@field leaves boolean its block is about to end without it
 local Found = {}
 Found.__index = Found
 
-function Found:__close()
-  if self.leaves then
-    self.leaves = false
-  elseif self.file then
-    self.file:close()
-    self.file = nil
-  end
+-- Made before there is a descriptor, so that nothing can fail once there is one.
+local function new(path)
+  return setmetatable({
+    path = path, fd = false, straight = false, seekable = false, near = false, leaves = false,
+    type = nil, about = nil,
+  }, Found)
 end
 
 function Found:take()
@@ -75,9 +75,26 @@ function Found:take()
   return self
 end
 
--- Whether a file that was opened lies below the root, for kernels that cannot see to it themselves.
-local function is_below(file, root)
-  local path = own.readlink("/proc/self/fd/" .. file:fd())
+---At most `size` bytes from `offset` on; nil at the end.
+---@async
+function Found:pread(size, offset)
+  return core.pread(self.fd, size, offset)
+end
+
+function Found:__close()
+  if self.leaves then self.leaves = false
+  elseif self.near then Window.close_now(self)
+  elseif self.fd then Window.close(self) end
+end
+
+-- Its task has been left, and unwinds no more.
+function Found:__gc()
+  if own.finalizes() then Window.close_now(self) end
+end
+
+-- Whether what was opened lies below the root, for kernels that cannot see to it themselves.
+local function is_below(fd, root)
+  local path = own.readlink("/proc/self/fd/" .. own.fd_of_name(fd))
   local top = own.readlink("/proc/self/fd/" .. own.fd_of_name(root))
   if not path or not top then return false end
   return top == "/" or path == top or string.sub(path, 1, #top + 1) == top .. "/"
@@ -85,31 +102,39 @@ end
 
 local PLAIN = const.O_RDONLY | const.O_NONBLOCK
 
-local function open_below(root, name)
-  local file, message, code = File.open(name, PLAIN, nil, nil, nil, root.fd, name, true)
-  if file or code ~= "ENOSYS" then return file, message, code end
-  file, message, code = File.open(name, PLAIN, nil, nil, nil, root.fd, name)
-  if not file then return nil, message, code end
-  if is_below(file, root.fd) then return file end
-  file:close()
+-- Opens a path of the system's, or, with a root, what that name leads to below it.
+local function open(found, root)
+  local name, message, code = found.path, nil, nil
+  if not root then
+    found.fd, message, code = own.name_fd(core.openat(nil, name, PLAIN))
+    return found.fd, message, code
+  end
+  found.fd, message, code = own.name_fd(own.open_below(root.fd, name))
+  if code ~= "ENOSYS" then return found.fd, message, code end
+  found.fd, message, code = own.name_fd(core.openat(root.fd, name, PLAIN))
+  if not found.fd or is_below(found.fd, root.fd) then return found.fd, message, code end
   return nil, "openat " .. name .. ": leads out of the root", "EXDEV"
 end
 
--- Looks at what was opened.
-local function look(file, message, code)
-  if not file then return nil, message, code end
-  local found <close> = setmetatable({ file = file }, Found)
-  local fd = file:fd()
+-- What is opened by that name; nil, message, code.
+local function look(name, root)
+  local found <close> = new(name)
+  local opened, message, code = open(found, root)
+  if not opened then return nil, message, code end
+  local fd = own.fd_of_name(opened)
   local about = fd and http_core.file_about(fd)
-  if not about then return nil, "stat " .. file.path .. ": the system cannot tell", "EIO" end
-  found.type, found.about = about.type, about.type == "file" and about or nil
+  if not about then return nil, "stat " .. name .. ": the system cannot tell", "EIO" end
+  found.type = about.type
+  if about.type == "file" then
+    found.about, found.straight, found.seekable = about, opened, true
+  end
   return found:take()
 end
 
 -- The file `found`, or its neighbour when that is wanted, there, and not older.
-local function best_of(found, packed, open, name)
+local function best_of(found, packed, root)
   if not packed then return found:take() end
-  local neighbour <close> = look(open(name .. ".gz"))
+  local neighbour <close> = look(found.path .. ".gz", root)
   local fits = neighbour and neighbour.about and neighbour.about.mtime >= found.about.mtime
   if not fits then return found:take() end
   neighbour.packed = true
@@ -119,10 +144,9 @@ end
 local function find_index(root, name, index, packed)
   if not index then return nil, 404 end
   name = name == "." and index or name .. "/" .. index
-  local function open(each) return open_below(root, each) end
-  local found <close> = look(open(name))
+  local found <close> = look(name, root)
   if not found or not found.about then return nil, 404 end
-  return best_of(found, packed, open, name), 200, name
+  return best_of(found, packed, root), 200, name
 end
 
 local MISSING = {
@@ -152,10 +176,9 @@ function place.find(path, parts, folder, index, packed)
   local held, message, code = root:move(path)
   if not held then own.raise(message, code) end
   local name = #parts > 0 and table.concat(parts, "/") or "."
-  local function open(each) return open_below(root, each) end
-  local found <close>, why, reason = look(open(name))
+  local found <close>, why, reason = look(name, root)
   if not found then return status_of(why, reason) end
-  if found.about and not folder then return best_of(found, packed, open, name), 200, name end
+  if found.about and not folder then return best_of(found, packed, root), 200, name end
   if found.type ~= "directory" then return nil, 404 end
   if not folder then return nil, 301 end
   return find_index(root, name, index, packed)
@@ -169,10 +192,9 @@ end
 ---@return string? message
 ---@return string? code
 function place.open(path, packed)
-  local function open(each) return File.open(each, PLAIN) end
-  local found <close>, message, code = look(open(path))
+  local found <close>, message, code = look(path)
   if not found then return nil, message, code end
-  if found.about then return best_of(found, packed, open, path) end
+  if found.about then return best_of(found, packed) end
   return nil, string.format("open %s: it is no file", path), found.type == "directory"
     and "EISDIR" or "EINVAL"
 end

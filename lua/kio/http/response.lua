@@ -3,11 +3,13 @@
 ---framed. Invariant: `framing` is false until the head was written; what `left` counts are the
 ---bytes of a declared length that are still to be written.
 local _ENV = require "kio.core".globals
+local body_of = require "kio.http.body"
 local check = require "kio.check"
 local fields = require "kio.http.fields"
 local http_core = require "kio.http.core"
 local optional = require "kio.optional"
 local own = require "kio.core".own
+local send_file = require "kio.net.send_file"
 
 local getmetatable, select, type = getmetatable, select, type
 
@@ -28,6 +30,8 @@ local getmetatable, select, type = getmetatable, select, type
 ---its fields become when it is started, and may have what is written become something else
 ---@field coder? table what packs what is written
 ---@field last? fun(): string the last bytes of what was written then
+---@field pack_file? async fun(res: kio.http.Response, file: kio.File|kio.http.Found,
+---offset: integer, count: integer): integer?, string?, string?, integer? sends a part of one then
 local Response = { framing = false, done = false, sent = 0, writes = 0 }
 Response.__index = Response
 Response.__name = "kio.http.Response"
@@ -150,12 +154,14 @@ local begin = response.begin
 
 -- The same for a body that the handler writes itself.
 local function start(self, status, headers, size)
+  if self.framing then check.misuse "the response has been started before" end
   if self.encode then
     headers = self.encode(self, status, response.take_fields(self, headers))
     if self.last then size = nil end
   end
   return begin(self, status, headers, size)
 end
+response.start = start
 
 ---Sends the status and the fields. With a Content-Length among them the body must have so many
 ---bytes; without it comes in chunks, or ends with the connection when the client is of HTTP/1.0.
@@ -167,7 +173,6 @@ end
 ---@return string? code
 function Response:start(status, headers, ...)
   check_open(self, "start")
-  if self.framing then check.misuse "the response has been started before" end
   check_start(status, headers, 1, "start")
   if select("#", ...) > 0 then check.no_more(2, "start", ...) end
   local written, message, code = start(self, status, headers)
@@ -228,7 +233,8 @@ end
 
 local function send_part(self, file, offset, count)
   self.writes = self.writes + 1
-  local sent, message, code, some = self.connection.stream:send_file(file, offset, count)
+  local sent, message, code, some =
+    send_file(self.connection.stream, file.window or file, offset, count)
   self.writes = self.writes - 1
   some = sent or some or 0
   self.sent = self.sent + some
@@ -236,6 +242,21 @@ local function send_part(self, file, offset, count)
   if not sent then lose(self) end
   if self.framing == "chunked" and some < count then self.excess = true end
   return sent, message, code, some
+end
+
+---The same as Response:send_file, whose arguments are right; also of what place.lua has found.
+---@async
+function response.send_open(self, file, offset, count)
+  local fine, message, code = true, nil, nil
+  if not self.framing then fine, message, code = start(self, 200, nil, count) end
+  if self.pack_file then return self:pack_file(file, offset, count) end
+  if fine and (not admit(self, count) or count == 0) then return count end
+  local chunked, some = self.framing == "chunked", 0
+  if fine and chunked then fine, message, code = put(self, chunk_size(count)) end
+  if fine then fine, message, code, some = send_part(self, file, offset, count) end
+  if fine == count and chunked then fine, message, code = put(self, "\r\n") end
+  if not fine then return nil, message, code, some end
+  return some
 end
 
 ---Sends a part of an open file as more of the body: `count` bytes from `offset` on, fewer only when
@@ -252,18 +273,10 @@ function Response:send_file(file, offset, count, ...)
   check_open(self, "send_file")
   offset, count = check.count(offset, 2, "send_file"), check.count(count, 3, "send_file")
   check.no_more(3, "send_file", ...)
-  local fine, message, code = true, nil, nil
-  if not self.framing then
-    fine, message, code = start(self, 200, nil, count)
-    if self.last then return self:send_file(file, offset, count) end
+  if not body_of.is_file(file) then
+    check.refuse(1, "send_file", "kio.File expected, got " .. check.kind(file))
   end
-  if fine and (not admit(self, count) or count == 0) then return count end
-  local chunked, some = self.framing == "chunked", 0
-  if fine and chunked then fine, message, code = put(self, chunk_size(count)) end
-  if fine then fine, message, code, some = send_part(self, file, offset, count) end
-  if fine == count and chunked then fine, message, code = put(self, "\r\n") end
-  if not fine then return nil, message, code, some end
-  return some
+  return response.send_open(self, file, offset, count)
 end
 
 -- What would change where the answer ends, or for whom it is: others refuse that, or believe it.

@@ -7,6 +7,7 @@ local compress = require "kio.http.compress"
 local conditional = require "kio.http.conditional"
 local form = require "kio.http.form"
 local place = require "kio.http.place"
+local response = require "kio.http.response"
 local types = require "kio.http.types"
 
 local static = {}
@@ -90,22 +91,23 @@ end
 -- The file became shorter while it was sent: an end here would be taken for that of the whole.
 local SHRUNK = "send %s: the file has become shorter than it was"
 
-local function send_body(res, file, offset, count)
-  local sent, message, code, some = res:send_file(file, offset, count)
-  if sent and sent < count then error(string.format(SHRUNK, file.path), 0) end
+local function send_body(res, found, offset, count)
+  local sent, message, code, some = response.send_open(res, found, offset, count)
+  if sent and sent < count then error(string.format(SHRUNK, found.path), 0) end
   if sent then return res end
   return nil, message, code, some
 end
 
 -- Answers with what was found.
 local function send_found(res, found, name, options)
-  local file <close>, req = found.file, res.request
+  local _ <close> = found
+  local req = res.request
   local headers = fields_of(found, name, options)
   local status, offset, count = static.plan(req.method, req.headers, found.about, headers)
-  local started, message, code = res:start(status, headers)
+  local started, message, code = response.start(res, status, headers)
   if not started then return nil, message, code end
   if not offset or req.method == "HEAD" or count == 0 then return res end
-  return send_body(res, file, offset, count)
+  return send_body(res, found, offset, count)
 end
 
 -- ---- refusals ----
@@ -159,8 +161,11 @@ local function send_path(res, path, options)
   return send_found(res, found, path, options)
 end
 
+local USUAL = { index = "index.html", headers = NONE }
+
 local function read_options(options, index, name, ...)
-  options = check.options(options, index, name, FILE, ...) or {}
+  options = check.options(options, index, name, FILE, ...)
+  if not options then return USUAL end
   local file = options.index
   if file ~= nil and file ~= false and type(file) ~= "string" then
     check.refuse(index, name, "option 'index' must be the name of a file, or false")
@@ -213,7 +218,7 @@ end
 ---@return kio.http.Handler
 function static.files(root, options, ...)
   check.path(root, 1, "files")
-  options = read_options(options, 2, "files", ...)
+  options = read_options(options or {}, 2, "files", ...)
   options.root = root
   local answer = static.answer
   return function(req, res) answer(req, res, options) end

@@ -16,7 +16,7 @@ local getmetatable, select = getmetatable, select -- asked in every method
 ---@field package connect async fun(options?: kio.Options): any
 ---@field package test? async fun(member: any): any
 ---@field package close_member async fun(member: any)
----@field package stream_of? fun(member: any): kio.Stream?
+---@field package stream_of fun(member: any): kio.Stream?
 ---@field package max integer
 ---@field package taken integer
 ---@field package idle kio.Place[] the newest last
@@ -178,6 +178,8 @@ local function usable_place(pool, attempt)
   return attempt.place
 end
 
+local NO_STREAM = "the pool's option 'stream' has given a %s in place of a kio.Stream or nil"
+
 local function connect(pool, place, due)
   local member, message, code = pool.connect(due and { timeout = seconds_left(due) })
   if not member then
@@ -187,7 +189,11 @@ local function connect(pool, place, due)
   pool.counts.connected = pool.counts.connected + 1
   place.member = member
   if pool.closed then return refuse_closed() end
-  if pool.stream_of then place.stream = pool.stream_of(member) end
+  local stream = pool.stream_of(member)
+  if stream ~= nil and not check.is_stream(stream) then
+    check.misuse(string.format(NO_STREAM, check.kind(stream)))
+  end
+  place.stream = stream
   return place
 end
 

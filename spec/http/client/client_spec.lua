@@ -198,6 +198,55 @@ describe("an HTTP client", function()
     end)
   end)
 
+  it("keeps no more of a line, or of the rest, than 16 MiB", function()
+    local MIB = ("x"):rep(1 << 20)
+    with_server(function(_, stream)
+      stream:write "HTTP/1.1 200 OK\r\n\r\nfirst\n"
+      while stream:write(MIB) do end
+    end, function(url)
+      local client <close> = http.client()
+      local function refused(read)
+        local res <close> = assert(client:get(url))
+        assert.equal("first", res:read())
+        local value, message, why = read(res)
+        assert.same({ nil, "EMSGSIZE" }, { value, why })
+        assert.matches("GET .*: what is to be read at once is longer than 16777216 bytes$", message)
+      end
+      refused(function(res) return res:read() end)
+      refused(function(res) return res:read "L" end)
+      refused(function(res) return res:read "a" end)
+      local res <close> = assert(client:get(url))
+      assert.matches("%(EMSGSIZE%)$", support.expect_error("longer than 16777216 bytes", function()
+        for line in res:lines() do assert.equal("first", line) end
+      end))
+      local other <close> = assert(client:get(url))
+      local _, message, why = other:read("l", { max = 5 })
+      assert.equal("EMSGSIZE", why)
+      assert.matches("the body is larger than 5 bytes$", message)
+    end)
+  end)
+
+  it("bounds lines, not how many there are, nor what is asked for by its size", function()
+    local LINE, COUNT = ("x"):rep((1 << 20) - 1) .. "\n", 17
+    local SIZE = #LINE * COUNT
+    with_server(function(_, stream)
+      stream:write("HTTP/1.1 200 OK\r\nContent-Length: " .. SIZE .. "\r\n\r\n")
+      for _ = 1, COUNT do if not stream:write(LINE) then return end end
+    end, function(url)
+      local client <close> = http.client()
+      local lines = 0
+      for line in assert(client:get(url)):lines "L" do
+        assert.is_true(line == LINE)
+        lines = lines + 1
+      end
+      assert.equal(COUNT, lines)
+      assert.equal(SIZE, #assert(client:get(url)):read(SIZE))
+      assert.equal(SIZE, #assert(client:get(url)):read("a", { max = SIZE }))
+      local res <close> = assert(client:get(url))
+      assert.equal("EMSGSIZE", code(res:read("a", { max = SIZE - 1 })))
+    end)
+  end)
+
   it("tells who waits for responses that nobody has read", function()
     with_server(function() return ok "x" end, function(url)
       local client <close> = http.client { max_per_host = 1 }

@@ -149,6 +149,26 @@ describe("a site of files", function()
     end)
   end)
 
+  it("asks the kernel for no more than to open what it sends", function()
+    with_site(nil, function(get)
+      local function asked(...)
+        local before = kio.stats().ops
+        get(...)
+        local after, list = kio.stats().ops, {}
+        for _, name in ipairs { "open", "stat", "read", "close" } do
+          list[name] = (after[name] or 0) - (before[name] or 0)
+        end
+        return list
+      end
+      for _, case in ipairs { { "/page.html" }, { "/page.html", nil, "HEAD" }, { "/none.txt" } } do
+        local list = asked(table.unpack(case, 1, 3))
+        assert.same({ 2, 0 }, { list.open, list.stat })
+        local at_once = case[1] == "/page.html" and not case[3] and list.read == 0
+        assert.equal(at_once and 0 or 1, list.close)
+      end
+    end)
+  end)
+
   it("leaves nothing open when its task is cancelled", function()
     local place = require "kio.http.place"
     support.run(function()

@@ -69,6 +69,20 @@ describe("a handler", function()
     assert.is_nil(file:fd())
   end)
 
+  it("looks at a file that it has returned without asking a thread", function()
+    local path, stats = support.tmpdir() .. "/file", nil
+    run(function()
+      assert(kio.fs.write_file(path, "text"))
+      common.serving(function() return assert(kio.fs.open(path)) end, function(address)
+        local before = kio.stats().ops.stat
+        local status, _, body = common.ask_once(address, get())
+        assert.same({ 200, "text" }, { status, body })
+        stats = { before, kio.stats().ops.stat }
+      end)
+    end)
+    assert.equal(stats[1], stats[2])
+  end)
+
   it("returns a file that has no size, and is read to its end", function()
     local status, headers, body = once(function() return kio.fs.open "/proc/self/status" end)
     assert.same({ 200, "chunked" }, { status, headers["transfer-encoding"] })
@@ -85,6 +99,10 @@ describe("a handler", function()
     for words, body in pairs {
       ["is no regular one"] = function() return assert(kio.fs.open "/dev/zero") end,
       ["has returned a closed buffer"] = function() return closed end,
+      ["has returned is closed"] = function()
+        local file <close> = assert(kio.fs.open "/dev/null")
+        return file
+      end,
     } do
       local told
       run(function()

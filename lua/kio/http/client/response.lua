@@ -31,7 +31,8 @@ local Response = { __name = "kio.http.ClientResponse" }
 ---@field lease? kio.Lease nil: the connection is not in use any more
 ---@field reusable boolean
 ---@field coder? table what inflates it
----@field max number bytes it may have
+---@field max number bytes that may come of it
+---@field at_once? boolean they are those of one value, which are kept until all of it is there
 ---@field reading? boolean a task waits for more of it
 ---@field received integer
 local Source = {}
@@ -74,6 +75,13 @@ local function receive(stream, source, size, timeout)
 end
 
 local TOO_LARGE = "the body is larger than %d bytes"
+local TOO_LONG = "what is to be read at once is longer than %d bytes"
+
+local function too_large(source)
+  local words = source.at_once and string.format(TOO_LONG, MAX)
+    or string.format(TOO_LARGE, source.max)
+  return fail(source, words, "EMSGSIZE")
+end
 
 -- The same, inflated, and not more of it than may be.
 local function pull(stream, source, size, timeout)
@@ -84,9 +92,7 @@ local function pull(stream, source, size, timeout)
   if message then return fail(source, message, code) end
   if not bytes then source.ended = true return nil end
   source.received = source.received + #bytes
-  if source.received > source.max then
-    return fail(source, string.format(TOO_LARGE, source.max), "EMSGSIZE")
-  end
+  if source.received > source.max then return too_large(source) end
   if not source.lease and not source.coder then source.ended = true end
   return bytes
 end
@@ -156,28 +162,38 @@ function Response:body(options, ...)
   options = read_options(options, 1, "body", ...)
   local source = self.source
   if rawget(self, "text") then return self.text end
-  source.max = options and options.max or MAX
+  source.max, source.at_once = options and options.max or MAX, false
   if source.lease and not source.coder and (self.head.length or 0) > source.max then
-    return told(self, fail(source, string.format(TOO_LARGE, source.max), "EMSGSIZE"))
+    return told(self, too_large(source))
   end
   local text, message, code = self.reader:rest(options and options.timeout)
   self.text = text
   return told(self, text, message, code)
 end
 
+-- How much may come of the body for a call that reads by format: `max`, or what a line or "a" may
+-- have beside what was read before. Who asks for a number of bytes has said it.
+local function bound(self, format, max)
+  local source = self.source
+  source.at_once = not max and type(format) ~= "number"
+  if source.at_once then source.max = source.received - self.reader:unread() + MAX
+  else source.max = max or math.huge end
+end
+
 ---A part of its body by a format of Lua's io: "l" (which is usual), "L", "a" or a number of bytes;
 ---nil at the end.
 ---@async
 ---@param format? string|integer
----@param options? kio.Options
+---@param options? { max: integer?, timeout: number? } bytes at most of all that was read so far; by
+---default a line or "a" has 16 MiB at most
 ---@return string|nil
 ---@return string? message
----@return string? code
+---@return string? code "EMSGSIZE": there is more of it; "ENODATA": the end is missing
 function Response:read(format, options, ...)
   check_self(self, "read")
   format = body.check_format(format or "l", 1, "read")
   options = read_options(options, 2, "read", ...)
-  self.source.max = options and options.max or math.huge
+  bound(self, format, options and options.max)
   return told(self, self.reader:read(format, options and options.timeout))
 end
 
@@ -188,7 +204,7 @@ end
 function Response:chunks(options, ...)
   check_self(self, "chunks")
   options = read_options(options, 1, "chunks", ...)
-  self.source.max = options and options.max or math.huge
+  self.source.max, self.source.at_once = options and options.max or math.huge, false
   return function()
     local piece, message, code = self.reader:piece(nil, options and options.timeout)
     if piece == nil and message then own.raise(self.shown .. ": " .. message, code) end
@@ -199,7 +215,7 @@ end
 ---Iterates over its body by a format as for `read`; raises on an error.
 ---@async
 ---@param format? string|integer
----@param options? kio.Options
+---@param options? { max: integer?, timeout: number? } as for `read`
 ---@return fun(): string?
 function Response:lines(format, options, ...)
   check_self(self, "lines")

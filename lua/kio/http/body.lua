@@ -4,6 +4,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.http.core"
+local own = require "kio.core".own
 local File = require "kio.fs.file"
 
 ---@class kio.http.BodyReader
@@ -95,6 +96,7 @@ end
 ---@param size? integer
 ---@param timeout? number
 function Body:piece(size, timeout)
+  own.at_once()
   size = size or PIECE
   if self.kept == "" then return receive(self, size, timeout) end
   local first = string.sub(self.kept, self.at, self.at + size - 1)
@@ -122,15 +124,20 @@ end
 
 local function never() return false end
 
----All that is left, "" when that is nothing; nil, message, code, status.
----@async
----@param timeout? number
-function Body:rest(timeout)
+local function rest(self, timeout)
   if not self.raw.ended then
     local _, message, code, status = gather(self, timeout, never)
     if message then return nil, message, code, status end
   end
   return take_kept(self) or ""
+end
+
+---All that is left, "" when that is nothing; nil, message, code, status.
+---@async
+---@param timeout? number
+function Body:rest(timeout)
+  own.at_once()
+  return rest(self, timeout)
 end
 
 local function take(self, size, drop)
@@ -173,9 +180,10 @@ end
 ---@param format string|integer
 ---@param timeout? number
 function Body:read(format, timeout)
+  own.at_once()
   if type(format) == "number" then return read_count(self, format, timeout) end
   format = string.gsub(format, "^%*", "")
-  if format == "a" then return self:rest(timeout) end
+  if format == "a" then return rest(self, timeout) end
   return read_line(self, format == "L", timeout)
 end
 

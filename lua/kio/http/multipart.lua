@@ -200,6 +200,7 @@ end
 local function next_piece(self)
   local parts = self.parts
   if parts.part ~= self then check.misuse "the iterator has gone on to another part" end
+  own.at_once()
   if self.ended then return nil end
   if parts.failed then return nil, table.unpack(parts.failed, 1, 2) end
   local bytes, message, code = content(parts)
@@ -285,6 +286,7 @@ end
 
 -- The next part; nil at the end.
 local function next_part(self)
+  own.at_once()
   if self.failed then return nil, table.unpack(self.failed, 1, 2) end
   if self.ended then return nil end
   local done, message, code = skip(self)

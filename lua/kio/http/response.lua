@@ -191,6 +191,7 @@ local function admit(self, size)
   elseif framing == "none" then
     check.misuse(string.format("a response of status %d has no body", self.status))
   elseif framing == "upgraded" then check.misuse "the connection is no longer one of HTTP" end
+  if framing == "head" then own.at_once() end -- nothing is written, and nothing waited for
   return framing ~= "head"
 end
 
@@ -219,7 +220,10 @@ function Response:write(...)
     if self.last then return self:write(data) end -- it is another one now
     if not begun then return nil, message, code end
   end
-  if data == "" then return self end
+  if data == "" then
+    own.at_once()
+    return self
+  end
   local written, message, code = write_framed(self, data)
   if not written then return nil, message, code end
   self.sent = self.sent + #data
@@ -257,6 +261,7 @@ function Response:send_file(file, offset, count, ...)
     fine, message, code = start(self, 200, nil, count)
     if self.last then return self:send_file(file, offset, count) end
   end
+  if fine and count == 0 then own.at_once() end
   if fine and (not admit(self, count) or count == 0) then return count end
   local chunked, some = self.framing == "chunked", 0
   if fine and chunked then fine, message, code = put(self, chunk_size(count)) end

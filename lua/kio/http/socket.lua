@@ -178,7 +178,10 @@ local function is_read(self)
 end
 
 local function receive(self, due, drops)
-  if self.ended then return how_ended(self) end
+  if self.ended then
+    own.at_once()
+    return how_ended(self)
+  end
   if is_read(self) then check.misuse "another task is receiving from this WebSocket" end
   self.reader = own.current()
   local _ <close> = self.guard

@@ -149,6 +149,11 @@ function kio.let_turn() end
 ---@async
 function kio.at_once() end
 
+---The same for what must not be refused to a cancelled task, such as a second `close`: raises
+---nothing.
+---@async
+function kio.done_at_once() end
+
 ---What tostring gives, whatever the value's __tostring does.
 ---@param value any
 ---@return string

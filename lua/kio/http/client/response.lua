@@ -155,7 +155,10 @@ function Response:body(options, ...)
   check_self(self, "body")
   options = read_options(options, 1, "body", ...)
   local source = self.source
-  if rawget(self, "text") then return self.text end
+  if rawget(self, "text") then
+    own.at_once()
+    return self.text
+  end
   source.max = options and options.max or MAX
   if source.lease and not source.coder and (self.head.length or 0) > source.max then
     return told(self, fail(source, string.format(TOO_LARGE, source.max), "EMSGSIZE"))
@@ -252,6 +255,7 @@ function Response:close(...)
   local source = self.source
   local is_short = (self.head.length or 0) <= DISCARDED_MAX
   if source.lease and source.reusable and is_short and not source.reading then drop_rest(self) end
+  if not source.lease then own.done_at_once() end
   let_go(source, false)
 end
 

@@ -228,6 +228,11 @@ function kio.raise(message, code) end
 ---@return string
 function kio.error_words(code) end
 
+---The name of an errno, as functions of `io` give them.
+---@param number integer
+---@return string
+function kio.error_name(number) end
+
 ---For names nobody can guess: 64 bits from the kernel.
 ---@return integer
 function kio.random() end

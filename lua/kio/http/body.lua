@@ -26,6 +26,12 @@ local body = {}
 ---@param value any
 function body.is_file(value) return getmetatable(value) == File end
 
+---That it is an open file, the argument at `index` of the public function `name`.
+function body.check_file(value, index, name)
+  if body.is_file(value) then return end
+  check.refuse(index, name, "kio.File expected, got " .. check.kind(value, "kio.File"))
+end
+
 local OPTIONS = { max = "number", timeout = "number" }
 
 ---Reads the options of what reads a body, the argument at `index` of the public function `name`.
@@ -149,7 +155,7 @@ end
 
 local function read_count(self, count, timeout)
   local left = #self.kept - self.at + 1
-  if left < count then
+  if left < count or left == 0 then -- 0 bytes: whether there are more
     local function is_enough(bytes)
       left = left + #bytes
       return left >= count

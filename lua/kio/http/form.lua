@@ -42,6 +42,7 @@ function form.parse(text, options, ...)
   if text == nil then return {}, {} end
   check.type(text, "string", 1, "parse")
   local max, fields, list = options and options.max or FIELDS_MAX, {}, {}
+  if max ~= math.huge then check.count(max, 2, "parse", "option 'max'") end
   for pair in string.gmatch(text, "[^&]+") do
     if #list >= max then return nil, string.format("more than %d fields", max), "EMSGSIZE" end
     local name, value = string.match(pair, "^([^=]*)=(.*)$")

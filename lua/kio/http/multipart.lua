@@ -21,6 +21,8 @@ local OPTIONS = {
   timeout = "number",
 }
 
+local COUNTS = { "max", "max_parts", "max_head", "max_part" }
+
 local PIECE = 1 << 14
 local WHOLE = 1 << 16 -- of a part that is read whole, unless it is said
 
@@ -345,6 +347,10 @@ local NO_FORM = "the body is none of type multipart/form-data"
 ---@return async fun(): kio.http.Part?
 function multipart.parts(req, options, ...)
   options = check.options(options, 1, "multipart", OPTIONS, ...) or {}
+  for _, name in ipairs(COUNTS) do
+    local most = options[name] or math.huge
+    if most ~= math.huge then check.count(most, 1, "multipart", "option '" .. name .. "'") end
+  end
   local boundary = multipart.boundary(req.headers["content-type"])
   if not boundary then
     local _, message = request.refuse(req, 415, NO_FORM, "EPROTO")

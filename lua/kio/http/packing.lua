@@ -2,6 +2,7 @@
 ---handlers of http.compress.handler; the rock kio-zlib does the work.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
+local check_file = require "kio.http.body".check_file
 local fields = require "kio.http.fields"
 local optional = require "kio.optional"
 local response = require "kio.http.response"
@@ -162,6 +163,7 @@ local function write_packed(self, ...)
 end
 
 local function send_file_packed(self, file, offset, count, ...)
+  check_file(file, 1, "send_file")
   offset, count = check.count(offset, 2, "send_file"), check.count(count, 3, "send_file")
   check.no_more(3, "send_file", ...)
   local sent = 0

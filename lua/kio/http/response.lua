@@ -4,6 +4,7 @@
 ---bytes of a declared length that are still to be written.
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
+local check_file = require "kio.http.body".check_file
 local fields = require "kio.http.fields"
 local http_core = require "kio.http.core"
 local optional = require "kio.optional"
@@ -254,6 +255,7 @@ end
 ---@return integer? some bytes that have been sent
 function Response:send_file(file, offset, count, ...)
   check_open(self, "send_file")
+  check_file(file, 1, "send_file")
   offset, count = check.count(offset, 2, "send_file"), check.count(count, 3, "send_file")
   check.no_more(3, "send_file", ...)
   local fine, message, code = true, nil, nil

@@ -50,7 +50,7 @@ static inline int kio_op_at_once(lua_State *L, int count) {
   bool on = kio_sched_spend(sched) || !kio_sched_is_spent(sched);
   return on ? count : kio_op_let_turn(L, count);
 }
-/* The same for what may be called where no task runs, such as a second `close`. */
+/* kio_op_at_once for what may be called where no task runs, such as a second `close`. */
 static inline int kio_op_done_at_once(lua_State *L, int count) {
   return kio_op_running(L) ? kio_op_at_once(L, count) : count;
 }

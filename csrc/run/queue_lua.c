@@ -268,13 +268,7 @@ const kio_type kio_queue_type = {.name = QUEUE_TYPE, .methods = {methods}, .end 
 const kio_type kio_choice_type = {.name = CHOICE_TYPE, .end = end_choice};
 
 const luaL_Reg kio_queue_own[] = {
-    {"queue", l_queue},
-    {"wait_any", l_wait_any},
-    {"checkpoint", l_checkpoint},
-    {"current", l_current},
-    {"task_result", l_task_result},
-    {"let_turn", l_let_turn},
-    {"at_once", l_at_once},
-    {"done_at_once", l_done_at_once},
-    {NULL, NULL},
+    {"queue", l_queue},     {"wait_any", l_wait_any},         {"checkpoint", l_checkpoint},
+    {"current", l_current}, {"task_result", l_task_result},   {"let_turn", l_let_turn},
+    {"at_once", l_at_once}, {"done_at_once", l_done_at_once}, {NULL, NULL},
 };

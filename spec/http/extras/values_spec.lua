@@ -33,7 +33,8 @@ describe("a form", function()
     for _, name in ipairs { "decode", "escape" } do
       support.expect_error("bad argument #2 to '" .. name .. "' .too many", form[name], "a", 1)
     end
-    support.expect_error("bad argument #2 to 'parse' .option 'max'", form.parse, text, { max = 0.5 })
+    support.expect_error("bad argument #2 to 'parse' .option 'max'", form.parse, text,
+      { max = 0.5 })
   end)
 
   it("is written so that it can be read", function()

@@ -368,8 +368,15 @@ static int l_error_words(lua_State *L) {
   return 1;
 }
 
+/* error_name(number) -> the name of the errno of this number */
+static int l_error_name(lua_State *L) {
+  lua_pushstring(L, kio_errname((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
 const luaL_Reg kio_read_own[] = {
     {"error_words", l_error_words},
+    {"error_name", l_error_name},
     {NULL, NULL},
 };
 

@@ -123,7 +123,10 @@ static int l_close(lua_State *L) {
   kio_takes(L, 2);
   kio_stream *stream = h->stream;
   if (stream->state == KIO_STREAM_LOST) return close_lost(L, stream);
-  if (stream->state != KIO_STREAM_OPEN) return (lua_pushboolean(L, true), 1);
+  if (stream->state != KIO_STREAM_OPEN) {
+    lua_pushboolean(L, true);
+    return kio_op_done_at_once(L, 1);
+  }
   if (!kio_close_may_wait(L)) return close_without_waiting(L, stream);
   kio_task *task = kio_op_begin_closing(L);
   int64_t due = kio_stream_due(L, h, task->sched, 2);

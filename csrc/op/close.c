@@ -51,7 +51,8 @@ int kio_close_socket(lua_State *L, int *handle, bool may_wait) {
   kio_sched *sched = kio_sched_here();
   int fd = *handle;
   *handle = -1;
-  if (fd < 0 || !sched || !may_wait || !kio_desc_busy(&sched->descs, fd)) return done(L, fd);
+  if (fd < 0) return kio_op_done_at_once(L, done(L, fd));
+  if (!sched || !may_wait || !kio_desc_busy(&sched->descs, fd)) return done(L, fd);
   bool other = kio_desc_close(&sched->descs, fd) != 0; /* another handle of its number closes it */
   return other ? done(L, -1) : kio_close_wait(L, fd, l_cutk);
 }

@@ -50,6 +50,10 @@ static inline int kio_op_at_once(lua_State *L, int count) {
   bool on = kio_sched_spend(sched) || !kio_sched_is_spent(sched);
   return on ? count : kio_op_let_turn(L, count);
 }
+/* kio_op_at_once for what may be called where no task runs, such as a second `close`. */
+static inline int kio_op_done_at_once(lua_State *L, int count) {
+  return kio_op_running(L) ? kio_op_at_once(L, count) : count;
+}
 /* kio_op_begin_lightly when something is in the way, or the loop may have to turn. */
 kio_task *kio_op_begin_lightly_slowly(lua_State *L);
 /* kio_op_begin for what seldom waits: where Lua cannot yield it is not refused, and goes on. */

@@ -210,6 +210,11 @@ static int l_at_once(lua_State *L) {
   return 0;
 }
 
+/* done_at_once(): the same for what must not be refused to a cancelled task: raises nothing */
+static int l_done_at_once(lua_State *L) {
+  return kio_op_done_at_once(L, 0);
+}
+
 /* current() -> the running task | nil outside tasks */
 static int l_current(lua_State *L) {
   const kio_sched *sched = kio_sched_current();
@@ -263,12 +268,7 @@ const kio_type kio_queue_type = {.name = QUEUE_TYPE, .methods = {methods}, .end 
 const kio_type kio_choice_type = {.name = CHOICE_TYPE, .end = end_choice};
 
 const luaL_Reg kio_queue_own[] = {
-    {"queue", l_queue},
-    {"wait_any", l_wait_any},
-    {"checkpoint", l_checkpoint},
-    {"current", l_current},
-    {"task_result", l_task_result},
-    {"let_turn", l_let_turn},
-    {"at_once", l_at_once},
-    {NULL, NULL},
+    {"queue", l_queue},     {"wait_any", l_wait_any},         {"checkpoint", l_checkpoint},
+    {"current", l_current}, {"task_result", l_task_result},   {"let_turn", l_let_turn},
+    {"at_once", l_at_once}, {"done_at_once", l_done_at_once}, {NULL, NULL},
 };

@@ -143,6 +143,7 @@ static int l_flush(lua_State *L) {
   static const int ways[] = {Z_SYNC_FLUSH, Z_FULL_FLUSH};
   luaL_checkudata(L, 1, KIO_ZLIB_DEFLATE_TYPE);
   int how = ways[luaL_checkoption(L, 2, "sync", names)];
+  kio_zlib_takes(L, 2);
   lua_settop(L, 1);
   return work(L, how);
 }
@@ -152,6 +153,7 @@ static int l_flush(lua_State *L) {
 /* ended(inflater) -> whether the end of the data has come */
 static int l_ended(lua_State *L) {
   const kio_zlib_coder *coder = luaL_checkudata(L, 1, KIO_ZLIB_INFLATE_TYPE);
+  kio_zlib_takes(L, 1);
   lua_pushboolean(L, coder->state == KIO_ZLIB_ENDED);
   return 1;
 }
@@ -159,6 +161,7 @@ static int l_ended(lua_State *L) {
 /* rest(inflater) -> what came behind the end */
 static int l_rest(lua_State *L) {
   luaL_checkudata(L, 1, KIO_ZLIB_INFLATE_TYPE);
+  kio_zlib_takes(L, 1);
   push_rest(L);
   return 1;
 }
@@ -171,6 +174,7 @@ static void forget_rest(lua_State *L) {
 /* reset(coder) -> true: for other data, with the same memory */
 static int l_reset(lua_State *L) {
   kio_zlib_coder *coder = check(L);
+  kio_zlib_takes(L, 1);
   forget_rest(L);
   if (coder->state == KIO_ZLIB_CLOSED) return fail(L, coder, "closed", "EBADF");
   kio_zlib_coder_reset(coder);
@@ -181,6 +185,7 @@ static int l_reset(lua_State *L) {
 /* close(coder) -> true */
 static int l_close(lua_State *L) {
   kio_zlib_coder *coder = check(L);
+  kio_zlib_takes(L, 1);
   kio_zlib_coder_fini(coder);
   lua_pushboolean(L, true);
   return 1;

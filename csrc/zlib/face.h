@@ -15,4 +15,11 @@ extern const kio_type kio_zlib_inflate_type; /* zlib/coder_lua.c */
 extern const luaL_Reg kio_zlib_coder_ops[];  /* zlib/coder_lua.c: what makes the two */
 extern const luaL_Reg kio_zlib_sum_ops[];    /* zlib/sum_lua.c: checksums */
 
+/* That nothing but nils was given behind the `most` arguments that a function takes. */
+static inline void kio_zlib_takes(lua_State *L, int most) {
+  for (int i = lua_gettop(L); i > most; i--) {
+    if (!lua_isnil(L, i)) luaL_argerror(L, i, "too many arguments");
+  }
+}
+
 #endif

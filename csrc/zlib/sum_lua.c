@@ -9,6 +9,7 @@ static int push_sum(lua_State *L, uLong (*sum)(uLong, const Bytef *, z_size_t)) 
   const char *bytes = luaL_checklstring(L, 1, &size);
   lua_Integer before = luaL_optinteger(L, 2, (lua_Integer)sum(0, Z_NULL, 0));
   luaL_argcheck(L, before >= 0 && before <= 0xffffffff, 2, "a checksum expected");
+  kio_zlib_takes(L, 2);
   lua_pushinteger(L, (lua_Integer)sum((uLong)before, (const Bytef *)bytes, size));
   return 1;
 }

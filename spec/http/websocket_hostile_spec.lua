@@ -15,6 +15,54 @@ local HOSTILE = support.flavour == "hostile"
 
 local function it_runs(name, f) it(name, function() support.run(f) end) end
 
+-- Frames without end, for as long as somebody takes them.
+local function flood(other, bytes)
+  local many = bytes:rep(100)
+  return kio.spawn { daemon = true, function() while other:write(many) do end end }
+end
+
+describe("the time of a call on a WebSocket", function()
+  it_runs("is over although pings or pongs come all the time", function()
+    for _, bytes in ipairs { frame(PING), frame(PONG) } do
+      local ws, other = websocket.open()
+      kio.spawn { daemon = true, function() while other:recv() do end end }
+      flood(other, bytes)
+      local message, words, code = ws:receive { timeout = 0.01 }
+      assert.is_nil(message)
+      assert.equal("ETIMEDOUT", code)
+      assert.matches("^receive .*: timed out$", words)
+      ws.stream:close()
+      other:close { timeout = 0 }
+    end
+  end)
+
+  it_runs("is over in a close although messages come all the time", function()
+    for _, bytes in ipairs { frame(TEXT, "x"), frame(PING) } do
+      local ws, other = websocket.open()
+      kio.spawn { daemon = true, function() while other:recv() do end end }
+      flood(other, bytes)
+      local done, words, code = ws:close(1000, "", { timeout = 0.01 })
+      assert.is_nil(done)
+      assert.equal("close the peer: timed out", words)
+      assert.equal("ETIMEDOUT", code)
+      other:close { timeout = 0 }
+    end
+  end)
+
+  it_runs("lets a call that waits for nothing find what lies behind pings", function()
+    local ws, other = websocket.open()
+    other:write(frame(PING):rep(10), frame(TEXT, "behind"))
+    other:flush()
+    kio.poll(ws.stream:fd(), "r")
+    assert.equal("behind", (ws:receive { timeout = 0 }))
+    other:write(frame(TEXT, "dropped"):rep(10), frame(CLOSE, "\3\xe8"))
+    other:flush()
+    kio.poll(ws.stream:fd(), "r")
+    assert.is_true(ws:close(1000, "", { timeout = 0 }))
+    other:close()
+  end)
+end)
+
 describe("limits of a WebSocket", function()
   it_runs("are those of a message, all of its fragments together", function()
     for _, bytes in ipairs {

@@ -275,6 +275,8 @@ describe("a context", function()
     assert_refused({ cert = leaf.cert, key = leaf.cert }, "TLS_CERT", "key: no private key in it")
     assert_refused({ ciphers = "NO-SUCH" }, "TLS_PROTOCOL", "no cipher match")
     assert_refused({ ca = leaf.key }, "TLS_CERT", "ca: ")
+    assert_refused({ cert = "/" }, "EISDIR", "/: ")
+    assert_refused({ cert = ("x"):rep(300) }, "ENAMETOOLONG", "x+: ")
   end)
 
   it("refuses options that mean nothing", function()
@@ -294,6 +296,12 @@ describe("a context", function()
       ["option 'verify' must be a boolean"] = { verify = 0 },
       ["option 'sni' has no context for 'a.org'"] = { sni = { ["a.org"] = true } },
       ["option 'passphrase' must be a string or a function"] = { passphrase = 1 },
+      ["option 'passphrase' cannot contain a zero byte"] = { passphrase = "secret\0more" },
+      ["option 'cert' cannot contain a zero byte"] = { cert = "/etc/hostname\0.pem" },
+      ["option 'ca' cannot contain a zero byte"] = { ca = { "/etc/hostname\0.pem" } },
+      ["option 'ciphers' cannot contain a zero byte"] = {
+        ciphers = "ECDHE-RSA-AES128-GCM-SHA256\0NO-SUCH",
+      },
     } do
       local err = support.expect_error("bad argument #1 to 'context'", tls.context, options)
       assert.is_truthy(err:find(words, 1, true), err)

@@ -292,6 +292,12 @@ describe("misuse", function()
     expect_misuse("kio.zlib.Inflate expected", inflater.rest, deflater)
     expect_misuse("kio.zlib.Deflate or kio.zlib.Inflate expected", deflater.update, io.stdout,
       "text")
+    for _, name in ipairs { "reset", "close", "ended", "rest" } do
+      expect_misuse("too many arguments", inflater[name], inflater, 1)
+    end
+    expect_misuse("too many arguments", deflater.flush, deflater, "full", 1)
+    expect_misuse("too many arguments", zlib.crc32, "text", 1, 2)
+    expect_misuse("too many arguments", zlib.adler32, "text", 1, 2)
     assert.is_nil(inflater.flush)
     deflater:finish()
     expect_misuse("deflate: finished: reset it first", deflater.update, deflater, "")

@@ -344,7 +344,10 @@ File.fileno = File.fd
 function File.close(self, ...)
   local window = self_of(self, "close")
   check.no_more(0, "close", ...)
-  if not window.fd then return true end
+  if not window.fd then
+    own.done_at_once()
+    return true
+  end
   local done, message, code = window:close()
   if done then return true end
   local text = string.match(message, "^[^:]*: (.*)$") or message

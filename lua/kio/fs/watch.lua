@@ -160,6 +160,7 @@ end
 function Watch:next(options, ...)
   check_self(self, "next")
   options = check.options(options, 1, "next", TIMEOUT, ...)
+  own.at_once()
   if not self.fd then return fail(self) end
   if self.busy then own.raise "another task is waiting for this watch" end
   self.busy = true
@@ -188,7 +189,10 @@ function Watch:close(...)
   check.no_more(0, "close", ...)
   local open = self.fd
   self.fd = false
-  if not open then return true end
+  if not open then
+    own.done_at_once()
+    return true
+  end
   local ran, done = pcall(core.close, self.held)
   if not ran or not done then own.close_now(self.held) end
   return true

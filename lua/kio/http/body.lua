@@ -4,6 +4,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.http.core"
+local own = require "kio.core".own
 local File = require "kio.fs.file"
 
 ---@class kio.http.BodyReader
@@ -24,6 +25,12 @@ local body = {}
 ---Whether it is an open file, as bodies may be.
 ---@param value any
 function body.is_file(value) return getmetatable(value) == File end
+
+---That it is an open file, the argument at `index` of the public function `name`.
+function body.check_file(value, index, name)
+  if body.is_file(value) then return end
+  check.refuse(index, name, "kio.File expected, got " .. check.kind(value, "kio.File"))
+end
 
 local OPTIONS = { max = "number", timeout = "number" }
 
@@ -98,6 +105,7 @@ end
 ---@param size? integer
 ---@param timeout? number
 function Body:piece(size, timeout)
+  own.at_once()
   size = size or PIECE
   if self.kept == "" then return receive(self, size, timeout) end
   local first = string.sub(self.kept, self.at, self.at + size - 1)
@@ -125,15 +133,20 @@ end
 
 local function never() return false end
 
----All that is left, "" when that is nothing; nil, message, code, status.
----@async
----@param timeout? number
-function Body:rest(timeout)
+local function rest(self, timeout)
   if not self.raw.ended then
     local _, message, code, status = gather(self, timeout, never)
     if message then return nil, message, code, status end
   end
   return take_kept(self) or ""
+end
+
+---All that is left, "" when that is nothing; nil, message, code, status.
+---@async
+---@param timeout? number
+function Body:rest(timeout)
+  own.at_once()
+  return rest(self, timeout)
 end
 
 local function take(self, size, drop)
@@ -145,7 +158,7 @@ end
 
 local function read_count(self, count, timeout)
   local left = self:unread()
-  if left < count then
+  if left < count or left == 0 then -- 0 bytes: whether there are more
     local function is_enough(bytes)
       left = left + #bytes
       return left >= count
@@ -176,9 +189,10 @@ end
 ---@param format string|integer
 ---@param timeout? number
 function Body:read(format, timeout)
+  own.at_once()
   if type(format) == "number" then return read_count(self, format, timeout) end
   format = string.gsub(format, "^%*", "")
-  if format == "a" then return self:rest(timeout) end
+  if format == "a" then return rest(self, timeout) end
   return read_line(self, format == "L", timeout)
 end
 

@@ -13,8 +13,9 @@ local function byte_of(hex) return string.char(tonumber(hex, 16)) end
 ---The text with its percent signs decoded; those before no two hexadecimal digits stay.
 ---@param text string
 ---@return string
-function form.decode(text)
+function form.decode(text, ...)
   check.type(text, "string", 1, "decode")
+  check.no_more(1, "decode", ...)
   if not string.find(text, "%", 1, true) then return text end
   return (string.gsub(text, "%%(%x%x)", byte_of))
 end
@@ -24,8 +25,9 @@ local function percent(byte) return string.format("%%%02X", string.byte(byte)) e
 ---The text with all but letters, digits and "-._~" percent-encoded: a part of a path or a query.
 ---@param text string
 ---@return string
-function form.escape(text)
+function form.escape(text, ...)
   check.type(text, "string", 1, "escape")
+  check.no_more(1, "escape", ...)
   return (string.gsub(text, "[^A-Za-z0-9%-%._~]", percent))
 end
 
@@ -42,6 +44,7 @@ function form.parse(text, options, ...)
   if text == nil then return {}, {} end
   check.type(text, "string", 1, "parse")
   local max, fields, list = options and options.max or FIELDS_MAX, {}, {}
+  if max ~= math.huge then check.count(max, 2, "parse", "option 'max'") end
   for pair in string.gmatch(text, "[^&]+") do
     if #list >= max then return nil, string.format("more than %d fields", max), "EMSGSIZE" end
     local name, value = string.match(pair, "^([^=]*)=(.*)$")

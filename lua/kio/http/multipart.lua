@@ -21,6 +21,8 @@ local OPTIONS = {
   timeout = "number",
 }
 
+local COUNTS = { "max", "max_parts", "max_head", "max_part" }
+
 local PIECE = 1 << 14
 local WHOLE = 1 << 16 -- of a part that is read whole, unless it is said
 
@@ -200,6 +202,7 @@ end
 local function next_piece(self)
   local parts = self.parts
   if parts.part ~= self then check.misuse "the iterator has gone on to another part" end
+  own.at_once()
   if self.ended then return nil end
   if parts.failed then return nil, table.unpack(parts.failed, 1, 2) end
   local bytes, message, code = content(parts)
@@ -285,6 +288,7 @@ end
 
 -- The next part; nil at the end.
 local function next_part(self)
+  own.at_once()
   if self.failed then return nil, table.unpack(self.failed, 1, 2) end
   if self.ended then return nil end
   local done, message, code = skip(self)
@@ -343,6 +347,10 @@ local NO_FORM = "the body is none of type multipart/form-data"
 ---@return async fun(): kio.http.Part?
 function multipart.parts(req, options, ...)
   options = check.options(options, 1, "multipart", OPTIONS, ...) or {}
+  for _, name in ipairs(COUNTS) do
+    local most = options[name] or math.huge
+    if most ~= math.huge then check.count(most, 1, "multipart", "option '" .. name .. "'") end
+  end
   local boundary = multipart.boundary(req.headers["content-type"])
   if not boundary then
     local _, message = request.refuse(req, 415, NO_FORM, "EPROTO")

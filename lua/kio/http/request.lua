@@ -106,7 +106,8 @@ end
 function Request:body(options, ...)
   if getmetatable(self) ~= meta then check.bad_self(self, "kio.http.Request", "body") end
   local connection = self.connection
-  if not connection.reader and connection.request == self then
+  if self.text then core.own.at_once()
+  elseif not connection.reader and connection.request == self then
     -- Most are short, and have come with the head: these need no reader.
     local whole = take_body(connection.stream, self.head, connection.options.max_body, options, ...)
     if whole then

@@ -3,8 +3,8 @@
 ---framed. Invariant: `framing` is false until the head was written; what `left` counts are the
 ---bytes of a declared length that are still to be written.
 local _ENV = require "kio.core".globals
-local body_of = require "kio.http.body"
 local check = require "kio.check"
+local check_file = require "kio.http.body".check_file
 local fields = require "kio.http.fields"
 local http_core = require "kio.http.core"
 local optional = require "kio.optional"
@@ -196,6 +196,7 @@ local function admit(self, size)
   elseif framing == "none" then
     check.misuse(string.format("a response of status %d has no body", self.status))
   elseif framing == "upgraded" then check.misuse "the connection is no longer one of HTTP" end
+  if framing == "head" then own.at_once() end -- nothing is written, and nothing waited for
   return framing ~= "head"
 end
 
@@ -224,7 +225,10 @@ function Response:write(...)
     if self.last then return self:write(data) end -- it is another one now
     if not begun then return nil, message, code end
   end
-  if data == "" then return self end
+  if data == "" then
+    own.at_once()
+    return self
+  end
   local written, message, code = write_framed(self, data)
   if not written then return nil, message, code end
   self.sent = self.sent + #data
@@ -250,6 +254,7 @@ function response.send_open(self, file, offset, count)
   local fine, message, code = true, nil, nil
   if not self.framing then fine, message, code = start(self, 200, nil, count) end
   if self.pack_file then return self:pack_file(file, offset, count) end
+  if fine and count == 0 then own.at_once() end
   if fine and (not admit(self, count) or count == 0) then return count end
   local chunked, some = self.framing == "chunked", 0
   if fine and chunked then fine, message, code = put(self, chunk_size(count)) end
@@ -271,11 +276,9 @@ end
 ---@return integer? some bytes that have been sent
 function Response:send_file(file, offset, count, ...)
   check_open(self, "send_file")
+  check_file(file, 1, "send_file")
   offset, count = check.count(offset, 2, "send_file"), check.count(count, 3, "send_file")
   check.no_more(3, "send_file", ...)
-  if not body_of.is_file(file) then
-    check.refuse(1, "send_file", "kio.File expected, got " .. check.kind(file))
-  end
   return response.send_open(self, file, offset, count)
 end
 

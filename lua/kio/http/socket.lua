@@ -24,6 +24,7 @@ local CLOSING = { timeout = 5 } -- for the close handshake, and for what was sen
 local POLL = 0.05 -- seconds between two looks whether an answer has room now
 local ONE_TRY = { timeout = 0 }
 local NEVER = {}
+local LATE = "receive %s: timed out"
 local REASON_MAX = 123 -- bytes
 
 ---@class kio.http.WebSocket
@@ -137,8 +138,19 @@ local function how_ended(self)
   return nil
 end
 
-local function receive_on(self, due)
+local BEHIND = 64 -- frames that are looked at when the time is over: a message may lie behind pings
+
+-- Whether it is time to give up, although something comes all the time.
+local function is_over(due, looked)
+  return due.at ~= nil and looked > BEHIND and now() >= due.at
+end
+
+-- `drops`: messages are passed over.
+local function receive_on(self, due, drops)
+  local looked = 0
   while not self.ended do
+    looked = looked + 1
+    if is_over(due, looked) then return nil, string.format(LATE, self.peer), "ETIMEDOUT" end
     local waits = wait_for(self, due)
     local message, kind, third, status = core.read_frame(self.stream, self.frames, waits)
     if message == nil then
@@ -149,7 +161,7 @@ local function receive_on(self, due)
       local answer = message and ANSWERS[kind]
       if answer then answer(self, message)
       elseif message and third then message = inflated(self, message, kind) end
-      if message and not answer then return message, kind end
+      if message and not answer and not drops then return message, kind end
     end
   end
   return how_ended(self)
@@ -165,12 +177,15 @@ local function is_read(self)
   return reader and reader ~= own.current() and not GONE[reader:status()]
 end
 
-local function receive(self, due)
-  if self.ended then return how_ended(self) end
+local function receive(self, due, drops)
+  if self.ended then
+    own.at_once()
+    return how_ended(self)
+  end
   if is_read(self) then check.misuse "another task is receiving from this WebSocket" end
   self.reader = own.current()
   local _ <close> = self.guard
-  return receive_on(self, due)
+  return receive_on(self, due, drops)
 end
 
 local ONLY_TIMEOUT = { timeout = "number" }
@@ -286,7 +301,7 @@ local function await_close(self, due)
       self.over = self.over or event.new()
       message, words, code = self.over:wait(left(due))
     else
-      message, words, code = receive(self, due)
+      message, words, code = receive(self, due, true)
     end
     if not message and not self.ended then return nil, words, code end
   end

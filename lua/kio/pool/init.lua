@@ -198,10 +198,12 @@ local function connect(pool, place, due)
 end
 
 -- Gives the lease a member; the place it has may be that of an idle one.
-local function fill(pool, lease, due)
+-- `spent`: all that is needed may have been there for a while, so the loop turns.
+local function fill(pool, lease, due, spent)
   local attempt <close> = setmetatable({ place = lease.place }, Attempt)
   local message, code
   if not attempt.place then attempt.place, message, code = await_place(pool, lease, due) end
+  if spent then own.let_turn() end
   if not attempt.place then return nil, message, code end
   local place = usable_place(pool, attempt)
   if place.member == nil then place, message, code = connect(pool, place, due) end
@@ -226,12 +228,16 @@ function Pool:acquire(options, ...)
     options = check.options(options, 1, "acquire", ACQUIRE, ...)
   end
   local _, spent = own.checkpoint()
-  if self.closed then return refuse_closed() end
+  if self.closed then
+    if spent then own.let_turn() end
+    return refuse_closed()
+  end
   local place = self.shelf:take(self)
   local lease = setmetatable({ place = place or false }, Lease)
   local quick = place and not self.test and (not place.stream or own.stream_rouse(place.stream))
   if not quick then
-    return fill(self, lease, options and options.timeout and core.now() + options.timeout)
+    local due = options and options.timeout and core.now() + options.timeout
+    return fill(self, lease, due, spent)
   end
   lease.member = place.member
   if spent then own.let_turn() end
@@ -294,6 +300,7 @@ function Pool:close(options, ...)
   options = check.options(options, 1, "close", ACQUIRE, ...)
   local due = options and options.timeout and core.now() + options.timeout
   shut(self)
+  if self.taken == 0 then own.done_at_once() end
   while self.taken > 0 do
     if not self.closers:wait(seconds_left(due)) then
       return nil, "close pool: members are still in use", "ETIMEDOUT"

@@ -3,6 +3,7 @@ local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local chooser = require "kio.tls.chooser"
 local core = require "kio.tls.loaded"
+local own = require "kio.core".own
 
 local context = {}
 
@@ -91,6 +92,17 @@ local function is_ticket_key(value) return type(value) == "string" and #value ==
 
 local function is_text(value) return type(value) == "string" end
 
+-- A name or text that goes on behind a zero byte, where it would end for who reads it.
+local function with_zero(options)
+  local function is_cut(text) return type(text) == "string" and string.find(text, "\0", 1, true) end
+  for _, name in ipairs { "cert", "key", "passphrase", "ca", "ciphers" } do
+    local value = options[name]
+    for _, each in ipairs(type(value) == "table" and value or { value }) do
+      if is_cut(each) then return string.format("option '%s' cannot contain a zero byte", name) end
+    end
+  end
+end
+
 local function wrong_names(sni)
   if type(sni) == "function" or sni == nil then return nil end
   if type(sni) ~= "table" then return "option 'sni' must be a table of contexts or a function" end
@@ -129,7 +141,8 @@ local function wrong_options(options)
   elseif options.ocsp == "" then
     return "option 'ocsp' must be a response (DER), or \"require\""
   end
-  return wrong_choice(options) or wrong_credentials(options) or wrong_names(options.sni)
+  return wrong_choice(options) or wrong_credentials(options) or with_zero(options)
+    or wrong_names(options.sni)
 end
 
 -- ---- what they come to ----
@@ -144,10 +157,11 @@ end
 local function read(text)
   if string.find(text, "-----BEGIN", 1, true) then return text end
   local file, message, number = io.open(text, "rb")
-  if not file then return nil, message, number == 2 and "ENOENT" or "EACCES" end
-  local content, why = file:read "a"
+  if not file then return nil, message, own.error_name(number) end
+  local content
+  content, message, number = file:read "a"
   file:close()
-  if not content then return nil, string.format("%s: %s", text, why), "EIO" end
+  if not content then return nil, string.format("%s: %s", text, message), own.error_name(number) end
   return content
 end
 

@@ -149,6 +149,11 @@ function kio.let_turn() end
 ---@async
 function kio.at_once() end
 
+---The same for what must not be refused to a cancelled task, such as a second `close`: raises
+---nothing.
+---@async
+function kio.done_at_once() end
+
 ---What tostring gives, whatever the value's __tostring does.
 ---@param value any
 ---@return string
@@ -222,6 +227,11 @@ function kio.raise(message, code) end
 ---@param code string
 ---@return string
 function kio.error_words(code) end
+
+---The name of an errno, as functions of `io` give them.
+---@param number integer
+---@return string
+function kio.error_name(number) end
 
 ---For names nobody can guess: 64 bits from the kernel.
 ---@return integer

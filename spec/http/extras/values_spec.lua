@@ -29,6 +29,12 @@ describe("a form", function()
     local text = ("a=1&"):rep(1001)
     assert.equal("EMSGSIZE", select(3, form.parse(text)))
     assert.equal("1", form.parse(text, { max = 1001 }).a)
+    assert.equal("1", form.parse(text, { max = math.huge }).a)
+    for _, name in ipairs { "decode", "escape" } do
+      support.expect_error("bad argument #2 to '" .. name .. "' .too many", form[name], "a", 1)
+    end
+    support.expect_error("bad argument #2 to 'parse' .option 'max'", form.parse, text,
+      { max = 0.5 })
   end)
 
   it("is written so that it can be read", function()

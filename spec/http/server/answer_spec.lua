@@ -138,6 +138,19 @@ describe("a handler", function()
     end, "GET / HTTP/1.0\r\n\r\n"))))
   end)
 
+  it("refuses to send what is no file, also where nothing would be sent", function()
+    for _, request in ipairs { get(), "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" } do
+      local status = once(function(_, res)
+        for count = 0, 1 do
+          support.expect_error("bad argument #1 to 'send_file' .kio.File expected", res.send_file,
+            res, io.stdout, 0, count)
+        end
+        return 204
+      end, request)
+      assert.equal(204, status)
+    end
+  end)
+
   it("cannot send more of a file than there is", function()
     local path, code = support.tmpdir() .. "/file", nil
     run(function() assert(kio.fs.write_file(path, "0123456789")) end)

@@ -48,6 +48,27 @@ describe("a body", function()
     assert.same({ "line one\nline two\nend", "line one\nline two\nend" }, { one, two })
   end)
 
+  it("has no bytes, or more of them, for who reads none", function()
+    local function handler(req)
+      local found = { req:read(0), req:read(1), req:read(0), (req:read "a"), tostring(req:read(0)) }
+      return table.concat(found, "|")
+    end
+    local one, two = answers(handler, table.unpack(texts))
+    local all = "|l||ine one\nline two\nend|nil"
+    assert.same({ all, all }, { one, two })
+  end)
+
+  it("of a form with files refuses bounds that are no counts", function()
+    local function handler(req)
+      for _, name in ipairs { "max", "max_part", "max_parts", "max_head" } do
+        support.expect_error("bad argument #1 to 'multipart' .option '" .. name, req.multipart,
+          req, { [name] = 0.5 })
+      end
+      return "refused"
+    end
+    assert.equal("refused", (answers(handler, texts[1])))
+  end)
+
   it("is read in pieces", function()
     local function handler(req)
       local pieces = {}

@@ -139,10 +139,14 @@ local function ask(self, method, call, text, options, ...)
     if options.method then check.refuse(2, call, "option 'method' is for 'request'") end
     options.method = method
   end
-  core.own.checkpoint()
-  if self.transport.closed then return nil, call .. ": the client is closed", "EBADF" end
-  local plan, message, code = plans.new(text, options, self.settings, 2, call)
-  if not plan then return nil, message, code end
+  local _, spent = core.own.checkpoint()
+  local plan, message, code
+  if self.transport.closed then message, code = call .. ": the client is closed", "EBADF"
+  else plan, message, code = plans.new(text, options, self.settings, 2, call) end
+  if not plan then
+    if spent then core.own.let_turn() end
+    return nil, message, code
+  end
   return run(self, plan, core.now() + (options.timeout or self.settings.timeout))
 end
 

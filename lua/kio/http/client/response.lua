@@ -32,7 +32,7 @@ local Response = { __name = "kio.http.ClientResponse" }
 ---@field reusable boolean
 ---@field coder? table what inflates it
 ---@field max number bytes that may come of it
----@field at_once? boolean they are those of one value, which are kept until all of it is there
+---@field whole? boolean they are those of one value, which are kept until all of it is there
 ---@field reading? boolean a task waits for more of it
 ---@field received integer
 local Source = {}
@@ -78,7 +78,7 @@ local TOO_LARGE = "the body is larger than %d bytes"
 local TOO_LONG = "what is to be read at once is longer than %d bytes"
 
 local function too_large(source)
-  local words = source.at_once and string.format(TOO_LONG, MAX)
+  local words = source.whole and string.format(TOO_LONG, MAX)
     or string.format(TOO_LARGE, source.max)
   return fail(source, words, "EMSGSIZE")
 end
@@ -161,8 +161,11 @@ function Response:body(options, ...)
   check_self(self, "body")
   options = read_options(options, 1, "body", ...)
   local source = self.source
-  if rawget(self, "text") then return self.text end
-  source.max, source.at_once = options and options.max or MAX, false
+  if rawget(self, "text") then
+    own.at_once()
+    return self.text
+  end
+  source.max, source.whole = options and options.max or MAX, false
   if source.lease and not source.coder and (self.head.length or 0) > source.max then
     return told(self, too_large(source))
   end
@@ -175,8 +178,8 @@ end
 -- have beside what was read before. Who asks for a number of bytes has said it.
 local function bound(self, format, max)
   local source = self.source
-  source.at_once = not max and type(format) ~= "number"
-  if source.at_once then source.max = source.received - self.reader:unread() + MAX
+  source.whole = not max and type(format) ~= "number"
+  if source.whole then source.max = source.received - self.reader:unread() + MAX
   else source.max = max or math.huge end
 end
 
@@ -204,7 +207,7 @@ end
 function Response:chunks(options, ...)
   check_self(self, "chunks")
   options = read_options(options, 1, "chunks", ...)
-  self.source.max, self.source.at_once = options and options.max or math.huge, false
+  self.source.max, self.source.whole = options and options.max or math.huge, false
   return function()
     local piece, message, code = self.reader:piece(nil, options and options.timeout)
     if piece == nil and message then own.raise(self.shown .. ": " .. message, code) end
@@ -268,6 +271,7 @@ function Response:close(...)
   local source = self.source
   local is_short = (self.head.length or 0) <= DISCARDED_MAX
   if source.lease and source.reusable and is_short and not source.reading then drop_rest(self) end
+  if not source.lease then own.done_at_once() end
   let_go(source, false)
 end
 

@@ -128,8 +128,11 @@ return function(listener, handler, options, ...)
     local argument, message = spread.refusal(listener, handler)
     if argument then check.refuse(argument, "serve", message) end
   end
-  own.checkpoint()
-  if not listener:fd() then return refused(listener) end
+  local _, spent = own.checkpoint()
+  if not listener:fd() then
+    if spent then own.let_turn() end
+    return refused(listener)
+  end
   local _ <close> = mark(listener)
   return run(new_server(listener, handler, options), options)
 end

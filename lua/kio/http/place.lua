@@ -104,7 +104,8 @@ local PLAIN = const.O_RDONLY | const.O_NONBLOCK
 
 -- Opens a path of the system's, or, with a root, what that name leads to below it.
 local function open(found, root)
-  local name, message, code = found.path, nil, nil
+  local name = found.path
+  local message, code
   if not root then
     found.fd, message, code = own.name_fd(core.openat(nil, name, PLAIN))
     return found.fd, message, code

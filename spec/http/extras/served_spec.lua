@@ -150,7 +150,8 @@ describe("a site of files", function()
   end)
 
   it("asks the kernel for no more than to open what it sends", function()
-    with_site(nil, function(get)
+    with_site(nil, function(get, root)
+      write(root .. "/one.txt", "1")
       local function asked(...)
         local before = kio.stats().ops
         get(...)
@@ -160,10 +161,11 @@ describe("a site of files", function()
         end
         return list
       end
-      for _, case in ipairs { { "/page.html" }, { "/page.html", nil, "HEAD" }, { "/none.txt" } } do
+      for _, case in ipairs { { "/one.txt" }, { "/one.txt", nil, "HEAD" }, { "/none.txt" } } do
         local list = asked(table.unpack(case, 1, 3))
         assert.same({ 2, 0 }, { list.open, list.stat })
-        local at_once = case[1] == "/page.html" and not case[3] and list.read == 0
+        local is_sent = case[1] == "/one.txt" and not case[3]
+        local at_once = is_sent and list.read == 0 and support.flavour ~= "hostile" -- in one piece
         assert.equal(at_once and 0 or 1, list.close)
       end
     end)

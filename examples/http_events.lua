@@ -10,9 +10,7 @@ local PAGE = [[<!doctype html><title>ticks</title><ol id=list></ol><script>
 new EventSource("/events").onmessage = e => {
   document.getElementById("list").insertAdjacentHTML("beforeend", "<li>" + e.data) }</script>]]
 
--- A page comes back by itself: the end of a server does not wait long for those that listen.
-local OPTIONS = { stop_signals = { "TERM", "INT" }, drain_timeout = 1 }
-
+local OPTIONS = { stop_signals = { "TERM", "INT" }, drain_timeout = 0.5 } -- pages come back
 local news, clients = {}, {} -- all that has happened; the channels of those who want to know
 
 local function tell(text)
@@ -48,7 +46,7 @@ local function listen(address, count, last)
 end
 
 local function demonstrate(listener)
-  kio.spawn { http.serve, listener, handle, { drain_timeout = 0.1 }, daemon = true }
+  kio.spawn { http.serve, listener, handle, OPTIONS, daemon = true }
   local early = kio.spawn(listen, listener:address(), 3, "0")
   for i = 1, 3 do tell(tostring(i)) end
   print("early: " .. early:await())

@@ -225,10 +225,7 @@ function Response:write(...)
     if self.last then return self:write(data) end -- it is another one now
     if not begun then return nil, message, code end
   end
-  if data == "" then
-    own.at_once()
-    return self
-  end
+  if data == "" then own.at_once() return self end
   local written, message, code = write_framed(self, data)
   if not written then return nil, message, code end
   self.sent = self.sent + #data

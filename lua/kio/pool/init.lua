@@ -178,8 +178,6 @@ local function usable_place(pool, attempt)
   return attempt.place
 end
 
-local NO_STREAM = "the pool's option 'stream' has given a %s in place of a kio.Stream or nil"
-
 local function connect(pool, place, due)
   local member, message, code = pool.connect(due and { timeout = seconds_left(due) })
   if not member then
@@ -191,14 +189,14 @@ local function connect(pool, place, due)
   if pool.closed then return refuse_closed() end
   local stream = pool.stream_of(member)
   if stream ~= nil and not check.is_stream(stream) then
-    check.misuse(string.format(NO_STREAM, check.kind(stream)))
+    check.misuse("the pool's option 'stream' has given a " .. check.kind(stream)
+      .. " in place of a kio.Stream or nil")
   end
   place.stream = stream
   return place
 end
 
--- Gives the lease a member; the place it has may be that of an idle one.
--- `spent`: all that is needed may have been there for a while, so the loop turns.
+-- Gives the lease a member; the place it has may be an idle one's. `spent`: the loop is to turn.
 local function fill(pool, lease, due, spent)
   local attempt <close> = setmetatable({ place = lease.place }, Attempt)
   local message, code
@@ -236,8 +234,7 @@ function Pool:acquire(options, ...)
   local lease = setmetatable({ place = place or false }, Lease)
   local quick = place and not self.test and (not place.stream or own.stream_rouse(place.stream))
   if not quick then
-    local due = options and options.timeout and core.now() + options.timeout
-    return fill(self, lease, due, spent)
+    return fill(self, lease, options and options.timeout and core.now() + options.timeout, spent)
   end
   lease.member = place.member
   if spent then own.let_turn() end

@@ -6,9 +6,8 @@
 local http = require "kio.http"
 local kio = require "kio"
 
-local PAGE = [[<!doctype html><title>ticks</title><ol id=list></ol><script>
-new EventSource("/events").onmessage = e => {
-  document.getElementById("list").insertAdjacentHTML("beforeend", "<li>" + e.data) }</script>]]
+local PAGE = [[<!doctype html><title>ticks</title><pre id=list></pre>
+<script>new EventSource("/events").onmessage = e => list.append(e.data + "\n")</script>]]
 
 local OPTIONS = { stop_signals = { "TERM", "INT" }, drain_timeout = 0.5 } -- pages come back
 local news, clients = {}, {} -- all that has happened; the channels of those who want to know

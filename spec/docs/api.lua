@@ -63,7 +63,7 @@ function api.list()
     local meta = debug.getregistry()[name]
     if meta then add_methods(list, seen, name, meta.__index) end
   end
-  add_methods(list, seen, "kio.File", require "kio.fs.file")
+  add_methods(list, seen, "kio.File", require "kio.fs.file".File)
   add_methods(list, seen, "kio.Process", require "kio.process.handle")
   local pool = getmetatable(kio.pool { connect = function() end })
   add_methods(list, seen, "kio.Pool", pool)

@@ -79,7 +79,7 @@ describe("the types of a handle", function()
 
   -- Methods by class. Those of userdata are found by the names of their metatables.
   local CLASSES = {
-    ["kio.File"] = require "kio.fs.file",
+    ["kio.File"] = require "kio.fs.file".File,
     ["kio.Process"] = require "kio.process.handle",
     ["kio.Mutex"] = of_sync "mutex", ["kio.Semaphore"] = of_sync("semaphore", 0),
     ["kio.Condition"] = of_sync "condition", ["kio.Event"] = of_sync "event",

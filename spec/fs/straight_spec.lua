@@ -116,10 +116,10 @@ describe("both", function()
 
   it("refuse what is no file", function()
     for _, wrong in ipairs { false, 1, "file", {}, io.stdout, kio.buffer(1) } do
-      assert.error_matches(function() require "kio.fs.file".pread(wrong, 1, 1) end,
+      assert.error_matches(function() require "kio.fs.file".File.pread(wrong, 1, 1) end,
         "calling 'pread' on bad self (kio.File expected, got ", 1, true)
     end
-    local File <const> = require "kio.fs.file"
+    local File <const> = require "kio.fs.file".File
     for _, window in ipairs { false, 7, { straight = -1 }, { straight = {} } } do
       local forged = setmetatable({ path = "x", window = window }, File)
       assert.is_false((pcall(File.pread, forged, 1, 1)))

@@ -266,6 +266,9 @@ describe("a context", function()
       "key: the passphrase is wrong")
     assert_refused({ cert = locked.cert, key = locked.key }, "TLS_CERT",
       "key: it is encrypted, and there is no passphrase")
+    assert_refused({ cert = locked.cert, key = locked.key,
+      passphrase = function() return "open sesame\0" end }, "TLS_CERT",
+      "key: a passphrase cannot contain a zero byte")
     locked.passphrase = function() return "open sesame" end
     assert.is_truthy(tls.context(locked))
     assert_refused({ cert = "/nowhere/at/all.pem" }, "ENOENT", "/nowhere/at/all.pem: No such file")

@@ -2,7 +2,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
-local File = require "kio.fs.file"
+local open_file = require "kio.fs.file".open
 local replace = require "kio.fs.replace"
 
 local own = core.own
@@ -81,7 +81,7 @@ local function copy(from, to, options, ...)
   options = check.options(options, 3, "copy", COPY, ...)
   options = options or {}
   local permissions = check.permissions(options.mode, 3, "copy")
-  local source <close>, message, code = File.open(from, core.const.O_RDONLY, nil, 0)
+  local source <close>, message, code = open_file(from, core.const.O_RDONLY, nil, 0)
   if not source then return nil, message, code end
   local stat
   stat, message, code = source:stat()

@@ -373,9 +373,11 @@ end
 
 -- ---- opening ----
 
+local file = { File = File }
+
 ---A file object for what openat(2) opens; see kio.fs.open. With `dirfd` it is `name` in that
 ---directory, and `path` is for messages.
-function File.open(path, flags, permissions, read_ahead, timeout, dirfd, name)
+function file.open(path, flags, permissions, read_ahead, timeout, dirfd, name)
   local window = Window.new(read_ahead)
   local self = setmetatable({ path = path, window = window }, File)
   local fd, message, code =
@@ -385,4 +387,4 @@ function File.open(path, flags, permissions, read_ahead, timeout, dirfd, name)
   return self
 end
 
-return File
+return file

@@ -4,7 +4,7 @@
 local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.core"
-local File = require "kio.fs.file"
+local open_file = require "kio.fs.file".open
 local mode = require "kio.fs.mode"
 local replace = require "kio.fs.replace"
 local tree = require "kio.fs.tree"
@@ -53,7 +53,7 @@ function fs.open(path, how, options, ...)
   local ahead = options and options.read_ahead and check.count(options.read_ahead, 3, "open")
   local timeout = options and options.timeout and { timeout = options.timeout }
   if options and options.direct then flags = flags | const.O_DIRECT end
-  return File.open(path, flags, perm, ahead, timeout)
+  return open_file(path, flags, perm, ahead, timeout)
 end
 
 -- ---- asking ----
@@ -208,7 +208,7 @@ end
 function fs.read_file(path, ...)
   check.no_more(1, "read_file", ...)
   check.path(path, 1, "read_file")
-  local file <close>, message, code = File.open(path, const.O_RDONLY)
+  local file <close>, message, code = open_file(path, const.O_RDONLY)
   if not file then return nil, message, code end
   return file:read("a")
 end

@@ -2,7 +2,7 @@
 ---else's to read until it has its name, and gets owner and permissions by its descriptor.
 local _ENV = require "kio.core".globals
 local core = require "kio.core"
-local File = require "kio.fs.file"
+local open_file = require "kio.fs.file".open
 local Place = require "kio.fs.place"
 
 local own = core.own
@@ -28,7 +28,7 @@ end
 function replace.in_place(path, data, permissions, options)
   local flags = const.O_WRONLY | const.O_CREAT
     | (options.append and const.O_APPEND or const.O_TRUNC)
-  local file <close>, message, code = File.open(path, flags, permissions)
+  local file <close>, message, code = open_file(path, flags, permissions)
   if not file then return nil, message, code end
   return fill(file, data, options.sync)
 end
@@ -53,7 +53,7 @@ local function new_file(place, permissions, leftover)
     local name = string.format(".kio-%016x.tmp", own.random())
     leftover.name = name
     local file, message, code =
-      File.open(place.path, FLAGS, permissions, 0, nil, place.directory.fd, name)
+      open_file(place.path, FLAGS, permissions, 0, nil, place.directory.fd, name)
     if file then return file end
     leftover.name = nil
     if code ~= "EEXIST" or try == TRIES then

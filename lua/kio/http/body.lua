@@ -5,7 +5,7 @@ local _ENV = require "kio.core".globals
 local check = require "kio.check"
 local core = require "kio.http.core"
 local own = require "kio.core".own
-local File = require "kio.fs.file"
+local File = require "kio.fs.file".File
 
 ---@class kio.http.BodyReader
 ---@field stream kio.Stream

@@ -179,7 +179,10 @@ local function set_identity(draft, options)
   local passphrase = options.passphrase
   local asked = type(passphrase) == "function" and string.find(key, "ENCRYPTED", 1, true)
   if asked then passphrase = passphrase() end
-  if type(passphrase) ~= "string" then passphrase = nil end
+  if type(passphrase) ~= "string" then passphrase = nil
+  elseif string.find(passphrase, "\0", 1, true) then
+    return nil, "key: a passphrase cannot contain a zero byte", "TLS_CERT"
+  end
   return core.identity(draft, cert, key, passphrase)
 end
 

@@ -545,6 +545,10 @@ describe("misuse of an HTTP client", function()
   local cases = {
     { "'client' %(unknown option 'max'%)", function() http.client { max = 1 } end },
     { "'max_per_host' must be an integer of 1", function() http.client { max_per_host = 0 } end },
+    { "option 'no_proxy' needs 'proxy'", function() http.client { no_proxy = { "a" } } end },
+    { "'no_proxy' and 'environment' exclude", function()
+      http.client { no_proxy = { "a" }, environment = true }
+    end },
     { "'idle_timeout' cannot be 0", function() http.client { idle_timeout = 0 } end },
     { "option 'proxy': its scheme", function() http.client { proxy = "socks://a" } end },
     { "'proxy' and 'environment'", function()

@@ -68,7 +68,10 @@ end
 
 local function proxies_of(options)
   if options.environment then
-    if options.proxy then refuse "options 'proxy' and 'environment' exclude each other" end
+    if options.proxy or options.no_proxy then
+      refuse("options '%s' and 'environment' exclude each other",
+        options.proxy and "proxy" or "no_proxy")
+    end
     local found, wrong = proxies.of_environment()
     if not found then refuse("%s", wrong) end
     return found
@@ -77,6 +80,7 @@ local function proxies_of(options)
     if not proxy then refuse("option 'proxy': %s", wrong) end
     return proxies.of_option(proxy, options.no_proxy)
   end
+  if options.no_proxy then refuse "option 'no_proxy' needs 'proxy'" end
   return proxies.of_option(nil)
 end
 
